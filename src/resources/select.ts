@@ -1,0 +1,91 @@
+// Looking into a bag: totals by name, the part a role may use, the part within limits.
+import type { Role } from '../base/ids.js';
+import type { Bag, RangesResource, Resource } from './resource.js';
+import { emptyBag, withMilli } from './resource.js';
+import { coalesceRanges, expandRanges } from './ranges.js';
+import { isAncestorOrSelf } from './role.js';
+
+/** Scalar totals in thousandths by name, over all labels. */
+export function quantities(bag: Bag): ReadonlyMap<string, number> {
+  const totals = new Map<string, number>();
+  for (const r of bag) if (r.kind === 'scalar') totals.set(r.name, (totals.get(r.name) ?? 0) + r.milli);
+  return totals;
+}
+
+/** The total of scalar `name` in thousandths, over all labels; 0 when there is none. */
+export function scalarMilli(bag: Bag, name: string): number {
+  let total = 0;
+  for (const r of bag) if (r.kind === 'scalar' && r.name === name) total += r.milli;
+  return total;
+}
+
+/** The total of scalar `name` as people write it (cpus, MiB), over all labels. */
+export function scalarOf(bag: Bag, name: string): number {
+  return scalarMilli(bag, name) / 1000;
+}
+
+/** Every number of ranges resource `name` ascending, over all labels. */
+export function portsOf(bag: Bag, name = 'ports'): number[] {
+  const found = bag.filter((r): r is RangesResource => r.kind === 'ranges' && r.name === name);
+  return expandRanges(coalesceRanges(found.flatMap(r => r.ranges)));
+}
+
+/** The entries that `keep` accepts; the same bag when it accepts all. */
+export function filterBag(bag: Bag, keep: (resource: Resource) => boolean): Bag {
+  let out: Resource[] | undefined;
+  for (let i = 0; i < bag.length; i += 1) {
+    const r = bag[i] as Resource;
+    if (keep(r)) out?.push(r);
+    else out ??= bag.slice(0, i);
+  }
+  if (out === undefined) return bag;
+  return out.length === 0 ? emptyBag : out;
+}
+
+/** What is reserved to nobody. */
+export function unreserved(bag: Bag): Bag {
+  return filterBag(bag, isUnreserved);
+}
+
+/** What is reserved, to whomever. */
+export function reserved(bag: Bag): Bag {
+  return filterBag(bag, isReserved);
+}
+
+/** What may be offered to `role`: what is unreserved, and what is reserved to the role or a role above it. */
+export function forRole(bag: Bag, role: Role): Bag {
+  return filterBag(bag, r => r.label.role === undefined || isAncestorOrSelf(r.label.role, role));
+}
+
+/**
+ * The bag with each scalar cut to at most `limits` thousandths per name, counted over all labels in the order of keys; a name without a
+ * limit stays whole, and so do ranges and sets.
+ */
+export function shrink(bag: Bag, limits: ReadonlyMap<string, number>): Bag {
+  if (limits.size === 0) return bag;
+  const used = new Map<string, number>();
+  const out: Resource[] = [];
+  let changed = false;
+  for (const r of bag) {
+    const limit = r.kind === 'scalar' ? limits.get(r.name) : undefined;
+    if (r.kind !== 'scalar' || limit === undefined) {
+      out.push(r);
+      continue;
+    }
+    const before = used.get(r.name) ?? 0;
+    const milli = Math.min(r.milli, Math.max(0, limit - before));
+    used.set(r.name, before + milli);
+    if (milli !== r.milli) changed = true;
+    if (milli > 0) out.push(milli === r.milli ? r : withMilli(r, milli));
+  }
+  if (!changed) return bag;
+  return out.length === 0 ? emptyBag : out;
+}
+
+function isUnreserved(r: Resource): boolean {
+  return r.label.role === undefined;
+}
+
+function isReserved(r: Resource): boolean {
+  return r.label.role !== undefined;
+}
