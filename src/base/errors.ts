@@ -2,19 +2,35 @@
 
 /** What each code means, whether trying again can help, and the HTTP status and CLI exit code it maps to. */
 export const errorCodes = {
-  BAD_FRAME: row(400, false, 'A WebSocket frame could not be decoded, or breaks a bound (1 MiB, 65,536 items, depth 32).'),
+  BAD_FRAME: row(
+    400,
+    false,
+    'A WebSocket frame could not be decoded, or breaks a bound (1 MiB, 65,536 items, depth 32).',
+  ),
   BAD_MESSAGE: row(400, false, 'A well-formed frame does not hold a message of the protocol.'),
   BAD_VERSION: row(400, false, 'The peer speaks a protocol version that this side does not.'),
   NOT_SUBSCRIBED: row(403, false, 'A call came before SUBSCRIBE, or after the subscription ended.'),
   ALREADY_SUBSCRIBED: row(409, false, 'A second SUBSCRIBE came over the same connection.'),
   FAILED_OVER: row(409, false, 'Another scheduler subscribed with the same framework id and took over.'),
-  FRAMEWORK_REMOVED: row(409, false, 'The framework id was torn down or its failover timeout ended; it cannot be used again.'),
+  FRAMEWORK_REMOVED: row(
+    409,
+    false,
+    'The framework id was torn down or its failover timeout ended; it cannot be used again.',
+  ),
   INVALID_FRAMEWORK: row(400, false, 'A field of the framework description is not valid.'),
   INVALID_CALL: row(400, false, 'A field of a scheduler call is not valid.'),
-  INVALID_OFFER: row(409, false, 'An offer named by ACCEPT or DECLINE is not outstanding, or offers of different agents or roles were mixed.'),
+  INVALID_OFFER: row(
+    409,
+    false,
+    'An offer named by ACCEPT or DECLINE is not outstanding, or offers of different agents or roles were mixed.',
+  ),
   INVALID_TASK: row(400, false, 'A task is not valid; it got the state TASK_ERROR.'),
   INVALID_OPERATION: row(400, false, 'An operation of an ACCEPT is not valid; it was dropped.'),
-  INVALID_RESOURCES: row(400, false, 'A resource has an unknown shape, a negative or too fine quantity, or an overlapping range.'),
+  INVALID_RESOURCES: row(
+    400,
+    false,
+    'A resource has an unknown shape, a negative or too fine quantity, or an overlapping range.',
+  ),
   INSUFFICIENT_RESOURCES: row(409, true, 'The resources asked for exceed what is left.'),
   INVALID_AGENT: row(400, false, 'A registering agent describes itself wrongly.'),
   AGENT_REFUSED: row(409, false, 'The master refuses this agent; the message says what to do.'),
@@ -28,7 +44,11 @@ export const errorCodes = {
   UNSUPPORTED_MEDIA_TYPE: row(415, false, 'The content type of the request is not JSON.'),
   BODY_TOO_LARGE: row(413, false, 'The body of the request exceeds 1 MiB.'),
   BAD_JSON: row(400, false, 'The body or file is not JSON; the message says where.'),
-  FORBIDDEN: row(403, false, 'The Origin or Host of the request is not allowed here, or the bind address needs authentication.'),
+  FORBIDDEN: row(
+    403,
+    false,
+    'The Origin or Host of the request is not allowed here, or the bind address needs authentication.',
+  ),
   OVERLOADED: row(429, true, 'Too much is queued for this peer or by it; try later.'),
   DISCONNECTED: row(503, true, 'The connection is down; the call was not sent.'),
   UNREACHABLE: row(503, true, 'Nobody answers at the address.'),
@@ -75,7 +95,11 @@ export class ProfferError extends Error {
   /** Every violation, when there was more than one. */
   readonly problems: readonly Problem[];
 
-  constructor(code: ErrorCode, message: string, more: { path?: string; hint?: string; problems?: readonly Problem[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: { path?: string; hint?: string; problems?: readonly Problem[]; cause?: unknown } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.path = more.path ?? '';
@@ -109,7 +133,11 @@ export function problemsError(problems: readonly Problem[]): ProfferError {
   const [first] = problems;
   if (first === undefined) return new ProfferError('INTERNAL', 'no problem given');
   const message = problems.map(describeProblem).join('; ');
-  return new ProfferError(first.code, message, { path: first.path, problems, ...(first.hint === undefined ? {} : { hint: first.hint }) });
+  return new ProfferError(first.code, message, {
+    path: first.path,
+    problems,
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
+  });
 }
 
 /** `path: message`, or the message alone. */
@@ -123,7 +151,8 @@ const shownMax = 64;
 export function shown(value: unknown): string {
   let text: string;
   try {
-    text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
+    text =
+      typeof value === 'number' || typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
   } catch {
     text = Object.prototype.toString.call(value);
   }

@@ -3,7 +3,17 @@ import { ProfferError, shown } from './errors.js';
 
 const msPerUnit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 const durationPart = /(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy;
-const bytesPerUnit = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4, kB: 1000, MB: 1e6, GB: 1e9, TB: 1e12 } as const;
+const bytesPerUnit = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+  kB: 1000,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+} as const;
 
 /**
  * Milliseconds of "500ms", "30s", "1h30m", "2d" or a plain number of seconds ("30").
@@ -22,7 +32,10 @@ export function parseDurationMs(text: string, path = ''): number {
     at = durationPart.lastIndex;
   }
   if (trimmed === '' || at !== trimmed.length) {
-    throw new ProfferError('USAGE', `${shown(text)} is not a duration`, { path, hint: 'write for example 500ms, 30s, 5m, 1h30m or 2d' });
+    throw new ProfferError('USAGE', `${shown(text)} is not a duration`, {
+      path,
+      hint: 'write for example 500ms, 30s, 5m, 1h30m or 2d',
+    });
   }
   return Math.round(total);
 }
@@ -32,7 +45,12 @@ export function formatDurationMs(ms: number): string {
   if (ms < 0) return `-${formatDurationMs(-ms)}`;
   if (ms < 1000) return `${Math.round(ms)}ms`;
   if (ms < 60_000) return `${trimZeros((ms / 1000).toFixed(1))}s`;
-  const units: readonly (readonly [string, number])[] = [['d', msPerUnit.d], ['h', msPerUnit.h], ['m', msPerUnit.m], ['s', msPerUnit.s]];
+  const units: readonly (readonly [string, number])[] = [
+    ['d', msPerUnit.d],
+    ['h', msPerUnit.h],
+    ['m', msPerUnit.m],
+    ['s', msPerUnit.s],
+  ];
   const first = units.findIndex(([, size]) => ms >= size);
   const [name, size] = units[first] ?? ['s', 1000];
   const whole = Math.floor(ms / size);
@@ -48,7 +66,10 @@ export function formatDurationMs(ms: number): string {
 export function parseBytes(text: string, path = ''): number {
   const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?$/.exec(text.trim());
   if (match === null) {
-    throw new ProfferError('USAGE', `${shown(text)} is not a size`, { path, hint: 'write for example 512MiB, 1GiB or 10MB' });
+    throw new ProfferError('USAGE', `${shown(text)} is not a size`, {
+      path,
+      hint: 'write for example 512MiB, 1GiB or 10MB',
+    });
   }
   return Math.round(Number(match[1]) * bytesPerUnit[(match[2] ?? 'B') as keyof typeof bytesPerUnit]);
 }

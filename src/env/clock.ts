@@ -14,6 +14,8 @@ export interface Clock {
   wallMs(): number;
   /** Calls `run` once, `delayMs` from now (not before the current turn ends). */
   after(delayMs: number, run: () => void): Timer;
+  /** Calls `run` once, as soon as the current turn and the input already waiting are done: for coalescing. */
+  soon(run: () => void): void;
 }
 
 /** Calls `run` every `periodMs` until cancelled; the first time after one period. */

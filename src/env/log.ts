@@ -25,7 +25,10 @@ export const silentLogger: Logger = {
 };
 
 /** A logger that hands every line to `write`. */
-export function loggerTo(write: (level: LogLevel, message: string, fields: LogFields) => void, base: LogFields = {}): Logger {
+export function loggerTo(
+  write: (level: LogLevel, message: string, fields: LogFields) => void,
+  base: LogFields = {},
+): Logger {
   const at =
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void =>
@@ -35,6 +38,6 @@ export function loggerTo(write: (level: LogLevel, message: string, fields: LogFi
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => loggerTo(write, { ...base, ...fields }),
+    child: fields => loggerTo(write, { ...base, ...fields }),
   };
 }

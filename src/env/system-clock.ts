@@ -8,6 +8,9 @@ const timeoutMaxMs = 2_147_483_647;
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),
+  soon: (run) => {
+    setImmediate(run);
+  },
   after: (delayMs, run) => {
     let handle: NodeJS.Timeout;
     const arm = (leftMs: number): void => {

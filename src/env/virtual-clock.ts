@@ -43,6 +43,10 @@ export class VirtualClock implements Clock {
     };
   }
 
+  soon(run: () => void): void {
+    this.after(0, run);
+  }
+
   /** Timers set and neither fired nor cancelled. */
   get pending(): number {
     return this.#pending;

@@ -1,0 +1,95 @@
+// The allocator as the master drives it. It decides who is offered what; the master makes offers of that and says what became of them.
+import type { AgentId, FrameworkId, Role } from '../base/ids.js';
+import type { Attributes, FaultDomain, FrameworkCapability, OfferConstraints } from '../protocol/entities.js';
+import type { Bag } from '../resources/index.js';
+
+/** A framework as the allocator sees it. */
+export interface AllocatorFramework {
+  readonly id: FrameworkId;
+  readonly roles: readonly Role[];
+  readonly suppressedRoles: readonly Role[];
+  readonly capabilities: readonly FrameworkCapability[];
+  /** Per role; absent: the allocator's default. */
+  readonly minAllocatable: { readonly [role: Role]: readonly Bag[] };
+  readonly constraints: OfferConstraints;
+}
+
+/** An agent as the allocator sees it. */
+export interface AllocatorAgent {
+  readonly id: AgentId;
+  readonly hostname: string;
+  readonly total: Bag;
+  readonly attributes: Attributes;
+  readonly domain?: FaultDomain;
+}
+
+/** Resources of one agent for one role of one framework. */
+export interface Grant {
+  readonly frameworkId: FrameworkId;
+  readonly role: Role;
+  readonly agentId: AgentId;
+  readonly resources: Bag;
+}
+
+/** What one run decided, grouped by framework in the order decided. */
+export type GrantBatch = readonly { readonly frameworkId: FrameworkId; readonly grants: readonly Grant[] }[];
+
+/** Use of a role, for views and metrics. */
+export interface RoleUse {
+  readonly role: Role;
+  readonly weight: number;
+  readonly share: number;
+  readonly allocated: Bag;
+  readonly frameworks: readonly FrameworkId[];
+}
+
+/**
+ * Pessimistic, single-threaded resource allocator. Every method takes effect at once; a run follows by itself:
+ * at once (coalesced to the end of the turn) after agents or frameworks are added or activated, and after REVIVE;
+ * at most every `recoveryIntervalMs` (50) after resources come back; and over all agents every `allocationIntervalMs` (1,000).
+ */
+export interface Allocator {
+  addFramework(framework: AllocatorFramework, used: readonly Grant[]): void;
+  /** Replaces roles, suppression, capabilities, minima and constraints. Newly unsuppressed roles lose their filters. */
+  updateFramework(framework: AllocatorFramework): void;
+  removeFramework(id: FrameworkId): void;
+  /** A connected framework gets offers; a disconnected one keeps what it uses. Deactivation drops its filters. */
+  activateFramework(id: FrameworkId): void;
+  deactivateFramework(id: FrameworkId): void;
+
+  /** `used`: what tasks and executors already hold there. */
+  addAgent(agent: AllocatorAgent, used: readonly Grant[]): void;
+  /** New totals or attributes. Changed attributes drop the agent's filters. */
+  updateAgent(agent: AllocatorAgent): void;
+  removeAgent(id: AgentId): void;
+  activateAgent(id: AgentId): void;
+  deactivateAgent(id: AgentId): void;
+
+  /** Books resources that were not granted by a run (tasks that reappear). */
+  book(grant: Grant): void;
+  /**
+   * Gives back granted or used resources. With `refuseMs` > 0 the same (framework, role, agent) is not granted a subset of
+   * `resources` before that time and at least one full batch run have passed (MESOS-4302).
+   */
+  recover(grant: Grant, refuseMs?: number): void;
+
+  /** No roles: all of the framework's. */
+  suppress(id: FrameworkId, roles?: readonly Role[]): void;
+  revive(id: FrameworkId, roles?: readonly Role[]): void;
+  setWeight(role: Role, weight: number): void;
+
+  /** Holds runs back while the master takes several steps that belong together. Nests. */
+  pause(): void;
+  resume(): void;
+
+  roles(): readonly RoleUse[];
+  /** Free resources of an agent; undefined when unknown. */
+  free(id: AgentId): Bag | undefined;
+  /** The policy in words, for `/state`. */
+  readonly policy: { readonly [axis: string]: unknown };
+  /** Cancels timers. */
+  close(): void;
+}
+
+/** Called once per run that granted something. The grants are booked before the call. */
+export type OnGrants = (batch: GrantBatch) => void;
