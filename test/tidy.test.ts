@@ -15,7 +15,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   rx: ['base', 'env'],
   resources: ['base'],
   protocol: ['base', 'env', 'resources'],
-  allocator: ['base', 'env', 'resources'],
+  // Attributes and offer constraints are the protocol's entities; of messages the allocator knows nothing.
+  allocator: ['base', 'env', 'resources', 'protocol/entities'],
   store: ['base', 'env'],
   transport: ['base', 'env', 'protocol'],
   election: ['base', 'env', 'rx'],
