@@ -43,7 +43,9 @@ function pack() {
 
 /** Exactly: manifest, README, licence, docs, and three files per source; nothing of tests, nothing of builds. */
 function checkContents(files) {
-  const compiled = walk(join(root, 'src'))
+  const folders = manifest.files.filter(path => path.startsWith('dist/')).map(path => path.slice('dist/'.length));
+  const compiled = folders
+    .flatMap(folder => walk(join(root, folder)))
     .filter(file => file.endsWith('.ts'))
     .map(file => join('dist', relative(root, file)).replace(/\.ts$/, ''))
     .flatMap(base => [`${base}.js`, `${base}.js.map`, `${base}.d.ts`]);
