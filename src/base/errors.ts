@@ -159,9 +159,12 @@ export function shown(value: unknown): string {
   return text.length > shownMax ? `${text.slice(0, shownMax - 1)}…` : text;
 }
 
-/** The message of anything thrown. */
+/** The message of anything thrown; never empty. A failed connect to `localhost` has its reasons inside, one per address. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return typeof error === 'string' && error !== '' ? error : shown(error);
+  if (error.message !== '') return error.message;
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ');
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }
 
 function row(http: number, retryable: boolean, meaning: string): ErrorRow {

@@ -1,4 +1,5 @@
 // The clock port: elapsed time, wall time and timers are different questions with different answers.
+import { assert } from '../base/assert.js';
 
 /** A timer that can be called off. */
 export interface Timer {
@@ -20,6 +21,7 @@ export interface Clock {
 
 /** Calls `run` every `periodMs` until cancelled; the first time after one period. */
 export function every(clock: Clock, periodMs: number, run: () => void): Timer {
+  assert(periodMs > 0, 'a period must be positive');
   let cancelled = false;
   let timer = clock.after(periodMs, tick);
   function tick(): void {

@@ -1,5 +1,6 @@
 // The real clock. Sole place where Node's time and timers are read.
 import { performance } from 'node:perf_hooks';
+import { assert } from '../base/assert.js';
 import type { Clock } from './clock.js';
 
 const timeoutMaxMs = 2_147_483_647;
@@ -8,10 +9,11 @@ const timeoutMaxMs = 2_147_483_647;
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),
-  soon: (run) => {
+  soon: run => {
     setImmediate(run);
   },
   after: (delayMs, run) => {
+    assert(!Number.isNaN(delayMs), 'a timer needs a delay');
     let handle: NodeJS.Timeout;
     const arm = (leftMs: number): void => {
       handle =

@@ -31,6 +31,8 @@ export class VirtualClock implements Clock {
 
   after(delayMs: number, run: () => void): Timer {
     assert(!Number.isNaN(delayMs), 'a timer needs a delay');
+    // A timer that is never due must not keep a run from coming to its end.
+    if (delayMs === Number.POSITIVE_INFINITY) return { cancel: () => {} };
     const entry: Entry = { run };
     this.#agenda.push(this.#now + Math.max(0, delayMs), entry);
     this.#pending += 1;
@@ -79,6 +81,6 @@ export class VirtualClock implements Clock {
   advance(ms: number): void {
     const until = this.#now + ms;
     while (this.step(until));
-    this.#now = until;
+    this.#now = Math.max(this.#now, until);
   }
 }

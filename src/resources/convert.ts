@@ -35,6 +35,7 @@ const kindByName: ReadonlyMap<string, ResourceKind> = new Map([
 ]);
 const portMax = 65_535;
 const itemLengthMax = 255;
+const problemsMax = 100;
 // What the text form gives a meaning to inside a set, and what cannot be seen.
 const forbiddenInItem = /[\s\p{Cc};,{}]/u;
 
@@ -101,9 +102,8 @@ export function entriesToBag(
     const resource = toResource(parsed, value, at, options, problems);
     if (resource !== undefined) found.push(resource);
   }
-  if (found.length === 0) return { bag: emptyBag, problems };
   if (found.length > 1) found.sort(compareResources);
-  return { bag: found, problems };
+  return { bag: found.length === 0 ? emptyBag : found, problems: atMost(problemsMax, problems, path) };
 }
 
 function toResource(
@@ -149,8 +149,10 @@ function kindOf(value: unknown): ResourceKind | 'none' | undefined {
   if (typeof value === 'number') return 'scalar';
   if (!Array.isArray(value)) return undefined;
   if (value.length === 0) return 'none';
-  if (value.every(item => typeof item === 'string')) return 'set';
-  return value.every(item => Array.isArray(item)) ? 'ranges' : undefined;
+  // Not `every`, which skips the holes of a sparse array.
+  const odd = (is: (item: unknown) => boolean): boolean => value.findIndex(item => !is(item)) >= 0;
+  if (!odd(item => typeof item === 'string')) return 'set';
+  return odd(Array.isArray) ? undefined : 'ranges';
 }
 
 function toMilli(
@@ -232,8 +234,14 @@ function toItems(value: readonly unknown[], at: string, problems: Problem[]): re
   return problems.length > before ? undefined : [...seen].sort();
 }
 
+// Keeps an answer to a large and thoroughly wrong input small.
+function atMost(max: number, problems: readonly Problem[], path: string): readonly Problem[] {
+  if (problems.length <= max) return problems;
+  return [...problems.slice(0, max), invalid(path, `and ${problems.length - max} more violations`)];
+}
+
 function join(path: string, key: string): string {
-  if (!/^[\w()/*.-]+$/.test(key)) return `${path}[${shown(key)}]`;
+  if (!/^[\w()/*.-]{1,64}$/.test(key)) return `${path}[${shown(key)}]`;
   return path === '' ? key : `${path}.${key}`;
 }
 

@@ -1,10 +1,11 @@
-// Taking a part out of a bag for a task: reserved resources first, as they serve nobody else; the lowest ports first, so that runs repeat.
-import { assert } from '../base/assert.js';
-import { add, subtract } from './bag.js';
-import { keyOf, plain } from './label.js';
-import { countRanges, lowestOfRanges } from './ranges.js';
-import type { Bag, Resource, ScalarResource } from './resource.js';
-import { compareResources, emptyBag, withMilli, withRanges } from './resource.js';
+// Taking a part out of a bag for a task: reserved resources first, as they serve fewer; the lowest ports first, so that runs repeat.
+import { assert, assertNever } from '../base/assert.js';
+import { add, subtract, sum } from './bag.js';
+import { plain } from './label.js';
+import { countRanges, differenceRanges, intersectRanges, lowestOfRanges } from './ranges.js';
+import type { Bag, Resource } from './resource.js';
+import { compareResources, emptyBag, withItems, withMilli, withRanges } from './resource.js';
+import { differenceSets } from './sets.js';
 import type { Shortage } from './shortage.js';
 import { shortage } from './shortage.js';
 
@@ -16,19 +17,27 @@ export interface Taken {
 }
 
 /**
- * Finds `want` in `bag`. An unreserved scalar of the wish may come from any reservation in the bag (the bag being what one role was
- * offered) or from what is unreserved; everything else is taken key by key.
+ * Finds `want` in `bag`. What the wish names without a reservation may come from any reservation in the bag (the bag being what one role
+ * was offered), the most refined first, and then from what is unreserved; what it names with one comes from exactly there.
  */
 export function take(bag: Bag, want: Bag): Taken {
   let taken = emptyBag;
-  let left = bag;
   const missing: Shortage[] = [];
-  // Wishes for a certain reservation go first: nothing else can serve them.
-  for (const wanted of [...want].sort((a, b) => Number(a.label.suffix === '') - Number(b.label.suffix === ''))) {
-    const { part, short } = takeOne(left, wanted);
-    if (short !== undefined) missing.push(short);
-    taken = add(taken, part);
-    left = subtract(left, part);
+  const labelled = want.filter(wanted => wanted.label.suffix !== '');
+  for (const wanted of labelled) {
+    const there = bag.find(r => compareResources(r, wanted) === 0);
+    const short = shortage(there, wanted);
+    if (short === undefined) taken = add(taken, [wanted]);
+    else missing.push(short);
+  }
+  // Wishes for a certain reservation went first, as nothing else can serve them; the others share what stays.
+  const left = labelled.length === 0 ? bag : subtract(bag, taken);
+  for (const wanted of want) {
+    if (wanted.label.suffix !== '') continue;
+    const candidates = reservedFirst(left, wanted.name);
+    const part = draw(candidates, wanted);
+    if (part !== undefined) taken = add(taken, part);
+    else missing.push(shortageOver(candidates, wanted));
   }
   return { taken, shortages: missing };
 }
@@ -36,8 +45,8 @@ export function take(bag: Bag, want: Bag): Taken {
 /** `milli` thousandths of scalar `name`, over all labels, most refined reservation first; undefined when there is less. */
 export function takeScalars(bag: Bag, name: string, milli: number): Bag | undefined {
   assert(Number.isSafeInteger(milli) && milli >= 0, 'an amount is a whole number of thousandths');
-  const { part, left } = drawScalars(bag, name, milli);
-  return left === 0 ? part : undefined;
+  if (milli === 0) return emptyBag;
+  return draw(reservedFirst(bag, name), { kind: 'scalar', key: name, name, label: plain, milli });
 }
 
 /** The `count` lowest numbers of ranges resource `name`, over all labels, most refined reservation first; undefined when there are fewer. */
@@ -50,46 +59,67 @@ export function takePorts(bag: Bag, name: string, count: number): Bag | undefine
     if (r.kind !== 'ranges') continue;
     const ranges = lowestOfRanges(r.ranges, left);
     left -= countRanges(ranges);
-    out.push(
-      ranges.length === r.ranges.length && countRanges(ranges) === countRanges(r.ranges) ? r : withRanges(r, ranges),
-    );
+    out.push(withRanges(r, ranges));
   }
   return left === 0 ? out.sort(compareResources) : undefined;
 }
 
-function takeOne(bag: Bag, wanted: Resource): { part: Bag; short?: Shortage } {
-  if (wanted.kind === 'scalar' && wanted.label.suffix === '') {
-    const { part, left } = drawScalars(bag, wanted.name, wanted.milli);
-    if (left === 0) return { part };
-    const have: ScalarResource = {
-      kind: 'scalar',
-      key: keyOf(wanted.name, plain),
-      name: wanted.name,
-      label: plain,
-      milli: wanted.milli - left,
-    };
-    const short = shortage(have, wanted);
-    return short === undefined ? { part: emptyBag } : { part: emptyBag, short };
-  }
-  const there = bag.find(r => compareResources(r, wanted) === 0);
-  const short = shortage(there, wanted);
-  return short === undefined ? { part: [wanted] } : { part: emptyBag, short };
-}
-
-function drawScalars(bag: Bag, name: string, milli: number): { part: Bag; left: number } {
+// A part of `candidates` that makes up all of `wanted`, or undefined.
+function draw(candidates: readonly Resource[], wanted: Resource): Bag | undefined {
   const out: Resource[] = [];
-  let left = milli;
-  for (const r of reservedFirst(bag, name)) {
-    if (left === 0) break;
-    if (r.kind !== 'scalar') continue;
-    const part = Math.min(left, r.milli);
-    out.push(part === r.milli ? r : withMilli(r, part));
-    left -= part;
+  let left: Resource | undefined = wanted;
+  for (const r of candidates) {
+    if (left === undefined) break;
+    if (r.kind !== left.kind) continue;
+    const part = common(r, left);
+    if (part === undefined) continue;
+    out.push(part);
+    left = minus(left, part);
   }
-  return { part: out.sort(compareResources), left };
+  return left === undefined ? out.sort(compareResources) : undefined;
 }
 
-// The deeper the role, the fewer it serves.
+// What is missing when the entries of all labels are counted together.
+function shortageOver(candidates: readonly Resource[], wanted: Resource): Shortage {
+  const unlabelled = candidates.map((r): Bag => [{ ...r, key: wanted.key, label: wanted.label }]);
+  const there = sum(unlabelled).find(r => r.kind === wanted.kind);
+  const short = shortage(there, wanted);
+  assert(short !== undefined, 'what could not be drawn must be short');
+  return short;
+}
+
+// What is in both `r` and `left`, as an entry like `r`.
+function common(r: Resource, left: Resource): Resource | undefined {
+  switch (r.kind) {
+    case 'scalar':
+      return left.kind === 'scalar' ? withMilli(r, Math.min(r.milli, left.milli)) : undefined;
+    case 'ranges': {
+      const ranges = left.kind === 'ranges' ? intersectRanges(r.ranges, left.ranges) : [];
+      return ranges.length === 0 ? undefined : withRanges(r, ranges);
+    }
+    case 'set': {
+      const items = left.kind === 'set' ? left.items.filter(item => r.items.includes(item)) : [];
+      return items.length === 0 ? undefined : withItems(r, items);
+    }
+    default:
+      return assertNever(r, 'resource');
+  }
+}
+
+// `left` without `part`, whatever their labels.
+function minus(left: Resource, part: Resource): Resource | undefined {
+  if (left.kind === 'scalar' && part.kind === 'scalar') {
+    return left.milli === part.milli ? undefined : withMilli(left, left.milli - part.milli);
+  }
+  if (left.kind === 'ranges' && part.kind === 'ranges') {
+    const ranges = differenceRanges(left.ranges, part.ranges);
+    return ranges.length === 0 ? undefined : withRanges(left, ranges);
+  }
+  assert(left.kind === 'set' && part.kind === 'set');
+  const items = differenceSets(left.items, part.items);
+  return items.length === 0 ? undefined : withItems(left, items);
+}
+
 function reservedFirst(bag: Bag, name: string): Resource[] {
   return bag.filter(r => r.name === name).sort((a, b) => depth(b) - depth(a));
 }
