@@ -1,0 +1,95 @@
+// What can be set about an agent, with its defaults, and the ports it is given.
+import type { Problem, ProfferError } from '../base/errors.js';
+import type { AgentId } from '../base/ids.js';
+import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
+import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
+import type { AgentInfo, MasterInfo } from '../protocol/entities.js';
+import type { Store } from '../store/store.js';
+import type { Peer } from '../transport/peer.js';
+import type { LinkEnd } from '../transport/transport.js';
+
+/** Settings of an agent; all have defaults. */
+export interface AgentOptions {
+  /** From SIGTERM to SIGKILL where neither the kill nor the task says. Default 3 s. */
+  readonly killGraceMs: number;
+  /** Whether a task without a limit of its own may not use more cpu than it asked for. Default false: what it asked for is its weight. */
+  readonly cpuHardLimit: boolean;
+  /** How long the sandbox of an ended task is kept. Default one week. */
+  readonly gcDelayMs: number;
+  /** Unanswered pings of the master after which the connection counts as broken. Default 5. */
+  readonly pingMissesMax: number;
+  /** How long to wait for the master's first word after connecting, until it says its own ping timeout. Default 15 s (times `pingMissesMax`). */
+  readonly pingTimeoutMs: number;
+  /** About how large one part of a registration may be. Default 256 KiB. */
+  readonly registerPartBytes: number;
+  /** Ended tasks kept for the views. Default 1000. */
+  readonly completedTasksMax: number;
+  /** PATH of process tasks that set none. */
+  readonly path: string;
+  /** Where executors of frameworks connect to: `ws://host:port/v1/executor`. Without it, tasks with an executor fail. */
+  readonly executorEndpoint: string | undefined;
+  /** How long a framework's executor may take to register. Default 1 min. */
+  readonly executorRegistrationMs: number;
+  /** From SHUTDOWN of an executor to its kill. Default 5 s. */
+  readonly executorShutdownGraceMs: number;
+}
+
+export const defaultAgentOptions: AgentOptions = {
+  killGraceMs: 3000,
+  cpuHardLimit: false,
+  gcDelayMs: 7 * 86_400_000,
+  pingMissesMax: 5,
+  pingTimeoutMs: 15_000,
+  registerPartBytes: 256 * 1024,
+  completedTasksMax: 1000,
+  path: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  executorEndpoint: undefined,
+  executorRegistrationMs: 60_000,
+  executorShutdownGraceMs: 5000,
+};
+
+/** What the agent hears of its connection to the leading master. One session at a time; after `onDisconnected` a new `onConnected`. */
+export interface MasterHandler {
+  onConnected(peer: Peer<AgentCall>): void;
+  onMessage(event: AgentEvent): void;
+  onInvalid(problems: readonly Problem[]): void;
+  onDisconnected(end: LinkEnd): void;
+}
+
+/** A connection that is kept up, with backoff, until closed. */
+export interface MasterConnection {
+  close(): void;
+}
+
+/** Removes sandboxes. Failure is its own to log: nothing waits for it. */
+export interface SandboxJanitor {
+  remove(path: string): void;
+}
+
+/** What happens to the agent that its owner may have to act on. */
+export interface AgentOutcomes {
+  onRegistered?(agentId: AgentId, master: MasterInfo): void;
+  /** The master does not take this agent; it has stopped trying. Its tasks run on. */
+  onRefused?(problems: readonly Problem[]): void;
+  /** The master told it to end, and all its tasks have ended. */
+  onShutdown?(message: string): void;
+  /** It cannot go on: its store failed. */
+  onFatal?(error: ProfferError): void;
+}
+
+/** What an agent is made of. */
+export interface AgentDeps {
+  readonly info: AgentInfo;
+  readonly containerizer: Containerizer;
+  readonly prober: NetworkProber;
+  /** Absolute path below which sandboxes are made. */
+  readonly sandboxRoot: string;
+  /** Connects to the leading master, for ever; calls the handler never from within. */
+  readonly connect: (handler: MasterHandler) => MasterConnection;
+  /** Where the agent's id outlives its process. Default: nowhere. */
+  readonly store?: Store;
+  /** Default: sandboxes stay. */
+  readonly janitor?: SandboxJanitor;
+  readonly options?: Partial<AgentOptions>;
+  readonly outcomes?: AgentOutcomes;
+}

@@ -1,0 +1,77 @@
+// Where sandboxes are, and when they go. In: ids, ended sandboxes. Out: paths; removals by the janitor after the delay.
+import type { Clock } from '../env/clock.js';
+import { shown } from '../base/errors.js';
+import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
+import type { SandboxJanitor } from './options.js';
+
+/** `<root>/frameworks/<framework>/tasks/<task>/runs/<container>` */
+export function taskSandbox(root: string, frameworkId: FrameworkId, taskId: TaskId, containerId: ContainerId): string {
+  return `${root}/frameworks/${frameworkId}/tasks/${taskId}/runs/${containerId}`;
+}
+
+/** `<root>/frameworks/<framework>/executors/<executor>/runs/<container>` */
+export function executorSandbox(
+  root: string,
+  frameworkId: FrameworkId,
+  executorId: ExecutorId,
+  containerId: ContainerId,
+): string {
+  return `${root}/frameworks/${frameworkId}/executors/${executorId}/runs/${containerId}`;
+}
+
+const idLengthMax = 255;
+
+/** Why an id cannot be a directory's name; undefined when it can. The agent does not rely on the master for this. */
+export function directoryNameProblem(what: string, id: string): string | undefined {
+  if (id === '' || id === '.' || id === '..') return `${what} ${shown(id)} cannot be a directory's name`;
+  if (id.length > idLengthMax) return `${what} has ${id.length} characters, at most ${idLengthMax} are allowed`;
+  if (/[/\\\p{Cc}]/u.test(id)) return `${what} ${shown(id)} must not contain slashes or control characters`;
+  return undefined;
+}
+
+/** Keeps ended sandboxes for `delayMs`, then has them removed. */
+export class SandboxGarbage {
+  readonly #clock: Clock;
+  readonly #delayMs: number;
+  readonly #janitor: SandboxJanitor | undefined;
+  // All wait equally long: first in, first out.
+  readonly #waiting: { readonly path: string; readonly dueMs: number }[] = [];
+  #armed = false;
+
+  constructor(clock: Clock, delayMs: number, janitor: SandboxJanitor | undefined) {
+    this.#clock = clock;
+    this.#delayMs = delayMs;
+    this.#janitor = janitor;
+  }
+
+  /** The task of this sandbox has ended. */
+  add(path: string): void {
+    if (this.#janitor === undefined) return;
+    this.#waiting.push({ path, dueMs: this.#clock.now() + this.#delayMs });
+    this.#arm();
+  }
+
+  #arm(): void {
+    const first = this.#waiting[0];
+    if (this.#armed || first === undefined) return;
+    this.#armed = true;
+    // A timer of the platform holds 24 days at most.
+    const delayMs = Math.min(first.dueMs - this.#clock.now(), 86_400_000);
+    this.#clock.after(delayMs, () => {
+      this.#armed = false;
+      this.#collect();
+    });
+  }
+
+  #collect(): void {
+    const now = this.#clock.now();
+    let count = 0;
+    for (const { path, dueMs } of this.#waiting) {
+      if (dueMs > now) break;
+      count += 1;
+      this.#janitor?.remove(path);
+    }
+    this.#waiting.splice(0, count);
+    this.#arm();
+  }
+}

@@ -1,0 +1,231 @@
+// The life of one task on its agent, pure. In: what its container tells, kills, verdicts of its checks. Out: the next life, and wishes
+// (reports, kills, watching) that the runner carries out. Every report is checked against the table of legal moves.
+import { assert, assertNever } from '../base/assert.js';
+import { formatBytes } from '../base/units.js';
+import type { ContainerEvent, ContainerExit } from '../containerizer/containerizer.js';
+import type { CheckStatus, Labels, StatusReason, TaskStatus } from '../protocol/entities.js';
+import type { TaskState } from '../protocol/task-state.js';
+import { isTerminal, mayMove } from '../protocol/task-state.js';
+
+/** Why the agent ends a task, and what the task is to be reported as when its container is gone. */
+export interface Ending {
+  readonly state: 'TASK_KILLED' | 'TASK_FAILED';
+  readonly reason?: StatusReason;
+  readonly message: string;
+  readonly healthy?: boolean;
+}
+
+/** What is known of a task. */
+export interface TaskLife {
+  readonly state: TaskState;
+  /** Its container runs, or ran. */
+  readonly started: boolean;
+  readonly memLimitBytes?: number;
+  /** Set once somebody wants it ended; the first reason stays. */
+  readonly ending?: Ending;
+  /** When SIGKILL is due, on the monotonic scale. */
+  readonly killByMs?: number;
+  readonly toldProgressMs?: number;
+  readonly healthy?: boolean;
+  readonly check?: CheckStatus;
+  readonly pid?: number;
+  readonly ip?: string;
+}
+
+/** What a status says beside who and when. */
+export type StatusDraft = Pick<
+  TaskStatus,
+  'state' | 'reason' | 'message' | 'data' | 'healthy' | 'check' | 'exitCode' | 'signal' | 'labels' | 'uuid'
+>;
+
+/** What happens to a task. */
+export type TaskEvent =
+  | { readonly type: 'CONTAINER'; readonly event: ContainerEvent }
+  /** Somebody wants it ended. `tellKilling`: its framework wants to hear of TASK_KILLING. */
+  | { readonly type: 'END'; readonly ending: Ending; readonly graceMs: number; readonly tellKilling: boolean }
+  | { readonly type: 'HEALTH'; readonly healthy: boolean; readonly message?: string }
+  | { readonly type: 'CHECK'; readonly check: CheckStatus }
+  /** Its executor reports. */
+  | { readonly type: 'TOLD'; readonly draft: StatusDraft }
+  /** It ends without a word of its container: it was refused, or its executor is gone. An ending that was asked for goes first. */
+  | { readonly type: 'OVER'; readonly draft: StatusDraft };
+
+/** What is to be done about it. */
+export type TaskWish =
+  /** `replaceable`: a newer one of the same state says it all. */
+  | { readonly type: 'REPORT'; readonly draft: StatusDraft; readonly replaceable: boolean }
+  | { readonly type: 'KILL'; readonly graceMs: number }
+  /** Start, or stop, its checks and the clock of its longest run. */
+  | { readonly type: 'WATCH' }
+  | { readonly type: 'UNWATCH' };
+
+export interface TaskStep {
+  readonly life: TaskLife;
+  readonly wishes: readonly TaskWish[];
+}
+
+/** Progress is told at most this often. */
+export const progressPeriodMs = 1000;
+
+/** A task that was just received. `check` is its empty result when it has a check. */
+export function newLife(more: { memLimitBytes?: number; check?: CheckStatus } = {}): TaskLife {
+  return { state: 'TASK_STAGING', started: false, ...more };
+}
+
+/** One event in the life of a task, at `now`. What does not apply is ignored: the same life, no wishes. */
+export function stepTask(life: TaskLife, event: TaskEvent, now: number): TaskStep {
+  if (isTerminal(life.state)) return still(life);
+  switch (event.type) {
+    case 'CONTAINER':
+      return stepContainer(life, event.event, now);
+    case 'END':
+      return stepEnd(life, event, now);
+    case 'HEALTH':
+      if (life.state !== 'TASK_RUNNING' || life.ending !== undefined) return still(life);
+      return report(
+        { ...life, healthy: event.healthy },
+        {
+          state: 'TASK_RUNNING',
+          reason: 'TASK_HEALTH_CHECK_STATUS_UPDATED',
+          ...(event.message === undefined ? {} : { message: event.message }),
+        },
+      );
+    case 'CHECK':
+      if (life.state !== 'TASK_RUNNING' || life.ending !== undefined) return still(life);
+      return report(
+        { ...life, check: event.check },
+        { state: 'TASK_RUNNING', reason: 'TASK_CHECK_STATUS_UPDATED' },
+      );
+    case 'TOLD':
+      return stepTold(life, event.draft);
+    case 'OVER':
+      return finish(life, life.ending === undefined ? event.draft : endingDraft(life.ending));
+    default:
+      return assertNever(event, 'task event');
+  }
+}
+
+function stepContainer(life: TaskLife, event: ContainerEvent, now: number): TaskStep {
+  switch (event.type) {
+    case 'PROGRESS': {
+      const early = life.toldProgressMs !== undefined && now - life.toldProgressMs < progressPeriodMs;
+      if (life.started || life.ending !== undefined || early) return still(life);
+      const labels: Labels = {
+        phase: event.phase,
+        ...(event.fraction === undefined ? {} : { fraction: event.fraction.toFixed(3) }),
+      };
+      const draft: StatusDraft = { state: 'TASK_STARTING', message: event.message, labels };
+      return report({ ...life, toldProgressMs: now }, draft, [], true);
+    }
+    case 'STARTED': {
+      if (life.started) return still(life);
+      const next: TaskLife = {
+        ...life,
+        started: true,
+        ...(event.pid === undefined ? {} : { pid: event.pid }),
+        ...(event.ip === undefined ? {} : { ip: event.ip }),
+      };
+      // It is on its way out already; that it ran for a moment is no news.
+      if (life.ending !== undefined) return still(next);
+      return report(next, { state: 'TASK_RUNNING' }, [{ type: 'WATCH' }]);
+    }
+    case 'EXITED':
+      return finish(life, exitDraft(life, event.exit));
+    case 'FAILED':
+      if (life.ending !== undefined) return finish(life, endingDraft(life.ending, 'before it started'));
+      return finish(life, { state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED', message: event.message });
+    default:
+      return assertNever(event, 'container event');
+  }
+}
+
+function stepEnd(life: TaskLife, event: Extract<TaskEvent, { type: 'END' }>, now: number): TaskStep {
+  const byMs = now + event.graceMs;
+  if (life.ending !== undefined) {
+    // A later kill may shorten the grace period, never extend it.
+    if (life.killByMs !== undefined && byMs >= life.killByMs) return still(life);
+    return { life: { ...life, killByMs: byMs }, wishes: [{ type: 'KILL', graceMs: event.graceMs }] };
+  }
+  const next: TaskLife = {
+    ...life,
+    ending: life.started ? event.ending : duringLaunch(event.ending),
+    killByMs: byMs,
+    ...(event.ending.healthy === undefined ? {} : { healthy: event.ending.healthy }),
+  };
+  const wishes: TaskWish[] = life.started ? [{ type: 'UNWATCH' }] : [];
+  wishes.push({ type: 'KILL', graceMs: event.graceMs });
+  if (!event.tellKilling || !life.started) return { life: next, wishes };
+  const { message, reason } = event.ending;
+  return report(next, { state: 'TASK_KILLING', message, ...(reason === undefined ? {} : { reason }) }, wishes);
+}
+
+// The framework's kill has no reason of its own: before the start, that is the reason.
+function duringLaunch(ending: Ending): Ending {
+  return ending.state === 'TASK_KILLED' && ending.reason === undefined
+    ? { ...ending, reason: 'TASK_KILLED_DURING_LAUNCH' }
+    : ending;
+}
+
+function stepTold(life: TaskLife, draft: StatusDraft): TaskStep {
+  if (!mayMove('AGENT', life.state, draft.state)) return still(life);
+  const next: TaskLife = {
+    ...life,
+    started: life.started || draft.state === 'TASK_RUNNING',
+    ...(draft.healthy === undefined ? {} : { healthy: draft.healthy }),
+    ...(draft.check === undefined ? {} : { check: draft.check }),
+  };
+  return isTerminal(draft.state) ? finish(next, draft) : report(next, draft);
+}
+
+function exitDraft(life: TaskLife, exit: ContainerExit): StatusDraft {
+  const how = {
+    ...(exit.exitCode === undefined ? {} : { exitCode: exit.exitCode }),
+    ...(exit.signal === undefined ? {} : { signal: exit.signal }),
+  };
+  if (life.ending !== undefined) return { ...endingDraft(life.ending, describeExit(exit)), ...how };
+  if (exit.oomKilled) {
+    const limit = life.memLimitBytes === undefined ? '' : ` of ${formatBytes(life.memLimitBytes)}`;
+    const message = `killed for exceeding its memory limit${limit}`;
+    return { state: 'TASK_FAILED', reason: 'CONTAINER_LIMITATION_MEMORY', message, ...how };
+  }
+  const message = describeExit(exit);
+  if (exit.exitCode === 0 && exit.signal === undefined) return { state: 'TASK_FINISHED', message, ...how };
+  return { state: 'TASK_FAILED', reason: 'COMMAND_EXECUTOR_FAILED', message, ...how };
+}
+
+function describeExit(exit: ContainerExit): string {
+  if (exit.signal !== undefined) return `ended by ${exit.signal}`;
+  return exit.exitCode === undefined ? 'ended, its exit code is not known' : `exited with code ${exit.exitCode}`;
+}
+
+function endingDraft(ending: Ending, how = ''): StatusDraft {
+  return {
+    state: ending.state,
+    message: how === '' ? ending.message : `${ending.message}; ${how}`,
+    ...(ending.reason === undefined ? {} : { reason: ending.reason }),
+  };
+}
+
+function still(life: TaskLife): TaskStep {
+  return { life, wishes: [] };
+}
+
+function finish(life: TaskLife, draft: StatusDraft): TaskStep {
+  assert(isTerminal(draft.state), 'a task finishes in a terminal state');
+  // Watching ends with the start of an ending, or here.
+  return report(life, draft, life.started && life.ending === undefined ? [{ type: 'UNWATCH' }] : []);
+}
+
+// Health and check are part of every report once known, so that the last values are there when somebody asks.
+function report(life: TaskLife, draft: StatusDraft, before: readonly TaskWish[] = [], replaceable = false): TaskStep {
+  assert(mayMove('AGENT', life.state, draft.state), () => `a task moved from ${life.state} to ${draft.state}`);
+  const full: StatusDraft = {
+    ...draft,
+    ...(life.healthy === undefined ? {} : { healthy: life.healthy }),
+    ...(life.check === undefined || draft.state === 'TASK_STARTING' ? {} : { check: life.check }),
+  };
+  return {
+    life: { ...life, state: draft.state },
+    wishes: [...before, { type: 'REPORT', draft: full, replaceable }],
+  };
+}

@@ -1,0 +1,91 @@
+// What may be an id, a name, a path: rules as functions. In: a string. Out: why it is not one, to follow the value in a message, or undefined.
+
+/** Longest id in bytes of UTF-8. */
+export const idBytesMax = 255;
+
+// Most ids; spares them the rest. Every character is one byte.
+const plainId = /^[A-Za-z0-9_][\w.:@+-]{0,254}$/;
+// What terminals, logs and file systems would trip over: control characters including DEL, and halves of surrogate pairs.
+const unprintable = /[\p{Cc}\p{Cs}]/u;
+
+/**
+ * Why `id` is not an id. Ids of frameworks, agents, tasks, executors and offers name directories and parts of URLs: 1 to 255 bytes, not `.` or `..`,
+ * no control characters, no slashes. Source: Mesos, `src/common/validation.cpp` (255 characters there).
+ */
+export function idProblem(id: string): string | undefined {
+  if (plainId.test(id)) return undefined;
+  const why = reportedIdProblem(id);
+  if (why !== undefined) return why;
+  if (id === '.' || id === '..') return 'is not allowed as an id';
+  if (/[/\\]/.test(id)) return 'is not an id: it must not contain slashes or backslashes';
+  return undefined;
+}
+
+/** Why nothing can be said about a task by this id. Wider than `idProblem`: a status may speak of a task that was refused for its id. */
+export function reportedIdProblem(id: string): string | undefined {
+  if (id === '') return 'is not an id: it must not be empty';
+  const bytes = id.length * 3 <= idBytesMax ? 0 : Buffer.byteLength(id);
+  if (bytes > idBytesMax) return `is not an id: it has ${bytes} bytes, at most ${idBytesMax} are allowed`;
+  if (unprintable.test(id)) return 'is not an id: it must not contain control characters';
+  return undefined;
+}
+
+/** Why `name` is not a name for people: it may be anything printable but nothing at all. */
+export function nameProblem(name: string): string | undefined {
+  return name === '' ? 'must not be empty' : printableProblem(name);
+}
+
+/** Why `value` cannot be shown on one line. */
+export function printableProblem(value: string): string | undefined {
+  return unprintable.test(value) ? 'must not contain control characters' : undefined;
+}
+
+/** Why `name` is not the name of a host. Names and addresses are not told apart. */
+export function hostnameProblem(name: string): string | undefined {
+  if (name === '') return 'must not be empty';
+  if (name.length > 253) return 'is not a host name: at most 253 characters are allowed';
+  return /^[A-Za-z0-9_:[\]%.-]+$/.test(name) ? undefined : 'is not a host name or address';
+}
+
+/** Why `user` is not the name of a user of the operating system. */
+export function userProblem(user: string): string | undefined {
+  return /^[A-Za-z0-9_][\w.@-]{0,254}\$?$/.test(user)
+    ? undefined
+    : 'is not a user name: letters, digits and any of _.@- are allowed, at most 255';
+}
+
+/** Why `url` is not the address of a page. */
+export function webUrlProblem(url: string): string | undefined {
+  // A link that people click must not run a script.
+  return /^https?:\/\/[^\s/]/i.test(url) && URL.canParse(url) ? undefined : 'is not a URL with http: or https:';
+}
+
+/** Why `name` cannot be an environment variable. */
+export function envNameProblem(name: string): string | undefined {
+  if (name === '') return 'must not be empty';
+  return /[=\0]/.test(name) ? 'must not contain = or NUL' : undefined;
+}
+
+/** Why `value` cannot be passed to a program: strings there end at NUL. */
+export function nulProblem(value: string): string | undefined {
+  return value.includes('\0') ? 'must not contain NUL' : undefined;
+}
+
+/** Why `path` does not stay below the directory it is relative to. */
+export function relativePathProblem(path: string): string | undefined {
+  if (path === '') return 'must not be empty';
+  if (path.startsWith('/')) return 'must be relative to the sandbox';
+  return upwardsProblem(path);
+}
+
+/** Why `path` is not a path for a mount, absolute or relative. Engines write mounts as `host:container:mode`. */
+export function mountPathProblem(path: string): string | undefined {
+  if (path === '') return 'must not be empty';
+  if (path.includes(':')) return 'must not contain a colon';
+  return upwardsProblem(path);
+}
+
+function upwardsProblem(path: string): string | undefined {
+  if (unprintable.test(path)) return 'must not contain control characters';
+  return path.split(/[/\\]/).includes('..') ? 'must not contain ".."' : undefined;
+}

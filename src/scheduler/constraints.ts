@@ -1,0 +1,138 @@
+// Placement constraints on agents, as Marathon names them. Pure: where the group already runs and one candidate in, a reason or none out.
+import { assertNever } from '../base/assert.js';
+import { shown } from '../base/errors.js';
+import type { Attributes, AttributeValue, FaultDomain, Offer } from '../protocol/entities.js';
+
+/** Operators: UNIQUE, CLUSTER, GROUP_BY, LIKE, UNLIKE, MAX_PER, IS. */
+export const constraintOperators = ['UNIQUE', 'CLUSTER', 'GROUP_BY', 'LIKE', 'UNLIKE', 'MAX_PER', 'IS'] as const;
+export type ConstraintOperator = (typeof constraintOperators)[number];
+
+/**
+ * One condition on where instances of a group may run.
+ * - `UNIQUE`: no two instances share the field's value.
+ * - `CLUSTER`: all instances share one value: `value`, or the first one's.
+ * - `GROUP_BY`: spread evenly over the values; `value` is the least number of groups to expect.
+ * - `LIKE`, `UNLIKE`: the value matches, or does not match, the regular expression `value` as a whole.
+ * - `MAX_PER`: at most `value` instances share the field's value.
+ * - `IS`: the value equals `value` (numbers by amount).
+ */
+export interface PlacementConstraint {
+  /** An attribute's name, or `@hostname`, `@region`, `@zone`. */
+  readonly field: string;
+  readonly operator: ConstraintOperator;
+  readonly value?: string;
+}
+
+/** What an agent is like, as far as constraints look. */
+export interface AgentTraits {
+  readonly hostname: string;
+  readonly attributes: Attributes;
+  readonly domain?: FaultDomain;
+}
+
+/** Why an agent is no place for an instance; `lasting` is static when other instances cannot change it. */
+export interface ConstraintRefusal {
+  readonly constraint: PlacementConstraint;
+  readonly detail: string;
+  readonly lasting: 'static' | 'dynamic';
+}
+
+/** The value of a constraint's field as text; undefined when the agent has none. */
+export function fieldOf(traits: AgentTraits, field: string): string | undefined {
+  switch (field) {
+    case '@hostname':
+      return traits.hostname;
+    case '@region':
+      return traits.domain?.region;
+    case '@zone':
+      return traits.domain?.zone;
+    default:
+      return Object.hasOwn(traits.attributes, field) ? attributeText(traits.attributes[field]) : undefined;
+  }
+}
+
+/** The traits that an offer tells of its agent. */
+export function traitsOf(offer: Pick<Offer, 'hostname' | 'attributes' | 'domain'>): AgentTraits {
+  return offer;
+}
+
+/**
+ * The first constraint that `candidate` breaks for one more instance beside `placed` (one entry for each instance that holds a place);
+ * undefined when it breaks none.
+ */
+export function constraintRefusal(
+  constraints: readonly PlacementConstraint[],
+  placed: readonly AgentTraits[],
+  candidate: AgentTraits,
+): ConstraintRefusal | undefined {
+  for (const constraint of constraints) {
+    const refusal = refusalOf(constraint, placed, candidate);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+function refusalOf(constraint: PlacementConstraint, placed: readonly AgentTraits[], candidate: AgentTraits): ConstraintRefusal | undefined {
+  const { field, operator, value } = constraint;
+  const own = fieldOf(candidate, field);
+  const no = (lasting: 'static' | 'dynamic', detail: string): ConstraintRefusal => ({ constraint, detail, lasting });
+  if (own === undefined) {
+    return operator === 'UNLIKE' ? undefined : no('static', `${field} is not set`);
+  }
+  switch (operator) {
+    case 'LIKE':
+      return wholeMatch(value, own) ? undefined : no('static', `${field} ${shown(own)} is not like ${value}`);
+    case 'UNLIKE':
+      return wholeMatch(value, own) ? no('static', `${field} ${shown(own)} is like ${value}`) : undefined;
+    case 'IS':
+      return sameValue(own, value ?? '') ? undefined : no('static', `${field} ${shown(own)} is not ${value}`);
+    case 'UNIQUE':
+      return countOf(placed, field, own) > 0 ? no('dynamic', `${field} ${shown(own)} is taken`) : undefined;
+    case 'MAX_PER': {
+      const most = Number(value);
+      return countOf(placed, field, own) >= most ? no('dynamic', `${field} ${shown(own)} has ${most} already`) : undefined;
+    }
+    case 'CLUSTER': {
+      if (value !== undefined && value !== '') return own === value ? undefined : no('static', `${field} ${shown(own)} is not ${value}`);
+      const first = placed.map((traits) => fieldOf(traits, field)).find((text) => text !== undefined);
+      return first === undefined || first === own ? undefined : no('dynamic', `${field} ${shown(own)}, the others are on ${shown(first)}`);
+    }
+    case 'GROUP_BY':
+      return groupByRefusal(placed, field, own, Number(value ?? 0)) ? no('dynamic', `${field} ${shown(own)} has more instances than other groups`) : undefined;
+    default:
+      return assertNever(operator, 'constraint operator');
+  }
+}
+
+// One more may go to the emptiest known group, or to a new group; while fewer groups than expected are known, only to a new one's level.
+function groupByRefusal(placed: readonly AgentTraits[], field: string, own: string, groupsMin: number): boolean {
+  const counts = new Map<string, number>();
+  for (const traits of placed) {
+    const text = fieldOf(traits, field);
+    if (text !== undefined) counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  const mine = counts.get(own) ?? 0;
+  const known = new Map(counts).set(own, mine);
+  const least = known.size < groupsMin ? 0 : Math.min(...known.values());
+  return mine > least;
+}
+
+function countOf(placed: readonly AgentTraits[], field: string, value: string): number {
+  let count = 0;
+  for (const traits of placed) if (fieldOf(traits, field) === value) count += 1;
+  return count;
+}
+
+function wholeMatch(pattern: string | undefined, text: string): boolean {
+  return new RegExp(`^(?:${pattern ?? ''})$`, 'u').test(text);
+}
+
+function sameValue(own: string, value: string): boolean {
+  return own === value || (own !== '' && value !== '' && Number(own) === Number(value));
+}
+
+function attributeText(value: AttributeValue | undefined): string | undefined {
+  if (value === undefined || typeof value === 'string') return value;
+  if (typeof value === 'number') return String(value);
+  return value.map((item) => (typeof item === 'string' ? item : `${item[0]}-${item[1]}`)).join(',');
+}

@@ -1,0 +1,116 @@
+// Short forms for people: `launch({ name, command, resources })` becomes an operation with complete TaskInfos once ids and ports are known.
+import { ProfferError, shown } from '../base/errors.js';
+import type { TaskId } from '../base/ids.js';
+import type { CommandInfo, ContainerInfo, DockerInfo, TaskInfo } from '../protocol/entities.js';
+import type { Operation } from '../protocol/scheduler-api.js';
+import type { Bag, Resources } from '../resources/index.js';
+import { add, bagOf, emptyBag, filterBag, fromBag, portsOf, subtract, take, takePorts } from '../resources/index.js';
+
+/** A task as people write it. Everything a TaskInfo can say, with shorter forms for what is common. */
+export interface TaskSpec extends Omit<TaskInfo, 'taskId' | 'command' | 'container' | 'agentId' | 'resources'> {
+  /** Default: the name, a dot and eight random characters. */
+  readonly taskId?: TaskId;
+  /** A shell line, an argument list (run without a shell), or all details. */
+  readonly command?: string | readonly string[] | CommandInfo;
+  /** Environment variables, beside those of `command`. */
+  readonly env?: { readonly [name: string]: string };
+  /** Runs in a Docker container of this image. */
+  readonly image?: string;
+  /** Details of the Docker container beside `image`. */
+  readonly docker?: Omit<DockerInfo, 'image'>;
+  readonly container?: ContainerInfo;
+  /** What it needs, e.g. `{ cpus: 0.1, mem: 32 }`. */
+  readonly resources: Resources;
+  /** How many host ports to pick from the offer, beside those named in `resources`. The task sees them as PORT0, PORT1, … Default 0. */
+  readonly ports?: number;
+}
+
+/** An operation whose tasks may still lack ids and ports; `Framework.accept` completes it. */
+export type LaunchRequest =
+  | { readonly type: 'LAUNCH'; readonly tasks: readonly TaskSpec[] }
+  | { readonly type: 'LAUNCH_GROUP'; readonly groupId?: string; readonly tasks: readonly TaskSpec[] };
+
+/** Launches one or several tasks, each for itself. */
+export function launch(...tasks: readonly TaskSpec[]): LaunchRequest {
+  return { type: 'LAUNCH', tasks };
+}
+
+/** Launches tasks together: all or none start, and the end of one ends the others. */
+export function launchGroup(tasks: readonly TaskSpec[], groupId?: string): LaunchRequest {
+  return groupId === undefined ? { type: 'LAUNCH_GROUP', tasks } : { type: 'LAUNCH_GROUP', groupId, tasks };
+}
+
+/** What a completed request comes to. */
+export interface CompletedLaunch {
+  readonly operations: readonly Operation[];
+  readonly tasks: readonly TaskInfo[];
+}
+
+/**
+ * Fills in task ids (by `newId`) and picks ports out of `offered`, never one twice.
+ * @throws ProfferError INVALID_RESOURCES, INVALID_TASK, INSUFFICIENT_RESOURCES naming the task.
+ */
+export function completeLaunches(requests: readonly LaunchRequest[], offered: Bag, newId: (name: string) => TaskId): CompletedLaunch {
+  const free = { ports: portsLeft(requests, offered) };
+  const all: TaskInfo[] = [];
+  const operations = requests.map((request): Operation => {
+    const tasks = request.tasks.map((spec) => completeTask(spec, free, newId));
+    all.push(...tasks);
+    if (request.type === 'LAUNCH') return { type: 'LAUNCH', tasks };
+    return request.groupId === undefined ? { type: 'LAUNCH_GROUP', tasks } : { type: 'LAUNCH_GROUP', groupId: request.groupId, tasks };
+  });
+  return { operations, tasks: all };
+}
+
+/** The command of a spec in full: environment merged, shorthand resolved; undefined for an image's own. */
+export function commandOf(spec: Pick<TaskSpec, 'command' | 'env'>): CommandInfo | undefined {
+  const { command, env } = spec;
+  if (command === undefined && env === undefined) return undefined;
+  const base: CommandInfo = typeof command === 'string' ? { value: command } : isArgv(command) ? { argv: command } : (command ?? {});
+  return env === undefined ? base : { ...base, env: { ...base.env, ...env } };
+}
+
+function isArgv(command: readonly string[] | CommandInfo | undefined): command is readonly string[] {
+  return Array.isArray(command);
+}
+
+function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string) => TaskId): TaskInfo {
+  const { taskId, command: _command, env: _env, image, docker, container, resources, ports = 0, ...rest } = spec;
+  if (!Number.isSafeInteger(ports) || ports < 0) {
+    throw new ProfferError('INVALID_TASK', `ports is ${shown(ports)}, it must be a whole number of host ports`, { path: `tasks[${shown(spec.name)}].ports` });
+  }
+  if (image !== undefined && container !== undefined) {
+    throw new ProfferError('INVALID_TASK', 'image and container are both given', { path: `tasks[${shown(spec.name)}]`, hint: 'use image and docker, or container' });
+  }
+  const command = commandOf(spec);
+  const bag = bagOf(resources);
+  const picked = ports === 0 ? emptyBag : takePorts(free.ports, 'ports', ports);
+  if (picked === undefined) {
+    throw new ProfferError('INSUFFICIENT_RESOURCES', `task ${shown(spec.name)} needs ${ports} ports, the offer has ${portsOf(free.ports).length} left`);
+  }
+  free.ports = subtract(free.ports, picked);
+  const completeContainer: ContainerInfo | undefined =
+    image === undefined ? container : { type: 'DOCKER', docker: { ...docker, image } };
+  return {
+    ...rest,
+    taskId: taskId ?? newId(spec.name),
+    resources: ports === 0 ? resources : fromBag(add(bag, picked)),
+    ...(command === undefined ? {} : { command }),
+    ...(completeContainer === undefined ? {} : { container: completeContainer }),
+  };
+}
+
+// Ports that tasks name themselves are not picked for others; one that is not in the offer is the master's to refuse.
+function portsLeft(requests: readonly LaunchRequest[], offered: Bag): Bag {
+  let left = onlyPorts(offered);
+  for (const request of requests) {
+    for (const task of request.tasks) {
+      left = subtract(left, take(left, onlyPorts(bagOf(task.resources))).taken);
+    }
+  }
+  return left;
+}
+
+function onlyPorts(bag: Bag): Bag {
+  return filterBag(bag, (resource) => resource.name === 'ports');
+}

@@ -1,0 +1,125 @@
+// Does a request fit an offer, and if not, why: typed vetoes and their tally. Pure. In: request, offers, what is placed. Out: a choice or vetoes.
+import { assertNever } from '../base/assert.js';
+import type { AgentId, OfferId, Role } from '../base/ids.js';
+import type { ContainerType, Offer } from '../protocol/entities.js';
+import type { Bag, Shortage } from '../resources/index.js';
+import { describeShortage, take, takePorts, portsOf, subtract } from '../resources/index.js';
+import type { AgentTraits, ConstraintRefusal, PlacementConstraint } from './constraints.js';
+import { constraintRefusal } from './constraints.js';
+import type { OfferOrder } from './ordering.js';
+
+/** What is to be placed. */
+export interface MatchRequest {
+  readonly resources: Bag;
+  /** Host ports to pick, beside those in `resources`. Default 0. */
+  readonly ports?: number;
+  /** Roles whose offers may be used. Default: any. */
+  readonly roles?: readonly Role[];
+  readonly constraints?: readonly PlacementConstraint[];
+  /** The container type it needs, when it needs one. */
+  readonly containerizer?: ContainerType;
+  /** Agents not to use now, with the reason, e.g. after failures there. */
+  readonly avoid?: ReadonlyMap<AgentId, string>;
+  /** How long the instance is expected to run: an offer with a planned absence before that is refused. */
+  readonly runsForMs?: number;
+}
+
+/** An offer and what of it is not yet promised. */
+export interface OpenOffer {
+  readonly offer: Offer;
+  readonly left: Bag;
+}
+
+/** Why a request does not fit an offer. `static`: this offer never will; `dynamic`: it may, later. */
+export type Veto = { readonly lasting: 'static' | 'dynamic' } & (
+  | { readonly kind: 'insufficient'; readonly shortages: readonly Shortage[] }
+  | { readonly kind: 'role'; readonly role: Role }
+  | { readonly kind: 'constraint'; readonly refusal: ConstraintRefusal }
+  | { readonly kind: 'containerizer'; readonly wanted: ContainerType }
+  | { readonly kind: 'avoided'; readonly why: string }
+  | { readonly kind: 'unavailable'; readonly startMs: number }
+);
+
+/** A place found, or all the reasons against each offer looked at. */
+export interface MatchResult {
+  readonly offer?: OpenOffer;
+  readonly vetoes: readonly { readonly offerId: OfferId; readonly agentId: AgentId; readonly veto: Veto }[];
+}
+
+/** Why `request` may not go on `open`; undefined when it may. Cheap and lasting reasons come first. `wallMs` is now. */
+export function vetoOf(request: MatchRequest, open: OpenOffer, placed: readonly AgentTraits[], wallMs: number): Veto | undefined {
+  const { offer, left } = open;
+  if (request.roles !== undefined && !request.roles.includes(offer.role)) return { kind: 'role', role: offer.role, lasting: 'static' };
+  if (request.containerizer !== undefined && !offer.containerizers.includes(request.containerizer)) {
+    return { kind: 'containerizer', wanted: request.containerizer, lasting: 'static' };
+  }
+  const avoided = request.avoid?.get(offer.agentId);
+  if (avoided !== undefined) return { kind: 'avoided', why: avoided, lasting: 'dynamic' };
+  const absence = offer.unavailability;
+  if (absence !== undefined && absence.startMs < wallMs + (request.runsForMs ?? 0)) {
+    return { kind: 'unavailable', startMs: absence.startMs, lasting: 'dynamic' };
+  }
+  if (request.constraints !== undefined) {
+    const refusal = constraintRefusal(request.constraints, placed, offer);
+    if (refusal !== undefined) return { kind: 'constraint', refusal, lasting: refusal.lasting };
+  }
+  const short = shortagesFor(request, left);
+  return short.length === 0 ? undefined : { kind: 'insufficient', shortages: short, lasting: 'dynamic' };
+}
+
+/** What `left` lacks for the request, ports included. */
+export function shortagesFor(request: Pick<MatchRequest, 'resources' | 'ports'>, left: Bag): readonly Shortage[] {
+  const { taken, shortages } = take(left, request.resources);
+  const ports = request.ports ?? 0;
+  if (ports === 0) return shortages;
+  const rest = subtract(left, taken);
+  if (takePorts(rest, 'ports', ports) !== undefined) return shortages;
+  const have = portsOf(rest).length;
+  return [...shortages, { name: 'ports', key: 'ports', wanted: ports, have, short: ports - have }];
+}
+
+/** The first offer in `order` that fits, or every veto. */
+export function match(request: MatchRequest, offers: readonly OpenOffer[], placed: readonly AgentTraits[], order: OfferOrder, wallMs: number): MatchResult {
+  const vetoes: { offerId: OfferId; agentId: AgentId; veto: Veto }[] = [];
+  for (const open of order(offers, request)) {
+    const veto = vetoOf(request, open, placed, wallMs);
+    if (veto === undefined) return { offer: open, vetoes };
+    vetoes.push({ offerId: open.offer.id, agentId: open.offer.agentId, veto });
+  }
+  return { vetoes };
+}
+
+/** One line on why nothing fits, e.g. "mem short by 512 on 7 agents, constraint rack UNIQUE on 2 agents". */
+export function describeVetoes(vetoes: MatchResult['vetoes']): string {
+  if (vetoes.length === 0) return 'no offers';
+  const tally = new Map<string, Set<AgentId>>();
+  for (const { agentId, veto } of vetoes) {
+    for (const reason of reasonsOf(veto)) {
+      const agents = tally.get(reason) ?? new Set();
+      tally.set(reason, agents.add(agentId));
+    }
+  }
+  return [...tally]
+    .sort(([, a], [, b]) => b.size - a.size)
+    .map(([reason, agents]) => `${reason} on ${agents.size} ${agents.size === 1 ? 'agent' : 'agents'}`)
+    .join(', ');
+}
+
+function reasonsOf(veto: Veto): string[] {
+  switch (veto.kind) {
+    case 'insufficient':
+      return veto.shortages.map(describeShortage);
+    case 'role':
+      return [`offer is for role ${veto.role}`];
+    case 'constraint':
+      return [`constraint ${veto.refusal.constraint.field} ${veto.refusal.constraint.operator}`];
+    case 'containerizer':
+      return [`no ${veto.wanted} containerizer`];
+    case 'avoided':
+      return [veto.why];
+    case 'unavailable':
+      return ['planned absence'];
+    default:
+      return assertNever(veto, 'veto');
+  }
+}

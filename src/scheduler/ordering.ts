@@ -1,0 +1,46 @@
+// Orders in which offers are tried: pure comparators that compose. Offers with a planned absence always come last.
+import type { Random } from '../env/random.js';
+import { scalarOf } from '../resources/index.js';
+import type { MatchRequest, OpenOffer } from './matcher.js';
+
+/** Puts offers into the order in which they are tried for a request. */
+export type OfferOrder = (offers: readonly OpenOffer[], request: MatchRequest) => readonly OpenOffer[];
+
+/** Compares two offers: negative when `a` comes first. */
+export type OfferComparator = (a: OpenOffer, b: OpenOffer) => number;
+
+/** As they came. */
+export const inOrder: OfferComparator = () => 0;
+
+/** Most free `name` first: spreads load. Source: worst fit. */
+export function mostFree(name = 'cpus'): OfferComparator {
+  return (a, b) => scalarOf(b.left, name) - scalarOf(a.left, name);
+}
+
+/** Least free `name` first: packs agents full and keeps others empty. Source: best fit. */
+export function leastFree(name = 'cpus'): OfferComparator {
+  return (a, b) => scalarOf(a.left, name) - scalarOf(b.left, name);
+}
+
+/** The first of `comparators` that tells two offers apart decides; planned absences last, then the agent's id. */
+export function ordered(...comparators: readonly OfferComparator[]): OfferOrder {
+  const compare: OfferComparator = (a, b) => {
+    const absence = Number(a.offer.unavailability !== undefined) - Number(b.offer.unavailability !== undefined);
+    if (absence !== 0) return absence;
+    for (const comparator of comparators) {
+      const difference = comparator(a, b);
+      if (difference !== 0) return difference;
+    }
+    return a.offer.agentId < b.offer.agentId ? -1 : a.offer.agentId > b.offer.agentId ? 1 : 0;
+  };
+  return (offers) => [...offers].sort(compare);
+}
+
+/** A new random order each time. */
+export function shuffled(random: Random): OfferOrder {
+  const last = ordered(inOrder);
+  return (offers, request) => {
+    const mixed = random.shuffle([...offers]);
+    return mixed.some((open) => open.offer.unavailability !== undefined) ? last(mixed, request) : mixed;
+  };
+}
