@@ -35,11 +35,25 @@ export interface ContainerExit {
 /** What a container tells, in this order: progress*, started, exited; or progress*, failed. */
 export type ContainerEvent =
   /** Fetching or pulling; at most a few a second. `fraction` in [0, 1] where known. */
-  | { readonly type: 'PROGRESS'; readonly phase: 'FETCHING' | 'PULLING' | 'STARTING'; readonly message: string; readonly fraction?: number }
+  | {
+      readonly type: 'PROGRESS';
+      readonly phase: 'FETCHING' | 'PULLING' | 'STARTING';
+      readonly message: string;
+      readonly fraction?: number;
+    }
   | { readonly type: 'STARTED'; readonly pid?: number; readonly ip?: string }
   | { readonly type: 'EXITED'; readonly exit: ContainerExit }
   /** It never ran. `message` says why, for people. */
-  | { readonly type: 'FAILED'; readonly message: string; readonly code: 'IMAGE_PULL_FAILED' | 'FETCH_FAILED' | 'CONTAINER_LAUNCH_FAILED' | 'SANDBOX' | 'DOCKER_UNAVAILABLE' };
+  | {
+      readonly type: 'FAILED';
+      readonly message: string;
+      readonly code:
+        | 'IMAGE_PULL_FAILED'
+        | 'FETCH_FAILED'
+        | 'CONTAINER_LAUNCH_FAILED'
+        | 'SANDBOX'
+        | 'DOCKER_UNAVAILABLE';
+    };
 
 /** The result of a command run inside a container. `timedOut` when it was ended for its time. */
 export interface ExecResult {
@@ -68,6 +82,15 @@ export interface Containerizer {
 
 /** An HTTP or TCP look at a task, from the agent. `statusCode` undefined: no answer. */
 export interface NetworkProber {
-  http(url: string, timeoutMs: number, done: (result: { readonly statusCode?: number; readonly error?: string }) => void): void;
-  tcp(host: string, port: number, timeoutMs: number, done: (result: { readonly connected: boolean; readonly error?: string }) => void): void;
+  http(
+    url: string,
+    timeoutMs: number,
+    done: (result: { readonly statusCode?: number; readonly error?: string }) => void,
+  ): void;
+  tcp(
+    host: string,
+    port: number,
+    timeoutMs: number,
+    done: (result: { readonly connected: boolean; readonly error?: string }) => void,
+  ): void;
 }

@@ -1,0 +1,191 @@
+// Resource limits by cgroups, v1 and v2: one cgroup per container below `proffer/<instance>`, made, joined by open descriptors, asked, removed.
+// In: limits in thousandths of a cpu and bytes. Out: a cgroup, or (told once) why limits are not enforced.
+import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../base/errors.js';
+import type { CgroupHierarchy, CgroupLayout } from './cgroup-layout.js';
+import { detectCgroups } from './cgroup-layout.js';
+
+/** Limits of one container. */
+export interface CgroupLimits {
+  readonly cpusMilli: number;
+  readonly cpusLimitMilli?: number;
+  readonly memLimitBytes?: number;
+}
+
+/** The cgroup (v2) or cgroups (v1: one per controller) of one container. */
+export interface ContainerCgroup {
+  /** `proffer/<instance>/<name>`: the same in each hierarchy. */
+  readonly name: string;
+  /** Descriptors of each cgroup.procs, for a child to write itself into; the caller closes them. Empty when the cgroup is gone. */
+  openForJoining(): number[];
+  /** Processes in it, wherever they have put their session. */
+  pids(): readonly number[];
+  /** How often the kernel killed in it for want of memory. */
+  oomKills(): number;
+  /** Removes it; false while a process is still in it. */
+  remove(): boolean;
+}
+
+/** Makes cgroups for one agent. Where it may not, containers run without limits, and `onNotice` says so once. */
+export class Cgroups {
+  readonly #instance: string;
+  readonly #onNotice: (notice: string) => void;
+  readonly #detect: () => CgroupLayout;
+  #hierarchies: readonly CgroupHierarchy[] | undefined;
+  #failureTold = false;
+
+  /** `instance` names the agent's own folder, so that several agents of a machine do not meet. `detect` is replaceable for tests. */
+  constructor(
+    instance: string,
+    onNotice: (notice: string) => void,
+    detect: () => CgroupLayout = () => detectCgroups(join('proffer', instance)),
+  ) {
+    this.#instance = instance;
+    this.#onNotice = onNotice;
+    this.#detect = detect;
+  }
+
+  /** A new cgroup with `limits`; undefined when cgroups cannot be written here. */
+  create(name: string, limits: CgroupLimits): ContainerCgroup | undefined {
+    const hierarchies = this.#ready();
+    if (hierarchies.length === 0) return undefined;
+    const cgroup = new OpenCgroup(join('proffer', this.#instance, name), hierarchies);
+    try {
+      cgroup.make(limits);
+      return cgroup;
+    } catch (error) {
+      cgroup.remove();
+      if (!this.#failureTold) this.#onNotice(`limits are not enforced: ${messageOf(error)}`);
+      this.#failureTold = true;
+      return undefined;
+    }
+  }
+
+  /** The cgroup of an earlier life of the agent, by its name. */
+  find(name: string): ContainerCgroup | undefined {
+    const hierarchies = this.#ready();
+    if (hierarchies.length === 0 || !name.startsWith('proffer/') || name.split('/').includes('..')) return undefined;
+    return new OpenCgroup(name, hierarchies);
+  }
+
+  /** Removes this agent's folder if no container is left in it, and the common one if no agent is. */
+  close(): void {
+    for (const { base } of this.#hierarchies ?? []) {
+      removeDirectory(join(base, 'proffer', this.#instance));
+      removeDirectory(join(base, 'proffer'));
+    }
+    this.#hierarchies = undefined;
+  }
+
+  #ready(): readonly CgroupHierarchy[] {
+    if (this.#hierarchies !== undefined) return this.#hierarchies;
+    const layout = this.#detect();
+    for (const notice of layout.notices) this.#onNotice(notice);
+    this.#hierarchies = layout.hierarchies;
+    return this.#hierarchies;
+  }
+}
+
+class OpenCgroup implements ContainerCgroup {
+  readonly name: string;
+  readonly #dirs: readonly { readonly dir: string; readonly hierarchy: CgroupHierarchy }[];
+
+  constructor(name: string, hierarchies: readonly CgroupHierarchy[]) {
+    this.name = name;
+    this.#dirs = hierarchies.map(hierarchy => ({ dir: join(hierarchy.base, name), hierarchy }));
+  }
+
+  make(limits: CgroupLimits): void {
+    for (const { dir, hierarchy } of this.#dirs) {
+      mkdirSync(dir);
+      for (const [file, value] of settings(hierarchy, limits)) writeFileSync(join(dir, file), value);
+    }
+  }
+
+  openForJoining(): number[] {
+    const fds: number[] = [];
+    try {
+      for (const { dir } of this.#dirs) fds.push(openSync(join(dir, 'cgroup.procs'), 'w'));
+      return fds;
+    } catch {
+      for (const fd of fds) closeSync(fd);
+      return [];
+    }
+  }
+
+  pids(): readonly number[] {
+    const pids = new Set<number>();
+    // A process may have joined only the first of several hierarchies yet.
+    for (const { dir } of this.#dirs) {
+      for (const line of readOr(join(dir, 'cgroup.procs'), '').split('\n')) if (line !== '') pids.add(Number(line));
+    }
+    return [...pids];
+  }
+
+  oomKills(): number {
+    for (const { dir, hierarchy } of this.#dirs) {
+      if (!hierarchy.controllers.has('memory')) continue;
+      const text = readOr(join(dir, hierarchy.version === 1 ? 'memory.oom_control' : 'memory.events'), '');
+      const count = /^oom_kill (\d+)$/m.exec(text)?.[1];
+      // Kernels before 4.13 do not count kills; there, failed charges are the nearest sign.
+      return count === undefined ? Number(readOr(join(dir, 'memory.failcnt'), '0')) : Number(count);
+    }
+    return 0;
+  }
+
+  remove(): boolean {
+    let gone = true;
+    for (const { dir } of this.#dirs) gone = removeDirectory(dir) && gone;
+    return gone;
+  }
+}
+
+/** What to write where. Shares and weight as runc converts them; at least the kernel's smallest quota of 1 ms. */
+function settings(hierarchy: CgroupHierarchy, limits: CgroupLimits): (readonly [file: string, value: string])[] {
+  const { version, controllers } = hierarchy;
+  const out: (readonly [string, string])[] = [];
+  if (controllers.has('cpu')) {
+    const shares = Math.min(262_144, Math.max(2, Math.round((limits.cpusMilli * 1024) / 1000)));
+    const weight = 1 + Math.floor(((shares - 2) * 9999) / 262_142);
+    out.push(version === 1 ? ['cpu.shares', String(shares)] : ['cpu.weight', String(weight)]);
+    if (limits.cpusLimitMilli !== undefined) {
+      const quotaUs = Math.max(1000, limits.cpusLimitMilli * (cpuPeriodUs / 1000));
+      if (version === 1) out.push(['cpu.cfs_period_us', String(cpuPeriodUs)], ['cpu.cfs_quota_us', String(quotaUs)]);
+      else out.push(['cpu.max', `${quotaUs} ${cpuPeriodUs}`]);
+    }
+  }
+  if (controllers.has('memory') && limits.memLimitBytes !== undefined) {
+    const bytes = String(Math.max(memoryMinBytes, Math.floor(limits.memLimitBytes)));
+    if (version === 1) {
+      out.push(['memory.limit_in_bytes', bytes]);
+      if (hierarchy.swapLimit) out.push(['memory.memsw.limit_in_bytes', bytes]);
+    } else {
+      out.push(['memory.max', bytes], ['memory.oom.group', '1']);
+      if (hierarchy.swapLimit) out.push(['memory.swap.max', '0']);
+    }
+  }
+  return out;
+}
+
+const cpuPeriodUs = 100_000;
+/** Below this not even a shell starts. */
+const memoryMinBytes = 4 * 1024 * 1024;
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return fallback;
+  }
+}
+
+/** Removes an empty cgroup directory; true when it is gone. */
+function removeDirectory(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}

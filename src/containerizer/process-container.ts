@@ -1,0 +1,271 @@
+// One process task from its start to the death of its last process. In: start or adopt, kill, exec. Out: STARTED, EXITED or FAILED.
+// Its end is told only when no process of it is left.
+import { spawn } from 'node:child_process';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { messageOf } from '../base/errors.js';
+import type { Clock, Timer } from '../env/clock.js';
+import type { CommandInfo } from '../protocol/entities.js';
+import type { Cgroups, ContainerCgroup } from './cgroups.js';
+import type { Container, ContainerEvent, ContainerExit, ContainerSpec, ExecResult } from './containerizer.js';
+import { runBeside } from './process-exec.js';
+import type { ProcessTable } from './process-table.js';
+import { isAlive, processGroup, signal } from './process-table.js';
+import { commandArgv, parseRunFile, runHeader, wrapperScript } from './process-wrapper.js';
+import { closeAll, createRunFile, makeSandbox, openOutput, runFilePath } from './sandbox.js';
+import type { UserIds } from './users.js';
+import { resolveUser } from './users.js';
+
+/** What the containers of one agent share. */
+export interface ProcessHost {
+  readonly clock: Clock;
+  readonly cgroups: Cgroups | undefined;
+  readonly table: ProcessTable;
+  readonly bootId: string;
+  readonly shell: string;
+  /** The agent's own. */
+  readonly uid: number;
+}
+
+type FailureCode = Extract<ContainerEvent, { type: 'FAILED' }>['code'];
+
+/** QUEUED until spawned; ENDING from the wrapper's death to that of the last process. */
+type State = 'QUEUED' | 'RUNNING' | 'ENDING' | 'ENDED';
+
+export class ProcessContainer implements Container {
+  readonly #host: ProcessHost;
+  readonly #spec: ContainerSpec;
+  readonly #onEvent: (event: ContainerEvent) => void;
+  readonly #onEnded: () => void;
+  readonly #execs = new Set<() => void>();
+  #state: State = 'QUEUED';
+  #user: UserIds | undefined;
+  #cgroup: ContainerCgroup | undefined;
+  /** The wrapper, which leads session and process group. */
+  #wrapperPid = 0;
+  #runFd: number | undefined;
+  #killed = false;
+  #killDeadline = Number.POSITIVE_INFINITY;
+  #killTimer: Timer | undefined;
+  #forcing = false;
+
+  constructor(host: ProcessHost, spec: ContainerSpec, onEvent: (event: ContainerEvent) => void, onEnded: () => void) {
+    this.#host = host;
+    this.#spec = spec;
+    this.#onEvent = onEvent;
+    this.#onEnded = onEnded;
+  }
+
+  start(): void {
+    const { command } = this.#spec;
+    if (this.#killed) return this.#fail('CONTAINER_LAUNCH_FAILED', 'it was killed before it started');
+    if (command === undefined || (command.value === undefined && (command.argv ?? []).length === 0)) {
+      return this.#fail('CONTAINER_LAUNCH_FAILED', 'nothing to run: the command has neither a value nor an argv');
+    }
+    const user = resolveUser(this.#spec.user ?? command.user, this.#host);
+    if (typeof user === 'string') return this.#fail('CONTAINER_LAUNCH_FAILED', user);
+    this.#user = user;
+    const fds: number[] = [];
+    try {
+      makeSandbox(this.#spec.sandbox, user);
+      fds.push(openOutput(this.#spec.sandbox, 'stdout', user), openOutput(this.#spec.sandbox, 'stderr', user));
+      this.#runFd = createRunFile(this.#spec.sandbox);
+      this.#cgroup = this.#host.cgroups?.create(cgroupName(this.#spec.containerId), this.#spec);
+      writeSync(this.#runFd, runHeader(this.#host.bootId, this.#cgroup?.name));
+    } catch (error) {
+      closeAll(fds);
+      return this.#fail('SANDBOX', `the sandbox ${this.#spec.sandbox} cannot be used: ${messageOf(error)}`);
+    }
+    const joinFds = this.#cgroup?.openForJoining() ?? [];
+    try {
+      this.#spawn(command, fds, joinFds, this.#runFd);
+    } catch (error) {
+      this.#fail('CONTAINER_LAUNCH_FAILED', `cannot start: ${messageOf(error)}`);
+    } finally {
+      closeAll(fds);
+      closeAll(joinFds);
+    }
+  }
+
+  #spawn(command: CommandInfo, outputs: readonly number[], joinFds: readonly number[], runFd: number): void {
+    const { shell } = this.#host;
+    const script = wrapperScript(joinFds.length);
+    const argv = ['-c', script, 'proffer', ...commandArgv(command, this.#spec.env, shell)];
+    const child = spawn(shell, argv, {
+      cwd: this.#spec.sandbox,
+      env: this.#spec.env,
+      detached: true,
+      // Descriptor 4 is the script's own: a place to keep the task's stderr.
+      stdio: ['ignore', ...outputs, runFd, 'ignore', ...joinFds],
+      ...this.#user,
+    });
+    const { pid } = child;
+    if (pid === undefined) {
+      child.once('error', error => this.#fail('CONTAINER_LAUNCH_FAILED', `cannot start: ${messageOf(error)}`));
+      return;
+    }
+    this.#state = 'RUNNING';
+    this.#wrapperPid = pid;
+    child.once('exit', (code, name) => {
+      this.#wrapperGone(name === null ? { exitCode: code ?? 0, oomKilled: false } : { signal: name, oomKilled: false });
+    });
+    this.#onEvent({ type: 'STARTED', pid });
+  }
+
+  /** Takes over what an earlier agent process started; false when it started nothing. */
+  adopt(): boolean {
+    try {
+      this.#runFd = openSync(
+        runFilePath(this.#spec.sandbox),
+        constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+      );
+    } catch {
+      return false;
+    }
+    const { bootId, cgroup, pid, startTime } = parseRunFile(this.#readRunFile());
+    const sameBoot = bootId === this.#host.bootId;
+    const user = resolveUser(this.#spec.user ?? this.#spec.command?.user, this.#host);
+    this.#user = typeof user === 'string' ? undefined : user;
+    this.#state = 'RUNNING';
+    if (sameBoot && cgroup !== undefined) this.#cgroup = this.#host.cgroups?.find(cgroup);
+    const living = sameBoot && pid !== undefined && startTime !== undefined && isAlive(pid, startTime);
+    // After a reboot the pid means someone else: only the recorded status counts, and nobody is signalled.
+    if (living) this.#wrapperPid = pid;
+    const look = (): void => {
+      if (living && isAlive(pid, startTime)) this.#host.clock.after(adoptedLookMs, look);
+      else this.#wrapperGone({ oomKilled: false });
+    };
+    this.#host.clock.soon(() => {
+      this.#onEvent(living ? { type: 'STARTED', pid } : { type: 'STARTED' });
+      look();
+    });
+    return true;
+  }
+
+  kill(graceMs: number): void {
+    this.#killed = true;
+    if (this.#state !== 'RUNNING') return;
+    const { clock } = this.#host;
+    const deadline = clock.now() + graceMs;
+    if (this.#forcing || deadline >= this.#killDeadline) return;
+    const first = this.#killDeadline === Number.POSITIVE_INFINITY;
+    this.#killDeadline = deadline;
+    this.#killTimer?.cancel();
+    if (graceMs <= 0) return this.#force(0);
+    if (first) this.#terminate();
+    this.#killTimer = clock.after(graceMs, () => this.#force(0));
+  }
+
+  exec(command: CommandInfo, timeoutMs: number, done: (result: ExecResult) => void): void {
+    const { clock, shell } = this.#host;
+    if (this.#state !== 'RUNNING') {
+      clock.soon(() => done({ timedOut: false, output: 'the container is not running' }));
+      return;
+    }
+    const env = { ...this.#spec.env, ...command.env };
+    const argv = commandArgv(command, env, shell);
+    const joinFds = this.#cgroup?.openForJoining() ?? [];
+    const place = { shell, env, cwd: this.#spec.sandbox, user: this.#user, joinFds };
+    const stop = runBeside(clock, place, argv, timeoutMs, result => {
+      this.#execs.delete(stop);
+      done(result);
+    });
+    closeAll(joinFds);
+    this.#execs.add(stop);
+  }
+
+  // The wrapper is in the group, too; it ignores what it passes on.
+  #terminate(): void {
+    if (this.#wrapperPid === 0) return;
+    signal(-this.#wrapperPid, 'SIGTERM');
+    for (const pid of this.#othersAlive()) if (processGroup(pid) !== this.#wrapperPid) signal(pid, 'SIGTERM');
+  }
+
+  // Kills all but the wrapper, which then records the status; in rounds, since they may fork meanwhile.
+  #force(round: number): void {
+    if (this.#state !== 'RUNNING') return;
+    this.#forcing = true;
+    const others = this.#othersAlive();
+    for (const pid of others) signal(pid, 'SIGKILL');
+    if (this.#wrapperPid !== 0) {
+      // It may have been stopped together with its group; and if it stays when nobody else is left, it is itself stuck.
+      signal(this.#wrapperPid, 'SIGCONT');
+      if (others.length === 0 && round >= wrapperRoundsMax) signal(this.#wrapperPid, 'SIGKILL');
+    }
+    this.#host.clock.after(roundMs(round), () => this.#force(round + 1));
+  }
+
+  #wrapperGone(fallback: ContainerExit): void {
+    if (this.#state !== 'RUNNING') return;
+    this.#state = 'ENDING';
+    this.#killTimer?.cancel();
+    for (const stop of this.#execs) stop();
+    const recorded = parseRunFile(this.#readRunFile()).exit;
+    this.#clean(recorded ?? fallback, 0);
+  }
+
+  // The wrapper has killed its group already, so mostly nobody is left.
+  #clean(exit: ContainerExit, round: number): void {
+    const left = this.#othersAlive();
+    if (left.length > 0) {
+      for (const pid of left) signal(pid, 'SIGKILL');
+      this.#host.clock.after(roundMs(round), () => this.#clean(exit, round + 1));
+      return;
+    }
+    const oomKilled = exit.exitCode !== 0 && (this.#cgroup?.oomKills() ?? 0) > 0;
+    this.#release();
+    this.#end({ type: 'EXITED', exit: { ...exit, oomKilled } });
+  }
+
+  /** Living processes of the container but the wrapper. A cgroup knows all; without one, those that made a session of their own are lost. */
+  #othersAlive(): readonly number[] {
+    const pids = new Set(this.#cgroup?.pids());
+    const alone = this.#cgroup === undefined || this.#state === 'RUNNING';
+    if (alone && this.#wrapperPid !== 0)
+      for (const pid of this.#host.table.sessionMembers(this.#wrapperPid)) pids.add(pid);
+    pids.delete(this.#wrapperPid);
+    return [...pids];
+  }
+
+  #readRunFile(): string {
+    if (this.#runFd === undefined) return '';
+    const buffer = Buffer.allocUnsafe(runFileMaxBytes);
+    return buffer.toString('latin1', 0, readSync(this.#runFd, buffer, 0, runFileMaxBytes, 0));
+  }
+
+  #release(): void {
+    if (this.#runFd !== undefined) closeSync(this.#runFd);
+    this.#runFd = undefined;
+    const cgroup = this.#cgroup;
+    // The kernel may need a moment to let go of the dead.
+    const remove = (round: number): void => {
+      if (cgroup === undefined || cgroup.remove() || round >= removeRoundsMax) return;
+      this.#host.clock.after(roundMs(round), () => remove(round + 1));
+    };
+    remove(0);
+  }
+
+  #fail(code: FailureCode, message: string): void {
+    this.#release();
+    this.#end({ type: 'FAILED', code, message });
+  }
+
+  #end(event: ContainerEvent): void {
+    this.#state = 'ENDED';
+    this.#onEvent(event);
+    this.#onEnded();
+  }
+}
+
+const adoptedLookMs = 200;
+const wrapperRoundsMax = 8;
+const removeRoundsMax = 10;
+const runFileMaxBytes = 16 * 1024;
+
+/** Time between rounds of killing: 5 ms doubling to 200 ms. */
+function roundMs(round: number): number {
+  return Math.min(200, 5 * 2 ** Math.min(round, 6));
+}
+
+function cgroupName(containerId: string): string {
+  return containerId.replaceAll(/[^\w.-]/g, '_').replace(/^\.+/, '_');
+}

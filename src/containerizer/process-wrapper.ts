@@ -1,0 +1,122 @@
+// The wrapper that outlives the agent: a POSIX shell script around each process task, and the reading of what it left in the run file.
+// In: argv for /bin/sh and the run file's text. Out: how the task's main process ended.
+import { constants } from 'node:os';
+import type { ContainerExit } from './containerizer.js';
+
+/** File descriptors the wrapper gets besides stdin, stdout and stderr. */
+export const runFd = 3;
+export const firstJoinFd = 5;
+
+/**
+ * Runs "$@" without looking into it, in the session and process group of which the wrapper is the leader. Works in dash, bash and busybox ash, and
+ * runs no program but the task's. What it says goes to fd 3, the run file: `P <its /proc/PID/stat>`, and at the end `E <status>`.
+ *
+ * - A shell says 137 both for `exit 137` and for SIGKILL, but only for a signal does it also print a line ("Killed"); its own stderr is
+ *   therefore the run file, too.
+ * - The task runs in the foreground, since a shell starts background commands with SIGINT and SIGQUIT ignored.
+ * - Only the child joins the cgroups, so that the wrapper is never the victim of the task's memory limit.
+ * - At the end SIGKILL ends what is left of the process group, the wrapper included; `-$$` is an error unless it leads one. When the status
+ *   could not be written (disk full) it is the exit code, and the agent does the killing.
+ */
+export function wrapperScript(joinFds: number): string {
+  const fds = Array.from({ length: joinFds }, (_, i) => firstJoinFd + i);
+  const join = fds.map(fd => joinCgroup(fd, 4)).join('');
+  return `read -r s 2>/dev/null </proc/$$/stat || s=$$
+echo "P $s" >&3
+trap : ${trapped}
+exec 4>&2 2>&3
+(trap - ${trapped}; ${join}exec "$@" 2>&4 3>&- 4>&-)
+s=$?
+echo "E $s" >&3 && kill -9 -$$
+exit $s`;
+}
+
+/** The same entrance for a command run beside the task: joins its cgroups, then becomes the command. */
+export function joinScript(joinFds: number): string {
+  const fds = Array.from({ length: joinFds }, (_, i) => runFd + i);
+  return `${fds.map(fd => joinCgroup(fd, 2)).join('')}exec "$@"`;
+}
+
+/** 0 stands for the writer. The descriptor was opened by the agent, whose rights count. */
+function joinCgroup(fd: number, errorFd: number): string {
+  return `echo 0 >&${fd} || { echo 'proffer: cannot join the cgroup of the task' >&${errorFd}; exit ${joinFailedCode}; }; exec ${fd}>&-; `;
+}
+
+const trapped = 'HUP INT QUIT TERM USR1 USR2';
+
+/** The status of a child that could not join its cgroups; as for "cannot execute". */
+const joinFailedCode = 126;
+
+/** Where a wrapper was started and who it is; undefined what was not (yet) written. */
+export interface RunRecord {
+  readonly bootId: string | undefined;
+  readonly cgroup: string | undefined;
+  readonly pid: number | undefined;
+  /** Field 22 of /proc/PID/stat: with boot id and pid, it names a process for ever. */
+  readonly startTime: string | undefined;
+  /** Absent while it runs, or when the wrapper itself was killed. */
+  readonly exit: ContainerExit | undefined;
+}
+
+/** The run file's first line, written before the wrapper starts. */
+export function runHeader(bootId: string, cgroup: string | undefined): string {
+  return `B ${bootId} ${cgroup ?? '-'}\n`;
+}
+
+/** Reads a run file. A last line without its newline is still being written and does not count. */
+export function parseRunFile(text: string): RunRecord {
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+  const [bootId, cgroup] = lines[0]?.startsWith('B ') === true ? lines[0].slice(2).split(' ', 2) : [];
+  const self = lines.find(line => line.startsWith('P '))?.slice(2);
+  const end = lines.findIndex(line => /^E \d+$/.test(line));
+  return {
+    bootId,
+    cgroup: cgroup === '-' ? undefined : cgroup,
+    pid: self === undefined ? undefined : Number.parseInt(self, 10),
+    startTime: self === undefined ? undefined : startTimeOf(self),
+    exit: end < 0 ? undefined : exitOf(Number((lines[end] ?? '').slice(2)), lines.slice(1, end)),
+  };
+}
+
+/** Field 22 of a /proc/PID/stat line; field 2 is in parentheses and may hold spaces and parentheses itself. */
+export function startTimeOf(stat: string): string | undefined {
+  const close = stat.lastIndexOf(')');
+  return close < 0 ? undefined : stat.slice(close + 2).split(' ')[19];
+}
+
+/** Signals of which no shell says that they ended a foreground command. A program that exits with 130 or 141 by itself has nearly always passed on one of them. */
+const silentSignals: readonly number[] = [constants.signals.SIGINT, constants.signals.SIGPIPE];
+
+function exitOf(status: number, before: readonly string[]): ContainerExit {
+  const signal = signalName(status - 128);
+  const said = before.some(line => line !== '' && !line.startsWith('P '));
+  if (signal !== undefined && (said || silentSignals.includes(status - 128))) return { signal, oomKilled: false };
+  return { exitCode: status, oomKilled: false };
+}
+
+const signalNames: ReadonlyMap<number, string> = new Map(
+  // Later aliases (SIGIOT, SIGPOLL, SIGUNUSED) do not replace the usual name.
+  Object.entries(constants.signals)
+    .toReversed()
+    .map(([name, number]) => [number, name] as const)
+    .filter(([, name]) => name !== 'SIGIOT' && name !== 'SIGPOLL' && name !== 'SIGUNUSED'),
+);
+
+function signalName(number: number): string | undefined {
+  return signalNames.get(number) ?? (number >= 34 && number <= 64 ? `SIGRT${number}` : undefined);
+}
+
+/**
+ * The program and arguments of a command: `argv` as it is, `value` through `sh -c`. Shells drop environment variables whose names are no shell
+ * names; those go through env(1).
+ */
+export function commandArgv(
+  command: { readonly value?: string; readonly argv?: readonly string[] },
+  env: { readonly [name: string]: string },
+  shell: string,
+): string[] {
+  const argv =
+    command.argv !== undefined && command.argv.length > 0 ? command.argv : [shell, '-c', command.value ?? ''];
+  const odd = Object.entries(env).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name));
+  return odd.length === 0 ? [...argv] : ['/usr/bin/env', ...odd.map(([name, value]) => `${name}=${value}`), ...argv];
+}

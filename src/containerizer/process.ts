@@ -1,0 +1,99 @@
+// Process tasks: each in a session of its own, under a wrapper that outlives the agent, with cgroup limits where they can be had.
+// In: specs, kills, commands to run beside. Out: container events. What is decided about one task is in process-container.ts.
+import type { Env } from '../env/env.js';
+import { Cgroups } from './cgroups.js';
+import type { Container, Containerizer, ContainerEvent, ContainerSpec } from './containerizer.js';
+import { ProcessContainer } from './process-container.js';
+import type { ProcessHost } from './process-container.js';
+import { ProcessTable, readBootId } from './process-table.js';
+
+export interface ProcessContainerizerOptions {
+  /** Names the agent in cgroup paths; two agents of a machine must differ. Default: the pid. */
+  readonly instance?: string;
+  /** Hears, once each, what people should know: for example that limits are not enforced and why. Default: a warning in the log. */
+  readonly onNotice?: (notice: string) => void;
+  /** Replaceable for tests; null: without limits, and without a notice. */
+  readonly cgroups?: Cgroups | null;
+  /** The POSIX shell of wrappers and of `command.value`. Default `/bin/sh`. */
+  readonly shell?: string;
+}
+
+/** Runs commands as processes of this machine. The agent's user must be root for tasks to run as other users. */
+export class ProcessContainerizer implements Containerizer {
+  readonly types = ['PROCESS'] as const;
+  readonly #host: ProcessHost;
+  readonly #containers = new Set<ProcessContainer>();
+  readonly #queue: ProcessContainer[] = [];
+  #pumping = false;
+  #onClosed: (() => void) | undefined;
+
+  constructor(env: Env, options: ProcessContainerizerOptions = {}) {
+    const onNotice = options.onNotice ?? (notice => env.log.warn(notice));
+    const { cgroups = new Cgroups(options.instance ?? String(process.pid), onNotice) } = options;
+    this.#host = {
+      clock: env.clock,
+      cgroups: cgroups ?? undefined,
+      table: new ProcessTable(run => env.clock.soon(run)),
+      bootId: readBootId(),
+      shell: options.shell ?? '/bin/sh',
+      uid: process.getuid?.() ?? 0,
+    };
+  }
+
+  launch(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    const container = this.#add(spec, onEvent);
+    if (this.#onClosed !== undefined) container.kill(0);
+    this.#queue.push(container);
+    if (!this.#pumping) this.#pump();
+    return container;
+  }
+
+  /**
+   * Finds a container that an earlier agent process launched with the same sandbox. It is adopted if boot id, pid and start time match a living wrapper, or
+   * if the wrapper has left the exit status; `onEvent` then hears STARTED and EXITED as usual. Otherwise it is EXITED with no status. Undefined: it was
+   * never started.
+   */
+  adopt(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container | undefined {
+    const container = this.#add(spec, onEvent);
+    if (container.adopt()) return container;
+    this.#containers.delete(container);
+    return undefined;
+  }
+
+  close(onClosed: () => void): void {
+    const before = this.#onClosed;
+    this.#onClosed = () => {
+      before?.();
+      onClosed();
+    };
+    for (const container of this.#containers) container.kill(0);
+    if (this.#containers.size === 0) this.#host.clock.soon(() => this.#closed());
+  }
+
+  #add(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): ProcessContainer {
+    const container: ProcessContainer = new ProcessContainer(this.#host, spec, onEvent, () => {
+      this.#containers.delete(container);
+      if (this.#containers.size === 0 && this.#onClosed !== undefined) this.#closed();
+    });
+    this.#containers.add(container);
+    return container;
+  }
+
+  // A spawn holds the loop for a millisecond or two: one per turn, so that messages and exits come through during a large batch.
+  #pump(): void {
+    this.#pumping = true;
+    this.#host.clock.soon(() => {
+      this.#queue.shift()?.start();
+      if (this.#queue.length > 0) this.#pump();
+      else this.#pumping = false;
+    });
+  }
+
+  #closed(): void {
+    const onClosed = this.#onClosed;
+    if (onClosed === undefined || this.#containers.size > 0) return;
+    this.#onClosed = () => {};
+    this.#host.cgroups?.close();
+    onClosed();
+  }
+}

@@ -1,0 +1,47 @@
+// The sandbox of a task on disk: the directory, its stdout and stderr, and the run file beside them in `.proffer`.
+import { closeSync, constants, fchownSync, mkdirSync, chownSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { UserIds } from './users.js';
+
+/** Where the wrapper of a process task keeps its record. */
+export function runFilePath(sandbox: string): string {
+  return join(sandbox, '.proffer', 'run');
+}
+
+/**
+ * Makes the sandbox directory and gives it to `user`. Doing it again changes nothing.
+ * @throws what the file system says.
+ */
+export function makeSandbox(sandbox: string, user: UserIds | undefined): void {
+  mkdirSync(sandbox, { recursive: true });
+  if (user !== undefined) chownSync(sandbox, user.uid, user.gid);
+}
+
+// A link in the sandbox (from an archive, say) must not lead the agent to a file elsewhere.
+const appendFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+const runFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/**
+ * Opens `stdout` or `stderr` of a sandbox for appending; the caller closes it.
+ * @throws what the file system says.
+ */
+export function openOutput(sandbox: string, name: 'stdout' | 'stderr', user: UserIds | undefined): number {
+  const fd = openSync(join(sandbox, name), appendFlags, 0o644);
+  // So that the task may open /dev/stdout again.
+  if (user !== undefined) fchownSync(fd, user.uid, user.gid);
+  return fd;
+}
+
+/**
+ * Makes the run file, which must not be there yet: a container starts once.
+ * @throws what the file system says.
+ */
+export function createRunFile(sandbox: string): number {
+  mkdirSync(join(sandbox, '.proffer'), { recursive: true, mode: 0o755 });
+  return openSync(runFilePath(sandbox), runFlags, 0o644);
+}
+
+/** Closes descriptors; one that is closed already is a bug and throws. */
+export function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) closeSync(fd);
+}

@@ -1,0 +1,42 @@
+// Users by name or number, from /etc/passwd: whom a task runs as. In: "www", "1000", "1000:1000". Out: ids, or what is wrong, for people.
+import { readFileSync } from 'node:fs';
+import { shown } from '../base/errors.js';
+
+/** Ids to switch to; undefined when no switch is needed. */
+export interface UserIds {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Resolves `user` to ids. Supplementary groups are dropped. A string says in one sentence why it cannot be done: unknown name, or the agent is not
+ * root and the user another.
+ */
+export function resolveUser(user: string | undefined, self: { readonly uid: number }): UserIds | undefined | string {
+  if (user === undefined || user === '') return undefined;
+  const found = lookUp(user);
+  if (found === undefined) return `the user ${shown(user)} is unknown on this machine (not in /etc/passwd)`;
+  if (found.uid === self.uid) return undefined;
+  if (self.uid !== 0) return `cannot run as ${shown(user)}: the agent is not root and runs as uid ${self.uid}`;
+  return found;
+}
+
+function lookUp(user: string): UserIds | undefined {
+  const numeric = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(user);
+  for (const line of passwd().split('\n')) {
+    const [name, , uid, gid] = line.split(':');
+    if (uid === undefined || gid === undefined || uid === '') continue;
+    if (numeric === null ? name === user : numeric[2] === undefined && uid === numeric[1]) {
+      return { uid: Number(uid), gid: Number(gid) };
+    }
+  }
+  return numeric === null ? undefined : { uid: Number(numeric[1]), gid: Number(numeric[2] ?? numeric[1]) };
+}
+
+function passwd(): string {
+  try {
+    return readFileSync('/etc/passwd', 'utf8');
+  } catch {
+    return '';
+  }
+}
