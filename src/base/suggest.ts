@@ -4,7 +4,7 @@
 const lengthMax = 64;
 
 /**
- * The word of `allowed` nearest to `given`, when it is near enough to be meant: the same but for case, `_` and `-`; or a part of the other; or at
+ * The word of `allowed` nearest to `given`, when it is near enough to be meant: the same but for case, `_` and `-`; or one a part or the beginning of the other; or at
  * most a third of its letters away.
  */
 export function suggest(given: string, allowed: Iterable<string>): string | undefined {
@@ -14,7 +14,10 @@ export function suggest(given: string, allowed: Iterable<string>): string | unde
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const word of allowed) {
     const other = normalized(word);
-    const part = bare.length >= 3 && other.length >= 3 && (other.includes(bare) || bare.includes(other));
+    const shorter = Math.min(bare.length, other.length);
+    // `refuseSeconds` for `refuseMs`: names that begin alike and end in another unit.
+    const alike = commonPrefix(bare, other) >= Math.max(4, Math.ceil(shorter * 0.6));
+    const part = shorter >= 3 && (alike || other.includes(bare) || bare.includes(other));
     const distance = bare === other ? 0 : Math.min(part ? 1.5 : Number.POSITIVE_INFINITY, editDistance(bare, other));
     if (distance < bestDistance && (part || distance <= Math.max(1, Math.floor(other.length / 3)))) {
       best = word;
@@ -51,6 +54,12 @@ export function editDistance(a: string, b: string): number {
 
 function at(row: readonly number[], index: number): number {
   return row[index] ?? Number.POSITIVE_INFINITY;
+}
+
+function commonPrefix(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
 }
 
 function normalized(word: string): string {

@@ -1,7 +1,15 @@
 // What an agent and the master say to each other.
 import type { Problem } from '../base/errors.js';
 import type { AgentId, ExecutorId, FrameworkId, StatusUuid, TaskId } from '../base/ids.js';
-import type { AgentInfo, ExecutorInfo, FrameworkInfo, KillPolicy, MasterInfo, TaskInfo, TaskStatus } from './entities.js';
+import type {
+  AgentInfo,
+  ExecutorInfo,
+  FrameworkInfo,
+  KillPolicy,
+  MasterInfo,
+  TaskInfo,
+  TaskStatus,
+} from './entities.js';
 import type { TaskState } from './task-state.js';
 
 /** A task as its agent knows it, told at registration. */
@@ -35,9 +43,24 @@ export type AgentCall =
     }
   | { readonly type: 'PONG' }
   /** One status of a task. `latestState` frees resources at once while the framework still sees updates in order. */
-  | { readonly type: 'STATUS_UPDATE'; readonly frameworkId: FrameworkId; readonly status: TaskStatus; readonly latestState: TaskState }
-  | { readonly type: 'EXECUTOR_EXITED'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId; readonly status: number }
-  | { readonly type: 'MESSAGE'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId; readonly data: string }
+  | {
+      readonly type: 'STATUS_UPDATE';
+      readonly frameworkId: FrameworkId;
+      readonly status: TaskStatus;
+      readonly latestState: TaskState;
+    }
+  | {
+      readonly type: 'EXECUTOR_EXITED';
+      readonly frameworkId: FrameworkId;
+      readonly executorId: ExecutorId;
+      readonly status: number;
+    }
+  | {
+      readonly type: 'MESSAGE';
+      readonly frameworkId: FrameworkId;
+      readonly executorId: ExecutorId;
+      readonly data: string;
+    }
   /** The agent is going away on purpose; its tasks are ended. */
   | { readonly type: 'UNREGISTER'; readonly message: string };
 
@@ -53,10 +76,30 @@ export type AgentEvent =
     }
   | { readonly type: 'REFUSED'; readonly problems: readonly Problem[] }
   | { readonly type: 'PING' }
-  | { readonly type: 'LAUNCH'; readonly framework: FrameworkInfo; readonly tasks: readonly TaskInfo[]; readonly groupId?: string }
-  | { readonly type: 'KILL'; readonly frameworkId: FrameworkId; readonly taskId: TaskId; readonly killPolicy?: KillPolicy }
-  | { readonly type: 'ACKNOWLEDGE'; readonly frameworkId: FrameworkId; readonly taskId: TaskId; readonly uuid: StatusUuid }
-  | { readonly type: 'MESSAGE'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId; readonly data: string }
+  | {
+      readonly type: 'LAUNCH';
+      readonly framework: FrameworkInfo;
+      readonly tasks: readonly TaskInfo[];
+      readonly groupId?: string;
+    }
+  | {
+      readonly type: 'KILL';
+      readonly frameworkId: FrameworkId;
+      readonly taskId: TaskId;
+      readonly killPolicy?: KillPolicy;
+    }
+  | {
+      readonly type: 'ACKNOWLEDGE';
+      readonly frameworkId: FrameworkId;
+      readonly taskId: TaskId;
+      readonly uuid: StatusUuid;
+    }
+  | {
+      readonly type: 'MESSAGE';
+      readonly frameworkId: FrameworkId;
+      readonly executorId: ExecutorId;
+      readonly data: string;
+    }
   | { readonly type: 'SHUTDOWN_FRAMEWORK'; readonly frameworkId: FrameworkId }
   | { readonly type: 'SHUTDOWN_EXECUTOR'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
   | { readonly type: 'UPDATE_FRAMEWORK'; readonly framework: FrameworkInfo }

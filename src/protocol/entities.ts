@@ -1,5 +1,15 @@
 // The nouns of the protocol: frameworks, agents, offers, tasks, statuses. Plain data as it crosses the wire; Mesos's fields in camelCase.
-import type { AgentId, ContainerId, ExecutorId, FrameworkId, MasterId, OfferId, Role, StatusUuid, TaskId } from '../base/ids.js';
+import type {
+  AgentId,
+  ContainerId,
+  ExecutorId,
+  FrameworkId,
+  MasterId,
+  OfferId,
+  Role,
+  StatusUuid,
+  TaskId,
+} from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
 import type { TaskState } from './task-state.js';
 
@@ -43,7 +53,14 @@ export interface FrameworkInfo {
   readonly offerFilters?: { readonly [role: Role]: { readonly minAllocatableResources: readonly Resources[] } };
 }
 
-export const constraintPredicates = ['EXISTS', 'NOT_EXISTS', 'TEXT_EQUALS', 'TEXT_NOT_EQUALS', 'TEXT_MATCHES', 'TEXT_NOT_MATCHES'] as const;
+export const constraintPredicates = [
+  'EXISTS',
+  'NOT_EXISTS',
+  'TEXT_EQUALS',
+  'TEXT_NOT_EQUALS',
+  'TEXT_MATCHES',
+  'TEXT_NOT_MATCHES',
+] as const;
 export type ConstraintPredicate = (typeof constraintPredicates)[number];
 
 /** One condition on an agent. Attributes that are not text pass every predicate but NOT_EXISTS. */
@@ -206,7 +223,12 @@ export interface KillPolicy {
 /** Ports and names under which others find the task; passed through. */
 export interface DiscoveryInfo {
   readonly name?: string;
-  readonly ports?: readonly { readonly number: number; readonly name?: string; readonly protocol?: string; readonly labels?: Labels }[];
+  readonly ports?: readonly {
+    readonly number: number;
+    readonly name?: string;
+    readonly protocol?: string;
+    readonly labels?: Labels;
+  }[];
 }
 
 /** A program of the framework's own that runs tasks on the agent and speaks the executor API. */

@@ -117,10 +117,20 @@ export type ClusterEvent =
   | { readonly type: 'FRAMEWORK_ADDED' | 'FRAMEWORK_UPDATED'; readonly framework: FrameworkView }
   | { readonly type: 'FRAMEWORK_REMOVED'; readonly frameworkId: FrameworkId; readonly why: string }
   | { readonly type: 'TASK_ADDED'; readonly task: TaskView }
-  | { readonly type: 'TASK_UPDATED'; readonly frameworkId: FrameworkId; readonly status: TaskStatus; readonly state: TaskState }
+  | {
+      readonly type: 'TASK_UPDATED';
+      readonly frameworkId: FrameworkId;
+      readonly status: TaskStatus;
+      readonly state: TaskState;
+    }
   | { readonly type: 'HEARTBEAT' };
 
 /** Calls of an operator: `POST /kill`, `POST /teardown`. */
 export type OperatorCall =
-  | { readonly type: 'KILL'; readonly taskId: TaskId; readonly frameworkId?: FrameworkId; readonly gracePeriodMs?: number }
+  | {
+      readonly type: 'KILL';
+      readonly taskId: TaskId;
+      readonly frameworkId?: FrameworkId;
+      readonly gracePeriodMs?: number;
+    }
   | { readonly type: 'TEARDOWN'; readonly frameworkId: FrameworkId };

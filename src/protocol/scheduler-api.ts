@@ -2,7 +2,16 @@
 import type { Problem } from '../base/errors.js';
 import type { AgentId, ExecutorId, FrameworkId, OfferId, Role, StatusUuid, TaskId } from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
-import type { Filters, FrameworkInfo, KillPolicy, MasterInfo, Offer, OfferConstraints, TaskInfo, TaskStatus } from './entities.js';
+import type {
+  Filters,
+  FrameworkInfo,
+  KillPolicy,
+  MasterInfo,
+  Offer,
+  OfferConstraints,
+  TaskInfo,
+  TaskStatus,
+} from './entities.js';
 
 /** What to do with accepted offers; carried out in order, each validated by itself. */
 export type Operation =
@@ -27,9 +36,19 @@ export interface DemandHint {
 
 /** From scheduler to master. A call with a `callId` is answered by one ANSWERED event; without, only its problems are reported, by ERROR. */
 export type SchedulerCall = { readonly callId?: number } & (
-  | { readonly type: 'SUBSCRIBE'; readonly framework: FrameworkInfo; readonly suppressedRoles?: readonly Role[]; readonly offerConstraints?: OfferConstraints }
+  | {
+      readonly type: 'SUBSCRIBE';
+      readonly framework: FrameworkInfo;
+      readonly suppressedRoles?: readonly Role[];
+      readonly offerConstraints?: OfferConstraints;
+    }
   | { readonly type: 'TEARDOWN' }
-  | { readonly type: 'ACCEPT'; readonly offerIds: readonly OfferId[]; readonly operations: readonly Operation[]; readonly filters?: Filters }
+  | {
+      readonly type: 'ACCEPT';
+      readonly offerIds: readonly OfferId[];
+      readonly operations: readonly Operation[];
+      readonly filters?: Filters;
+    }
   | { readonly type: 'DECLINE'; readonly offerIds: readonly OfferId[]; readonly filters?: Filters }
   /** No roles: all roles of the framework. Also removes their decline filters. */
   | { readonly type: 'REVIVE'; readonly roles?: readonly Role[] }
@@ -42,12 +61,22 @@ export type SchedulerCall = { readonly callId?: number } & (
   | { readonly type: 'RECONCILE'; readonly tasks: readonly TaskReference[] }
   | { readonly type: 'MESSAGE'; readonly agentId: AgentId; readonly executorId: ExecutorId; readonly data: string }
   | { readonly type: 'REQUEST'; readonly requests: readonly DemandHint[] }
-  | { readonly type: 'UPDATE_FRAMEWORK'; readonly framework: FrameworkInfo; readonly suppressedRoles?: readonly Role[]; readonly offerConstraints?: OfferConstraints }
+  | {
+      readonly type: 'UPDATE_FRAMEWORK';
+      readonly framework: FrameworkInfo;
+      readonly suppressedRoles?: readonly Role[];
+      readonly offerConstraints?: OfferConstraints;
+    }
 );
 
 /** From master to scheduler. */
 export type SchedulerEvent =
-  | { readonly type: 'SUBSCRIBED'; readonly frameworkId: FrameworkId; readonly heartbeatIntervalMs: number; readonly master: MasterInfo }
+  | {
+      readonly type: 'SUBSCRIBED';
+      readonly frameworkId: FrameworkId;
+      readonly heartbeatIntervalMs: number;
+      readonly master: MasterInfo;
+    }
   | { readonly type: 'OFFERS'; readonly offers: readonly Offer[] }
   | { readonly type: 'RESCIND'; readonly offerIds: readonly OfferId[]; readonly why: RescindReason }
   | { readonly type: 'UPDATE'; readonly status: TaskStatus }
@@ -60,7 +89,15 @@ export type SchedulerEvent =
   | { readonly type: 'HEARTBEAT' };
 
 /** Why an offer was taken back. */
-export type RescindReason = 'EXPIRED' | 'AGENT_LOST' | 'AGENT_DEACTIVATED' | 'ROLE_REMOVED' | 'WEIGHTS_CHANGED' | 'RESOURCES_CHANGED' | 'FRAMEWORK_REMOVED' | 'OPERATOR';
+export type RescindReason =
+  | 'EXPIRED'
+  | 'AGENT_LOST'
+  | 'AGENT_DEACTIVATED'
+  | 'ROLE_REMOVED'
+  | 'WEIGHTS_CHANGED'
+  | 'RESOURCES_CHANGED'
+  | 'FRAMEWORK_REMOVED'
+  | 'OPERATOR';
 
 export type SchedulerCallType = SchedulerCall['type'];
 export type SchedulerEventType = SchedulerEvent['type'];

@@ -42,8 +42,24 @@ export function isResourceFree(state: TaskState): boolean {
 /** Who reports a move. */
 export type TaskActor = 'AGENT' | 'MASTER';
 
-const agentEnds: readonly TaskState[] = ['TASK_FINISHED', 'TASK_FAILED', 'TASK_KILLED', 'TASK_ERROR', 'TASK_LOST', 'TASK_DROPPED', 'TASK_GONE'];
-const masterEnds: readonly TaskState[] = ['TASK_UNREACHABLE', 'TASK_KILLED', 'TASK_ERROR', 'TASK_LOST', 'TASK_DROPPED', 'TASK_GONE', 'TASK_GONE_BY_OPERATOR'];
+const agentEnds: readonly TaskState[] = [
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_ERROR',
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+];
+const masterEnds: readonly TaskState[] = [
+  'TASK_UNREACHABLE',
+  'TASK_KILLED',
+  'TASK_ERROR',
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+];
 
 /** Legal moves of the agent: only forward. A repeated STARTING, RUNNING or KILLING carries progress, health or check results. */
 export const agentMoves: { readonly [from in TaskState]?: readonly TaskState[] } = {
@@ -59,7 +75,14 @@ export const masterMoves: { readonly [from in TaskState]?: readonly TaskState[] 
   TASK_STARTING: masterEnds,
   TASK_RUNNING: masterEnds,
   TASK_KILLING: masterEnds,
-  TASK_UNREACHABLE: ['TASK_STAGING', 'TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLING', ...agentEnds, 'TASK_GONE_BY_OPERATOR'],
+  TASK_UNREACHABLE: [
+    'TASK_STAGING',
+    'TASK_STARTING',
+    'TASK_RUNNING',
+    'TASK_KILLING',
+    ...agentEnds,
+    'TASK_GONE_BY_OPERATOR',
+  ],
 };
 
 /** May `actor` move a task from `from` to `to`? */

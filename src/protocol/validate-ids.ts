@@ -23,7 +23,7 @@ export function idProblem(id: string): string | undefined {
 
 /** Why nothing can be said about a task by this id. Wider than `idProblem`: a status may speak of a task that was refused for its id. */
 export function reportedIdProblem(id: string): string | undefined {
-  if (id === '') return 'is not an id: it must not be empty';
+  if (id === '') return 'is not an id: it is empty';
   const bytes = id.length * 3 <= idBytesMax ? 0 : Buffer.byteLength(id);
   if (bytes > idBytesMax) return `is not an id: it has ${bytes} bytes, at most ${idBytesMax} are allowed`;
   if (unprintable.test(id)) return 'is not an id: it must not contain control characters';
@@ -32,7 +32,7 @@ export function reportedIdProblem(id: string): string | undefined {
 
 /** Why `name` is not a name for people: it may be anything printable but nothing at all. */
 export function nameProblem(name: string): string | undefined {
-  return name === '' ? 'must not be empty' : printableProblem(name);
+  return name === '' ? 'is empty' : printableProblem(name);
 }
 
 /** Why `value` cannot be shown on one line. */
@@ -42,7 +42,7 @@ export function printableProblem(value: string): string | undefined {
 
 /** Why `name` is not the name of a host. Names and addresses are not told apart. */
 export function hostnameProblem(name: string): string | undefined {
-  if (name === '') return 'must not be empty';
+  if (name === '') return 'is empty';
   if (name.length > 253) return 'is not a host name: at most 253 characters are allowed';
   return /^[A-Za-z0-9_:[\]%.-]+$/.test(name) ? undefined : 'is not a host name or address';
 }
@@ -62,7 +62,7 @@ export function webUrlProblem(url: string): string | undefined {
 
 /** Why `name` cannot be an environment variable. */
 export function envNameProblem(name: string): string | undefined {
-  if (name === '') return 'must not be empty';
+  if (name === '') return 'is empty';
   return /[=\0]/.test(name) ? 'must not contain = or NUL' : undefined;
 }
 
@@ -73,14 +73,14 @@ export function nulProblem(value: string): string | undefined {
 
 /** Why `path` does not stay below the directory it is relative to. */
 export function relativePathProblem(path: string): string | undefined {
-  if (path === '') return 'must not be empty';
+  if (path === '') return 'is empty';
   if (path.startsWith('/')) return 'must be relative to the sandbox';
   return upwardsProblem(path);
 }
 
 /** Why `path` is not a path for a mount, absolute or relative. Engines write mounts as `host:container:mode`. */
 export function mountPathProblem(path: string): string | undefined {
-  if (path === '') return 'must not be empty';
+  if (path === '') return 'is empty';
   if (path.includes(':')) return 'must not contain a colon';
   return upwardsProblem(path);
 }

@@ -27,7 +27,7 @@ const idShape = text('an id', idProblem, idHint);
 
 /** An id of any kind. */
 export function id<T extends string>(): Shape<T> {
-  return idShape as Shape<string> as Shape<T>;
+  return idShape as Shape<T>;
 }
 
 /** The id of a task that may have been refused for it. */
@@ -73,7 +73,10 @@ export const portOrNone = whole('a port from 0 to 65535', 0, 65_535);
 export const labels: Shape<Labels> = record(anyText, 'an object of labels, each a string');
 
 export const attributes: Shape<Attributes> = record(
-  leaf<AttributeValue>('a string, a finite number, a list of [begin, end] pairs or a list of strings', isAttributeValue),
+  leaf<AttributeValue>(
+    'a string, a finite number, a list of [begin, end] pairs or a list of strings',
+    isAttributeValue,
+  ),
   'an object of attributes',
   nameProblem,
 );

@@ -14,6 +14,10 @@ export interface Shape<T> {
   ok(value: unknown): boolean;
   /** Adds at least one problem when `ok(value)` is false, none otherwise. */
   explain(value: unknown, path: string, code: ErrorCode, found: Findings): void;
+  /** Of an object: the shapes of its fields. */
+  readonly fields?: ReadonlyMap<string, Shape<unknown> & { readonly optional?: true }>;
+  /** Of a union: the shape that `value.type` asks for. */
+  variantOf?(value: unknown): Shape<unknown> | undefined;
   readonly [typeOf]?: T;
 }
 
@@ -24,7 +28,7 @@ export interface OptionalShape<T> extends Shape<T> {
 
 /** One shape per field of T, optional ones for optional fields: a new field of T is an error here until it gets a shape. */
 export type Fields<T> = {
-  readonly [K in keyof T]-?: Record<never, never> extends Pick<T, K> ? OptionalShape<Required<T>[K]> : Shape<T[K]>;
+  readonly [K in keyof T]-?: undefined extends T[K] ? OptionalShape<Required<T>[K]> : Shape<T[K]>;
 };
 
 /** A value described by one predicate. */
@@ -156,9 +160,10 @@ export function record<T>(
 export function object<T extends object>(what: string, fields: Fields<T>): Shape<T> {
   const names = Object.keys(fields);
   const shapes = names.map(name => fields[name as keyof T] as Shape<unknown> & { readonly optional?: true });
-  const known: ReadonlyMap<string, Shape<unknown>> = new Map(names.map((name, i) => [name, shapes[i] as Shape<unknown>]));
+  const known = new Map(names.map((name, i) => [name, shapes[i] as (typeof shapes)[number]]));
   return {
     what,
+    fields: known,
     ok(value) {
       if (!isPlain(value)) return false;
       let present = 0;
@@ -197,7 +202,7 @@ export function object<T extends object>(what: string, fields: Fields<T>): Shape
 }
 
 /** One of several objects, told apart by `type`. `kind` names them: `an operation`. */
-export function union<T extends { readonly type: string }>(kind: string, variants: Variants<T>): Union<T> {
+export function union<T extends { readonly type: string }>(kind: string, variants: Variants<T>): Shape<T> {
   const byType = new Map<string, Shape<unknown>>();
   for (const [type, fields] of Object.entries<object>(variants)) {
     byType.set(type, object<object>(kind, { type: oneOf([type], kind), ...fields }));
@@ -225,17 +230,23 @@ export type Variants<T extends { readonly type: string }> = {
   readonly [K in T['type']]: Fields<Omit<Extract<T, { readonly type: K }>, 'type'>>;
 };
 
-export interface Union<T> extends Shape<T> {
-  /** The shape that `value.type` asks for. */
-  variantOf(value: unknown): Shape<unknown> | undefined;
-}
-
 export function optional<T>(shape: Shape<T>): OptionalShape<T> {
   return { ...shape, optional: true };
 }
 
-/** A rule over a whole value whose shape is right. It runs for every message: it must be cheap when there is nothing to say. */
-export type Rule<T> = (value: T, path: string, say: Say) => void;
+/**
+ * A rule over a whole value whose shape is right. It runs for every message: it must be cheap when there is nothing to say. With `over` it is
+ * also asked about values that are wrong elsewhere: those where the fields it names are right.
+ */
+export interface Rule<T> {
+  (value: T, path: string, say: Say): void;
+  readonly over?: readonly string[];
+}
+
+/** `rule`, which looks at these fields only (of a list: at its items only, and minds itself which of them are right). */
+export function across<T>(over: readonly string[], rule: Rule<T>): Rule<T> {
+  return Object.assign((value: T, path: string, say: Say) => rule(value, path, say), { over });
+}
 
 // While `ok` is asked only the fact counts that a rule had something to say.
 let counted = 0;
@@ -246,7 +257,7 @@ const count: Say = () => {
 /** `shape` with further rules. */
 export function refine<T>(shape: Shape<T>, ...rules: readonly Rule<T>[]): Shape<T> {
   return {
-    what: shape.what,
+    ...shape,
     ok(value) {
       if (!shape.ok(value)) return false;
       const before = counted;
@@ -254,19 +265,28 @@ export function refine<T>(shape: Shape<T>, ...rules: readonly Rule<T>[]): Shape<
       return counted === before;
     },
     explain(value, path, code, found) {
-      if (!shape.ok(value)) shape.explain(value, path, code, found);
-      else for (const rule of rules) rule(value as T, path, (at, message, hint) => found.add(at, code, message, hint));
+      const right = shape.ok(value);
+      if (!right) shape.explain(value, path, code, found);
+      const say: Say = (at, message, hint) => found.add(at, code, message, hint);
+      for (const rule of rules) if (right || mayAsk(rule, shape, value)) rule(value as T, path, say);
     },
   };
 }
 
+function mayAsk(rule: Rule<never>, shape: Shape<unknown>, value: unknown): boolean {
+  const { over } = rule;
+  if (over === undefined || !(isPlain(value) || Array.isArray(value))) return false;
+  const { fields } = shape.variantOf?.(value) ?? shape;
+  return over.every(name => {
+    const field = (value as { readonly [name: string]: unknown })[name];
+    const due = fields?.get(name);
+    return field === undefined ? due?.optional === true : due?.ok(field) === true;
+  });
+}
+
 /** `shape`, whose problems have the code `own`. */
 export function under<T>(own: ErrorCode, shape: Shape<T>): Shape<T> {
-  return {
-    what: shape.what,
-    ok: value => shape.ok(value),
-    explain: (value, path, _code, found) => shape.explain(value, path, own, found),
-  };
+  return { ...shape, explain: (value, path, _code, found) => shape.explain(value, path, own, found) };
 }
 
 function keyProblem(key: string): string | undefined {

@@ -1,0 +1,104 @@
+// Shapes of what a scheduler and the master say to each other. In: shapes of entities. Out: one union each way; tasks of an ACCEPT stay unlooked at,
+// because each of them is judged by itself.
+import type { TaskInfo } from '../entities.js';
+import type {
+  DemandHint,
+  Operation,
+  RescindReason,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskReference,
+} from '../scheduler-api.js';
+import { roleChoiceRule } from '../validate-framework.js';
+import { limitsRule, mappedPortsRule, oneWayToRunRule, someResourcesRule } from '../validate-task.js';
+import * as cluster from './cluster.js';
+import * as leaves from './leaves.js';
+import * as run from './run.js';
+import { across, boolean, leaf, list, object, oneOf, optional, refine, under, union } from './shape.js';
+import type { Rule, Shape } from './shape.js';
+import { taskInfo, taskStatus } from './task.js';
+
+/** A task that may be launched, as far as that can be told without the cluster. */
+export const launchableTask: Shape<TaskInfo> = under(
+  'INVALID_TASK',
+  refine(
+    taskInfo,
+    across(['command', 'container', 'executor'], oneWayToRunRule),
+    across(['resources'], someResourcesRule),
+    across(['resources', 'container'], mappedPortsRule),
+    across(['resources', 'limits'], limitsRule),
+  ),
+);
+
+const unjudged: Shape<readonly TaskInfo[]> = leaf('a list of tasks', value => Array.isArray(value));
+
+const operation = union<Operation>('an operation', {
+  LAUNCH: { tasks: unjudged },
+  LAUNCH_GROUP: { groupId: optional(leaves.id()), tasks: unjudged },
+});
+
+const call = { callId: optional(leaves.count) };
+const offerIds = list(leaves.id(), 'a list of offer ids');
+const someRoles = { roles: optional(cluster.roles) };
+const demand = object<DemandHint>('a demand', { role: leaves.role, resources: leaves.resources, count: leaves.count });
+const reference = object<TaskReference>('a task', { taskId: leaves.reportedTaskId, agentId: optional(leaves.id()) });
+
+const rolesRule: Rule<SchedulerCall> = (call, path, say) => {
+  if (call.type === 'SUBSCRIBE' || call.type === 'UPDATE_FRAMEWORK') roleChoiceRule(call, path, say);
+};
+
+const anySchedulerCall = union<SchedulerCall>('a scheduler call', {
+  SUBSCRIBE: { ...call, ...cluster.roleChoiceFields },
+  TEARDOWN: call,
+  ACCEPT: {
+    ...call,
+    offerIds,
+    operations: list(under('INVALID_OPERATION', operation), 'a list of operations'),
+    filters: optional(cluster.filters),
+  },
+  DECLINE: { ...call, offerIds, filters: optional(cluster.filters) },
+  REVIVE: { ...call, ...someRoles },
+  SUPPRESS: { ...call, ...someRoles },
+  KILL: {
+    ...call,
+    taskId: leaves.reportedTaskId,
+    agentId: optional(leaves.id()),
+    killPolicy: optional(run.killPolicy),
+  },
+  SHUTDOWN: { ...call, executorId: leaves.id(), agentId: leaves.id() },
+  ACKNOWLEDGE: { ...call, agentId: leaves.id(), taskId: leaves.id(), uuid: leaves.token },
+  RECONCILE: { ...call, tasks: list(reference, 'a list of tasks') },
+  MESSAGE: { ...call, agentId: leaves.id(), executorId: leaves.id(), data: leaves.data },
+  REQUEST: { ...call, requests: list(demand, 'a list of demands') },
+  UPDATE_FRAMEWORK: { ...call, ...cluster.roleChoiceFields },
+});
+
+export const schedulerCall = refine(
+  anySchedulerCall,
+  across(['framework', 'suppressedRoles', 'offerConstraints'], rolesRule),
+);
+
+const rescindReasons = [
+  'EXPIRED',
+  'AGENT_LOST',
+  'AGENT_DEACTIVATED',
+  'ROLE_REMOVED',
+  'WEIGHTS_CHANGED',
+  'RESOURCES_CHANGED',
+  'FRAMEWORK_REMOVED',
+  'OPERATOR',
+] as const satisfies readonly RescindReason[];
+
+const problems = list(leaves.peerProblem, 'a list of problems');
+
+export const schedulerEvent = union<SchedulerEvent>('a scheduler event', {
+  SUBSCRIBED: { frameworkId: leaves.id(), heartbeatIntervalMs: leaves.positiveMs, master: cluster.masterInfo },
+  OFFERS: { offers: list(cluster.offer, 'a list of offers') },
+  RESCIND: { offerIds, why: oneOf(rescindReasons, 'a reason to rescind') },
+  UPDATE: { status: taskStatus },
+  MESSAGE: { agentId: leaves.id(), executorId: leaves.id(), data: leaves.data },
+  FAILURE: { agentId: leaves.id(), executorId: optional(leaves.id()), status: optional(leaves.integer) },
+  ERROR: { problems, fatal: boolean },
+  ANSWERED: { callId: leaves.count, problems },
+  HEARTBEAT: {},
+});
