@@ -56,8 +56,11 @@ export interface MasterHandler {
   onDisconnected(end: LinkEnd): void;
 }
 
-/** A connection that is kept up, with backoff, until closed. */
+/** A connection that is kept up, with backoff, until closed. What `connectPersistently` gives is one. */
 export interface MasterConnection {
+  /** Ends the session and makes a new one. */
+  reconnect(reason: string): void;
+  /** Ends the session after what is queued, for good; nothing is told any more. */
   close(): void;
 }
 
@@ -84,7 +87,7 @@ export interface AgentDeps {
   readonly prober: NetworkProber;
   /** Absolute path below which sandboxes are made. */
   readonly sandboxRoot: string;
-  /** Connects to the leading master, for ever; calls the handler never from within. */
+  /** Connects to the leading master, for ever: `handler => connectPersistently(env, {...}, handler)`. */
   readonly connect: (handler: MasterHandler) => MasterConnection;
   /** Where the agent's id outlives its process. Default: nowhere. */
   readonly store?: Store;

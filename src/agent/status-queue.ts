@@ -148,9 +148,10 @@ export class StatusQueue {
     }
   }
 
-  /** Whether a status of this task waits for its acknowledgement. */
-  has(frameworkId: FrameworkId, taskId: TaskId): boolean {
-    return this.#streams.get(frameworkId)?.has(taskId) ?? false;
+  /** Whether this status waits for its acknowledgement. */
+  has(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid): boolean {
+    const stream = this.#streams.get(frameworkId)?.get(taskId);
+    return stream?.pending.some(({ status }) => status.uuid === uuid) ?? false;
   }
 
   /** Forgets a task's statuses: nobody is left to acknowledge them. */
@@ -174,7 +175,7 @@ export class StatusQueue {
 
   #streamFor(frameworkId: FrameworkId, taskId: TaskId): Stream {
     let tasks = this.#streams.get(frameworkId);
-    if (tasks === undefined) this.#streams.set(frameworkId, (tasks = new Map()));
+    if (tasks === undefined) this.#streams.set(frameworkId, (tasks = new Map<TaskId, Stream>()));
     let stream = tasks.get(taskId);
     if (stream === undefined) {
       stream = { frameworkId, taskId, pending: [], sends: 0, dueMs: Number.POSITIVE_INFINITY };

@@ -92,10 +92,7 @@ export function stepTask(life: TaskLife, event: TaskEvent, now: number): TaskSte
       );
     case 'CHECK':
       if (life.state !== 'TASK_RUNNING' || life.ending !== undefined) return still(life);
-      return report(
-        { ...life, check: event.check },
-        { state: 'TASK_RUNNING', reason: 'TASK_CHECK_STATUS_UPDATED' },
-      );
+      return report({ ...life, check: event.check }, { state: 'TASK_RUNNING', reason: 'TASK_CHECK_STATUS_UPDATED' });
     case 'TOLD':
       return stepTold(life, event.draft);
     case 'OVER':

@@ -1,0 +1,314 @@
+// The agent: registers with the leading master, runs what it is sent, and tells how tasks fare until that is acknowledged.
+// In: the master's events, sessions of executors. Out: agent calls. One message at a time, each finished before the next.
+import { assert, assertNever } from '../base/assert.js';
+import type { Problem } from '../base/errors.js';
+import { describeProblem, ProfferError } from '../base/errors.js';
+import type { AgentId, FrameworkId, TaskId } from '../base/ids.js';
+import type { Timer } from '../env/clock.js';
+import type { Env } from '../env/env.js';
+import type { AgentCall, AgentEvent, AgentExecutor, AgentTask } from '../protocol/agent-api.js';
+import type { FrameworkInfo } from '../protocol/entities.js';
+import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
+import { bagOf } from '../resources/index.js';
+import type { Peer, PeerHandler } from '../transport/peer.js';
+import type { LinkEnd } from '../transport/transport.js';
+import { Ledger } from './ledger.js';
+import type { AgentDeps, AgentOptions, MasterConnection } from './options.js';
+import { defaultAgentOptions } from './options.js';
+import { Outbox } from './outbox.js';
+import { registerCalls } from './registration.js';
+import { TaskRunner } from './runner.js';
+import { SandboxGarbage } from './sandbox.js';
+import { AgentState } from './state.js';
+import type { AgentStateView } from './views.js';
+import { agentView } from './views.js';
+
+const idKey = 'agent/id';
+
+/**
+ * One agent, connected from its making until `shutdown` or `close`.
+ * @throws ProfferError INVALID_RESOURCES when `info.resources` are not valid.
+ */
+export class Agent {
+  readonly #env: Env;
+  readonly #deps: AgentDeps;
+  readonly #options: AgentOptions;
+  readonly #state: AgentState;
+  readonly #ledger: Ledger;
+  readonly #outbox: Outbox;
+  readonly #runner: TaskRunner;
+  readonly #connection: MasterConnection;
+  readonly #startedAtMs: number;
+  #peer: Peer<AgentCall> | undefined;
+  #registered = false;
+  #closed = false;
+  /** How long the master may be silent. */
+  #silenceMs: number;
+  #heardAtMs = 0;
+  #watch: Timer | undefined;
+  /** Called once no container is left; set while everything is being ended. */
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(env: Env, deps: AgentDeps) {
+    this.#env = env;
+    this.#deps = deps;
+    this.#options = { ...defaultAgentOptions, ...deps.options };
+    this.#startedAtMs = env.clock.wallMs();
+    this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
+    this.#state = new AgentState(this.#options.completedTasksMax);
+    this.#ledger = new Ledger(bagOf(deps.info.resources, 'agent.resources'));
+    this.#outbox = new Outbox(env, this.#state);
+    this.#runner = new TaskRunner(env, {
+      deps,
+      options: this.#options,
+      state: this.#state,
+      ledger: this.#ledger,
+      outbox: this.#outbox,
+      garbage: new SandboxGarbage(env.clock, this.#options.gcDelayMs, deps.janitor),
+      toMaster: call => {
+        if (this.#registered) this.#peer?.send(call);
+      },
+      onContainerEnded: () => this.#checkEmpty(),
+    });
+    const [known] = deps.store?.load(idKey) ?? [];
+    if (typeof known?.value === 'string') this.#state.agentId = known.value;
+    this.#connection = deps.connect({
+      onConnected: peer => this.#onConnected(peer),
+      onMessage: event => this.#onMessage(event),
+      onInvalid: problems => this.#onInvalid(problems),
+      onDisconnected: end => this.#onDisconnected(end),
+    });
+  }
+
+  /** The id the master gave it; undefined before the first registration. */
+  get id(): AgentId | undefined {
+    return this.#state.agentId;
+  }
+
+  /** Whether a master has registered it, and the session lasts. */
+  get registered(): boolean {
+    return this.#registered;
+  }
+
+  /** What it tells over its own HTTP. */
+  view(): AgentStateView {
+    return agentView(this.#state, {
+      info: this.#deps.info,
+      used: this.#ledger.used,
+      registered: this.#registered,
+      startedAtMs: this.#startedAtMs,
+      sandboxRoot: this.#deps.sandboxRoot,
+      unacknowledgedStatuses: this.#outbox.unacknowledged,
+    });
+  }
+
+  /** A session of a framework's own executor; the path is `/v1/executor`. */
+  acceptExecutor(peer: Peer<ExecutorEvent>): PeerHandler<ExecutorCall> {
+    return this.#runner.executors.accept(peer);
+  }
+
+  /**
+   * Goes away on purpose: ends all tasks (TASK_KILLED, AGENT_SHUT_DOWN), then unregisters, so that frameworks learn how each ended. `onDone` is
+   * called when no container is left.
+   */
+  shutdown(onDone: () => void): void {
+    this.#end('the agent is shutting down', () => {
+      if (this.#registered) this.#peer?.send({ type: 'UNREGISTER', message: 'shut down' });
+      this.close();
+      onDone();
+    });
+  }
+
+  /** Stops, as if the process ended: tasks run on, nobody is told anything. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#disconnect();
+    this.#connection.close();
+  }
+
+  #onConnected(peer: Peer<AgentCall>): void {
+    this.#peer = peer;
+    this.#registered = false;
+    this.#heardAtMs = this.#env.clock.now();
+    this.#watchSilence();
+    const inventory = this.#inventory();
+    for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);
+    this.#env.log.info('registering', {
+      agentId: this.#state.agentId,
+      tasks: inventory.tasks.length,
+      master: peer.remote,
+    });
+  }
+
+  #onMessage(event: AgentEvent): void {
+    this.#heardAtMs = this.#env.clock.now();
+    switch (event.type) {
+      case 'PING':
+        this.#peer?.send({ type: 'PONG' });
+        return;
+      case 'REGISTERED':
+        this.#onRegistered(event);
+        return;
+      case 'REFUSED':
+        this.#onRefused(event.problems);
+        return;
+      case 'SHUTDOWN':
+        this.#env.log.warn('the master ends this agent', { message: event.message });
+        this.#end(event.message, () => {
+          this.close();
+          this.#deps.outcomes?.onShutdown?.(event.message);
+        });
+        return;
+      default:
+        if (this.#registered) this.#onWork(event);
+        else this.#env.log.warn('a message before the registration is ignored', { type: event.type });
+    }
+  }
+
+  #onWork(event: Exclude<AgentEvent, { type: 'PING' | 'REGISTERED' | 'REFUSED' | 'SHUTDOWN' }>): void {
+    switch (event.type) {
+      case 'LAUNCH':
+        this.#runner.launch(event.framework, event.tasks, event.groupId);
+        return;
+      case 'KILL':
+        this.#runner.kill(event.frameworkId, event.taskId, event.killPolicy);
+        return;
+      case 'ACKNOWLEDGE': {
+        if (!this.#outbox.acknowledge(event.frameworkId, event.taskId, event.uuid)) return;
+        const record = this.#state.task(event.frameworkId, event.taskId);
+        if (record !== undefined) this.#state.retire(record);
+        return;
+      }
+      case 'MESSAGE':
+        this.#runner.executors.message(event.frameworkId, event.executorId, event.data);
+        return;
+      case 'SHUTDOWN_FRAMEWORK':
+        this.#runner.endFramework(event.frameworkId);
+        return;
+      case 'SHUTDOWN_EXECUTOR':
+        this.#runner.executors.shutdownById(event.frameworkId, event.executorId);
+        return;
+      case 'UPDATE_FRAMEWORK': {
+        const record = event.framework.id === undefined ? undefined : this.#state.frameworks.get(event.framework.id);
+        if (record !== undefined) record.info = event.framework;
+        return;
+      }
+      default:
+        assertNever(event, 'agent event');
+    }
+  }
+
+  #onRegistered({ agentId, master, pingTimeoutMs, reconcile }: Extract<AgentEvent, { type: 'REGISTERED' }>): void {
+    const former = this.#state.agentId;
+    if (former !== undefined && former !== agentId)
+      this.#env.log.warn('the master gave this agent a new id', { former, agentId });
+    this.#state.agentId = agentId;
+    this.#state.master = master;
+    this.#silenceMs = pingTimeoutMs * this.#options.pingMissesMax;
+    const session = this.#peer;
+    const go = (): void => {
+      if (this.#peer === undefined || this.#peer !== session) return;
+      this.#registered = true;
+      this.#outbox.open(this.#peer);
+      this.#reconcile(reconcile);
+      this.#env.log.info('registered', { agentId, master: master.id });
+      this.#deps.outcomes?.onRegistered?.(agentId, master);
+    };
+    if (former === agentId || this.#deps.store === undefined) go();
+    else this.#remember(agentId, go);
+  }
+
+  // Tasks are only taken under an id that the next process of this agent will know.
+  #remember(agentId: AgentId, then: () => void): void {
+    this.#deps.store?.write([{ key: idKey, value: agentId }], error => {
+      if (error === undefined) return then();
+      const failed = new ProfferError('STORE_FAILED', `the agent's id could not be kept: ${error.message}`, {
+        cause: error,
+      });
+      this.#env.log.error(failed.message);
+      this.close();
+      this.#deps.outcomes?.onFatal?.(failed);
+    });
+  }
+
+  #reconcile(tasks: readonly { readonly frameworkId: FrameworkId; readonly taskId: TaskId }[]): void {
+    for (const { frameworkId, taskId } of tasks) {
+      if (this.#state.task(frameworkId, taskId) !== undefined) continue;
+      this.#runner.dropUnknown(frameworkId, taskId, 'the agent does not have the task; its launch was lost');
+    }
+  }
+
+  #onRefused(problems: readonly Problem[]): void {
+    this.#env.log.error('the master refuses this agent', { problems: problems.map(describeProblem) });
+    this.close();
+    this.#deps.outcomes?.onRefused?.(problems);
+  }
+
+  #onInvalid(problems: readonly Problem[]): void {
+    this.#env.log.error('the master sent a message that is not valid', { problems: problems.map(describeProblem) });
+  }
+
+  #onDisconnected(end: LinkEnd): void {
+    this.#env.log.warn('the connection to the master ended', { code: end.code, reason: end.reason });
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
+    this.#peer = undefined;
+    this.#registered = false;
+    this.#outbox.close();
+    this.#watch?.cancel();
+    this.#watch = undefined;
+  }
+
+  // A dead path raises no event: the master's pings are what shows that it hears us.
+  #watchSilence(): void {
+    this.#watch?.cancel();
+    const leftMs = this.#heardAtMs + this.#silenceMs - this.#env.clock.now();
+    if (leftMs <= 0) {
+      this.#env.log.warn('the master is silent', { silenceMs: this.#silenceMs });
+      this.#watch = undefined;
+      this.#connection.reconnect(`nothing heard for ${this.#silenceMs} ms`);
+      return;
+    }
+    this.#watch = this.#env.clock.after(leftMs, () => this.#watchSilence());
+  }
+
+  #inventory(): Parameters<typeof registerCalls>[0] {
+    const frameworks: FrameworkInfo[] = [];
+    const tasks: AgentTask[] = [];
+    const executors: AgentExecutor[] = [];
+    for (const framework of this.#state.frameworks.values()) {
+      const before = tasks.length + executors.length;
+      for (const { info } of framework.executors.values())
+        executors.push({ frameworkId: framework.id, executor: info });
+      for (const { task, life, groupId, status, phantom } of framework.tasks.values()) {
+        if (phantom) continue;
+        tasks.push({
+          frameworkId: framework.id,
+          task,
+          state: life.state,
+          ...(groupId === undefined ? {} : { groupId }),
+          ...(status === undefined ? {} : { status }),
+        });
+      }
+      if (tasks.length + executors.length > before) frameworks.push(framework.info);
+    }
+    return { agentId: this.#state.agentId, agent: this.#deps.info, frameworks, tasks, executors };
+  }
+
+  #end(message: string, then: () => void): void {
+    assert(!this.#closed, 'a closed agent cannot end its tasks');
+    this.#whenEmpty.push(then);
+    this.#runner.endAll(message);
+    this.#checkEmpty();
+  }
+
+  #checkEmpty(): void {
+    if (this.#state.containers > 0 || this.#whenEmpty.length === 0) return;
+    const run = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const then of run) then();
+  }
+}

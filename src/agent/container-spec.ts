@@ -1,0 +1,136 @@
+// From a task or an executor to what its containerizer is told: environment, limits, marks. Pure. In: the task, who owns it, where it runs.
+import type { AgentId, ContainerId, FrameworkId } from '../base/ids.js';
+import type { ContainerSpec } from '../containerizer/containerizer.js';
+import type { CommandInfo, ContainerInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '../protocol/entities.js';
+import type { Bag } from '../resources/index.js';
+import { portsOf, scalarMilli } from '../resources/index.js';
+
+/** Where a container runs. */
+export interface Place {
+  readonly agentId: AgentId;
+  readonly hostname: string;
+  readonly frameworkId: FrameworkId;
+  readonly framework: FrameworkInfo;
+  readonly containerId: ContainerId;
+  readonly sandbox: string;
+  /** PATH of process tasks that set none. */
+  readonly path: string;
+  /** What a task asked for is also the most it may use of cpu. */
+  readonly cpuHardLimit: boolean;
+}
+
+/** Marks on every container of an agent, by which it is found again. */
+export const containerLabels = {
+  agent: 'proffer.agent',
+  framework: 'proffer.framework',
+  task: 'proffer.task',
+  executor: 'proffer.executor',
+  container: 'proffer.container',
+} as const;
+
+/** The container of a task without an executor of its own. `resources` are the task's. */
+export function taskSpec(task: TaskInfo, resources: Bag, place: Place): ContainerSpec {
+  return {
+    ...common(place, task.command, task.container, resources, task.limits),
+    name: task.taskId,
+    env: environment(place, task.command, task.container, resources, { PROFFER_TASK_ID: task.taskId }),
+    labels: { ...placeLabels(place), [containerLabels.task]: task.taskId },
+  };
+}
+
+/** The container of a framework's own executor, which learns from its environment whom to connect to. */
+export function executorSpec(
+  executor: ExecutorInfo,
+  resources: Bag,
+  place: Place,
+  more: { readonly endpoint: string; readonly shutdownGraceMs: number },
+): ContainerSpec {
+  const own = {
+    PROFFER_EXECUTOR_ID: executor.executorId,
+    PROFFER_AGENT_ENDPOINT: more.endpoint,
+    PROFFER_EXECUTOR_SHUTDOWN_GRACE_MS: String(more.shutdownGraceMs),
+  };
+  return {
+    ...common(place, executor.command, executor.container, resources, undefined),
+    name: executor.executorId,
+    env: environment(place, executor.command, executor.container, resources, own),
+    labels: { ...placeLabels(place), [containerLabels.executor]: executor.executorId },
+  };
+}
+
+/** Bytes a task's memory is limited to; undefined: none. */
+export function memLimitBytes(resources: Bag, limits: TaskInfo['limits']): number | undefined {
+  const mib = limits?.mem ?? scalarMilli(resources, 'mem') / 1000;
+  return mib === 0 || mib === Number.POSITIVE_INFINITY ? undefined : Math.floor(mib * 1024 * 1024);
+}
+
+function common(
+  place: Place,
+  command: CommandInfo | undefined,
+  container: ContainerInfo | undefined,
+  resources: Bag,
+  limits: TaskInfo['limits'],
+): Omit<ContainerSpec, 'name' | 'env' | 'labels'> {
+  const cpusMilli = scalarMilli(resources, 'cpus');
+  const cpusLimitMilli = cpuLimit(cpusMilli, limits, place.cpuHardLimit);
+  const memory = memLimitBytes(resources, limits);
+  const user = command?.user ?? place.framework.user;
+  return {
+    containerId: place.containerId,
+    sandbox: place.sandbox,
+    cpusMilli,
+    ...(command === undefined ? {} : { command }),
+    ...(container === undefined ? {} : { container }),
+    ...(user === undefined || user === '' ? {} : { user }),
+    ...(cpusLimitMilli === undefined ? {} : { cpusLimitMilli }),
+    ...(memory === undefined ? {} : { memLimitBytes: memory }),
+  };
+}
+
+function cpuLimit(cpusMilli: number, limits: TaskInfo['limits'], hard: boolean): number | undefined {
+  const asked = limits?.cpus;
+  if (asked !== undefined) return asked === Number.POSITIVE_INFINITY ? undefined : Math.round(asked * 1000);
+  return hard && cpusMilli > 0 ? cpusMilli : undefined;
+}
+
+// The agent's own environment is never passed on: it may hold secrets.
+function environment(
+  place: Place,
+  command: CommandInfo | undefined,
+  container: ContainerInfo | undefined,
+  resources: Bag,
+  own: { readonly [name: string]: string },
+): { readonly [name: string]: string } {
+  // An image has its own PATH and home, which must not be hidden.
+  const defaults = container?.type === 'DOCKER' ? {} : { PATH: place.path, HOME: place.sandbox };
+  return {
+    ...defaults,
+    ...resourceEnv(resources),
+    ...command?.env,
+    ...own,
+    PROFFER_FRAMEWORK_ID: place.frameworkId,
+    PROFFER_AGENT_ID: place.agentId,
+    PROFFER_SANDBOX: place.sandbox,
+    PROFFER_HOSTNAME: place.hostname,
+  };
+}
+
+function resourceEnv(resources: Bag): { readonly [name: string]: string } {
+  const env: { [name: string]: string } = {
+    CPUS: String(scalarMilli(resources, 'cpus') / 1000),
+    MEM: String(scalarMilli(resources, 'mem') / 1000),
+  };
+  const ports = portsOf(resources);
+  if (ports.length === 0) return env;
+  env['PORTS'] = ports.join(',');
+  for (const [index, port] of ports.entries()) env[`PORT${index}`] = String(port);
+  return env;
+}
+
+function placeLabels(place: Place): { readonly [name: string]: string } {
+  return {
+    [containerLabels.agent]: place.agentId,
+    [containerLabels.framework]: place.frameworkId,
+    [containerLabels.container]: place.containerId,
+  };
+}

@@ -1,0 +1,384 @@
+// Frameworks' own executors: started as containers with their first task, told what to do over the executor API, ended with their tasks.
+// In: launches, kills and messages for them; their sessions and calls; events of their containers. Out: executor events, steps of tasks.
+import { assert, assertNever, must } from '../base/assert.js';
+import type { Problem } from '../base/errors.js';
+import { problem, shown } from '../base/errors.js';
+import type { ExecutorId, FrameworkId } from '../base/ids.js';
+import type { ContainerEvent } from '../containerizer/containerizer.js';
+import type { Env } from '../env/env.js';
+import type { ExecutorInfo, TaskStatus } from '../protocol/entities.js';
+import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
+import { isTerminal } from '../protocol/task-state.js';
+import { describeShortage, toBag } from '../resources/index.js';
+import type { Peer, PeerHandler } from '../transport/peer.js';
+import { closeCodes } from '../transport/transport.js';
+import { executorSpec } from './container-spec.js';
+import type { AgentParts } from './parts.js';
+import { directoryNameProblem, executorSandbox } from './sandbox.js';
+import type { ExecutorRecord, FrameworkRecord, TaskRecord } from './state.js';
+import type { StatusDraft, TaskEvent } from './task-machine.js';
+
+/** The executors of one agent. */
+export class Executors {
+  readonly #env: Env;
+  readonly #parts: AgentParts;
+  readonly #step: (record: TaskRecord, event: TaskEvent) => void;
+
+  constructor(env: Env, parts: AgentParts, step: (record: TaskRecord, event: TaskEvent) => void) {
+    this.#env = env;
+    this.#parts = parts;
+    this.#step = step;
+  }
+
+  /** The executor a task is for: the one that is there, or a new one with its resources taken; or why not. */
+  reserve(
+    framework: FrameworkRecord,
+    info: ExecutorInfo,
+  ): { readonly record: ExecutorRecord } | { readonly refusal: StatusDraft } {
+    const { deps, options, state, ledger } = this.#parts;
+    const known = framework.executors.get(info.executorId);
+    if (known !== undefined) {
+      if (known.state !== 'TERMINATING') return { record: known };
+      return { refusal: { state: 'TASK_DROPPED', reason: 'EXECUTOR_TERMINATED', message: 'its executor is ending' } };
+    }
+    const { bag, problems } = toBag(info.resources, 'executor.resources', { round: true });
+    const invalid = directoryNameProblem('the executor id', info.executorId) ?? problems[0]?.message;
+    if (invalid !== undefined) return { refusal: { state: 'TASK_ERROR', reason: 'TASK_INVALID', message: invalid } };
+    const type = info.container?.type ?? 'PROCESS';
+    const cannot =
+      options.executorEndpoint === undefined
+        ? 'the agent has no endpoint for executors'
+        : deps.containerizer.types.includes(type)
+          ? undefined
+          : `the agent runs no ${type} containers, only ${deps.containerizer.types.join(', ')}`;
+    if (cannot !== undefined)
+      return { refusal: { state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED', message: cannot } };
+    const short = ledger.lacks(bag);
+    if (short.length > 0) {
+      const message = `the agent does not have what the executor takes: ${short.map(describeShortage).join('; ')}`;
+      return { refusal: { state: 'TASK_DROPPED', reason: 'RESOURCES_UNKNOWN', message } };
+    }
+    ledger.take(bag);
+    const containerId = this.#env.ids.uuid();
+    const record: ExecutorRecord = {
+      frameworkId: framework.id,
+      info,
+      containerId,
+      sandbox: executorSandbox(deps.sandboxRoot, framework.id, info.executorId, containerId),
+      resources: bag,
+      state: 'RESERVED',
+      container: undefined,
+      peer: undefined,
+      timer: undefined,
+      waiting: [],
+      verdict: undefined,
+    };
+    assert(state.frameworks.get(framework.id) === framework, 'an executor belongs to a known framework');
+    framework.executors.set(info.executorId, record);
+    return { record };
+  }
+
+  /** Hands tasks to their executor, now or once it has registered; starts it if need be. Without tasks, a new one is let go. */
+  launch(
+    framework: FrameworkRecord,
+    executor: ExecutorRecord,
+    tasks: readonly TaskRecord[],
+    groupId: string | undefined,
+  ): void {
+    if (tasks.length === 0) {
+      if (executor.state === 'RESERVED') this.#release(executor);
+      return;
+    }
+    if (executor.peer !== undefined) return this.#send(executor, { tasks, groupId });
+    executor.waiting.push({ tasks, groupId });
+    if (executor.state === 'RESERVED') this.#start(framework, executor);
+  }
+
+  /** Passes a kill on. A task its executor has not heard of ends here. */
+  kill(record: TaskRecord, graceMs: number): void {
+    const executor = this.#of(record);
+    if (executor === undefined || executor.state === 'TERMINATING') return;
+    if (executor.waiting.some(({ tasks }) => tasks.includes(record))) {
+      this.#step(record, { type: 'OVER', draft: { state: 'TASK_KILLED', reason: 'TASK_KILLED_DURING_LAUNCH' } });
+      if (this.#tasksOf(executor).length === 0) this.shutdown(executor);
+      return;
+    }
+    // While its session is down the kill is kept: it is part of the task's life, and told when the executor is back.
+    executor.peer?.send({ type: 'KILL', taskId: record.task.taskId, killPolicy: { gracePeriodMs: graceMs } });
+  }
+
+  /** From the framework to its executor; lost when it is not connected. */
+  message(frameworkId: FrameworkId, executorId: ExecutorId, data: string): void {
+    this.#find(frameworkId, executorId)?.peer?.send({ type: 'MESSAGE', data });
+  }
+
+  /** SHUTDOWN, and after the grace period its end by force. */
+  shutdown(executor: ExecutorRecord): void {
+    if (executor.state === 'TERMINATING') return;
+    executor.state = 'TERMINATING';
+    executor.timer?.cancel();
+    const { executorShutdownGraceMs } = this.#parts.options;
+    if (executor.peer === undefined) {
+      executor.container?.kill(executorShutdownGraceMs);
+      return;
+    }
+    executor.peer.send({ type: 'SHUTDOWN' });
+    executor.timer = this.#env.clock.after(executorShutdownGraceMs, () => executor.container?.kill(0));
+  }
+
+  /** SHUTDOWN_EXECUTOR of the master. */
+  shutdownById(frameworkId: FrameworkId, executorId: ExecutorId): void {
+    const executor = this.#find(frameworkId, executorId);
+    if (executor !== undefined) this.shutdown(executor);
+  }
+
+  /** A session of an executor. */
+  accept(peer: Peer<ExecutorEvent>): PeerHandler<ExecutorCall> {
+    let executor: ExecutorRecord | undefined;
+    const refuse = (problems: readonly Problem[]): void => peer.send({ type: 'ERROR', problems });
+    return {
+      onMessage: call => {
+        if (call.type === 'SUBSCRIBE') {
+          executor = this.#subscribe(peer, call, refuse);
+          return;
+        }
+        // Of two sessions of one executor only the newer one counts.
+        if (call.type === 'HEARTBEAT') return;
+        if (executor === undefined || executor.peer !== peer)
+          return refuse([problem('type', 'NOT_SUBSCRIBED', `${call.type} came before SUBSCRIBE`, 'subscribe first')]);
+        switch (call.type) {
+          case 'UPDATE':
+            return this.#update(executor, call.status, refuse);
+          case 'MESSAGE':
+            return this.#parts.toMaster({
+              type: 'MESSAGE',
+              frameworkId: executor.frameworkId,
+              executorId: executor.info.executorId,
+              data: call.data,
+            });
+          default:
+            return assertNever(call, 'executor call');
+        }
+      },
+      onInvalid: problems => refuse(problems),
+      onEnd: () => {
+        if (executor?.peer !== peer) return;
+        executor.peer = undefined;
+        if (executor.state === 'REGISTERED') this.#awaitRegistration(executor, 'EXECUTOR_REREGISTRATION_TIMEOUT');
+      },
+    };
+  }
+
+  #start(framework: FrameworkRecord, executor: ExecutorRecord): void {
+    const { deps, options, state } = this.#parts;
+    const place = {
+      agentId: must(state.agentId, 'agent id'),
+      hostname: deps.info.hostname,
+      frameworkId: framework.id,
+      framework: framework.info,
+      containerId: executor.containerId,
+      sandbox: executor.sandbox,
+      path: options.path,
+      cpuHardLimit: options.cpuHardLimit,
+    };
+    const spec = executorSpec(executor.info, executor.resources, place, {
+      endpoint: must(options.executorEndpoint, 'endpoint for executors'),
+      shutdownGraceMs: options.executorShutdownGraceMs,
+    });
+    state.containers += 1;
+    executor.container = deps.containerizer.launch(spec, event => this.#onContainer(executor, event));
+    this.#awaitRegistration(executor, 'EXECUTOR_REGISTRATION_TIMEOUT');
+  }
+
+  #awaitRegistration(
+    executor: ExecutorRecord,
+    reason: 'EXECUTOR_REGISTRATION_TIMEOUT' | 'EXECUTOR_REREGISTRATION_TIMEOUT',
+  ): void {
+    const { executorRegistrationMs } = this.#parts.options;
+    executor.state = 'REGISTERING';
+    executor.timer?.cancel();
+    executor.timer = this.#env.clock.after(executorRegistrationMs, () => {
+      const message = `its executor did not register within ${executorRegistrationMs} ms`;
+      executor.verdict = { state: 'TASK_FAILED', reason, message };
+      executor.state = 'TERMINATING';
+      executor.container?.kill(0);
+    });
+  }
+
+  #onContainer(executor: ExecutorRecord, event: ContainerEvent): void {
+    switch (event.type) {
+      case 'PROGRESS':
+      case 'STARTED':
+        return;
+      case 'EXITED': {
+        const { exitCode, signal } = event.exit;
+        const how = signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}`;
+        const oom = event.exit.oomKilled;
+        const reason = oom ? 'CONTAINER_LIMITATION_MEMORY' : 'EXECUTOR_TERMINATED';
+        const message = oom ? 'its executor exceeded its memory limit' : `its executor ${how}`;
+        return this.#gone(executor, { state: 'TASK_FAILED', reason, message }, exitCode ?? -1);
+      }
+      case 'FAILED':
+        return this.#gone(
+          executor,
+          {
+            state: 'TASK_FAILED',
+            reason: 'CONTAINER_LAUNCH_FAILED',
+            message: `its executor did not start: ${event.message}`,
+          },
+          -1,
+        );
+      default:
+        assertNever(event, 'container event');
+    }
+  }
+
+  // Its container is no more: so are its tasks.
+  #gone(executor: ExecutorRecord, how: StatusDraft, status: number): void {
+    const { state, garbage } = this.#parts;
+    const { frameworkId, info, verdict = how } = executor;
+    const tasks = this.#tasksOf(executor);
+    executor.timer?.cancel();
+    executor.state = 'TERMINATING';
+    executor.container = undefined;
+    const { peer } = executor;
+    executor.peer = undefined;
+    peer?.close(closeCodes.goingAway, 'the executor has ended');
+    state.containers -= 1;
+    garbage.add(executor.sandbox);
+    this.#release(executor);
+    for (const record of tasks) this.#step(record, { type: 'OVER', draft: verdict });
+    this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId, executorId: info.executorId, status });
+    state.forgetIfIdle(frameworkId);
+    this.#parts.onContainerEnded();
+  }
+
+  #release(executor: ExecutorRecord): void {
+    this.#parts.ledger.giveBack(executor.resources);
+    this.#parts.state.frameworks.get(executor.frameworkId)?.executors.delete(executor.info.executorId);
+  }
+
+  #subscribe(
+    peer: Peer<ExecutorEvent>,
+    call: Extract<ExecutorCall, { type: 'SUBSCRIBE' }>,
+    refuse: (problems: readonly Problem[]) => void,
+  ): ExecutorRecord | undefined {
+    const { state, deps } = this.#parts;
+    const executor = this.#find(call.frameworkId, call.executorId);
+    const framework = state.frameworks.get(call.frameworkId);
+    if (executor === undefined || framework === undefined || executor.state === 'TERMINATING') {
+      const path = framework === undefined ? 'frameworkId' : 'executorId';
+      const code = framework === undefined ? 'UNKNOWN_FRAMEWORK' : 'NOT_FOUND';
+      refuse([problem(path, code, `${shown(call[path])} has no executor to register here`)]);
+      peer.close(closeCodes.policy, 'unknown executor');
+      return undefined;
+    }
+    const former = executor.peer;
+    executor.peer = peer;
+    if (former !== undefined && former !== peer) former.close(closeCodes.policy, 'the executor subscribed again');
+    executor.state = 'REGISTERED';
+    executor.timer?.cancel();
+    executor.timer = undefined;
+    const agentId = must(state.agentId, 'agent id');
+    const { info, containerId } = executor;
+    peer.send({
+      type: 'SUBSCRIBED',
+      executor: info,
+      framework: framework.info,
+      agentId,
+      agent: deps.info,
+      containerId,
+    });
+    for (const status of call.unacknowledgedUpdates) this.#update(executor, status, refuse);
+    this.#catchUp(executor, new Set(call.unacknowledgedTasks.map(task => task.taskId)));
+    return executor;
+  }
+
+  // A launch or kill may have been lost with the former session.
+  #catchUp(executor: ExecutorRecord, has: ReadonlySet<string>): void {
+    const waiting = executor.waiting;
+    executor.waiting = [];
+    const queued = new Set(waiting.flatMap(({ tasks }) => tasks));
+    for (const record of this.#tasksOf(executor)) {
+      if (queued.has(record)) continue;
+      const { taskId } = record.task;
+      // Nothing was heard of it, and the executor does not have it either.
+      if (record.life.state === 'TASK_STAGING' && !has.has(taskId))
+        this.#send(executor, { tasks: [record], groupId: undefined });
+      if (record.life.ending !== undefined) {
+        const graceMs = Math.max(0, (record.life.killByMs ?? 0) - this.#env.clock.now());
+        executor.peer?.send({ type: 'KILL', taskId, killPolicy: { gracePeriodMs: graceMs } });
+      }
+    }
+    for (const launch of waiting) this.#send(executor, launch);
+  }
+
+  #send(executor: ExecutorRecord, launch: ExecutorRecord['waiting'][number]): void {
+    const tasks = launch.tasks.filter(({ life }) => !isTerminal(life.state)).map(({ task }) => task);
+    const { groupId } = launch;
+    if (groupId !== undefined && tasks.length > 0) executor.peer?.send({ type: 'LAUNCH_GROUP', groupId, tasks });
+    else for (const task of tasks) executor.peer?.send({ type: 'LAUNCH', task });
+  }
+
+  #update(executor: ExecutorRecord, status: TaskStatus, refuse: (problems: readonly Problem[]) => void): void {
+    const { frameworkId, info } = executor;
+    const { taskId, uuid } = status;
+    const problems = updateProblems(status);
+    if (uuid === undefined || problems.length > 0) return refuse(problems);
+    const record = this.#parts.state.task(frameworkId, taskId);
+    const known = record?.executorId === info.executorId && !this.#parts.outbox.has(frameworkId, taskId, uuid);
+    if (record !== undefined && known) this.#step(record, { type: 'TOLD', draft: draftOf(status) });
+    else this.#env.log.debug('a repeated or unknown update of an executor is ignored', { frameworkId, taskId });
+    // Also what is ignored: the executor must not send it for ever.
+    executor.peer?.send({ type: 'ACKNOWLEDGED', taskId, uuid });
+  }
+
+  #tasksOf(executor: ExecutorRecord): TaskRecord[] {
+    const framework = this.#parts.state.frameworks.get(executor.frameworkId);
+    return [...(framework?.tasks.values() ?? [])].filter(
+      ({ executorId, life }) => executorId === executor.info.executorId && !isTerminal(life.state),
+    );
+  }
+
+  #of(record: TaskRecord): ExecutorRecord | undefined {
+    return record.executorId === undefined ? undefined : this.#find(record.frameworkId, record.executorId);
+  }
+
+  #find(frameworkId: FrameworkId, executorId: ExecutorId): ExecutorRecord | undefined {
+    return this.#parts.state.frameworks.get(frameworkId)?.executors.get(executorId);
+  }
+}
+
+function updateProblems(status: TaskStatus): Problem[] {
+  const problems: Problem[] = [];
+  const bad = (field: string, message: string): void => {
+    problems.push(problem(`update.status.${field}`, 'BAD_MESSAGE', message));
+  };
+  if (status.uuid === undefined) bad('uuid', 'an update needs a uuid');
+  if (status.source !== 'EXECUTOR') bad('source', `${shown(status.source)} is not EXECUTOR`);
+  const states = [
+    'TASK_STARTING',
+    'TASK_RUNNING',
+    'TASK_KILLING',
+    'TASK_FINISHED',
+    'TASK_FAILED',
+    'TASK_KILLED',
+    'TASK_ERROR',
+  ];
+  if (!states.includes(status.state))
+    bad('state', `${status.state} is not for an executor to report; allowed: ${states.join(', ')}`);
+  return problems;
+}
+
+function draftOf(status: TaskStatus): StatusDraft {
+  const {
+    taskId: _task,
+    source: _source,
+    agentId: _agent,
+    executorId: _executor,
+    timestampMs: _time,
+    ...said
+  } = status;
+  const { container: _container, unreachableTimeMs: _unreachable, ...draft } = said;
+  return draft;
+}

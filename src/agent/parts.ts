@@ -1,0 +1,21 @@
+// What the parts of one agent share.
+import type { AgentCall } from '../protocol/agent-api.js';
+import type { Ledger } from './ledger.js';
+import type { AgentDeps, AgentOptions } from './options.js';
+import type { Outbox } from './outbox.js';
+import type { SandboxGarbage } from './sandbox.js';
+import type { AgentState } from './state.js';
+
+/** Everything a part of the agent may touch. */
+export interface AgentParts {
+  readonly deps: AgentDeps;
+  readonly options: AgentOptions;
+  readonly state: AgentState;
+  readonly ledger: Ledger;
+  readonly outbox: Outbox;
+  readonly garbage: SandboxGarbage;
+  /** To the master, if it is there; lost otherwise. */
+  readonly toMaster: (call: Extract<AgentCall, { type: 'MESSAGE' | 'EXECUTOR_EXITED' }>) => void;
+  /** A container has ended. */
+  readonly onContainerEnded: () => void;
+}

@@ -1,0 +1,339 @@
+// Runs tasks: admits launches, starts containers, steps each task's machine and carries out its wishes, in a fixed order.
+// In: launches, kills, container events, verdicts of checks. Out: reports to the outbox, calls to containers and executors.
+import { assertNever, must } from '../base/assert.js';
+import type { FrameworkId, TaskId } from '../base/ids.js';
+import { Subscription } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
+import type { Env } from '../env/env.js';
+import type { FrameworkInfo, KillPolicy, TaskInfo } from '../protocol/entities.js';
+import { isTerminal } from '../protocol/task-state.js';
+import type { Bag } from '../resources/index.js';
+import { describeShortage, emptyBag, toBag } from '../resources/index.js';
+import { clockScheduler } from '../rx/clock-scheduler.js';
+import type { Place } from './container-spec.js';
+import { memLimitBytes, taskSpec } from './container-spec.js';
+import { Executors } from './executors.js';
+import { groupEnding, groupRefusal, Groups } from './groups.js';
+import { checkVerdicts$, healthVerdicts$ } from './health-checks.js';
+import type { Verdict } from './health-checks.js';
+import type { AgentParts } from './parts.js';
+import { emptyResult } from './probe.js';
+import type { ProbeSubject } from './probe.js';
+import { directoryNameProblem, taskSandbox } from './sandbox.js';
+import type { ExecutorRecord, FrameworkRecord, TaskRecord } from './state.js';
+import type { Ending, StatusDraft, TaskEvent, TaskWish } from './task-machine.js';
+import { newLife, stepTask } from './task-machine.js';
+
+/** A task of a launch: admitted with what it takes, or refused with what it is told. */
+interface Plan {
+  readonly task: TaskInfo;
+  readonly resources: Bag;
+  readonly executor: ExecutorRecord | undefined;
+  readonly refusal: StatusDraft | undefined;
+  readonly phantom?: boolean;
+}
+
+/** Runs the tasks of one agent. */
+export class TaskRunner {
+  readonly executors: Executors;
+  readonly #env: Env;
+  readonly #parts: AgentParts;
+  readonly #scheduler: SchedulerLike;
+  readonly #groups = new Groups();
+  /** Set when the agent is going away: nothing is started any more. */
+  #closing = false;
+
+  constructor(env: Env, parts: AgentParts) {
+    this.#env = env;
+    this.#parts = parts;
+    this.#scheduler = clockScheduler(env.clock);
+    this.executors = new Executors(env, parts, (record, event) => this.step(record, event, 'EXECUTOR'));
+  }
+
+  /** Starts tasks. A group starts whole or not at all. A task that is here already is left alone. */
+  launch(info: FrameworkInfo, tasks: readonly TaskInfo[], groupId?: string): void {
+    const { state, ledger } = this.#parts;
+    const framework = state.framework(must(info.id, 'framework id of a launch'), info);
+    const fresh = new Map<TaskId, TaskInfo>();
+    for (const task of tasks) {
+      if (!framework.tasks.has(task.taskId) && !fresh.has(task.taskId)) fresh.set(task.taskId, task);
+      else
+        this.#env.log.warn('a task was launched twice; the second is ignored', {
+          frameworkId: framework.id,
+          taskId: task.taskId,
+        });
+    }
+    let plans = [...fresh.values()].map(task => this.#admit(framework, task));
+    const spoiler = groupId === undefined ? undefined : plans.find(plan => plan.refusal !== undefined);
+    if (spoiler !== undefined) {
+      const refusal = groupRefusal(spoiler.task.taskId, spoiler.refusal?.message ?? '');
+      plans = plans.map(plan => {
+        if (plan.refusal !== undefined) return plan;
+        ledger.giveBack(plan.resources);
+        return { ...plan, resources: emptyBag, refusal };
+      });
+    }
+    const records = plans.map(plan => this.#record(framework, plan, groupId));
+    for (const [index, record] of records.entries()) {
+      const { refusal, executor } = must(plans[index], 'plan');
+      if (refusal !== undefined) this.step(record, { type: 'OVER', draft: refusal });
+      else if (executor === undefined) this.#start(framework, record);
+    }
+    this.#deliver(framework, plans, records, groupId);
+  }
+
+  /** The framework wants a task ended. Unknown ones are answered TASK_DROPPED. */
+  kill(frameworkId: FrameworkId, taskId: TaskId, policy?: KillPolicy): void {
+    const record = this.#parts.state.task(frameworkId, taskId);
+    if (record === undefined) this.dropUnknown(frameworkId, taskId, 'the agent does not know the task');
+    else this.end(record, { state: 'TASK_KILLED', message: 'killed by its framework' }, policy);
+  }
+
+  /** Ends a task. The kill's grace period goes before the task's, which goes before the agent's. */
+  end(record: TaskRecord, ending: Ending, policy?: KillPolicy): void {
+    if (isTerminal(record.life.state)) return;
+    const graceMs = policy?.gracePeriodMs ?? record.task.killPolicy?.gracePeriodMs ?? this.#parts.options.killGraceMs;
+    // A custom executor tells TASK_KILLING itself.
+    const tellKilling = record.executorId === undefined && this.#wantsKilling(record.frameworkId);
+    this.step(record, { type: 'END', ending, graceMs, tellKilling });
+    if (record.executorId !== undefined && !isTerminal(record.life.state)) this.executors.kill(record, graceMs);
+  }
+
+  /** The framework is gone: its tasks and executors are ended, and nobody is waited for. */
+  endFramework(frameworkId: FrameworkId): void {
+    const { state, outbox } = this.#parts;
+    const framework = state.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    framework.closing = true;
+    for (const record of framework.tasks.values()) {
+      if (!isTerminal(record.life.state)) continue;
+      outbox.forget(frameworkId, record.task.taskId);
+      state.retire(record);
+    }
+    this.#endTasks(framework, {
+      state: 'TASK_KILLED',
+      reason: 'FRAMEWORK_REMOVED',
+      message: 'its framework was removed',
+    });
+  }
+
+  /** The agent goes away: everything is ended, and nothing is started any more. */
+  endAll(message: string): void {
+    this.#closing = true;
+    for (const framework of this.#parts.state.frameworks.values())
+      this.#endTasks(framework, { state: 'TASK_KILLED', reason: 'AGENT_SHUT_DOWN', message });
+  }
+
+  /** Tells the framework that a task it believes to be here is not. */
+  dropUnknown(frameworkId: FrameworkId, taskId: TaskId, message: string): void {
+    const { state } = this.#parts;
+    // The description is not known here; it serves this one report.
+    const known = state.frameworks.get(frameworkId)?.info;
+    const framework = state.framework(frameworkId, known ?? { id: frameworkId, name: '', roles: [] });
+    const task: TaskInfo = { taskId, name: taskId, resources: {} };
+    const refusal: StatusDraft = { state: 'TASK_DROPPED', reason: 'RECONCILIATION', message };
+    const plan: Plan = { task, resources: emptyBag, executor: undefined, refusal, phantom: true };
+    this.step(this.#record(framework, plan, undefined), { type: 'OVER', draft: refusal });
+  }
+
+  /** One event in the life of a task. */
+  step(record: TaskRecord, event: TaskEvent, source: 'AGENT' | 'EXECUTOR' = 'AGENT'): void {
+    const before = record.life.state;
+    const { life, wishes } = stepTask(record.life, event, this.#env.clock.now());
+    record.life = life;
+    const over = isTerminal(life.state) && !isTerminal(before);
+    // Freed before it is told, so that a launch in answer finds the resources.
+    if (over) this.#release(record);
+    for (const wish of wishes) this.#carryOut(record, wish, source);
+    if (over) this.#afterEnd(record);
+  }
+
+  #carryOut(record: TaskRecord, wish: TaskWish, source: 'AGENT' | 'EXECUTOR'): void {
+    switch (wish.type) {
+      case 'REPORT': {
+        const framework = this.#parts.state.frameworks.get(record.frameworkId);
+        const acknowledged = framework?.closing !== true;
+        this.#parts.outbox.report(record, wish.draft, { replaceable: wish.replaceable, acknowledged, source });
+        return;
+      }
+      case 'KILL':
+        record.container?.kill(wish.graceMs);
+        return;
+      case 'WATCH':
+        this.#watch(record);
+        return;
+      case 'UNWATCH':
+        record.unwatch?.();
+        record.unwatch = undefined;
+        return;
+      default:
+        assertNever(wish, 'task wish');
+    }
+  }
+
+  // Says why a task cannot be here; if nothing speaks against it, takes its resources.
+  #admit(framework: FrameworkRecord, task: TaskInfo): Plan {
+    const { bag, problems } = toBag(task.resources, 'resources', { round: true });
+    const no = (refusal: StatusDraft): Plan => ({ task, resources: emptyBag, executor: undefined, refusal });
+    if (this.#closing)
+      return no({ state: 'TASK_DROPPED', reason: 'AGENT_SHUT_DOWN', message: 'the agent is shutting down' });
+    if (framework.closing)
+      return no({ state: 'TASK_DROPPED', reason: 'FRAMEWORK_REMOVED', message: 'its framework was removed' });
+    const invalid =
+      directoryNameProblem('the task id', task.taskId) ??
+      directoryNameProblem('the framework id', framework.id) ??
+      problems[0]?.message;
+    if (invalid !== undefined) return no({ state: 'TASK_ERROR', reason: 'TASK_INVALID', message: invalid });
+    const type = task.container?.type ?? 'PROCESS';
+    if (task.executor === undefined && !this.#parts.deps.containerizer.types.includes(type)) {
+      const message = `the agent runs no ${type} containers, only ${this.#parts.deps.containerizer.types.join(', ')}`;
+      return no({ state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED', message });
+    }
+    const short = this.#parts.ledger.lacks(bag);
+    if (short.length > 0) {
+      const message = `the agent does not have what the task takes: ${short.map(describeShortage).join('; ')}`;
+      return no({ state: 'TASK_DROPPED', reason: 'RESOURCES_UNKNOWN', message });
+    }
+    this.#parts.ledger.take(bag);
+    if (task.executor === undefined) return { task, resources: bag, executor: undefined, refusal: undefined };
+    const executor = this.executors.reserve(framework, task.executor);
+    if ('refusal' in executor) {
+      this.#parts.ledger.giveBack(bag);
+      return no(executor.refusal);
+    }
+    return { task, resources: bag, executor: executor.record, refusal: undefined };
+  }
+
+  #record(framework: FrameworkRecord, plan: Plan, groupId: string | undefined): TaskRecord {
+    const { task, resources, refusal } = plan;
+    const runs = refusal === undefined && plan.executor === undefined;
+    const containerId = runs ? this.#env.ids.uuid() : undefined;
+    const memory = runs ? memLimitBytes(resources, task.limits) : undefined;
+    const record: TaskRecord = {
+      frameworkId: framework.id,
+      task,
+      groupId,
+      executorId: plan.executor?.info.executorId,
+      containerId,
+      sandbox:
+        containerId === undefined
+          ? undefined
+          : taskSandbox(this.#parts.deps.sandboxRoot, framework.id, task.taskId, containerId),
+      resources,
+      receivedAtMs: this.#env.clock.wallMs(),
+      phantom: plan.phantom === true,
+      life: newLife({
+        ...(memory === undefined ? {} : { memLimitBytes: memory }),
+        ...(task.check === undefined || !runs ? {} : { check: emptyResult(task.check.probe) }),
+      }),
+      container: undefined,
+      unwatch: undefined,
+      status: undefined,
+    };
+    framework.tasks.set(task.taskId, record);
+    if (groupId !== undefined && refusal === undefined) this.#groups.add(framework.id, groupId, task.taskId);
+    return record;
+  }
+
+  #start(framework: FrameworkRecord, record: TaskRecord): void {
+    const { deps, options, state } = this.#parts;
+    const place: Place = {
+      agentId: must(state.agentId, 'agent id'),
+      hostname: deps.info.hostname,
+      frameworkId: framework.id,
+      framework: framework.info,
+      containerId: must(record.containerId, 'container id'),
+      sandbox: must(record.sandbox, 'sandbox'),
+      path: options.path,
+      cpuHardLimit: options.cpuHardLimit,
+    };
+    state.containers += 1;
+    record.container = deps.containerizer.launch(taskSpec(record.task, record.resources, place), event =>
+      this.step(record, { type: 'CONTAINER', event }),
+    );
+  }
+
+  #deliver(framework: FrameworkRecord, plans: readonly Plan[], records: readonly TaskRecord[], groupId?: string): void {
+    const byExecutor = new Map<ExecutorRecord, TaskRecord[]>();
+    for (const [index, record] of records.entries()) {
+      const executor = plans[index]?.executor;
+      if (executor === undefined) continue;
+      const tasks = byExecutor.get(executor);
+      if (tasks === undefined) byExecutor.set(executor, [record]);
+      else tasks.push(record);
+    }
+    for (const [executor, tasks] of byExecutor) {
+      const launched = tasks.filter(record => !isTerminal(record.life.state));
+      this.executors.launch(framework, executor, launched, groupId);
+    }
+  }
+
+  #watch(record: TaskRecord): void {
+    const { task, life } = record;
+    const { check, healthCheck, maxCompletionTimeMs } = task;
+    if (check === undefined && healthCheck === undefined && maxCompletionTimeMs === undefined) return;
+    const watch = new Subscription();
+    const subject: ProbeSubject = {
+      container: must(record.container, 'container'),
+      prober: this.#parts.deps.prober,
+      ...(life.ip === undefined ? {} : { ip: life.ip }),
+      ...(task.container === undefined ? {} : { info: task.container }),
+    };
+    const judge = (verdict: Verdict): void => this.#judge(record, verdict);
+    if (check !== undefined) watch.add(checkVerdicts$(check, subject, this.#scheduler).subscribe(judge));
+    if (healthCheck !== undefined) watch.add(healthVerdicts$(healthCheck, subject, this.#scheduler).subscribe(judge));
+    if (maxCompletionTimeMs !== undefined) {
+      const timer = this.#env.clock.after(maxCompletionTimeMs, () => {
+        const message = `ran longer than ${maxCompletionTimeMs} ms`;
+        this.end(record, { state: 'TASK_FAILED', reason: 'MAX_COMPLETION_TIME_REACHED', message });
+      });
+      watch.add(() => timer.cancel());
+    }
+    record.unwatch = () => watch.unsubscribe();
+  }
+
+  #judge(record: TaskRecord, verdict: Verdict): void {
+    if (verdict.type !== 'UNHEALTHY') return this.step(record, verdict);
+    const { message } = verdict;
+    this.end(record, { state: 'TASK_KILLED', reason: 'TASK_UNHEALTHY', message, healthy: false });
+  }
+
+  #endTasks(framework: FrameworkRecord, ending: Ending): void {
+    for (const record of framework.tasks.values()) {
+      if (record.executorId === undefined) this.end(record, ending);
+      // Their executor is told to end with all its tasks.
+      else this.step(record, { type: 'END', ending, graceMs: 0, tellKilling: false });
+    }
+    for (const executor of framework.executors.values()) this.executors.shutdown(executor);
+    this.#parts.state.forgetIfIdle(framework.id);
+  }
+
+  #release(record: TaskRecord): void {
+    const { ledger, state, garbage } = this.#parts;
+    ledger.giveBack(record.resources);
+    if (record.container !== undefined) {
+      record.container = undefined;
+      state.containers -= 1;
+    }
+    if (record.sandbox !== undefined) garbage.add(record.sandbox);
+  }
+
+  #afterEnd(record: TaskRecord): void {
+    const { state } = this.#parts;
+    const { frameworkId, groupId, task } = record;
+    if (groupId !== undefined) {
+      const others = this.#groups.remove(frameworkId, groupId, task.taskId);
+      const ending = groupEnding(task.taskId, record.life.state);
+      for (const taskId of ending === undefined ? [] : others) {
+        const other = state.task(frameworkId, taskId);
+        if (other !== undefined && ending !== undefined) this.end(other, ending);
+      }
+    }
+    if (state.frameworks.get(frameworkId)?.closing === true) state.retire(record);
+    if (record.containerId !== undefined) this.#parts.onContainerEnded();
+  }
+
+  #wantsKilling(frameworkId: FrameworkId): boolean {
+    return this.#parts.state.frameworks.get(frameworkId)?.info.capabilities?.includes('TASK_KILLING_STATE') === true;
+  }
+}
