@@ -72,7 +72,11 @@ export function constraintRefusal(
   return undefined;
 }
 
-function refusalOf(constraint: PlacementConstraint, placed: readonly AgentTraits[], candidate: AgentTraits): ConstraintRefusal | undefined {
+function refusalOf(
+  constraint: PlacementConstraint,
+  placed: readonly AgentTraits[],
+  candidate: AgentTraits,
+): ConstraintRefusal | undefined {
   const { field, operator, value } = constraint;
   const own = fieldOf(candidate, field);
   const no = (lasting: 'static' | 'dynamic', detail: string): ConstraintRefusal => ({ constraint, detail, lasting });
@@ -90,15 +94,22 @@ function refusalOf(constraint: PlacementConstraint, placed: readonly AgentTraits
       return countOf(placed, field, own) > 0 ? no('dynamic', `${field} ${shown(own)} is taken`) : undefined;
     case 'MAX_PER': {
       const most = Number(value);
-      return countOf(placed, field, own) >= most ? no('dynamic', `${field} ${shown(own)} has ${most} already`) : undefined;
+      return countOf(placed, field, own) >= most
+        ? no('dynamic', `${field} ${shown(own)} has ${most} already`)
+        : undefined;
     }
     case 'CLUSTER': {
-      if (value !== undefined && value !== '') return own === value ? undefined : no('static', `${field} ${shown(own)} is not ${value}`);
-      const first = placed.map((traits) => fieldOf(traits, field)).find((text) => text !== undefined);
-      return first === undefined || first === own ? undefined : no('dynamic', `${field} ${shown(own)}, the others are on ${shown(first)}`);
+      if (value !== undefined && value !== '')
+        return own === value ? undefined : no('static', `${field} ${shown(own)} is not ${value}`);
+      const first = placed.map(traits => fieldOf(traits, field)).find(text => text !== undefined);
+      return first === undefined || first === own
+        ? undefined
+        : no('dynamic', `${field} ${shown(own)}, the others are on ${shown(first)}`);
     }
     case 'GROUP_BY':
-      return groupByRefusal(placed, field, own, Number(value ?? 0)) ? no('dynamic', `${field} ${shown(own)} has more instances than other groups`) : undefined;
+      return groupByRefusal(placed, field, own, Number(value ?? 0))
+        ? no('dynamic', `${field} ${shown(own)} has more instances than other groups`)
+        : undefined;
     default:
       return assertNever(operator, 'constraint operator');
   }
@@ -134,5 +145,5 @@ function sameValue(own: string, value: string): boolean {
 function attributeText(value: AttributeValue | undefined): string | undefined {
   if (value === undefined || typeof value === 'string') return value;
   if (typeof value === 'number') return String(value);
-  return value.map((item) => (typeof item === 'string' ? item : `${item[0]}-${item[1]}`)).join(',');
+  return value.map(item => (typeof item === 'string' ? item : `${item[0]}-${item[1]}`)).join(',');
 }

@@ -15,8 +15,8 @@ export interface DemandDirective {
 
 /** What changed from what the master was told to what is wanted now. Growing demand revives again: filters may hide fitting offers. */
 export function demandDirectives(told: Demand, wanted: Demand, roles: readonly Role[]): DemandDirective[] {
-  const revive = roles.filter((role) => (wanted.get(role) ?? 0) > (told.get(role) ?? 0));
-  const suppress = roles.filter((role) => (told.get(role) ?? 0) > 0 && (wanted.get(role) ?? 0) === 0);
+  const revive = roles.filter(role => (wanted.get(role) ?? 0) > (told.get(role) ?? 0));
+  const suppress = roles.filter(role => (told.get(role) ?? 0) > 0 && (wanted.get(role) ?? 0) === 0);
   const directives: DemandDirective[] = [];
   if (revive.length > 0) directives.push({ type: 'REVIVE', roles: revive });
   if (suppress.length > 0) directives.push({ type: 'SUPPRESS', roles: suppress });
@@ -24,7 +24,12 @@ export function demandDirectives(told: Demand, wanted: Demand, roles: readonly R
 }
 
 /** The stream of directives. The first change passes at once, later ones at most every `intervalMs` (default of the driver 200 ms). */
-export function directives$(demand$: Observable<Demand>, roles: readonly Role[], intervalMs: number, scheduler: SchedulerLike): Observable<DemandDirective> {
+export function directives$(
+  demand$: Observable<Demand>,
+  roles: readonly Role[],
+  intervalMs: number,
+  scheduler: SchedulerLike,
+): Observable<DemandDirective> {
   interface Step {
     readonly told: Demand;
     readonly directives: readonly DemandDirective[];
@@ -33,10 +38,13 @@ export function directives$(demand$: Observable<Demand>, roles: readonly Role[],
   return demand$.pipe(
     distinctUntilChanged(sameDemand),
     throttleTime(intervalMs, scheduler, { leading: true, trailing: true }),
-    scan((step: Step, wanted) => ({ told: wanted, directives: demandDirectives(step.told, wanted, roles) }), { told: nothing, directives: [] }),
-    map((step) => step.directives),
-    filter((list) => list.length > 0),
-    concatMap((list) => from(list)),
+    scan((step: Step, wanted) => ({ told: wanted, directives: demandDirectives(step.told, wanted, roles) }), {
+      told: nothing,
+      directives: [],
+    }),
+    map(step => step.directives),
+    filter(list => list.length > 0),
+    concatMap(list => from(list)),
   );
 }
 

@@ -7,7 +7,16 @@ import type { Problem } from '../base/errors.js';
 import { problemsError, ProfferError } from '../base/errors.js';
 import type { AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Env } from '../env/env.js';
-import type { Filters, FrameworkInfo, KillPolicy, MasterInfo, Offer, OfferConstraints, TaskInfo, TaskStatus } from '../protocol/entities.js';
+import type {
+  Filters,
+  FrameworkInfo,
+  KillPolicy,
+  MasterInfo,
+  Offer,
+  OfferConstraints,
+  TaskInfo,
+  TaskStatus,
+} from '../protocol/entities.js';
 import type { DemandHint, Operation, SchedulerCall, SchedulerEvent, TaskReference } from '../protocol/scheduler-api.js';
 import { isTerminal } from '../protocol/task-state.js';
 import { add, bagOf, emptyBag } from '../resources/index.js';
@@ -85,7 +94,11 @@ export class Framework {
   /** Messages from executors. */
   readonly messages$: Observable<{ readonly agentId: AgentId; readonly executorId: ExecutorId; readonly data: string }>;
   /** Agents removed and executors ended. Not reliable; updates are. */
-  readonly failures$: Observable<{ readonly agentId: AgentId; readonly executorId?: ExecutorId; readonly status?: number }>;
+  readonly failures$: Observable<{
+    readonly agentId: AgentId;
+    readonly executorId?: ExecutorId;
+    readonly status?: number;
+  }>;
   /** Problems the master found in calls that asked for no answer. */
   readonly problems$: Observable<readonly Problem[]>;
 
@@ -118,9 +131,9 @@ export class Framework {
     this.roles = options.info.roles;
     this.#suppressed = new Set(options.suppressedRoles ?? []);
     this.#constraints = options.offerConstraints;
-    this.#inbox = new UpdateInbox((status) => this.#delivered(status));
+    this.#inbox = new UpdateInbox(status => this.#delivered(status));
     this.connection$ = this.#connections.asObservable();
-    this.offers$ = defer(() => concat(from(this.book.open().map((held) => held.offer)), this.#offers));
+    this.offers$ = defer(() => concat(from(this.book.open().map(held => held.offer)), this.#offers));
     this.rescinds$ = this.#rescinds.asObservable();
     this.updates$ = this.#inbox.updates$;
     this.messages$ = this.#messages.asObservable();
@@ -129,20 +142,21 @@ export class Framework {
     if (options.reconcile !== false) {
       this.#reconciler = new Reconciler(
         env.clock,
-        () => this.tasks.live().map(({ taskId, agentId }) => (agentId === undefined ? { taskId } : { taskId, agentId })),
-        (tasks) => this.reconcile(tasks),
+        () =>
+          this.tasks.live().map(({ taskId, agentId }) => (agentId === undefined ? { taskId } : { taskId, agentId })),
+        tasks => this.reconcile(tasks),
         options.reconcile,
       );
     }
-    directives$(this.#demand, this.roles, options.demandIntervalMs ?? 200, clockScheduler(env.clock)).subscribe(({ type, roles }) =>
-      type === 'REVIVE' ? this.revive(roles) : this.suppress(roles),
+    directives$(this.#demand, this.roles, options.demandIntervalMs ?? 200, clockScheduler(env.clock)).subscribe(
+      ({ type, roles }) => (type === 'REVIVE' ? this.revive(roles) : this.suppress(roles)),
     );
     this.#connection = open({
       onConnected: () => this.#subscribe(),
-      onMessage: (event) => this.#take(event),
-      onInvalid: (problems) => this.#problems.next(problems),
+      onMessage: event => this.#take(event),
+      onInvalid: problems => this.#problems.next(problems),
       onDisconnected: (reason, nextAttemptInMs) => this.#lost(reason, nextAttemptInMs),
-      onRefused: (problems) => this.#end(problemsError(problems)),
+      onRefused: problems => this.#end(problemsError(problems)),
     });
   }
 
@@ -164,13 +178,13 @@ export class Framework {
   accept(offers: Offers, requests: readonly LaunchRequest[], filters?: Filters): readonly TaskInfo[] {
     const list = asList(offers);
     const offered = list.reduce((bag, offer) => add(bag, bagOf(offer.resources)), emptyBag);
-    const { operations, tasks } = completeLaunches(requests, offered, (name) => `${name}.${this.#env.ids.short()}`);
+    const { operations, tasks } = completeLaunches(requests, offered, name => `${name}.${this.#env.ids.short()}`);
     const now = this.#env.clock.now();
-    const stale = list.length === 0 || !this.#connected || list.some((offer) => !this.book.has(offer.id));
+    const stale = list.length === 0 || !this.#connected || list.some(offer => !this.book.has(offer.id));
     const agentId = list[0]?.agentId;
     for (const task of tasks) this.tasks.launched(task, agentId ?? '', now);
     if (stale) {
-      this.decline(list.filter((offer) => this.book.has(offer.id)));
+      this.decline(list.filter(offer => this.book.has(offer.id)));
       this.#dropped(tasks, agentId);
       return tasks;
     }
@@ -251,9 +265,16 @@ export class Framework {
    * Changes what the framework says of itself, all or nothing. `user`, `principal` and `checkpoint` cannot change.
    * @throws (rejects) ProfferError with the master's problems, or DISCONNECTED.
    */
-  update(change: Partial<FrameworkInfo>, offerConstraints: OfferConstraints | undefined = this.#constraints): Promise<void> {
+  update(
+    change: Partial<FrameworkInfo>,
+    offerConstraints: OfferConstraints | undefined = this.#constraints,
+  ): Promise<void> {
     const framework: FrameworkInfo = { ...this.#info, ...change };
-    return this.#ask({ type: 'UPDATE_FRAMEWORK', framework, ...this.#subscription(framework.roles, offerConstraints) }).then(() => {
+    return this.#ask({
+      type: 'UPDATE_FRAMEWORK',
+      framework,
+      ...this.#subscription(framework.roles, offerConstraints),
+    }).then(() => {
       this.#info = framework;
       this.#constraints = offerConstraints;
     });
@@ -305,13 +326,23 @@ export class Framework {
   }
 
   #subscribe(): void {
-    const call: SchedulerCall = { type: 'SUBSCRIBE', framework: this.#info, ...this.#subscription(this.#info.roles, this.#constraints) };
+    const call: SchedulerCall = {
+      type: 'SUBSCRIBE',
+      framework: this.#info,
+      ...this.#subscription(this.#info.roles, this.#constraints),
+    };
     this.#connection?.send(call);
   }
 
-  #subscription(roles: readonly Role[], offerConstraints: OfferConstraints | undefined): { suppressedRoles?: readonly Role[]; offerConstraints?: OfferConstraints } {
-    const suppressedRoles = roles.filter((role) => this.#suppressed.has(role));
-    return { ...(suppressedRoles.length === 0 ? {} : { suppressedRoles }), ...(offerConstraints === undefined ? {} : { offerConstraints }) };
+  #subscription(
+    roles: readonly Role[],
+    offerConstraints: OfferConstraints | undefined,
+  ): { suppressedRoles?: readonly Role[]; offerConstraints?: OfferConstraints } {
+    const suppressedRoles = roles.filter(role => this.#suppressed.has(role));
+    return {
+      ...(suppressedRoles.length === 0 ? {} : { suppressedRoles }),
+      ...(offerConstraints === undefined ? {} : { offerConstraints }),
+    };
   }
 
   #subscribed(frameworkId: FrameworkId, master: MasterInfo): void {
@@ -369,7 +400,8 @@ export class Framework {
       this.#rescinds.next(gone);
       this.#offersChanged();
     }
-    for (const answer of this.#answers.values()) answer.reject(new ProfferError('DISCONNECTED', `the connection ended before the answer: ${reason}`));
+    for (const answer of this.#answers.values())
+      answer.reject(new ProfferError('DISCONNECTED', `the connection ended before the answer: ${reason}`));
     this.#answers.clear();
   }
 
@@ -379,7 +411,16 @@ export class Framework {
     this.#disconnect(error?.message ?? 'closed');
     this.#connection?.close();
     this.#connections.next(error === undefined ? { state: 'ENDED' } : { state: 'ENDED', error });
-    for (const subject of [this.#connections, this.#offers, this.#rescinds, this.#messages, this.#failures, this.#problems, this.#demand]) subject.complete();
+    for (const subject of [
+      this.#connections,
+      this.#offers,
+      this.#rescinds,
+      this.#messages,
+      this.#failures,
+      this.#problems,
+      this.#demand,
+    ])
+      subject.complete();
     this.#inbox.close();
   }
 
@@ -410,7 +451,8 @@ export class Framework {
   }
 
   #ask(call: SchedulerCall): Promise<void> {
-    if (!this.#connected) return Promise.reject(new ProfferError('DISCONNECTED', `${call.type} was not sent: not connected to the master`));
+    if (!this.#connected)
+      return Promise.reject(new ProfferError('DISCONNECTED', `${call.type} was not sent: not connected to the master`));
     const callId = this.#nextCallId++;
     return new Promise((resolve, reject) => {
       this.#answers.set(callId, { resolve, reject });
@@ -424,5 +466,5 @@ function asList(offers: Offers): readonly Offer[] {
 }
 
 function ids(offers: readonly Offer[]): OfferId[] {
-  return offers.map((offer) => offer.id);
+  return offers.map(offer => offer.id);
 }

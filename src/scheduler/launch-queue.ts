@@ -135,7 +135,7 @@ export class LaunchQueue {
   /** What waits, oldest first, each with its reason. */
   waiting(): Waiting[] {
     const now = this.#env.clock.now();
-    return [...this.#items.values()].map((item) => ({
+    return [...this.#items.values()].map(item => ({
       key: item.launch.key,
       sinceMs: now - item.since,
       delayedMs: Math.max(0, item.notBefore - now),
@@ -163,7 +163,7 @@ export class LaunchQueue {
   #pass(): void {
     const now = this.#env.clock.now();
     const wallMs = this.#env.clock.wallMs();
-    const open = new Map<OfferId, OpenOffer>(this.#framework.book.open().map((held) => [held.offer.id, held]));
+    const open = new Map<OfferId, OpenOffer>(this.#framework.book.open().map(held => [held.offer.id, held]));
     const chosen = new Map<OfferId, Item[]>();
     const hopeless = new Map<string, MatchResult['vetoes']>();
     let nextDue = Number.POSITIVE_INFINITY;
@@ -176,7 +176,9 @@ export class LaunchQueue {
       const { shape } = item;
       const known = shape === undefined ? undefined : hopeless.get(shape);
       const result: MatchResult =
-        known === undefined ? match(item.request, [...open.values()], item.launch.placed?.() ?? [], this.#order, wallMs) : { vetoes: known };
+        known === undefined
+          ? match(item.request, [...open.values()], item.launch.placed?.() ?? [], this.#order, wallMs)
+          : { vetoes: known };
       for (const veto of result.vetoes) item.vetoes.set(veto.agentId, veto);
       const fit = result.offer;
       if (fit === undefined) {
@@ -203,7 +205,9 @@ export class LaunchQueue {
         unused.push(offer);
         continue;
       }
-      const requests = items.map(({ launch: { tasks, key } }) => (tasks.length === 1 ? launch(tasks[0]) : launchGroup(tasks, key)));
+      const requests = items.map(({ launch: { tasks, key } }) =>
+        tasks.length === 1 ? launch(tasks[0]) : launchGroup(tasks, key),
+      );
       const infos = this.#framework.accept([offer], requests);
       let at = 0;
       for (const item of items) {

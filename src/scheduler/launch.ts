@@ -50,14 +50,20 @@ export interface CompletedLaunch {
  * Fills in task ids (by `newId`) and picks ports out of `offered`, never one twice.
  * @throws ProfferError INVALID_RESOURCES, INVALID_TASK, INSUFFICIENT_RESOURCES naming the task.
  */
-export function completeLaunches(requests: readonly LaunchRequest[], offered: Bag, newId: (name: string) => TaskId): CompletedLaunch {
+export function completeLaunches(
+  requests: readonly LaunchRequest[],
+  offered: Bag,
+  newId: (name: string) => TaskId,
+): CompletedLaunch {
   const free = { ports: portsLeft(requests, offered) };
   const all: TaskInfo[] = [];
   const operations = requests.map((request): Operation => {
-    const tasks = request.tasks.map((spec) => completeTask(spec, free, newId));
+    const tasks = request.tasks.map(spec => completeTask(spec, free, newId));
     all.push(...tasks);
     if (request.type === 'LAUNCH') return { type: 'LAUNCH', tasks };
-    return request.groupId === undefined ? { type: 'LAUNCH_GROUP', tasks } : { type: 'LAUNCH_GROUP', groupId: request.groupId, tasks };
+    return request.groupId === undefined
+      ? { type: 'LAUNCH_GROUP', tasks }
+      : { type: 'LAUNCH_GROUP', groupId: request.groupId, tasks };
   });
   return { operations, tasks: all };
 }
@@ -66,7 +72,8 @@ export function completeLaunches(requests: readonly LaunchRequest[], offered: Ba
 export function commandOf(spec: Pick<TaskSpec, 'command' | 'env'>): CommandInfo | undefined {
   const { command, env } = spec;
   if (command === undefined && env === undefined) return undefined;
-  const base: CommandInfo = typeof command === 'string' ? { value: command } : isArgv(command) ? { argv: command } : (command ?? {});
+  const base: CommandInfo =
+    typeof command === 'string' ? { value: command } : isArgv(command) ? { argv: command } : (command ?? {});
   return env === undefined ? base : { ...base, env: { ...base.env, ...env } };
 }
 
@@ -77,16 +84,24 @@ function isArgv(command: readonly string[] | CommandInfo | undefined): command i
 function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string) => TaskId): TaskInfo {
   const { taskId, command: _command, env: _env, image, docker, container, resources, ports = 0, ...rest } = spec;
   if (!Number.isSafeInteger(ports) || ports < 0) {
-    throw new ProfferError('INVALID_TASK', `ports is ${shown(ports)}, it must be a whole number of host ports`, { path: `tasks[${shown(spec.name)}].ports` });
+    throw new ProfferError('INVALID_TASK', `ports is ${shown(ports)}, it must be a whole number of host ports`, {
+      path: `tasks[${shown(spec.name)}].ports`,
+    });
   }
   if (image !== undefined && container !== undefined) {
-    throw new ProfferError('INVALID_TASK', 'image and container are both given', { path: `tasks[${shown(spec.name)}]`, hint: 'use image and docker, or container' });
+    throw new ProfferError('INVALID_TASK', 'image and container are both given', {
+      path: `tasks[${shown(spec.name)}]`,
+      hint: 'use image and docker, or container',
+    });
   }
   const command = commandOf(spec);
   const bag = bagOf(resources);
   const picked = ports === 0 ? emptyBag : takePorts(free.ports, 'ports', ports);
   if (picked === undefined) {
-    throw new ProfferError('INSUFFICIENT_RESOURCES', `task ${shown(spec.name)} needs ${ports} ports, the offer has ${portsOf(free.ports).length} left`);
+    throw new ProfferError(
+      'INSUFFICIENT_RESOURCES',
+      `task ${shown(spec.name)} needs ${ports} ports, the offer has ${portsOf(free.ports).length} left`,
+    );
   }
   free.ports = subtract(free.ports, picked);
   const completeContainer: ContainerInfo | undefined =
@@ -112,5 +127,5 @@ function portsLeft(requests: readonly LaunchRequest[], offered: Bag): Bag {
 }
 
 function onlyPorts(bag: Bag): Bag {
-  return filterBag(bag, (resource) => resource.name === 'ports');
+  return filterBag(bag, resource => resource.name === 'ports');
 }

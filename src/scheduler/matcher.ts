@@ -47,9 +47,15 @@ export interface MatchResult {
 }
 
 /** Why `request` may not go on `open`; undefined when it may. Cheap and lasting reasons come first. `wallMs` is now. */
-export function vetoOf(request: MatchRequest, open: OpenOffer, placed: readonly AgentTraits[], wallMs: number): Veto | undefined {
+export function vetoOf(
+  request: MatchRequest,
+  open: OpenOffer,
+  placed: readonly AgentTraits[],
+  wallMs: number,
+): Veto | undefined {
   const { offer, left } = open;
-  if (request.roles !== undefined && !request.roles.includes(offer.role)) return { kind: 'role', role: offer.role, lasting: 'static' };
+  if (request.roles !== undefined && !request.roles.includes(offer.role))
+    return { kind: 'role', role: offer.role, lasting: 'static' };
   if (request.containerizer !== undefined && !offer.containerizers.includes(request.containerizer)) {
     return { kind: 'containerizer', wanted: request.containerizer, lasting: 'static' };
   }
@@ -79,7 +85,13 @@ export function shortagesFor(request: Pick<MatchRequest, 'resources' | 'ports'>,
 }
 
 /** The first offer in `order` that fits, or every veto. */
-export function match(request: MatchRequest, offers: readonly OpenOffer[], placed: readonly AgentTraits[], order: OfferOrder, wallMs: number): MatchResult {
+export function match(
+  request: MatchRequest,
+  offers: readonly OpenOffer[],
+  placed: readonly AgentTraits[],
+  order: OfferOrder,
+  wallMs: number,
+): MatchResult {
   const vetoes: { offerId: OfferId; agentId: AgentId; veto: Veto }[] = [];
   for (const open of order(offers, request)) {
     const veto = vetoOf(request, open, placed, wallMs);

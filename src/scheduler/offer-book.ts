@@ -51,7 +51,7 @@ export class OfferBook {
 
   /** What is held, oldest first. */
   open(): readonly OpenOffer[] {
-    return [...this.#held.values()].map((held) => held.open);
+    return [...this.#held.values()].map(held => held.open);
   }
 
   /** What is held and not banned for `key`. */
@@ -63,7 +63,7 @@ export class OfferBook {
 
   /** Offers of one agent, which may be accepted together when their role is the same. */
   byAgent(agentId: AgentId): readonly OpenOffer[] {
-    return this.open().filter((open) => open.offer.agentId === agentId);
+    return this.open().filter(open => open.offer.agentId === agentId);
   }
 
   /** After a static veto: the offer need not be tried for `key` again. */

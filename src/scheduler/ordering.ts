@@ -33,7 +33,7 @@ export function ordered(...comparators: readonly OfferComparator[]): OfferOrder 
     }
     return a.offer.agentId < b.offer.agentId ? -1 : a.offer.agentId > b.offer.agentId ? 1 : 0;
   };
-  return (offers) => [...offers].sort(compare);
+  return offers => [...offers].sort(compare);
 }
 
 /** A new random order each time. */
@@ -41,6 +41,6 @@ export function shuffled(random: Random): OfferOrder {
   const last = ordered(inOrder);
   return (offers, request) => {
     const mixed = random.shuffle([...offers]);
-    return mixed.some((open) => open.offer.unavailability !== undefined) ? last(mixed, request) : mixed;
+    return mixed.some(open => open.offer.unavailability !== undefined) ? last(mixed, request) : mixed;
   };
 }

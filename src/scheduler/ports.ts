@@ -21,5 +21,5 @@ export function randomPorts(bag: Bag, count: number, random: Random): readonly n
 
 /** `[[a, a], [b, b]]`: ports as the boundary form of a ranges resource. */
 export function asRanges(ports: readonly number[]): readonly (readonly [number, number])[] {
-  return ports.map((port) => [port, port] as const);
+  return ports.map(port => [port, port] as const);
 }

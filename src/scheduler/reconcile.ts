@@ -26,7 +26,12 @@ export class Reconciler {
   #timer: Timer | undefined;
   #running = false;
 
-  constructor(clock: Clock, live: () => readonly TaskReference[], ask: (tasks: readonly TaskReference[]) => void, options: ReconcileOptions = {}) {
+  constructor(
+    clock: Clock,
+    live: () => readonly TaskReference[],
+    ask: (tasks: readonly TaskReference[]) => void,
+    options: ReconcileOptions = {},
+  ) {
     this.#clock = clock;
     this.#live = live;
     this.#ask = ask;
@@ -60,7 +65,7 @@ export class Reconciler {
   #round(): void {
     this.#attempt = 0;
     this.#ask([]);
-    this.#waiting = new Map(this.#live().map((task) => [task.taskId, task]));
+    this.#waiting = new Map(this.#live().map(task => [task.taskId, task]));
     this.#askWaiting();
   }
 

@@ -71,7 +71,7 @@ export class TaskTracker {
 
   /** Tasks that have not ended. */
   live(): TrackedTask[] {
-    return [...this.#tasks.values()].filter((task) => !isTerminal(task.state));
+    return [...this.#tasks.values()].filter(task => !isTerminal(task.state));
   }
 
   all(): TrackedTask[] {

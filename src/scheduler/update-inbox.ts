@@ -12,7 +12,7 @@ export class UpdateInbox {
 
   constructor(onDelivered: (status: TaskStatus) => void) {
     this.#onDelivered = onDelivered;
-    this.updates$ = new Observable((subscriber) => {
+    this.updates$ = new Observable(subscriber => {
       const subscription = this.#subject.subscribe(subscriber);
       this.#drain();
       return subscription;

@@ -1,0 +1,179 @@
+// Subscribing to a master: `connect` opens the session, subscribes, and gives a Framework once the master knows it.
+import { ProfferError, problemsError, shown } from '../base/errors.js';
+import type { FrameworkId, Role } from '../base/ids.js';
+import { version } from '../base/version.js';
+import type { Detector } from '../election/election.js';
+import type { Env } from '../env/env.js';
+import { systemEnv } from '../env/system-env.js';
+import type { FrameworkInfo, OfferConstraints } from '../protocol/entities.js';
+import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
+import { validateSchedulerEvent } from '../protocol/validate.js';
+import type { LeaderSource, PersistentOptions } from '../transport/reconnecting.js';
+import { connectPersistently } from '../transport/reconnecting.js';
+import type { Dialer } from '../transport/transport.js';
+import { wsDialer } from '../transport/ws-transport.js';
+import type { FrameworkConnection, FrameworkConnectionHandler, FrameworkOptions } from './framework.js';
+import { Framework } from './framework.js';
+
+/** How to subscribe. Everything a FrameworkInfo can say, and how the connection behaves. */
+export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
+  /** `ws://host:port`, several of them, or a detector of the leader. Default `ws://localhost:5050`. */
+  readonly master?: string | readonly string[] | Detector;
+  readonly name: string;
+  /** Default `['*']`. */
+  readonly roles?: readonly Role[];
+  /** The id of an earlier run, to take over its tasks. */
+  readonly id?: FrameworkId;
+  /** Start without offers for these roles until `revive` or demand; `true` for all. Default none. */
+  readonly suppressed?: boolean | readonly Role[];
+  readonly offerConstraints?: OfferConstraints;
+  /** Default true: an update is acknowledged once every subscriber of `updates$` had it. */
+  readonly acknowledge?: boolean;
+  /** Reconciliation after each subscription and every 15 min; false for none. */
+  readonly reconcile?: FrameworkOptions['reconcile'];
+  /** Give up when not subscribed within so long. Default 30,000; 0 tries for ever. */
+  readonly timeoutMs?: number;
+  /** Ends the attempt, and after it the framework, as `close()` does. */
+  readonly signal?: AbortSignal;
+  /** Between reconnects. Default 1 s doubling to 60 s, with full jitter. */
+  readonly backoff?: PersistentOptions<SchedulerEvent>['backoff'];
+  /** For simulation and tests. Default: the machine's. */
+  readonly env?: Env;
+  /** For simulation and tests. Default: WebSocket. */
+  readonly dialer?: Dialer;
+}
+
+/**
+ * Subscribes a framework and resolves once the master has accepted it. Afterwards the connection is kept: it reconnects with backoff and
+ * subscribes again with the same id.
+ * @throws (rejects) ProfferError INVALID_FRAMEWORK, FRAMEWORK_REMOVED and such with the master's problems; UNREACHABLE when nobody accepted in time.
+ */
+export function connect(options: ConnectOptions): Promise<Framework> {
+  const env = options.env ?? systemEnv();
+  let failure = 'no answer yet';
+  let framework: Framework;
+  try {
+    framework = new Framework(
+      env,
+      handler =>
+        open(env, options, handler, reason => {
+          failure = reason;
+        }),
+      frameworkOptions(options),
+    );
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+  }
+  const { signal, timeoutMs = 30_000 } = options;
+  const onAbort = (): void => framework.close();
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  return new Promise((resolve, reject) => {
+    const deadline =
+      timeoutMs === 0
+        ? undefined
+        : env.clock.after(timeoutMs, () => {
+            reject(unreachable(options, timeoutMs, failure));
+            framework.close();
+          });
+    framework.connection$.subscribe({
+      next: state => {
+        if (state.state === 'CONNECTED') {
+          deadline?.cancel();
+          resolve(framework);
+        } else if (state.state === 'DISCONNECTED') {
+          failure = state.reason;
+        } else if (state.state === 'ENDED') {
+          deadline?.cancel();
+          signal?.removeEventListener('abort', onAbort);
+          reject(state.error ?? new ProfferError('DISCONNECTED', 'closed before the master accepted the framework'));
+        }
+      },
+    });
+  });
+}
+
+function frameworkOptions(options: ConnectOptions): FrameworkOptions {
+  const {
+    master: _master,
+    suppressed,
+    offerConstraints,
+    acknowledge,
+    reconcile,
+    timeoutMs: _timeoutMs,
+    signal: _signal,
+    backoff: _backoff,
+    env: _env,
+    dialer: _dialer,
+    ...info
+  } = options;
+  const roles = info.roles ?? ['*'];
+  const suppressedRoles = suppressed === true ? roles : suppressed === false ? undefined : suppressed;
+  return {
+    info: { capabilities: ['PARTITION_AWARE', 'TASK_KILLING_STATE'], ...info, roles },
+    ...(suppressedRoles === undefined ? {} : { suppressedRoles }),
+    ...(offerConstraints === undefined ? {} : { offerConstraints }),
+    ...(acknowledge === undefined ? {} : { acknowledge }),
+    ...(reconcile === undefined ? {} : { reconcile }),
+  };
+}
+
+function open(
+  env: Env,
+  options: ConnectOptions,
+  handler: FrameworkConnectionHandler,
+  onFailure: (reason: string) => void,
+): FrameworkConnection {
+  const connection = connectPersistently<SchedulerEvent, SchedulerCall>(
+    env,
+    {
+      dialer: options.dialer ?? wsDialer(),
+      target: targetOf(options.master ?? 'ws://localhost:5050'),
+      path: '/v1/scheduler',
+      kind: 'scheduler',
+      version,
+      validate: validateSchedulerEvent,
+      ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
+    },
+    {
+      onConnected: () => handler.onConnected(),
+      onMessage: event => handler.onMessage(event),
+      onInvalid: problems => handler.onInvalid(problems),
+      onDisconnected: (end, nextAttemptInMs) => handler.onDisconnected(end.reason, nextAttemptInMs ?? 0),
+      onAttemptFailed: (end, problems, nextAttemptInMs) => {
+        onFailure(problems.length > 0 ? problemsError(problems).message : end.reason);
+        if (problems.length > 0) handler.onRefused(problems);
+        else handler.onDisconnected(end.reason, nextAttemptInMs ?? 0);
+      },
+    },
+  );
+  return { send: call => connection.peer?.send(call), close: () => connection.close() };
+}
+
+function targetOf(master: string | readonly string[] | Detector): readonly string[] | LeaderSource {
+  if (typeof master === 'string') return master.split(',').map(checkedUrl);
+  if ('leader$' in master) return { subscribe: next => master.leader$.subscribe(next) };
+  return master.map(checkedUrl);
+}
+
+function checkedUrl(text: string): string {
+  const trimmed = text.trim();
+  const url = trimmed.replace(/^http(s?):\/\//, 'ws$1://');
+  const complete = /^wss?:\/\//.test(url) ? url : `ws://${url}`;
+  if (!URL.canParse(complete) || trimmed === '') {
+    throw new ProfferError('USAGE', `${shown(text)} is not the address of a master`, {
+      path: 'master',
+      hint: 'write for example ws://localhost:5050',
+    });
+  }
+  return complete;
+}
+
+function unreachable(options: ConnectOptions, timeoutMs: number, failure: string): ProfferError {
+  const master = options.master ?? 'ws://localhost:5050';
+  const where = typeof master === 'string' ? master : 'leader$' in master ? 'the leading master' : master.join(', ');
+  return new ProfferError('UNREACHABLE', `${where} did not accept the framework within ${timeoutMs} ms: ${failure}`, {
+    path: 'master',
+    hint: 'is a master running there? `proffer up` starts one',
+  });
+}
