@@ -48,6 +48,8 @@ const innerFrameworkFile = /^frameworks\/\w+\/(machine|plan)(\/.*)?\.ts$/;
 const adapters: Readonly<Record<string, string>> = {
   'src/env/system-clock.ts': 'is the real clock',
   'src/env/system-ids.ts': 'is where real ids come from',
+  'src/agent/host-resources.ts': 'asks the machine what it has',
+  'src/agent/sandbox-janitor.ts': 'removes directories',
 };
 
 const clockAndChance: readonly (readonly [RegExp, string])[] = [

@@ -2,6 +2,7 @@
 import type { Clock } from '../env/clock.js';
 import { shown } from '../base/errors.js';
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
+import { idProblem } from '../protocol/validate-ids.js';
 import type { SandboxJanitor } from './options.js';
 
 /** `<root>/frameworks/<framework>/tasks/<task>/runs/<container>` */
@@ -19,14 +20,10 @@ export function executorSandbox(
   return `${root}/frameworks/${frameworkId}/executors/${executorId}/runs/${containerId}`;
 }
 
-const idLengthMax = 255;
-
 /** Why an id cannot be a directory's name; undefined when it can. The agent does not rely on the master for this. */
 export function directoryNameProblem(what: string, id: string): string | undefined {
-  if (id === '' || id === '.' || id === '..') return `${what} ${shown(id)} cannot be a directory's name`;
-  if (id.length > idLengthMax) return `${what} has ${id.length} characters, at most ${idLengthMax} are allowed`;
-  if (/[/\\\p{Cc}]/u.test(id)) return `${what} ${shown(id)} must not contain slashes or control characters`;
-  return undefined;
+  const why = idProblem(id);
+  return why === undefined ? undefined : `${what} ${shown(id)} ${why}`;
 }
 
 /** Keeps ended sandboxes for `delayMs`, then has them removed. */
