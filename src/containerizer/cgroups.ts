@@ -115,12 +115,11 @@ class OpenCgroup implements ContainerCgroup {
   }
 
   pids(): readonly number[] {
-    const pids = new Set<number>();
-    // A process may have joined only the first of several hierarchies yet.
-    for (const { dir } of this.#dirs) {
-      for (const line of readOr(join(dir, 'cgroup.procs'), '').split('\n')) if (line !== '') pids.add(Number(line));
-    }
-    return [...pids];
+    // Whoever joined any has joined the first.
+    const [first] = this.#dirs;
+    if (first === undefined) return [];
+    const text = readOr(join(first.dir, 'cgroup.procs'), '');
+    return text === '' ? [] : text.trimEnd().split('\n').map(Number);
   }
 
   oomKills(): number {

@@ -9,7 +9,7 @@ import type { Cgroups, ContainerCgroup } from './cgroups.js';
 import type { Container, ContainerEvent, ContainerExit, ContainerSpec, ExecResult } from './containerizer.js';
 import { runBeside } from './process-exec.js';
 import type { ProcessTable } from './process-table.js';
-import { isAlive, processGroup, signal } from './process-table.js';
+import { holdsRunFile, processGroup, signal } from './process-table.js';
 import { commandArgv, parseRunFile, runHeader, wrapperScript } from './process-wrapper.js';
 import { closeAll, createRunFile, makeSandbox, openOutput, runFilePath } from './sandbox.js';
 import type { UserIds } from './users.js';
@@ -121,17 +121,18 @@ export class ProcessContainer implements Container {
     } catch {
       return false;
     }
-    const { bootId, cgroup, pid, startTime } = parseRunFile(this.#readRunFile());
+    const { bootId, cgroup, pid } = parseRunFile(this.#readRunFile());
     const sameBoot = bootId === this.#host.bootId;
     const user = resolveUser(this.#spec.user ?? this.#spec.command?.user, this.#host);
     this.#user = typeof user === 'string' ? undefined : user;
     this.#state = 'RUNNING';
     if (sameBoot && cgroup !== undefined) this.#cgroup = this.#host.cgroups?.find(cgroup);
-    const living = sameBoot && pid !== undefined && startTime !== undefined && isAlive(pid, startTime);
+    const runFd = this.#runFd;
+    const living = sameBoot && pid !== undefined && holdsRunFile(pid, runFd);
     // After a reboot the pid means someone else: only the recorded status counts, and nobody is signalled.
     if (living) this.#wrapperPid = pid;
     const look = (): void => {
-      if (living && isAlive(pid, startTime)) this.#host.clock.after(adoptedLookMs, look);
+      if (living && holdsRunFile(pid, runFd)) this.#host.clock.after(adoptedLookMs, look);
       else this.#wrapperGone({ oomKilled: false });
     };
     this.#host.clock.soon(() => {
@@ -200,28 +201,31 @@ export class ProcessContainer implements Container {
     this.#killTimer?.cancel();
     for (const stop of this.#execs) stop();
     const recorded = parseRunFile(this.#readRunFile()).exit;
-    this.#clean(recorded ?? fallback, 0);
+    this.#clean(recorded ?? fallback, recorded === undefined, 0);
   }
 
-  // The wrapper has killed its group already, so mostly nobody is left.
-  #clean(exit: ContainerExit, round: number): void {
-    const left = this.#othersAlive();
-    if (left.length > 0) {
+  // A wrapper that could record the end has killed its group already, and then the cgroup alone tells who is left: mostly nobody.
+  #clean(exit: ContainerExit, searchSession: boolean, round: number): void {
+    const next = (left: readonly number[]): void => {
+      if (left.length === 0) return this.#exited(exit);
       for (const pid of left) signal(pid, 'SIGKILL');
-      this.#host.clock.after(roundMs(round), () => this.#clean(exit, round + 1));
-      return;
-    }
+      this.#host.clock.after(roundMs(round), () => this.#clean(exit, searchSession, round + 1));
+    };
+    const joined = this.#cgroup?.pids() ?? [];
+    if (this.#wrapperPid === 0 || (this.#cgroup !== undefined && !searchSession)) next(joined);
+    else this.#host.table.askSessionMembers(this.#wrapperPid, pids => next([...joined, ...pids]));
+  }
+
+  #exited(exit: ContainerExit): void {
     const oomKilled = exit.exitCode !== 0 && (this.#cgroup?.oomKills() ?? 0) > 0;
     this.#release();
     this.#end({ type: 'EXITED', exit: { ...exit, oomKilled } });
   }
 
-  /** Living processes of the container but the wrapper. A cgroup knows all; without one, those that made a session of their own are lost. */
+  /** Living processes of the container but the wrapper. A cgroup knows all that have joined; without one, those that made a session of their own are lost. */
   #othersAlive(): readonly number[] {
     const pids = new Set(this.#cgroup?.pids());
-    const alone = this.#cgroup === undefined || this.#state === 'RUNNING';
-    if (alone && this.#wrapperPid !== 0)
-      for (const pid of this.#host.table.sessionMembers(this.#wrapperPid)) pids.add(pid);
+    if (this.#wrapperPid !== 0) for (const pid of this.#host.table.sessionMembers(this.#wrapperPid)) pids.add(pid);
     pids.delete(this.#wrapperPid);
     return [...pids];
   }

@@ -1,28 +1,44 @@
-// Who is alive in a session: looks into /proc. One scan serves all who ask within one turn, since a scan costs milliseconds.
-import { readdirSync, readFileSync } from 'node:fs';
-import { startTimeOf } from './process-wrapper.js';
+// Who is alive in a session: looks into /proc. A scan costs milliseconds, so one serves all who ask at about the same time.
+import { fstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import type { Clock } from '../env/clock.js';
 
 /** The processes of this machine by session. */
 export class ProcessTable {
-  readonly #soon: (run: () => void) => void;
+  readonly #clock: Clock;
   #sessions: Map<number, number[]> | undefined;
+  #waiting: { readonly sessionId: number; readonly answer: (pids: readonly number[]) => void }[] = [];
+  #scannedAt = Number.NEGATIVE_INFINITY;
 
-  /** `soon` runs a function once the current turn is over, as of a Clock. */
-  constructor(soon: (run: () => void) => void) {
-    this.#soon = soon;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
-  /** Pids in the session led by `sessionId`, its leader included, zombies not. Empty where there is no /proc. */
+  /** Pids in the session led by `sessionId`, its leader included, zombies not, as of this turn. Empty where there is no /proc. */
   sessionMembers(sessionId: number): readonly number[] {
     if (this.#sessions === undefined) {
       this.#sessions = scanSessions();
-      this.#soon(() => {
+      this.#scannedAt = this.#clock.now();
+      this.#clock.soon(() => {
         this.#sessions = undefined;
       });
     }
     return this.#sessions.get(sessionId) ?? [];
   }
+
+  /** The same from a scan after this call: at once on a quiet machine; when many ask, the scans are {@link scanGapMs} apart. */
+  askSessionMembers(sessionId: number, answer: (pids: readonly number[]) => void): void {
+    this.#waiting.push({ sessionId, answer });
+    if (this.#waiting.length > 1) return;
+    this.#clock.after(Math.max(0, this.#scannedAt + scanGapMs - this.#clock.now()), () => {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      this.#sessions = undefined;
+      for (const asked of waiting) asked.answer(this.sessionMembers(asked.sessionId));
+    });
+  }
 }
+
+const scanGapMs = 40;
 
 function scanSessions(): Map<number, number[]> {
   const sessions = new Map<number, number[]>();
@@ -40,12 +56,18 @@ function scanSessions(): Map<number, number[]> {
   return sessions;
 }
 
-/** True while a process with this pid that started at `startTime` (field 22 of its stat) is alive; a zombie is not. */
-export function isAlive(pid: number, startTime: string): boolean {
-  const stat = readStat(String(pid));
-  if (stat === undefined || startTimeOf(stat) !== startTime) return false;
-  const state = stat[stat.lastIndexOf(')') + 2];
-  return state !== 'Z' && state !== 'X';
+/**
+ * Whether `pid` is alive and its descriptor 3 is the file open here as `runFd`: it is the wrapper of that run, and no later process with its pid. A
+ * zombie has no descriptors.
+ */
+export function holdsRunFile(pid: number, runFd: number): boolean {
+  try {
+    const theirs = statSync(`/proc/${pid}/fd/3`);
+    const ours = fstatSync(runFd);
+    return theirs.ino === ours.ino && theirs.dev === ours.dev;
+  } catch {
+    return false;
+  }
 }
 
 /** The process group of `pid`; undefined when it is gone. */

@@ -9,7 +9,7 @@ export const firstJoinFd = 5;
 
 /**
  * Runs "$@" without looking into it, in the session and process group of which the wrapper is the leader. Works in dash, bash and busybox ash, and
- * runs no program but the task's. What it says goes to fd 3, the run file: `P <its /proc/PID/stat>`, and at the end `E <status>`.
+ * runs no program but the task's. What it says goes to fd 3, the run file: `P <its pid>`, and at the end `E <status>`.
  *
  * - A shell says 137 both for `exit 137` and for SIGKILL, but only for a signal does it also print a line ("Killed"); its own stderr is
  *   therefore the run file, too.
@@ -21,13 +21,12 @@ export const firstJoinFd = 5;
 export function wrapperScript(joinFds: number): string {
   const fds = Array.from({ length: joinFds }, (_, i) => firstJoinFd + i);
   const join = fds.map(fd => joinCgroup(fd, 4)).join('');
-  return `read -r s 2>/dev/null </proc/$$/stat || s=$$
-echo "P $s" >&3
+  return `echo P $$ >&3
 trap : ${trapped}
 exec 4>&2 2>&3
 (trap - ${trapped}; ${join}exec "$@" 2>&4 3>&- 4>&-)
 s=$?
-echo "E $s" >&3 && kill -9 -$$
+echo E $s >&3 && kill -9 -$$
 exit $s`;
 }
 
@@ -52,8 +51,6 @@ export interface RunRecord {
   readonly bootId: string | undefined;
   readonly cgroup: string | undefined;
   readonly pid: number | undefined;
-  /** Field 22 of /proc/PID/stat: with boot id and pid, it names a process for ever. */
-  readonly startTime: string | undefined;
   /** Absent while it runs, or when the wrapper itself was killed. */
   readonly exit: ContainerExit | undefined;
 }
@@ -73,15 +70,8 @@ export function parseRunFile(text: string): RunRecord {
     bootId,
     cgroup: cgroup === '-' ? undefined : cgroup,
     pid: self === undefined ? undefined : Number.parseInt(self, 10),
-    startTime: self === undefined ? undefined : startTimeOf(self),
     exit: end < 0 ? undefined : exitOf(Number((lines[end] ?? '').slice(2)), lines.slice(1, end)),
   };
-}
-
-/** Field 22 of a /proc/PID/stat line; field 2 is in parentheses and may hold spaces and parentheses itself. */
-export function startTimeOf(stat: string): string | undefined {
-  const close = stat.lastIndexOf(')');
-  return close < 0 ? undefined : stat.slice(close + 2).split(' ')[19];
 }
 
 /** Signals of which no shell says that they ended a foreground command. A program that exits with 130 or 141 by itself has nearly always passed on one of them. */

@@ -33,7 +33,7 @@ export class ProcessContainerizer implements Containerizer {
     this.#host = {
       clock: env.clock,
       cgroups: cgroups ?? undefined,
-      table: new ProcessTable(run => env.clock.soon(run)),
+      table: new ProcessTable(env.clock),
       bootId: readBootId(),
       shell: options.shell ?? '/bin/sh',
       uid: process.getuid?.() ?? 0,
@@ -49,8 +49,8 @@ export class ProcessContainerizer implements Containerizer {
   }
 
   /**
-   * Finds a container that an earlier agent process launched with the same sandbox. It is adopted if boot id, pid and start time match a living wrapper, or
-   * if the wrapper has left the exit status; `onEvent` then hears STARTED and EXITED as usual. Otherwise it is EXITED with no status. Undefined: it was
+   * Finds a container that an earlier agent process launched with the same sandbox. It is adopted if the wrapper lives (same boot, and
+   * the recorded pid holds this very run file open) or has left the exit status; `onEvent` then hears STARTED and EXITED as usual. Otherwise it is EXITED with no status. Undefined: it was
    * never started.
    */
   adopt(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container | undefined {

@@ -1,11 +1,11 @@
-// The sandbox of a task on disk: the directory, its stdout and stderr, and the run file beside them in `.proffer`.
+// The sandbox of a task on disk: the directory, its stdout and stderr, and beside them the run file `.proffer`.
 import { closeSync, constants, fchownSync, mkdirSync, chownSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UserIds } from './users.js';
 
 /** Where the wrapper of a process task keeps its record. */
 export function runFilePath(sandbox: string): string {
-  return join(sandbox, '.proffer', 'run');
+  return join(sandbox, '.proffer');
 }
 
 /**
@@ -37,7 +37,6 @@ export function openOutput(sandbox: string, name: 'stdout' | 'stderr', user: Use
  * @throws what the file system says.
  */
 export function createRunFile(sandbox: string): number {
-  mkdirSync(join(sandbox, '.proffer'), { recursive: true, mode: 0o755 });
   return openSync(runFilePath(sandbox), runFlags, 0o644);
 }
 
