@@ -93,3 +93,33 @@ export interface Allocator {
 
 /** Called once per run that granted something. The grants are booked before the call. */
 export type OnGrants = (batch: GrantBatch) => void;
+
+/** Why a client (framework in a role) would not be offered an agent now. */
+export type SkipReason =
+  | { readonly kind: 'agent-inactive' }
+  | { readonly kind: 'framework-inactive' }
+  | { readonly kind: 'not-subscribed' }
+  | { readonly kind: 'suppressed' }
+  /** All is held, or what is free is reserved for other roles. */
+  | { readonly kind: 'nothing-free'; readonly reservedForOthers: boolean }
+  | { readonly kind: 'below-minimum'; readonly free: Bag }
+  | { readonly kind: 'capability'; readonly capability: 'GPU_RESOURCES' | 'REGION_AWARE' }
+  | { readonly kind: 'constraints' }
+  /** `untilMs` on the clock's monotonic scale; a batch run must pass as well. */
+  | { readonly kind: 'filtered'; readonly untilMs: number };
+
+/** What an operator may choose. */
+export interface AllocatorOptions {
+  /** Between runs over all agents. Default 1,000. */
+  readonly allocationIntervalMs?: number;
+  /** Least time between runs because resources came back. Default 50. */
+  readonly recoveryIntervalMs?: number;
+  /** Offers below every one of these amounts are not made, unless a framework says otherwise. Default `cpus:0.01|mem:32`. */
+  readonly minAllocatable?: readonly Bag[];
+  /** Where the master stands. When given, agents of other regions are offered only to REGION_AWARE frameworks. */
+  readonly domain?: FaultDomain;
+  /** Offer agents with gpus only to GPU_RESOURCES frameworks. Default true. */
+  readonly filterGpus?: boolean;
+  /** Scalars that do not count in shares, e.g. `['gpus']`. Default none. */
+  readonly fairSharingExcluded?: readonly string[];
+}

@@ -69,6 +69,22 @@ export function subtract(a: Bag, b: Bag): Bag {
   return out.length === 0 ? emptyBag : out;
 }
 
+/** What is left of `a` when as much of `b` as is there is taken out: for agents on which more is in use than they have. */
+export function remainder(a: Bag, b: Bag): Bag {
+  const out: Resource[] = [];
+  let j = 0;
+  for (const x of a) {
+    while (j < b.length && compareResources(b[j] as Resource, x) < 0) j += 1;
+    const y = b[j];
+    let left: Resource | undefined = x;
+    if (y !== undefined && compareResources(y, x) === 0) {
+      left = x.kind === 'scalar' && x.milli <= (y as ScalarResource).milli ? undefined : remove(x, y);
+    }
+    if (left !== undefined) out.push(left);
+  }
+  return out.length === 0 ? emptyBag : out;
+}
+
 /** Whether all of `b` is in `a`, key by key: what `subtract` asks for. */
 export function contains(a: Bag, b: Bag): boolean {
   let i = 0;

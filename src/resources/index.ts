@@ -2,7 +2,7 @@
 export type { Range, Resources } from './resources.js';
 export type { Bag, RangesResource, Resource, ResourceKind, ScalarResource, SetResource } from './resource.js';
 export { compareResources, emptyBag } from './resource.js';
-export { add, addDisjoint, contains, equals, isEmpty, overlaps, subtract, sum } from './bag.js';
+export { add, addDisjoint, contains, equals, isEmpty, overlaps, remainder, subtract, sum } from './bag.js';
 export {
   filterBag,
   forRole,

@@ -1,0 +1,155 @@
+// Agents and what is free on them. In: totals, grants, bookings, returns. Out: free resources, exact: free plus held is the total, unless more
+// is held than there is, then nothing of that kind is free.
+import { assert } from '../base/assert.js';
+import type { AgentId } from '../base/ids.js';
+import type { Bag } from '../resources/index.js';
+import { add, contains, emptyBag, remainder, scalarMilli, subtract, sum } from '../resources/index.js';
+import type { AllocatorAgent } from './allocator.js';
+import type { Bits } from './bits.js';
+import { noBits } from './bits.js';
+import type { Client } from './clients.js';
+import { AgentFilters } from './offer-filters.js';
+
+/** An agent as the cycle sees it. */
+export interface PoolAgent {
+  readonly slot: number;
+  readonly id: AgentId;
+  info: AllocatorAgent;
+  active: boolean;
+  free: Bag;
+  readonly held: Map<Client, Bag>;
+  /** More is held than the total has. */
+  overbooked: boolean;
+  hasGpus: boolean;
+  filters: AgentFilters;
+  /** Clients whose constraints exclude this agent, as far as they are in `judged`. */
+  excluded: Bits;
+  judged: Bits;
+  /** Waits for the next run that visits candidates only. */
+  candidate: boolean;
+}
+
+/** All agents, by id and by small integer. */
+export class AgentPool {
+  readonly #byId = new Map<AgentId, PoolAgent>();
+  readonly #slots: (PoolAgent | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+  #candidates: PoolAgent[] = [];
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get(id: AgentId): PoolAgent | undefined {
+    return this.#byId.get(id);
+  }
+
+  at(slot: number): PoolAgent | undefined {
+    return this.#slots[slot];
+  }
+
+  values(): Iterable<PoolAgent> {
+    return this.#byId.values();
+  }
+
+  add(info: AllocatorAgent): PoolAgent {
+    assert(!this.#byId.has(info.id), () => `agent ${info.id} is there already`);
+    const slot = this.#freeSlots.pop() ?? this.#slots.length;
+    const agent: PoolAgent = {
+      slot,
+      id: info.id,
+      info,
+      active: true,
+      free: info.total,
+      held: new Map(),
+      overbooked: false,
+      hasGpus: scalarMilli(info.total, 'gpus') > 0,
+      filters: new AgentFilters(),
+      excluded: noBits,
+      judged: noBits,
+      candidate: false,
+    };
+    this.#slots[slot] = agent;
+    this.#byId.set(info.id, agent);
+    return agent;
+  }
+
+  remove(agent: PoolAgent): void {
+    this.#byId.delete(agent.id);
+    this.#slots[agent.slot] = undefined;
+    this.#freeSlots.push(agent.slot);
+    // Out of the list of candidates, too: a run skips what is not active.
+    agent.active = false;
+  }
+
+  /** New totals; what is held stays held. */
+  update(agent: PoolAgent, info: AllocatorAgent): void {
+    agent.info = info;
+    agent.hasGpus = scalarMilli(info.total, 'gpus') > 0;
+    recount(agent);
+  }
+
+  /** Hands out part of what is free. */
+  take(agent: PoolAgent, client: Client, resources: Bag): void {
+    agent.free = resources === agent.free ? emptyBag : subtract(agent.free, resources);
+    hold(agent, client, resources);
+  }
+
+  /** Books what is in use, be it free or not. */
+  book(agent: PoolAgent, client: Client, resources: Bag): void {
+    if (contains(agent.free, resources)) {
+      this.take(agent, client, resources);
+      return;
+    }
+    hold(agent, client, resources);
+    recount(agent);
+  }
+
+  /** Takes back what a client holds, or part of it. */
+  give(agent: PoolAgent, client: Client, resources: Bag): void {
+    const held = agent.held.get(client);
+    assert(
+      held !== undefined,
+      () => `framework ${client.framework.id} holds nothing of role ${client.role} on agent ${agent.id}`,
+    );
+    const left = held === resources ? emptyBag : subtract(held, resources);
+    if (left.length > 0) agent.held.set(client, left);
+    else {
+      agent.held.delete(client);
+      client.heldOn -= 1;
+    }
+    if (agent.overbooked) recount(agent);
+    else agent.free = add(agent.free, resources);
+  }
+
+  /** Marks an agent for the next run over candidates. */
+  mark(agent: PoolAgent): void {
+    if (agent.candidate) return;
+    agent.candidate = true;
+    this.#candidates.push(agent);
+  }
+
+  /** Agents that a run has something to give of, `all` or the marked ones, in order of their slots; takes the marks off. */
+  visitable(all: boolean): PoolAgent[] {
+    const marked = this.#candidates;
+    this.#candidates = [];
+    for (const agent of marked) agent.candidate = false;
+    const from = all ? this.#slots : marked.sort((a, b) => a.slot - b.slot);
+    const out: PoolAgent[] = [];
+    for (const agent of from) if (agent !== undefined && agent.active && agent.free.length > 0) out.push(agent);
+    return out;
+  }
+}
+
+function hold(agent: PoolAgent, client: Client, resources: Bag): void {
+  const held = agent.held.get(client);
+  if (held === undefined) client.heldOn += 1;
+  agent.held.set(client, held === undefined ? resources : add(held, resources));
+}
+
+function recount(agent: PoolAgent): void {
+  const { total } = agent.info;
+  const held = sum(agent.held.values());
+  agent.overbooked = !contains(total, held);
+  agent.free = agent.overbooked ? remainder(total, held) : subtract(total, held);
+}

@@ -1,0 +1,140 @@
+// Clients: a framework in one of its roles, which is what gets offers. In: frameworks as the master tells them. Out: clients by small
+// integer, and sets of them that a cycle tests an agent against.
+import type { FrameworkId, Role } from '../base/ids.js';
+import type { Grant } from './allocator.js';
+import type { Bits } from './bits.js';
+import { clearBit, noBits, withBit, wordsFor } from './bits.js';
+import type { AgentTest } from './constraints.js';
+import type { FilterClient } from './offer-filters.js';
+import { Minima, type Minimum } from './min-allocatable.js';
+import type { TreeNode } from './tree-node.js';
+
+/** A framework in one role. */
+export interface Client extends FilterClient {
+  readonly framework: Framework;
+  readonly role: Role;
+  /** Its place in the sorter; undefined once the framework is removed and only its tasks' resources are left. */
+  node: TreeNode | undefined;
+  /** Whether the framework wants this role; else it only holds resources of it. */
+  subscribed: boolean;
+  suppressed: boolean;
+  minimum: Minimum;
+  test: AgentTest | undefined;
+  /** On how many agents it holds something. */
+  heldOn: number;
+  /** Agent slots on which it may have filters. */
+  filteredOn: Bits;
+}
+
+/** A framework; also one that is gone while some of its resources are not. */
+export interface Framework {
+  readonly id: FrameworkId;
+  readonly clients: Map<Role, Client>;
+  present: boolean;
+  active: boolean;
+  gpus: boolean;
+  regions: boolean;
+  /** Grants of the present run. */
+  grants: Grant[] | undefined;
+}
+
+/** All clients. */
+export class Clients {
+  readonly minima = new Minima();
+  /** Those that may be offered something: connected, subscribed, not suppressed. */
+  active: Bits = noBits;
+  /** Those that must not see agents with gpus, or agents of another region. */
+  withoutGpus: Bits = noBits;
+  withoutRegions: Bits = noBits;
+  /** Those with offer constraints. */
+  constrained: Bits = noBits;
+  readonly frameworks = new Map<FrameworkId, Framework>();
+  readonly #slots: (Client | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+
+  /** Words of a set that can hold every client. */
+  get words(): number {
+    return wordsFor(this.#slots.length);
+  }
+
+  readonly at = (slot: number): Client | undefined => this.#slots[slot];
+
+  find(id: FrameworkId, role: Role): Client | undefined {
+    return this.frameworks.get(id)?.clients.get(role);
+  }
+
+  framework(id: FrameworkId): Framework {
+    let framework = this.frameworks.get(id);
+    if (framework === undefined) {
+      framework = {
+        id,
+        clients: new Map(),
+        present: false,
+        active: false,
+        gpus: false,
+        regions: false,
+        grants: undefined,
+      };
+      this.frameworks.set(id, framework);
+    }
+    return framework;
+  }
+
+  /** The client of a framework in a role, made when there is none. `voidBefore`: the present filter era, as slots are used again. */
+  ensure(framework: Framework, role: Role, voidBefore: number): Client {
+    const known = framework.clients.get(role);
+    if (known !== undefined) return known;
+    const slot = this.#freeSlots.pop() ?? this.#slots.length;
+    const client: Client = {
+      slot,
+      framework,
+      role,
+      node: undefined,
+      subscribed: false,
+      suppressed: false,
+      minimum: this.minima.join([], slot),
+      test: undefined,
+      heldOn: 0,
+      filteredOn: noBits,
+      filtersVoidBefore: voidBefore,
+    };
+    this.#slots[slot] = client;
+    framework.clients.set(role, client);
+    this.describe(client);
+    return client;
+  }
+
+  /** Brings the sets up to date with what the client and its framework say. */
+  describe(client: Client): void {
+    const { slot, framework } = client;
+    this.withoutGpus = put(this.withoutGpus, slot, !framework.gpus);
+    this.withoutRegions = put(this.withoutRegions, slot, !framework.regions);
+    this.constrained = put(this.constrained, slot, client.test !== undefined);
+  }
+
+  setActive(client: Client, active: boolean): void {
+    this.active = put(this.active, client.slot, active);
+  }
+
+  /** Forgets a client that neither wants nor holds anything, and its framework with the last one when that is gone. */
+  drop(client: Client): void {
+    const { slot, framework } = client;
+    this.minima.leave(client.minimum, slot);
+    for (const bits of [this.active, this.withoutGpus, this.withoutRegions, this.constrained]) clearBit(bits, slot);
+    this.#slots[slot] = undefined;
+    this.#freeSlots.push(slot);
+    framework.clients.delete(client.role);
+    if (!framework.present && framework.clients.size === 0) this.frameworks.delete(framework.id);
+  }
+}
+
+/** Where a client is filtered, for voiding its filters without a look at every agent. */
+export function noteFilter(client: Client, agentSlot: number): void {
+  client.filteredOn = withBit(client.filteredOn, agentSlot);
+}
+
+function put(bits: Bits, slot: number, member: boolean): Bits {
+  if (member) return withBit(bits, slot);
+  clearBit(bits, slot);
+  return bits;
+}

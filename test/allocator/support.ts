@@ -1,0 +1,91 @@
+// A cluster in miniature for allocator tests: virtual time, an allocator, and the grants it made, in order.
+import type { AgentId, FrameworkId, Role } from '../../src/base/ids.js';
+import type { AllocatorAgent, AllocatorFramework, AllocatorOptions, Grant } from '../../src/allocator/index.js';
+import { createAllocator } from '../../src/allocator/index.js';
+import { randomIds } from '../../src/env/ids.js';
+import { silentLogger } from '../../src/env/log.js';
+import { silentMetrics } from '../../src/env/metrics.js';
+import { seededRandom } from '../../src/env/random.js';
+import { VirtualClock } from '../../src/env/virtual-clock.js';
+import type { Bag } from '../../src/resources/index.js';
+import { formatResources, parseResources } from '../../src/resources/index.js';
+
+/** A bag from its text. */
+export function bag(text: string): Bag {
+  const { bag: found, problems } = parseResources(text);
+  if (problems.length > 0) throw new Error(problems.map(p => p.message).join('; '));
+  return found;
+}
+
+export type FrameworkOptions = Partial<Omit<AllocatorFramework, 'id' | 'roles'>>;
+
+/** The parts of a framework's description that a test does not care about. */
+export function framework(id: FrameworkId, roles: readonly Role[], more: FrameworkOptions = {}): AllocatorFramework {
+  return { id, roles, suppressedRoles: [], capabilities: [], minAllocatable: {}, constraints: {}, ...more };
+}
+
+export type AgentOptions = Partial<Omit<AllocatorAgent, 'id' | 'total'>>;
+
+export function agent(id: AgentId, resources: string, more: AgentOptions = {}): AllocatorAgent {
+  return { id, hostname: `${id}.example`, total: bag(resources), attributes: {}, ...more };
+}
+
+/** An allocator under virtual time; `grants` holds what it decided and was not yet looked at. */
+export class Cluster {
+  readonly clock = new VirtualClock();
+  readonly allocator;
+  grants: Grant[] = [];
+
+  constructor(options: AllocatorOptions = {}, seed = 1) {
+    const random = seededRandom(seed);
+    const env = {
+      clock: this.clock,
+      random,
+      ids: randomIds(random.fork('ids')),
+      log: silentLogger,
+      metrics: silentMetrics,
+    };
+    this.allocator = createAllocator(env, options, batch => {
+      for (const { grants } of batch) this.grants.push(...grants);
+    });
+  }
+
+  framework(id: FrameworkId, roles: readonly Role[] = ['*'], more: FrameworkOptions = {}): void {
+    this.allocator.addFramework(framework(id, roles, more), []);
+  }
+
+  agent(id: AgentId, resources: string, more: AgentOptions = {}): void {
+    this.allocator.addAgent(agent(id, resources, more), []);
+  }
+
+  /** What was granted since the last look, after everything due now has run: `fw1 a cpus:2` for role and agent. */
+  now(): string[] {
+    this.clock.advance(0);
+    return this.#look();
+  }
+
+  /** What was granted while `ms` passed. */
+  after(ms: number): string[] {
+    this.clock.advance(ms);
+    return this.#look();
+  }
+
+  /** The grants of the last look, to be declined or used. */
+  last: Grant[] = [];
+
+  /** Declines all grants of the last look. */
+  decline(refuseMs = 0): void {
+    for (const grant of this.last) this.allocator.recover(grant, refuseMs);
+  }
+
+  #look(): string[] {
+    this.last = this.grants;
+    this.grants = [];
+    return this.last.map(show);
+  }
+}
+
+/** `framework/role agent resources`. */
+export function show(grant: Grant): string {
+  return `${grant.frameworkId}/${grant.role} ${grant.agentId} ${formatResources(grant.resources)}`;
+}
