@@ -10,9 +10,9 @@ import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { Bag } from '../../src/resources/index.js';
 import { formatResources, parseResources } from '../../src/resources/index.js';
 
-/** A bag from its text. */
+/** A bag from its text; amounts are rounded to thousandths. */
 export function bag(text: string): Bag {
-  const { bag: found, problems } = parseResources(text);
+  const { bag: found, problems } = parseResources(text, 'resources', { round: true });
   if (problems.length > 0) throw new Error(problems.map(p => p.message).join('; '));
   return found;
 }
@@ -70,18 +70,25 @@ export class Cluster {
     return this.#look();
   }
 
-  /** The grants of the last look, to be declined or used. */
-  last: Grant[] = [];
+  /** Grants looked at and neither declined nor used since. */
+  outstanding: Grant[] = [];
 
-  /** Declines all grants of the last look. */
+  /** Declines every outstanding grant. */
   decline(refuseMs = 0): void {
-    for (const grant of this.last) this.allocator.recover(grant, refuseMs);
+    for (const grant of this.outstanding) this.allocator.recover(grant, refuseMs);
+    this.outstanding = [];
+  }
+
+  /** Gives back part of what a framework holds. */
+  giveBack(frameworkId: FrameworkId, role: Role, agentId: AgentId, resources: string, refuseMs = 0): void {
+    this.allocator.recover({ frameworkId, role, agentId, resources: bag(resources) }, refuseMs);
   }
 
   #look(): string[] {
-    this.last = this.grants;
+    const found = this.grants;
     this.grants = [];
-    return this.last.map(show);
+    this.outstanding.push(...found);
+    return found.map(show);
   }
 }
 
