@@ -29,9 +29,10 @@ export function roleChoiceRule(choice: RoleChoice, path: string, say: Say): void
       say(at(), `${shown(role)} is not a role of the framework; it has ${roles.join(', ')}`, didYouMean(role, roles));
     }
   };
-  for (const [i, role] of (choice.suppressedRoles ?? []).entries()) check(role, () => `${path}.suppressedRoles[${i}]`);
+  for (const [i, role] of (choice.suppressedRoles ?? []).entries())
+    check(role, () => `${fieldPath(path, 'suppressedRoles')}[${i}]`);
   for (const role of Object.keys(choice.offerConstraints ?? {})) {
-    check(role, () => fieldPath(`${path}.offerConstraints`, role));
+    check(role, () => fieldPath(fieldPath(path, 'offerConstraints'), role));
   }
 }
 

@@ -7,7 +7,7 @@ import type { ExecutorCall, ExecutorEvent } from './executor-api.js';
 import type { OperatorCall } from './operator-api.js';
 import * as agentShapes from './schemas/agent.js';
 import * as cluster from './schemas/cluster.js';
-import { Findings, isPlain } from './schemas/findings.js';
+import { Findings, isPlain, problemsMax } from './schemas/findings.js';
 import { durationMaxMs, reportedTaskId } from './schemas/leaves.js';
 import { operatorCall } from './schemas/operator.js';
 import { launchableTask, schedulerCall, schedulerEvent } from './schemas/scheduler.js';
@@ -21,7 +21,7 @@ export { regexProblem } from './regex.js';
 export { idProblem } from './validate-ids.js';
 export { durationMaxMs };
 
-/** Most problems told of one task; the rest is counted. */
+/** Most problems told of one task. */
 const problemsPerTaskMax = 20;
 
 /**
@@ -140,11 +140,12 @@ function areLaunchable(operation: Operation): boolean {
 /** Problems per task of what should be operations. */
 function tasksFound(operations: readonly unknown[]): TaskProblems {
   const all: TaskProblems[number][] = [];
+  const hints = { left: problemsMax };
   for (const [o, operation] of operations.entries()) {
     if (!isPlain(operation) || !Array.isArray(operation['tasks'])) continue;
     for (const [t, task] of (operation['tasks'] as readonly unknown[]).entries()) {
       if (launchableTask.ok(task)) continue;
-      const found = new Findings(problemsPerTaskMax);
+      const found = new Findings(problemsPerTaskMax, hints);
       launchableTask.explain(task, `accept.operations[${o}].tasks[${t}]`, 'INVALID_TASK', found);
       all.push({ operation: o, task: t, problems: found.problems() });
     }

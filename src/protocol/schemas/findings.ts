@@ -1,31 +1,33 @@
 // Where shapes put what they find, and how they say it. In: violations one by one. Out: problems, bounded so that no answer outgrows a frame.
 import type { ErrorCode, Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
+import { didYouMean } from '../../base/suggest.js';
 
-/** Most problems told of one message; the rest is counted. An answer must fit into a frame whatever was sent. */
+/** Most problems told of one message; looking stops there. An answer must fit into a frame, and take little time, whatever was sent. */
 export const problemsMax = 100;
 
 /** Says one violation inside a value: where, what, and what to do about it. */
 export type Say = (path: string, message: string, hint?: string) => void;
 
+/** How many words may still be looked for: a comparison costs more than what a peer pays to cause it. */
+export interface HintBudget {
+  left: number;
+}
+
 /** The problems of one message, in the order found. */
 export class Findings {
   readonly #found: Problem[] = [];
   readonly #max: number;
-  #count = 0;
+  readonly #hints: HintBudget;
 
-  constructor(max: number = problemsMax) {
+  constructor(max: number = problemsMax, hints: HintBudget = { left: max }) {
     this.#max = max;
+    this.#hints = hints;
   }
 
-  /** How many were found, told or not. */
-  get count(): number {
-    return this.#count;
-  }
-
-  /** Whether further ones are only counted. */
+  /** Whether further ones are not told. Ask it in loops over what a peer sent. */
   get full(): boolean {
-    return this.#count >= this.#max;
+    return this.#found.length > this.#max;
   }
 
   add(path: string, code: ErrorCode, message: string, hint?: string): void {
@@ -33,15 +35,20 @@ export class Findings {
   }
 
   push(found: Problem): void {
-    this.#count += 1;
-    if (this.#count <= this.#max) this.#found.push(found);
+    if (!this.full) this.#found.push(found);
   }
 
-  /** All of them; when there were too many, the last one says how many are missing. */
+  /** `did you mean …?` */
+  hint(given: string, allowed: Iterable<string>): string | undefined {
+    this.#hints.left -= 1;
+    return this.#hints.left < 0 ? undefined : didYouMean(given, allowed);
+  }
+
+  /** All of them; when there were too many, the last one says so. */
   problems(): readonly Problem[] {
-    const [first] = this.#found;
-    if (this.#count <= this.#max || first === undefined) return this.#found;
-    return [...this.#found, problem('', first.code, `and ${this.#count - this.#max} more problems`)];
+    const beyond = this.#found[this.#max];
+    if (beyond === undefined) return this.#found;
+    return [...this.#found.slice(0, this.#max), { ...beyond, message: `${beyond.message}; and there is more` }];
   }
 }
 

@@ -14,8 +14,16 @@ import type {
   VolumeMount,
 } from '../entities.js';
 import { containerTypes } from '../entities.js';
-import { commandRule, containerRule, dockerRule, executorRule, probeRule } from '../validate-container.js';
-import { httpPathProblem, imageProblem, uriProblem } from '../validate-container.js';
+import {
+  commandRule,
+  containerRule,
+  dockerRule,
+  executorRule,
+  httpPathProblem,
+  imageProblem,
+  probeRule,
+  uriProblem,
+} from '../validate-container.js';
 import { envNameProblem, mountPathProblem, nameProblem, nulProblem, relativePathProblem } from '../validate-ids.js';
 import * as leaves from './leaves.js';
 import { boolean, list, object, oneOf, optional, record, refine, secretText, text, union, whole } from './shape.js';

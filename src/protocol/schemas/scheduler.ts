@@ -75,7 +75,7 @@ const anySchedulerCall = union<SchedulerCall>('a scheduler call', {
 
 export const schedulerCall = refine(
   anySchedulerCall,
-  across(['framework', 'suppressedRoles', 'offerConstraints'], rolesRule),
+  across(['framework', 'suppressedRoles', 'offerConstraints'], rolesRule, 'INVALID_FRAMEWORK'),
 );
 
 const rescindReasons = [

@@ -1,7 +1,6 @@
 // Shapes: what a value of a type looks like at run time, said once and checked against the type by the compiler. In: combinators. Out: for a value,
 // `ok` (cheap, every message) and `explain` (every violation, only after `ok` said no).
 import type { ErrorCode } from '../../base/errors.js';
-import { didYouMean } from '../../base/suggest.js';
 import type { Findings, Say } from './findings.js';
 import { fieldPath, given, isPlain, kindOf } from './findings.js';
 
@@ -97,7 +96,7 @@ export function oneOf<const T extends string>(words: readonly T[], kind: string)
     ok: value => allowed.has(value),
     explain(value, path, code, found) {
       if (allowed.has(value)) return;
-      const hint = typeof value === 'string' ? didYouMean(value, words) : undefined;
+      const hint = typeof value === 'string' ? found.hint(value, words) : undefined;
       found.add(path, code, `${given(value)} is not ${kind}; allowed: ${words.join(', ')}`, hint);
     },
   };
@@ -117,7 +116,6 @@ export function list<T>(item: Shape<T>, what: string, least = 0): Shape<readonly
       else if (value.length < least) found.add(path, code, `an empty list is not allowed; it must be ${what}`);
       else {
         for (let i = 0; i < value.length; i += 1) {
-          // An array of holes is long at no cost to its sender; counting on would be all cost to us.
           if (found.full) return;
           if (!item.ok(value[i])) item.explain(value[i], `${path}[${i}]`, code, found);
         }
@@ -147,6 +145,7 @@ export function record<T>(
         return;
       }
       for (const key of Object.keys(value)) {
+        if (found.full) return;
         const at = fieldPath(path, key);
         const why = keyProblem(key) ?? whyKey?.(key);
         if (why !== undefined) found.add(at, code, `the name ${given(key)} ${why}`);
@@ -195,6 +194,7 @@ export function object<T extends object>(what: string, fields: Fields<T>): Shape
         } else if (!shape.ok(field)) shape.explain(field, at, code, found);
       }
       for (const key of Object.keys(value)) {
+        if (found.full) return;
         if (!known.has(key)) unknownField(key, fieldPath(path, key), names, code, found);
       }
     },
@@ -241,11 +241,13 @@ export function optional<T>(shape: Shape<T>): OptionalShape<T> {
 export interface Rule<T> {
   (value: T, path: string, say: Say): void;
   readonly over?: readonly string[];
+  /** The code of what it says; default: that of the value. */
+  readonly code?: ErrorCode | undefined;
 }
 
 /** `rule`, which looks at these fields only (of a list: at its items only, and minds itself which of them are right). */
-export function across<T>(over: readonly string[], rule: Rule<T>): Rule<T> {
-  return Object.assign((value: T, path: string, say: Say) => rule(value, path, say), { over });
+export function across<T>(over: readonly string[], rule: Rule<T>, code?: ErrorCode): Rule<T> {
+  return Object.assign((value: T, path: string, say: Say) => rule(value, path, say), { over, code });
 }
 
 // While `ok` is asked only the fact counts that a rule had something to say.
@@ -267,16 +269,20 @@ export function refine<T>(shape: Shape<T>, ...rules: readonly Rule<T>[]): Shape<
     explain(value, path, code, found) {
       const right = shape.ok(value);
       if (!right) shape.explain(value, path, code, found);
-      const say: Say = (at, message, hint) => found.add(at, code, message, hint);
-      for (const rule of rules) if (right || mayAsk(rule, shape, value)) rule(value as T, path, say);
+      for (const rule of rules) {
+        if (!right && !mayAsk(rule, shape, value)) continue;
+        rule(value as T, path, (at, message, hint) => found.add(at, rule.code ?? code, message, hint));
+      }
     },
   };
 }
 
 function mayAsk(rule: Rule<never>, shape: Shape<unknown>, value: unknown): boolean {
   const { over } = rule;
-  if (over === undefined || !(isPlain(value) || Array.isArray(value))) return false;
+  if (over === undefined) return false;
   const { fields } = shape.variantOf?.(value) ?? shape;
+  // What has no fields is a list.
+  if (fields === undefined ? !Array.isArray(value) : !isPlain(value)) return false;
   return over.every(name => {
     const field = (value as { readonly [name: string]: unknown })[name];
     const due = fields?.get(name);
@@ -297,5 +303,5 @@ function keyProblem(key: string): string | undefined {
 
 function unknownField(key: string, at: string, names: readonly string[], code: ErrorCode, found: Findings): void {
   const allowed = names.length === 0 ? 'no fields are allowed here' : `allowed: ${names.join(', ')}`;
-  found.add(at, code, `${given(key)} is not a field here; ${allowed}`, didYouMean(key, names));
+  found.add(at, code, `${given(key)} is not a field here; ${allowed}`, found.hint(key, names));
 }

@@ -1,0 +1,150 @@
+// Properties of the validators. Whatever comes in, they answer and never throw; what is valid survives unchanged; what is not gets problems that help.
+import assert from 'node:assert/strict';
+import test from 'ava';
+import fc from 'fast-check';
+import type { Arbitrary } from 'fast-check';
+import { errorCodes } from '../../src/base/errors.js';
+import type { Problem } from '../../src/base/errors.js';
+import type { Checked, ValidatedSchedulerCall } from '../../src/protocol/validate.js';
+import {
+  agentInfoProblems,
+  frameworkInfoProblems,
+  offerConstraintsProblems,
+  taskInfoProblems,
+  validateAgentCall,
+  validateAgentEvent,
+  validateExecutorCall,
+  validateExecutorEvent,
+  validateOperatorCall,
+  validateSchedulerCall,
+  validateSchedulerEvent,
+} from '../../src/protocol/validate.js';
+import {
+  arbitraryAgentCall,
+  arbitraryAgentEvent,
+  arbitraryAgentInfo,
+  arbitraryExecutorCall,
+  arbitraryExecutorEvent,
+  arbitraryFrameworkInfo,
+  arbitraryJunk,
+  arbitraryNearMiss,
+  arbitraryOperatorCall,
+  arbitrarySchedulerCall,
+  arbitrarySchedulerEvent,
+  arbitraryTaskInfo,
+} from '../support/arbitraries.js';
+import { holds } from '../support/property.js';
+
+const validators: readonly { name: string; validate: (raw: unknown) => Checked<unknown>; valid: Arbitrary<unknown> }[] =
+  [
+    { name: 'scheduler calls', validate: validateSchedulerCall, valid: arbitrarySchedulerCall() },
+    { name: 'scheduler events', validate: validateSchedulerEvent, valid: arbitrarySchedulerEvent() },
+    { name: 'agent calls', validate: validateAgentCall, valid: arbitraryAgentCall() },
+    { name: 'agent events', validate: validateAgentEvent, valid: arbitraryAgentEvent() },
+    { name: 'executor calls', validate: validateExecutorCall, valid: arbitraryExecutorCall() },
+    { name: 'executor events', validate: validateExecutorEvent, valid: arbitraryExecutorEvent() },
+    { name: 'operator calls', validate: validateOperatorCall, valid: arbitraryOperatorCall() },
+  ];
+
+const problemLists: readonly {
+  name: string;
+  problems: (raw: unknown) => readonly Problem[];
+  valid: Arbitrary<unknown>;
+}[] = [
+  { name: 'tasks', problems: taskInfoProblems, valid: arbitraryTaskInfo() },
+  { name: 'frameworks', problems: frameworkInfoProblems, valid: arbitraryFrameworkInfo() },
+  { name: 'agents', problems: agentInfoProblems, valid: arbitraryAgentInfo() },
+  {
+    name: 'constraints',
+    problems: offerConstraintsProblems,
+    valid: fc.constant({ web: [[{ attribute: 'a', predicate: 'EXISTS' }]] }),
+  },
+];
+
+for (const { name, validate, valid } of validators) {
+  test(`valid ${name} come out as they went in`, t => {
+    holds(
+      t,
+      fc.property(valid, message => {
+        const before = structuredClone(message);
+        const checked = validate(message);
+        assert.deepEqual(checked, { ok: true, value: before });
+        assert.deepEqual(message, before, 'the message itself is untouched');
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test(`${name} that are junk or near misses get an answer, never an exception`, t => {
+    const anything = fc.oneof(
+      { weight: 1, arbitrary: arbitraryJunk },
+      { weight: 4, arbitrary: arbitraryNearMiss(valid) },
+    );
+    holds(
+      t,
+      fc.property(anything, raw => {
+        const checked = validate(raw);
+        if (!checked.ok) assertHelpful(checked.problems);
+        else if (isAcceptWithFindings(checked.value)) assertStandIns(checked.value, raw);
+        else assert.equal(checked.value, raw);
+        assert.equal(({} as { polluted?: boolean }).polluted, undefined);
+      }),
+      { numRuns: 600 },
+    );
+  });
+}
+
+for (const { name, problems, valid } of problemLists) {
+  test(`nothing is wrong with valid ${name}, something with the others`, t => {
+    holds(
+      t,
+      fc.property(valid, value => assert.deepEqual(problems(value), [])),
+    );
+    holds(
+      t,
+      fc.property(fc.oneof(arbitraryJunk, arbitraryNearMiss(valid)), value => {
+        const found = problems(value);
+        if (found.length > 0) assertHelpful(found);
+      }),
+    );
+  });
+}
+
+/** Problems a person can act on, and few enough for one frame. */
+function assertHelpful(problems: readonly Problem[]): void {
+  assert.ok(problems.length >= 1, 'there is a problem');
+  assert.ok(problems.length <= 101, 'not more than fit into an answer');
+  for (const { path, code, message, hint } of problems) {
+    assert.equal(typeof path, 'string');
+    assert.ok(code in errorCodes, code);
+    assert.ok(message.length > 0 && message.length < 1500, message);
+    assert.ok(hint === undefined || hint.length > 0);
+  }
+}
+
+function isAcceptWithFindings(value: unknown): value is Extract<ValidatedSchedulerCall, { type: 'ACCEPT' }> {
+  return typeof value === 'object' && value !== null && 'taskProblems' in value;
+}
+
+/** Each bad task is told of and replaced by something harmless of the same name; all others are the very objects that came. */
+function assertStandIns(value: Extract<ValidatedSchedulerCall, { type: 'ACCEPT' }>, raw: unknown): void {
+  const before = raw as typeof value;
+  const told = new Map(value.taskProblems?.map(entry => [`${entry.operation} ${entry.task}`, entry.problems]));
+  assert.ok(told.size > 0);
+  for (const [o, operation] of value.operations.entries()) {
+    for (const [i, task] of operation.tasks.entries()) {
+      const problems = told.get(`${o} ${i}`);
+      const came = before.operations[o]?.tasks[i];
+      if (problems === undefined) assert.equal(task, came);
+      else {
+        assertHelpful(problems);
+        assert.ok(problems.every(({ path }) => path.startsWith(`accept.operations[${o}].tasks[${i}]`)));
+        assert.equal(task.taskId, came?.taskId);
+        assert.deepEqual(task.resources, {});
+        assert.deepEqual(Object.keys(task), ['taskId', 'name', 'resources']);
+      }
+      told.delete(`${o} ${i}`);
+    }
+  }
+  assert.equal(told.size, 0, 'nothing is told of tasks that are not there');
+}
