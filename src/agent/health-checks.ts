@@ -48,7 +48,7 @@ export function healthVerdicts$(
   const limit = info.consecutiveFailures ?? checkDefaults.consecutiveFailures;
   const start: Health = { failures: 0, everHealthy: false, verdicts: [] };
   return looks$(info, subject, scheduler).pipe(
-    scan((health, result) => nextHealth(health, result, limit, scheduler.now() <= graceUntil), start),
+    scan((health, result) => nextHealth(health, result, limit, scheduler.now() < graceUntil), start),
     concatMap(health => from(health.verdicts)),
   );
 }

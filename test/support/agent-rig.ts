@@ -1,0 +1,194 @@
+// One agent under virtual time with fake containers, and the test in the place of its master. In: events of the master. Out: what it says.
+import { must } from '../../src/base/assert.js';
+import type { AgentId, FrameworkId, TaskId } from '../../src/base/ids.js';
+import { Agent } from '../../src/agent/agent.js';
+import type { AgentDeps, AgentOptions, MasterHandler } from '../../src/agent/options.js';
+import type { ContainerSpec } from '../../src/containerizer/containerizer.js';
+import type { Env } from '../../src/env/env.js';
+import { randomIds } from '../../src/env/ids.js';
+import { silentLogger } from '../../src/env/log.js';
+import { silentMetrics } from '../../src/env/metrics.js';
+import { seededRandom } from '../../src/env/random.js';
+import { VirtualClock } from '../../src/env/virtual-clock.js';
+import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
+import type { AgentInfo, FrameworkInfo, MasterInfo, TaskInfo, TaskStatus } from '../../src/protocol/entities.js';
+import type { Peer } from '../../src/transport/peer.js';
+import { closeCodes } from '../../src/transport/transport.js';
+import type { ContainerScript } from './fake-containerizer.js';
+import { FakeContainerizer, FakeProber } from './fake-containerizer.js';
+
+export const frameworkId: FrameworkId = 'fw-1';
+export const agentId: AgentId = 'M-S1';
+export const masterInfo: MasterInfo = { id: 'M', hostname: 'master', port: 5050, version: '0.1.0' };
+
+export const framework: FrameworkInfo = { id: frameworkId, name: 'stories', roles: ['*'], user: 'nobody' };
+
+const info: AgentInfo = {
+  hostname: 'box-1',
+  port: 5051,
+  resources: { cpus: 4, mem: 4096, disk: 10_000, ports: [[31_000, 31_009]] },
+  attributes: {},
+  containerizers: ['PROCESS', 'DOCKER'],
+  version: '0.1.0',
+};
+
+/** A small task; `more` overrides. */
+export function task(taskId: TaskId, more: Partial<TaskInfo> = {}): TaskInfo {
+  return { taskId, name: taskId, resources: { cpus: 0.5, mem: 64 }, command: { value: 'true' }, ...more };
+}
+
+export interface RigOptions {
+  readonly script?: ContainerScript | ((spec: ContainerSpec) => ContainerScript);
+  readonly options?: Partial<AgentOptions>;
+  readonly info?: Partial<AgentInfo>;
+  readonly deps?: Partial<AgentDeps>;
+  /** The framework acknowledges each status at once. Default true. */
+  readonly acknowledges?: boolean;
+  /** Connects and registers at once. Default true. */
+  readonly registers?: boolean;
+}
+
+/** An agent, and its master's seat. */
+export class AgentRig {
+  readonly clock = new VirtualClock();
+  readonly env: Env;
+  readonly agent: Agent;
+  readonly containers: FakeContainerizer;
+  readonly prober = new FakeProber();
+  /** Everything the agent said, over all sessions. */
+  readonly said: AgentCall[] = [];
+  /** Removed sandboxes. */
+  readonly removed: string[] = [];
+  /** Reasons for which the agent gave up a session. */
+  readonly reconnects: string[] = [];
+  connectionClosed = false;
+  acknowledges: boolean;
+  #handler: MasterHandler | undefined;
+  #session = 0;
+
+  constructor(options: RigOptions = {}) {
+    const random = seededRandom(7);
+    this.env = {
+      clock: this.clock,
+      random,
+      ids: randomIds(random.fork('ids')),
+      log: silentLogger,
+      metrics: silentMetrics,
+    };
+    this.containers = new FakeContainerizer(this.clock, options.script);
+    this.acknowledges = options.acknowledges ?? true;
+    this.agent = new Agent(this.env, {
+      info: { ...info, ...options.info },
+      containerizer: this.containers,
+      prober: this.prober,
+      sandboxRoot: '/work',
+      janitor: { remove: path => this.removed.push(path) },
+      connect: handler => {
+        this.#handler = handler;
+        return {
+          reconnect: reason => {
+            this.reconnects.push(reason);
+            this.disconnect();
+          },
+          close: () => {
+            this.connectionClosed = true;
+            this.#session += 1;
+          },
+        };
+      },
+      ...(options.options === undefined ? {} : { options: options.options }),
+      ...options.deps,
+    });
+    if (options.registers !== false) this.register();
+  }
+
+  get handler(): MasterHandler {
+    return must(this.#handler, 'handler');
+  }
+
+  /** A session comes up; the agent says REGISTER. */
+  connect(): void {
+    const session = ++this.#session;
+    const peer: Peer<AgentCall> = {
+      id: session,
+      remote: 'master',
+      send: call => {
+        if (session === this.#session) this.#hear(call);
+      },
+      close: () => {},
+    };
+    this.handler.onConnected(peer);
+  }
+
+  /** The session breaks. */
+  disconnect(): void {
+    this.#session += 1;
+    this.handler.onDisconnected({ code: closeCodes.lost, reason: 'test' });
+  }
+
+  /** Connects, and the master registers the agent. */
+  register(reconcile: Extract<AgentEvent, { type: 'REGISTERED' }>['reconcile'] = []): void {
+    this.connect();
+    this.tell({ type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 15_000, reconcile });
+    this.settle();
+  }
+
+  /** The master says something. */
+  tell(event: AgentEvent): void {
+    this.handler.onMessage(event);
+  }
+
+  launch(tasks: readonly TaskInfo[], groupId?: string, of: FrameworkInfo = framework): void {
+    this.tell({ type: 'LAUNCH', framework: of, tasks, ...(groupId === undefined ? {} : { groupId }) });
+    this.settle();
+  }
+
+  kill(taskId: TaskId, gracePeriodMs?: number): void {
+    this.tell({
+      type: 'KILL',
+      frameworkId,
+      taskId,
+      ...(gracePeriodMs === undefined ? {} : { killPolicy: { gracePeriodMs } }),
+    });
+    this.settle();
+  }
+
+  /** Everything due now happens; time stands still. */
+  settle(): void {
+    this.clock.advance(0);
+  }
+
+  /** Statuses the agent sent of this task, repetitions included. */
+  statuses(taskId: TaskId): TaskStatus[] {
+    return this.said.flatMap(call =>
+      call.type === 'STATUS_UPDATE' && call.status.taskId === taskId ? [call.status] : [],
+    );
+  }
+
+  states(taskId: TaskId): string[] {
+    return this.statuses(taskId).map(status => status.state);
+  }
+
+  last(taskId: TaskId): TaskStatus {
+    return must(this.statuses(taskId).at(-1), `status of ${taskId}`);
+  }
+
+  acknowledge(status: TaskStatus, by: FrameworkId = frameworkId): void {
+    this.tell({ type: 'ACKNOWLEDGE', frameworkId: by, taskId: status.taskId, uuid: must(status.uuid, 'uuid') });
+  }
+
+  calls<T extends AgentCall['type']>(type: T): Extract<AgentCall, { type: T }>[] {
+    return this.said.filter((call): call is Extract<AgentCall, { type: T }> => call.type === type);
+  }
+
+  #hear(call: AgentCall): void {
+    this.said.push(call);
+    if (call.type !== 'STATUS_UPDATE' || !this.acknowledges || call.status.uuid === undefined) return;
+    const { frameworkId: by, status } = call;
+    const session = this.#session;
+    // The answer takes a turn, as it does over any network.
+    this.clock.soon(() => {
+      if (session === this.#session) this.acknowledge(status, by);
+    });
+  }
+}
