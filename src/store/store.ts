@@ -1,7 +1,9 @@
 // The store port: small durable records by key. A write is visible outside only after its callback.
 
 /** One change of a batch. */
-export type StoreChange = { readonly key: string; readonly value: unknown } | { readonly key: string; readonly remove: true };
+export type StoreChange =
+  | { readonly key: string; readonly value: unknown }
+  | { readonly key: string; readonly remove: true };
 
 /** Durable key-value records. Values are JSON-like. */
 export interface Store {

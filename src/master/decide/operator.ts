@@ -1,0 +1,84 @@
+// Calls of an operator: kill a task, tear a framework down. In: state, call, moment. Out: changes and effects.
+import { assertNever } from '../../base/assert.js';
+import { problem, shown } from '../../base/errors.js';
+import type { Problem } from '../../base/errors.js';
+import type { OperatorCall } from '../../protocol/operator-api.js';
+import { isTerminal } from '../../protocol/task-state.js';
+import type { Decision } from '../decision.js';
+import { Draft } from '../decision.js';
+import type { Registry } from '../registry.js';
+import type { ClusterView, TaskRecord } from '../state.js';
+import { decideEndFramework } from './frameworks.js';
+
+/** Decides one call; `ticket` names it in the answer. */
+export function decideOperator(view: ClusterView, registry: Registry, call: OperatorCall, ticket: number): Decision {
+  switch (call.type) {
+    case 'KILL':
+      return decideOperatorKill(view, call, ticket);
+    case 'TEARDOWN': {
+      const framework = view.frameworks.get(call.frameworkId);
+      if (framework !== undefined) return decideEndFramework(view, registry, framework, { by: 'OPERATOR', ticket });
+      const ended = view.completedFrameworks.has(call.frameworkId);
+      const why = ended ? 'ended already' : 'is not the id of a framework';
+      return answered(ticket, [
+        problem('teardown.frameworkId', 'UNKNOWN_FRAMEWORK', `${shown(call.frameworkId)} ${why}`),
+      ]);
+    }
+    default:
+      return assertNever(call, 'operator call');
+  }
+}
+
+function decideOperatorKill(
+  view: ClusterView,
+  call: Extract<OperatorCall, { type: 'KILL' }>,
+  ticket: number,
+): Decision {
+  const { taskId, frameworkId } = call;
+  if (frameworkId !== undefined && !view.frameworks.has(frameworkId)) {
+    return answered(ticket, [
+      problem('kill.frameworkId', 'UNKNOWN_FRAMEWORK', `${shown(frameworkId)} is not the id of a framework`),
+    ]);
+  }
+  const found: TaskRecord[] = [];
+  for (const framework of view.frameworks.values()) {
+    if (frameworkId !== undefined && framework.id !== frameworkId) continue;
+    const task = framework.tasks.get(taskId) ?? framework.unreachable.get(taskId);
+    if (task !== undefined && !isTerminal(task.state)) found.push(task);
+  }
+  const [task] = found;
+  if (task === undefined) {
+    return answered(ticket, [
+      problem('kill.taskId', 'UNKNOWN_TASK', `${shown(taskId)} is not the id of a task that runs`),
+    ]);
+  }
+  if (found.length > 1) {
+    const owners = found.map(each => each.frameworkId).join(', ');
+    return answered(ticket, [
+      problem(
+        'kill.taskId',
+        'AMBIGUOUS_TASK',
+        `${shown(taskId)} is a task of ${found.length} frameworks: ${owners}`,
+        'name the framework as well',
+      ),
+    ]);
+  }
+  const policy = call.gracePeriodMs === undefined ? {} : { gracePeriodMs: call.gracePeriodMs };
+  const asked = call.gracePeriodMs === undefined ? {} : { policy };
+  const draft = answered(ticket, []).change({ type: 'KILL_ASKED', frameworkId: task.frameworkId, taskId, ...asked });
+  if (view.agents.get(task.agentId)?.state === 'REGISTERED') {
+    draft.toAgent(task.agentId, {
+      type: 'KILL',
+      frameworkId: task.frameworkId,
+      taskId,
+      ...(call.gracePeriodMs === undefined ? {} : { killPolicy: policy }),
+    });
+  }
+  return draft;
+}
+
+function answered(ticket: number, problems: readonly Problem[]): Draft {
+  const draft = new Draft();
+  draft.effects.push({ type: 'ANSWER_OPERATOR', ticket, problems });
+  return draft;
+}

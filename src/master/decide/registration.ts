@@ -1,0 +1,436 @@
+// REGISTER: an agent comes or comes back, and both sides agree on what runs there. In: state, the merged call, moment. Out: changes and effects.
+import type { Problem } from '../../base/errors.js';
+import { problem, shown } from '../../base/errors.js';
+import type { AgentId, FrameworkId, Role } from '../../base/ids.js';
+import type { AgentTask } from '../../protocol/agent-api.js';
+import { agentMoves, isTerminal, mayMove } from '../../protocol/task-state.js';
+import type { Bag } from '../../resources/index.js';
+import { contains, describeShortage, equals, shortages, subtract, toBag } from '../../resources/index.js';
+import { closeCodes } from '../../transport/transport.js';
+import type { Change } from '../changes.js';
+import type { Decision, Durable, Registration } from '../decision.js';
+import { Draft, masterStatus } from '../decision.js';
+import type { Registry } from '../registry.js';
+import { sameData } from '../same-data.js';
+import type { AgentRecord, ClusterView, FrameworkRecord, Moment, TaskRecord } from '../state.js';
+import { executorKey, heldKey } from '../state.js';
+import { inParts, wireBytes } from '../wire-size.js';
+import { rescind } from './offers.js';
+import { statusOf } from './reconcile.js';
+
+type AgentStored = Extract<Durable, { type: 'AGENT_STORED' }>;
+
+/** Refuses, or admits in the registry first, or (known and expected) goes on at once. */
+export function decideRegister(
+  view: ClusterView,
+  registry: Registry,
+  peerId: number,
+  registration: Registration,
+  at: Moment,
+): Decision {
+  const { agentId: given, agent: info } = registration;
+  const known = given === undefined ? undefined : view.agents.get(given);
+  const problems = registrationProblems(view, registration);
+  if (problems.length > 0) return refuse(peerId, problems);
+  const draft = new Draft();
+  if (given === undefined) draft.change({ type: 'NUMBER_TAKEN', of: 'AGENT' });
+  const agentId = given ?? `${view.master.id}-S${view.nextAgent}`;
+  const then: AgentStored = { type: 'AGENT_STORED', peerId, agentId, isNew: given === undefined, registration };
+  const admitted = known !== undefined && known.state !== 'UNREACHABLE' && !known.leaving;
+  if (admitted && sameData(known.info, info)) return decideRegistered(view, registry, then, true, at);
+  return draft.store(registry.agentAdmitted(agentId, info), then);
+}
+
+/** The admission is durable: the agent joins the pool, and what it lists is brought together with what the master knows. */
+export function decideRegistered(
+  view: ClusterView,
+  registry: Registry,
+  stored: AgentStored,
+  peerOpen: boolean,
+  at: Moment,
+): Decision {
+  const { agentId, peerId, registration } = stored;
+  const draft = new Draft();
+  if (!peerOpen) return stored.isNew ? draft.store(registry.agentRemoved(agentId)) : draft;
+  const known = view.agents.get(agentId);
+  const total = toBag(registration.agent.resources).bag;
+  const wrong = capacityProblems(view, registration, known, total);
+  if (wrong.length > 0) return refuse(peerId, wrong);
+  if (known?.peerId !== undefined && known.peerId !== peerId) {
+    draft.close(known.peerId, closeCodes.policy, 'the agent registered over another connection');
+  }
+  const sameAgent =
+    known !== undefined && equals(known.total, total) && sameData(known.info.attributes, registration.agent.attributes);
+  if (known !== undefined && known.offers.size > 0 && !sameAgent)
+    rescind(view, draft, known.offers, 'RESOURCES_CHANGED');
+  const info = known !== undefined && sameData(known.info, registration.agent) ? known.info : registration.agent;
+  const meeting = new Meeting(view, registry, draft, agentId, known, registration, at);
+  const reconcile = meeting.run();
+  draft.change({
+    type: 'AGENT_CONNECTED',
+    agentId,
+    info,
+    total,
+    peerId,
+    isNew: known === undefined,
+    wallMs: at.wallMs,
+  });
+  draft.changes.push(...meeting.bookings);
+  const parts = inParts(reconcile, view.options.messageBytes);
+  for (const part of parts.length === 0 ? [[]] : parts) {
+    draft.toAgent(agentId, {
+      type: 'REGISTERED',
+      agentId,
+      master: view.master,
+      pingTimeoutMs: view.options.agentPingTimeoutMs,
+      reconcile: part,
+    });
+  }
+  draft.effects.push(...meeting.orders.effects);
+  return draft;
+}
+
+/** Brings together what an agent lists and what the master knows of it. */
+class Meeting {
+  /** Kills and shutdowns; they follow REGISTERED. */
+  readonly orders = new Draft();
+  /** What is booked anew; it follows all that is given back, so that a smaller total can hold it. */
+  readonly bookings: Change[] = [];
+  readonly #frameworks = new Map<FrameworkId, 'LIVE' | 'ENDED'>();
+
+  constructor(
+    readonly view: ClusterView,
+    readonly registry: Registry,
+    readonly draft: Draft,
+    readonly agentId: AgentId,
+    readonly known: Readonly<AgentRecord> | undefined,
+    readonly registration: Registration,
+    readonly at: Moment,
+  ) {}
+
+  /** Tasks the master has and the agent did not list. */
+  run(): { frameworkId: FrameworkId; taskId: string }[] {
+    this.#meetFrameworks();
+    const listed = new Set<string>();
+    for (const task of this.registration.tasks) {
+      listed.add(heldKey(task.frameworkId, task.task.taskId));
+      if (this.#frameworks.get(task.frameworkId) === 'LIVE') this.#meetTask(task);
+      else if (!isTerminal(task.state)) this.#hold(task);
+    }
+    const reconcile = this.#missing(listed);
+    this.#meetExecutors();
+    return reconcile;
+  }
+
+  #meetFrameworks(): void {
+    const { view, draft, at } = this;
+    for (const info of this.registration.frameworks) {
+      const { id } = info;
+      const live = id === undefined ? undefined : view.frameworks.get(id);
+      if (live !== undefined && !sameData(live.info, info))
+        this.orders.toAgent(this.agentId, { type: 'UPDATE_FRAMEWORK', framework: live.info });
+      if (id === undefined || view.frameworks.has(id) || view.completedFrameworks.has(id)) continue;
+      const named = { ...info, id };
+      const graceMs = Math.max(info.failoverTimeoutMs ?? 0, view.options.frameworkReregisterTimeoutMs);
+      draft.change({ type: 'FRAMEWORK_ADDED', info: named, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
+      draft.store(this.registry.frameworkKept(named));
+      this.#frameworks.set(id, 'LIVE');
+    }
+    const { frameworks, tasks, executors } = this.registration;
+    for (const id of [
+      ...frameworks.map(info => info.id),
+      ...tasks.map(t => t.frameworkId),
+      ...executors.map(e => e.frameworkId),
+    ]) {
+      if (id === undefined || this.#frameworks.has(id)) continue;
+      if (view.frameworks.has(id)) {
+        this.#frameworks.set(id, 'LIVE');
+        continue;
+      }
+      this.#frameworks.set(id, 'ENDED');
+      if (!view.completedFrameworks.has(id)) {
+        // Nobody knows it any more, yet what it holds must be booked to someone until it has ended.
+        draft.change({ type: 'FRAMEWORK_ADDED', info: { id, name: id, roles: ['*'] }, wallMs: at.wallMs });
+        draft.change({ type: 'FRAMEWORK_ENDED', frameworkId: id, why: 'unknown to this master', wallMs: at.wallMs });
+      }
+      this.orders.toAgent(this.agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: id });
+    }
+  }
+
+  #meetTask(listed: AgentTask): void {
+    const { draft, agentId, at, view } = this;
+    const { frameworkId, state } = listed;
+    const { taskId } = listed.task;
+    const framework = view.frameworks.get(frameworkId);
+    const task = framework?.tasks.get(taskId);
+    if (framework !== undefined && task !== undefined) {
+      if (task.agentId !== agentId || (isTerminal(task.state) && !isTerminal(state))) {
+        this.#holdAndKill(listed);
+        return;
+      }
+      if (mayMove('AGENT', task.state, state)) {
+        const status = listed.status ?? {
+          ...masterStatus({ taskId, agentId }, state, 'AGENT_REREGISTERED', 'told at registration', at),
+        };
+        draft.change({ type: 'TASK_UPDATED', frameworkId, taskId, state, status, forwarded: false });
+      }
+      this.#repeatKill(task, state);
+      return;
+    }
+    const away = framework?.unreachable.get(taskId);
+    if (framework !== undefined && away !== undefined) {
+      if (away.agentId !== agentId) {
+        this.#holdAndKill(listed);
+        return;
+      }
+      this.#return(framework, away, listed);
+      return;
+    }
+    const done = framework?.completed.get(taskId);
+    if (done !== undefined) {
+      // Ended and acknowledged here, or ended in the master's name while the agent was away.
+      if (!isTerminal(state)) this.#holdAndKill(listed);
+      return;
+    }
+    this.bookings.push({
+      type: 'TASK_ADDED',
+      task: recordOf(listed, agentId, this.#roleOf(frameworkId), at),
+      booked: false,
+    });
+  }
+
+  #return(framework: Readonly<FrameworkRecord>, task: TaskRecord, listed: AgentTask): void {
+    const { draft, agentId, at } = this;
+    // What the framework heard last through the agent's stream; an end is told by that stream alone.
+    const told = task.streamState === 'TASK_STAGING' && !isTerminal(listed.state) ? listed.state : task.streamState;
+    const change = { type: 'TASK_RETURNED' as const, frameworkId: framework.id, taskId: task.id, state: listed.state };
+    if (isTerminal(told)) {
+      this.bookings.push(change);
+    } else {
+      const status = masterStatus({ taskId: task.id, agentId }, told, 'AGENT_REREGISTERED', 'the agent is back', at);
+      this.bookings.push({ ...change, status });
+      draft.sendStatus(framework, status);
+    }
+    this.#repeatKill(task, listed.state);
+  }
+
+  #repeatKill(task: TaskRecord, state: AgentTask['state']): void {
+    if (task.kill === undefined || isTerminal(state)) return;
+    const { policy } = task.kill;
+    this.orders.toAgent(this.agentId, {
+      type: 'KILL',
+      frameworkId: task.frameworkId,
+      taskId: task.id,
+      ...(policy === undefined ? {} : { killPolicy: policy }),
+    });
+  }
+
+  #holdAndKill(listed: AgentTask): void {
+    if (!isTerminal(listed.state)) this.#hold(listed);
+    this.orders.toAgent(this.agentId, { type: 'KILL', frameworkId: listed.frameworkId, taskId: listed.task.taskId });
+  }
+
+  #hold(listed: AgentTask): void {
+    if (this.known?.held.has(heldKey(listed.frameworkId, listed.task.taskId)) === true) return;
+    this.bookings.push({
+      type: 'TASK_HELD',
+      task: { ...recordOf(listed, this.agentId, this.#roleOf(listed.frameworkId), this.at), holds: true },
+    });
+  }
+
+  // Agents do not know for which role of its framework a task was launched.
+  #roleOf(frameworkId: FrameworkId): Role {
+    const framework = this.view.frameworks.get(frameworkId) ?? this.view.completedFrameworks.get(frameworkId);
+    const info = framework?.info ?? this.registration.frameworks.find(f => f.id === frameworkId);
+    return info?.roles[0] ?? '*';
+  }
+
+  #missing(listed: ReadonlySet<string>): { frameworkId: FrameworkId; taskId: string }[] {
+    const { draft, known, view, at, agentId } = this;
+    const reconcile: { frameworkId: FrameworkId; taskId: string }[] = [];
+    for (const task of known?.tasks ?? []) {
+      const { frameworkId, id: taskId } = task;
+      if (listed.has(heldKey(frameworkId, taskId))) continue;
+      if (known?.held.get(heldKey(frameworkId, taskId)) === task) {
+        draft.change({ type: 'HELD_RELEASED', agentId, frameworkId, taskId });
+        continue;
+      }
+      const framework = view.frameworks.get(frameworkId);
+      if (framework === undefined) continue;
+      if (!isTerminal(task.state)) {
+        reconcile.push({ frameworkId, taskId });
+        continue;
+      }
+      // The agent has forgotten an end that the framework did not acknowledge: it is told once more, now without a need to.
+      const status = { ...statusOf(task, at), state: task.state };
+      draft.change({ type: 'TASK_COMPLETED', frameworkId, taskId });
+      draft.sendStatus(framework, status);
+    }
+    return reconcile;
+  }
+
+  #meetExecutors(): void {
+    const { draft, known, registration, agentId } = this;
+    const listed = new Set<string>();
+    for (const { frameworkId, executor } of registration.executors) {
+      const key = executorKey(frameworkId, executor.executorId);
+      listed.add(key);
+      if (known?.executors.has(key) === true) continue;
+      const record = {
+        id: executor.executorId,
+        frameworkId,
+        agentId,
+        role: this.#roleOf(frameworkId),
+        info: executor,
+        resources: toBag(executor.resources).bag,
+      };
+      this.bookings.push({ type: 'EXECUTOR_ADDED', executor: record, booked: false });
+    }
+    for (const [key, executor] of known?.executors ?? []) {
+      if (!listed.has(key))
+        draft.change({ type: 'EXECUTOR_REMOVED', agentId, frameworkId: executor.frameworkId, executorId: executor.id });
+    }
+  }
+}
+
+function recordOf(listed: AgentTask, agentId: AgentId, role: Role, at: Moment): TaskRecord {
+  const { data, ...info } = listed.task;
+  return {
+    id: listed.task.taskId,
+    frameworkId: listed.frameworkId,
+    agentId,
+    role,
+    info: data === undefined ? listed.task : info,
+    resources: toBag(listed.task.resources).bag,
+    groupId: listed.groupId,
+    launchedAtMs: at.wallMs,
+    state: listed.state,
+    streamState: 'TASK_STAGING',
+    last: listed.status,
+    uuid: undefined,
+    holds: !isTerminal(listed.state),
+    kill: undefined,
+    unreachableAtMs: undefined,
+    history: listed.status === undefined ? [] : [listed.status],
+  };
+}
+
+function registrationProblems(view: ClusterView, registration: Registration): Problem[] {
+  const { agentId, agent: info, tasks, executors } = registration;
+  const problems: Problem[] = [];
+  if (agentId !== undefined && view.goneAgents.has(agentId)) {
+    problems.push(
+      problem(
+        'register.agentId',
+        'AGENT_REFUSED',
+        `agent ${agentId} was declared gone`,
+        'remove its work directory to register as a new agent',
+      ),
+    );
+  }
+  if (agentId === undefined && tasks.length + executors.length > 0) {
+    problems.push(
+      problem(
+        'register.tasks',
+        'INVALID_AGENT',
+        'an agent without an id lists tasks',
+        'register with the id from the agent’s checkpoint',
+      ),
+    );
+  }
+  const bytes = wireBytes(info);
+  if (bytes > view.options.infoBytesMax) {
+    problems.push(
+      problem(
+        'register.agent',
+        'INVALID_AGENT',
+        `the description takes ${bytes} bytes, at most ${view.options.infoBytesMax} are allowed`,
+      ),
+    );
+  }
+  problems.push(...toBag(info.resources, 'register.agent.resources').problems);
+  const seen = new Set<string>();
+  for (const [i, { frameworkId, task, state }] of tasks.entries()) {
+    if (!(state in agentMoves || isTerminal(state)) || state === 'TASK_GONE_BY_OPERATOR') {
+      problems.push(
+        problem(`register.tasks[${i}].state`, 'INVALID_AGENT', `${shown(state)} is not a state that an agent can know`),
+      );
+    }
+    const key = heldKey(frameworkId, task.taskId);
+    if (seen.has(key))
+      problems.push(
+        problem(
+          `register.tasks[${i}]`,
+          'INVALID_AGENT',
+          `task ${shown(task.taskId)} of framework ${frameworkId} is listed twice`,
+        ),
+      );
+    seen.add(key);
+    problems.push(...toBag(task.resources, `register.tasks[${i}].task.resources`).problems);
+  }
+  seen.clear();
+  for (const [i, { frameworkId, executor }] of executors.entries()) {
+    const key = executorKey(frameworkId, executor.executorId);
+    if (seen.has(key))
+      problems.push(
+        problem(
+          `register.executors[${i}]`,
+          'INVALID_AGENT',
+          `executor ${shown(executor.executorId)} of framework ${frameworkId} is listed twice`,
+        ),
+      );
+    seen.add(key);
+    problems.push(...toBag(executor.resources, `register.executors[${i}].executor.resources`).problems);
+  }
+  return problems;
+}
+
+/** What runs on the agent, by its own list and by the master's, must fit into what it says it has. */
+function capacityProblems(
+  view: ClusterView,
+  registration: Registration,
+  known: Readonly<AgentRecord> | undefined,
+  total: Bag,
+): Problem[] {
+  let left = total;
+  const problems: Problem[] = [];
+  const take = (path: string, what: string, want: Bag): void => {
+    if (contains(left, want)) {
+      left = subtract(left, want);
+      return;
+    }
+    const missing = shortages(left, want).map(describeShortage).join('; ');
+    problems.push(
+      problem(
+        path,
+        'AGENT_REFUSED',
+        `${what} does not fit into the agent's resources: ${missing}`,
+        'start the agent with the resources it had, or with a new work directory',
+      ),
+    );
+  };
+  const listed = new Set<string>();
+  for (const [i, { frameworkId, task, state }] of registration.tasks.entries()) {
+    const key = heldKey(frameworkId, task.taskId);
+    listed.add(key);
+    if (isTerminal(state)) continue;
+    const mine = view.frameworks.get(frameworkId)?.tasks.get(task.taskId);
+    const booked =
+      known === undefined ? undefined : mine?.agentId === known.id && mine.holds ? mine : known.held.get(key);
+    take(`register.tasks[${i}]`, `task ${task.taskId}`, booked?.resources ?? toBag(task.resources).bag);
+  }
+  for (const task of known?.tasks ?? []) {
+    if (task.holds && !isTerminal(task.state) && !listed.has(heldKey(task.frameworkId, task.id)))
+      take('register.tasks', `task ${task.id}`, task.resources);
+  }
+  for (const [i, { executor }] of registration.executors.entries()) {
+    take(`register.executors[${i}]`, `executor ${executor.executorId}`, toBag(executor.resources).bag);
+  }
+  return problems;
+}
+
+function refuse(peerId: number, problems: readonly Problem[]): Decision {
+  return new Draft()
+    .toAgentPeer(peerId, { type: 'REFUSED', problems })
+    .close(peerId, closeCodes.policy, 'registration refused');
+}

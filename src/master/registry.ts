@@ -1,0 +1,116 @@
+// The registry: the little that must outlive a master, as records of the store. In: frameworks and agents. Out: writes, and at start the changes that rebuild them.
+import type { AgentId, FrameworkId } from '../base/ids.js';
+import type { AgentInfo, FrameworkInfo } from '../protocol/entities.js';
+import { toBag } from '../resources/index.js';
+import type { Store, StoreChange } from '../store/store.js';
+import type { Change } from './changes.js';
+import type { MasterOptions } from './options.js';
+import type { Moment } from './state.js';
+
+const frameworkPrefix = 'framework/';
+const completedPrefix = 'completed-framework/';
+const agentPrefix = 'agent/';
+
+/** One framework that may come back. */
+interface FrameworkEntry {
+  readonly epoch: number;
+  readonly info: FrameworkInfo & { readonly id: FrameworkId };
+}
+
+/** One agent. */
+type AgentEntry =
+  | { readonly epoch: number; readonly state: 'ADMITTED'; readonly info: AgentInfo }
+  | { readonly epoch: number; readonly state: 'UNREACHABLE'; readonly info: AgentInfo; readonly sinceMs: number }
+  | { readonly epoch: number; readonly state: 'GONE'; readonly sinceMs: number };
+
+/** Makes the writes; each record carries the epoch of the master that wrote it. */
+export class Registry {
+  readonly #epoch: number;
+
+  constructor(epoch: number) {
+    this.#epoch = epoch;
+  }
+
+  frameworkKept(info: FrameworkInfo & { readonly id: FrameworkId }): StoreChange[] {
+    const value: FrameworkEntry = { epoch: this.#epoch, info };
+    return [{ key: frameworkPrefix + info.id, value }];
+  }
+
+  /** Its id is not used again; the oldest of those remembered is forgotten by `forgotten`. */
+  frameworkEnded(info: FrameworkInfo & { readonly id: FrameworkId }, forgotten?: FrameworkId): StoreChange[] {
+    const value: FrameworkEntry = { epoch: this.#epoch, info };
+    return [
+      { key: frameworkPrefix + info.id, remove: true },
+      { key: completedPrefix + info.id, value },
+      ...(forgotten === undefined ? [] : [{ key: completedPrefix + forgotten, remove: true } as const]),
+    ];
+  }
+
+  frameworkForgotten(id: FrameworkId): StoreChange[] {
+    return [{ key: frameworkPrefix + id, remove: true }];
+  }
+
+  agentAdmitted(id: AgentId, info: AgentInfo): StoreChange[] {
+    const value: AgentEntry = { epoch: this.#epoch, state: 'ADMITTED', info };
+    return [{ key: agentPrefix + id, value }];
+  }
+
+  agentUnreachable(id: AgentId, info: AgentInfo, sinceMs: number): StoreChange[] {
+    const value: AgentEntry = { epoch: this.#epoch, state: 'UNREACHABLE', info, sinceMs };
+    return [{ key: agentPrefix + id, value }];
+  }
+
+  agentRemoved(id: AgentId): StoreChange[] {
+    return [{ key: agentPrefix + id, remove: true }];
+  }
+}
+
+/**
+ * What the registry holds, as changes to an empty state. Frameworks get at least the re-registration time to come back; agents that do not
+ * come back in theirs become unreachable.
+ */
+export function recoverRegistry(store: Store, masterId: string, options: MasterOptions, at: Moment): Change[] {
+  const changes: Change[] = [];
+  let frameworks = 0;
+  let agents = 0;
+  for (const { key, value } of store.load(frameworkPrefix)) {
+    const { info } = value as FrameworkEntry;
+    frameworks = Math.max(frameworks, numberAfter(masterId, '-', key.slice(frameworkPrefix.length)));
+    const graceMs = Math.max(info.failoverTimeoutMs ?? 0, options.frameworkReregisterTimeoutMs);
+    changes.push({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
+  }
+  for (const { key, value } of store.load(completedPrefix)) {
+    const { info } = value as FrameworkEntry;
+    frameworks = Math.max(frameworks, numberAfter(masterId, '-', key.slice(completedPrefix.length)));
+    changes.push({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs });
+    changes.push({
+      type: 'FRAMEWORK_ENDED',
+      frameworkId: info.id,
+      why: 'ended under an earlier master',
+      wallMs: at.wallMs,
+    });
+  }
+  for (const { key, value } of store.load(agentPrefix)) {
+    const agentId = key.slice(agentPrefix.length);
+    const entry = value as AgentEntry;
+    agents = Math.max(agents, numberAfter(masterId, '-S', agentId));
+    if (entry.state === 'GONE') {
+      changes.push({ type: 'AGENT_GONE', agentId });
+      continue;
+    }
+    const { bag } = toBag(entry.info.resources);
+    const away = entry.state === 'UNREACHABLE' ? { unreachableAtMs: entry.sinceMs } : {};
+    changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bag, ...away });
+  }
+  for (let i = 0; i < frameworks; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'FRAMEWORK' });
+  for (let i = 0; i < agents; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'AGENT' });
+  return changes;
+}
+
+// A master that starts again under its old id goes on counting where it stopped.
+function numberAfter(masterId: string, separator: string, id: string): number {
+  const prefix = masterId + separator;
+  if (!id.startsWith(prefix)) return 0;
+  const digits = id.slice(prefix.length);
+  return /^\d+$/.test(digits) ? Number(digits) + 1 : 0;
+}

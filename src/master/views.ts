@@ -1,0 +1,216 @@
+// The master's state as operators see it: snapshots, and a feed of changes that begins with one. In: state. Out: plain data, nothing shared.
+import type { Allocator, RoleUse } from '../allocator/allocator.js';
+import type { Problem } from '../base/errors.js';
+import type { Role } from '../base/ids.js';
+import type {
+  AgentView,
+  ClusterEvent,
+  FrameworkView,
+  OfferView,
+  OperatorCall,
+  RoleView,
+  StateView,
+  TaskView,
+} from '../protocol/operator-api.js';
+import type { MasterInfo } from '../protocol/entities.js';
+import type { TaskState } from '../protocol/task-state.js';
+import type { Bag } from '../resources/index.js';
+import { add, emptyBag, fromBag, sum } from '../resources/index.js';
+import type { AgentRecord, ClusterView, FrameworkRecord, OfferRecord, TaskRecord } from './state.js';
+
+/** What the HTTP server may ask of a master. */
+export interface MasterViews {
+  readonly master: MasterInfo;
+  state(): StateView;
+  agents(): AgentView[];
+  frameworks(): FrameworkView[];
+  completedFrameworks(): FrameworkView[];
+  roles(): RoleView[];
+  /** Live tasks, tasks of unreachable agents, and ended ones that are not acknowledged. */
+  tasks(): TaskView[];
+  completedTasks(): TaskView[];
+  offers(): OfferView[];
+  /** Calls `listener` with a SNAPSHOT at once and with every later change, until the returned function is called. */
+  subscribe(listener: (event: ClusterEvent) => void): () => void;
+}
+
+/** Where operators' calls go. `answer` is called once; no problems mean it is done. */
+export interface OperatorDesk {
+  operate(call: OperatorCall, answer: (problems: readonly Problem[]) => void): void;
+}
+
+export interface StateViewSource {
+  readonly view: ClusterView;
+  readonly allocator: Allocator;
+  readonly startedAtMs: number;
+  readonly nowMs: number;
+}
+
+export function stateView(source: StateViewSource): StateView {
+  const { view, allocator } = source;
+  return {
+    master: view.master,
+    startedAtMs: source.startedAtMs,
+    policy: allocator.policy,
+    flags: { ...view.options },
+    agents: agentViews(view),
+    frameworks: frameworkViews(view),
+    completedFrameworks: completedFrameworkViews(view),
+    roles: roleViews(view, allocator),
+    tasks: taskViews(view),
+    completedTasks: completedTaskViews(view),
+    offers: offerViews(view, source.nowMs),
+  };
+}
+
+export function agentViews(view: ClusterView): AgentView[] {
+  return Array.from(view.agents.values(), agentView);
+}
+
+export function frameworkViews(view: ClusterView): FrameworkView[] {
+  const used = usedByFramework(view);
+  return Array.from(view.frameworks.values(), framework => frameworkView(framework, used.get(framework.id)));
+}
+
+export function completedFrameworkViews(view: ClusterView): FrameworkView[] {
+  const used = usedByFramework(view);
+  return Array.from(view.completedFrameworks.values(), framework => frameworkView(framework, used.get(framework.id)));
+}
+
+export function roleViews(view: ClusterView, allocator: Allocator): RoleView[] {
+  const offered = new Map<Role, Bag>();
+  for (const offer of view.offers.values())
+    offered.set(offer.role, add(offered.get(offer.role) ?? emptyBag, offer.resources));
+  const used = new Map<Role, Bag>();
+  for (const agent of view.agents.values()) {
+    for (const task of agent.tasks)
+      if (task.holds) used.set(task.role, add(used.get(task.role) ?? emptyBag, task.resources));
+    for (const executor of agent.executors.values())
+      used.set(executor.role, add(used.get(executor.role) ?? emptyBag, executor.resources));
+  }
+  return allocator.roles().map((role: RoleUse) => ({
+    name: role.role,
+    weight: role.weight,
+    frameworks: role.frameworks,
+    used: fromBag(used.get(role.role) ?? emptyBag),
+    offered: fromBag(offered.get(role.role) ?? emptyBag),
+    share: role.share,
+  }));
+}
+
+export function taskViews(view: ClusterView): TaskView[] {
+  const found: TaskView[] = [];
+  for (const framework of view.frameworks.values()) {
+    for (const task of framework.tasks.values()) found.push(taskView(view, framework, task));
+    for (const task of framework.unreachable.values()) found.push(taskView(view, framework, task));
+  }
+  return found;
+}
+
+export function completedTaskViews(view: ClusterView): TaskView[] {
+  const found: TaskView[] = [];
+  for (const framework of [...view.completedFrameworks.values(), ...view.frameworks.values()]) {
+    for (const task of framework.completed.values()) found.push(taskView(view, framework, task));
+  }
+  return found;
+}
+
+export function offerViews(view: ClusterView, nowMs: number): OfferView[] {
+  return Array.from(view.offers.values(), offer => ({
+    id: offer.id,
+    frameworkId: offer.frameworkId,
+    frameworkName: view.frameworks.get(offer.frameworkId)?.info.name ?? '',
+    agentId: offer.agentId,
+    hostname: view.agents.get(offer.agentId)?.info.hostname ?? '',
+    role: offer.role,
+    resources: fromBag(offer.resources),
+    ageMs: nowMs - offer.madeAtMs,
+  }));
+}
+
+export function agentView(agent: Readonly<AgentRecord>): AgentView {
+  let used = sum(Array.from(agent.executors.values(), executor => executor.resources));
+  let tasks = 0;
+  for (const task of agent.tasks) {
+    if (!task.holds) continue;
+    tasks += 1;
+    used = add(used, task.resources);
+  }
+  return {
+    id: agent.id,
+    hostname: agent.info.hostname,
+    port: agent.info.port,
+    liveness: agent.state === 'RECOVERED' ? 'DISCONNECTED' : agent.state,
+    total: fromBag(agent.total),
+    used: fromBag(used),
+    offered: fromBag(sum(Array.from(agent.offers, (offer: OfferRecord) => offer.resources))),
+    free: fromBag(agent.free),
+    attributes: agent.info.attributes,
+    containerizers: agent.info.containerizers,
+    version: agent.info.version,
+    tasks,
+    registeredAtMs: agent.registeredAtMs,
+  };
+}
+
+/** `used`: what its tasks and executors hold; summed over the tasks it knows when absent. */
+export function frameworkView(framework: Readonly<FrameworkRecord>, used?: Bag): FrameworkView {
+  const { info } = framework;
+  const tasks: { [state in TaskState]?: number } = {};
+  let held = emptyBag;
+  for (const task of framework.tasks.values()) {
+    tasks[task.state] = (tasks[task.state] ?? 0) + 1;
+    if (used === undefined && task.holds) held = add(held, task.resources);
+  }
+  for (const task of framework.unreachable.values()) tasks[task.state] = (tasks[task.state] ?? 0) + 1;
+  return {
+    id: framework.id,
+    name: info.name,
+    ...(info.user === undefined ? {} : { user: info.user }),
+    ...(info.hostname === undefined ? {} : { hostname: info.hostname }),
+    ...(info.webuiUrl === undefined ? {} : { webuiUrl: info.webuiUrl }),
+    ...(info.principal === undefined ? {} : { principal: info.principal }),
+    roles: info.roles,
+    suppressedRoles: [...framework.suppressed],
+    capabilities: info.capabilities ?? [],
+    labels: info.labels ?? {},
+    state: framework.state,
+    failoverTimeoutMs: info.failoverTimeoutMs ?? 0,
+    used: fromBag(used ?? held),
+    offered: fromBag(sum(Array.from(framework.offers, offer => offer.resources))),
+    tasks,
+    offers: framework.offers.size,
+    registeredAtMs: framework.registeredAtMs,
+  };
+}
+
+export function taskView(view: ClusterView, framework: Readonly<FrameworkRecord>, task: TaskRecord): TaskView {
+  const agent = view.agents.get(task.agentId);
+  return {
+    id: task.id,
+    name: task.info.name,
+    frameworkId: task.frameworkId,
+    frameworkName: framework.info.name,
+    agentId: task.agentId,
+    hostname: agent?.info.hostname ?? '',
+    agentPort: agent?.info.port ?? 0,
+    role: task.role,
+    state: task.state,
+    resources: task.info.resources,
+    labels: task.info.labels ?? {},
+    ...(task.last?.healthy === undefined ? {} : { healthy: task.last.healthy }),
+    ...(task.groupId === undefined ? {} : { groupId: task.groupId }),
+    launchedAtMs: task.launchedAtMs,
+    statuses: task.history,
+  };
+}
+
+function usedByFramework(view: ClusterView): Map<string, Bag> {
+  const used = new Map<string, Bag>();
+  const count = (id: string, resources: Bag): void => void used.set(id, add(used.get(id) ?? emptyBag, resources));
+  for (const agent of view.agents.values()) {
+    for (const task of agent.tasks) if (task.holds) count(task.frameworkId, task.resources);
+    for (const executor of agent.executors.values()) count(executor.frameworkId, executor.resources);
+  }
+  return used;
+}
