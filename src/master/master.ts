@@ -57,7 +57,7 @@ import { masterDefaults } from './options.js';
 import { recoverRegistry, Registry } from './registry.js';
 import type { AgentSession, SchedulerSession } from './sessions.js';
 import { joinParts, Sessions } from './sessions.js';
-import type { FrameworkRecord, Moment } from './state.js';
+import type { ClusterView, FrameworkRecord, Moment } from './state.js';
 import { ClusterState } from './state.js';
 import type { MasterViews, OperatorDesk } from './views.js';
 import {
@@ -138,359 +138,9 @@ export class Master implements OperatorDesk {
     }
   }
 
-  /** A scheduler connected. */
-  acceptScheduler(peer: Peer<SchedulerEvent>): PeerHandler<ValidatedSchedulerCall> {
-    const session = this.#sessions.addScheduler(peer);
-    return {
-      onMessage: call => {
-        if (session.closed) return;
-        this.#counts.call('scheduler', call.type);
-        this.#turn(() => this.#decideSchedulerCall(session, call));
-      },
-      onInvalid: (problems, callId) => {
-        if (session.closed) return;
-        this.#counts.invalid('scheduler');
-        this.#env.log.warn('invalid scheduler call', { remote: peer.remote, problems });
-        if (callId !== undefined) peer.send({ type: 'ANSWERED', callId, problems });
-        const fatal = session.frameworkId === undefined && !session.waiting;
-        if (fatal || callId === undefined) peer.send({ type: 'ERROR', problems, fatal });
-        if (fatal) this.#sessions.close(peer.id, closeCodes.policy, 'not a valid subscription');
-      },
-      onEnd: end => {
-        session.closed = true;
-        this.#turn(() => {
-          this.#sessions.remove(peer.id);
-          const framework = this.#subscribed(session);
-          if (framework === undefined) return nothing;
-          this.#env.log.info('framework disconnected', { framework: framework.id, code: end.code, reason: end.reason });
-          return decideSchedulerLost(this.#state, this.#registry, framework, this.#moment());
-        });
-      },
-    };
-  }
-
-  /** An agent connected. */
-  acceptAgent(peer: Peer<AgentEvent>): PeerHandler<AgentCall> {
-    const session = this.#sessions.addAgent(peer);
-    return {
-      onMessage: call => {
-        if (session.closed) return;
-        this.#counts.call('agent', call.type);
-        this.#turn(() => this.#decideAgentCall(session, call));
-      },
-      onInvalid: problems => {
-        if (session.closed) return;
-        this.#counts.invalid('agent');
-        this.#env.log.warn('invalid agent message', { remote: peer.remote, agent: session.agentId, problems });
-        if (session.agentId !== undefined || session.waiting) return;
-        peer.send({ type: 'REFUSED', problems });
-        this.#sessions.close(peer.id, closeCodes.policy, 'not a valid registration');
-      },
-      onEnd: end => {
-        session.closed = true;
-        this.#turn(() => {
-          this.#sessions.remove(peer.id);
-          const agent = session.agentId === undefined ? undefined : this.#state.agents.get(session.agentId);
-          if (agent?.peerId !== peer.id) return nothing;
-          this.#env.log.info('agent disconnected', { agent: agent.id, code: end.code, reason: end.reason });
-          return decideAgentLost(this.#state, agent, this.#moment());
-        });
-      },
-    };
-  }
-
-  operate(call: OperatorCall, answer: (problems: readonly Problem[]) => void): void {
-    if (this.#closed) {
-      answer([problem('', 'DISCONNECTED', 'this master has stopped', 'ask the leading master')]);
-      return;
-    }
-    this.#counts.call('operator', call.type);
-    const ticket = this.#nextTicket;
-    this.#nextTicket += 1;
-    this.#operatorAnswers.set(ticket, answer);
-    this.#turn(() => decideOperator(this.#state, this.#registry, call, ticket));
-  }
-
-  /** Brings the gauges up to date; call before metrics are rendered. */
-  refreshMetrics(): void {
-    this.#counts.refresh(this.#state);
-  }
-
-  /** Ends every session and timer. Nothing that comes later has an effect. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#expiry?.cancel();
-    this.#reregistration?.cancel();
-    for (const timer of this.#failovers.values()) timer.cancel();
-    this.#failovers.clear();
-    this.#liveness.close();
-    this.#heartbeats.close();
-    this.#allocator.close();
-    this.#feed.close();
-    for (const answer of this.#operatorAnswers.values())
-      answer([problem('', 'DISCONNECTED', 'this master has stopped')]);
-    this.#operatorAnswers.clear();
-    this.#sessions.closeAll(closeCodes.goingAway, 'the master stops');
-  }
-
-  // One message, one turn: what comes up meanwhile waits until the turn is over.
-  #turn(decide: () => Decision): void {
-    if (this.#closed) return;
-    if (this.#busy) {
-      this.#waiting.push(decide);
-      return;
-    }
-    this.#busy = true;
-    try {
-      for (let next: (() => Decision) | undefined = decide; next !== undefined; next = this.#waiting.shift())
-        this.#carryOut(next());
-    } finally {
-      this.#busy = false;
-    }
-  }
-
-  // Changes first, so that no effect tells of a state that is not there; closes after the messages that explain them; writes last.
-  #carryOut(decision: Decision): void {
-    const { changes, effects } = decision;
-    for (const change of changes) {
-      applyChange(this.#state, this.#allocator, change);
-      this.#follow(change);
-      if (this.#feed.heard) this.#feed.tell(change);
-    }
-    for (const effect of effects) this.#speak(effect);
-    if (effects.length === 0) return;
-    for (const effect of effects) {
-      if (effect.type === 'CLOSE_PEER') this.#sessions.close(effect.peerId, effect.code, effect.reason);
-    }
-    for (const effect of effects) {
-      if (effect.type === 'STORE') this.#write(effect);
-    }
-  }
-
-  #speak(effect: Effect): void {
-    switch (effect.type) {
-      case 'TO_FRAMEWORK': {
-        const peerId = this.#state.frameworks.get(effect.frameworkId)?.peerId;
-        if (peerId !== undefined) this.#sessions.toScheduler(peerId, effect.event);
-        return;
-      }
-      case 'TO_AGENT':
-        this.#toAgent(effect.agentId, effect.event);
-        return;
-      case 'TO_SCHEDULER_PEER':
-        this.#sessions.toScheduler(effect.peerId, effect.event);
-        return;
-      case 'TO_AGENT_PEER':
-        this.#sessions.toAgent(effect.peerId, effect.event);
-        return;
-      case 'ANSWER_OPERATOR': {
-        const answer = this.#operatorAnswers.get(effect.ticket);
-        this.#operatorAnswers.delete(effect.ticket);
-        answer?.(effect.problems);
-        return;
-      }
-      case 'CLOSE_PEER':
-      case 'STORE':
-        return;
-      default:
-        assertNever(effect, 'effect');
-    }
-  }
-
-  #write(effect: Extract<Effect, { type: 'STORE' }>): void {
-    this.#store.write(effect.changes, error => {
-      if (this.#closed) return;
-      if (error !== undefined) {
-        this.#env.log.error('the registry could not be written; the master stops', { error: error.message });
-        this.close();
-        this.#onStoreFailure?.(error);
-        return;
-      }
-      const { next } = effect;
-      if (next !== undefined) this.#turn(() => this.#decideDurable(next));
-    });
-  }
-
-  // What timers, sessions and counters have to do with a change.
-  #follow(change: Change): void {
-    this.#counts.change(change);
-    switch (change.type) {
-      case 'OFFER_MADE':
-        this.#armExpiry();
-        return;
-      case 'FRAMEWORK_ADDED':
-        if (change.failoverAtMs !== undefined) this.#armFailover(change.info.id, change.failoverAtMs);
-        return;
-      case 'FRAMEWORK_CONNECTED': {
-        this.#disarmFailover(change.frameworkId);
-        const session = this.#sessions.get(change.peerId);
-        if (session?.kind !== 'SCHEDULER') return;
-        session.frameworkId = change.frameworkId;
-        session.waiting = false;
-        this.#heartbeats.add(session);
-        this.#env.log.info('framework subscribed', { framework: change.frameworkId, remote: session.peer.remote });
-        return;
-      }
-      case 'FRAMEWORK_DISCONNECTED':
-        this.#armFailover(change.frameworkId, change.failoverAtMs);
-        return;
-      case 'FRAMEWORK_ENDED':
-        this.#disarmFailover(change.frameworkId);
-        this.#env.log.info('framework ended', { framework: change.frameworkId, why: change.why });
-        return;
-      case 'AGENT_CONNECTED': {
-        const session = this.#sessions.get(change.peerId);
-        if (session?.kind === 'AGENT') {
-          session.agentId = change.agentId;
-          session.waiting = false;
-        }
-        this.#liveness.watch(change.agentId);
-        this.#env.log.info('agent registered', { agent: change.agentId, hostname: change.info.hostname });
-        return;
-      }
-      case 'AGENT_UNREACHABLE':
-        this.#liveness.unwatch(change.agentId);
-        this.#env.log.warn('agent unreachable', { agent: change.agentId });
-        return;
-      case 'AGENT_REMOVED':
-        this.#liveness.unwatch(change.agentId);
-        this.#env.log.info('agent removed', { agent: change.agentId, why: change.why });
-        return;
-      default:
-    }
-  }
-
-  #decideSchedulerCall(session: SchedulerSession, call: ValidatedSchedulerCall): Decision {
-    const peerId = session.peer.id;
-    const state = this.#state;
-    if (call.type === 'SUBSCRIBE') {
-      if (session.frameworkId !== undefined || session.waiting) {
-        return complain(
-          peerId,
-          call.callId,
-          problem('', 'ALREADY_SUBSCRIBED', 'this connection has a subscription already', 'open another connection'),
-        );
-      }
-      session.waiting = true;
-      return decideSubscribe(state, this.#registry, peerId, call, this.#moment());
-    }
-    const framework = this.#subscribed(session);
-    if (framework === undefined) {
-      return complain(
-        peerId,
-        call.callId,
-        problem(
-          '',
-          'NOT_SUBSCRIBED',
-          `${call.type} came without a subscription`,
-          'send SUBSCRIBE first and wait for SUBSCRIBED',
-        ),
-      );
-    }
-    switch (call.type) {
-      case 'ACCEPT':
-        return decideAccept(state, framework, peerId, call, this.#moment());
-      case 'ACKNOWLEDGE':
-        return decideAcknowledge(state, framework, peerId, call);
-      case 'DECLINE':
-        return decideDecline(state, framework, peerId, call);
-      case 'REVIVE':
-      case 'SUPPRESS':
-        return decideDemand(framework, peerId, call);
-      case 'KILL':
-        return decideKill(state, framework, peerId, call, this.#moment());
-      case 'SHUTDOWN':
-      case 'MESSAGE':
-        return decideToExecutor(state, framework, peerId, call);
-      case 'RECONCILE':
-        return decideReconcile(state, framework, peerId, call, this.#moment());
-      case 'REQUEST':
-        return decideRequest(framework, peerId, call);
-      case 'UPDATE_FRAMEWORK':
-        return decideUpdateFramework(state, this.#registry, framework, peerId, call);
-      case 'TEARDOWN':
-        return decideEndFramework(state, this.#registry, framework, {
-          by: 'SCHEDULER',
-          peerId,
-          ...(call.callId === undefined ? {} : { callId: call.callId }),
-        });
-      default:
-        return assertNever(call, 'scheduler call');
-    }
-  }
-
-  #decideAgentCall(session: AgentSession, call: AgentCall): Decision {
-    if (call.type === 'REGISTER') return this.#decideRegisterPart(session, call);
-    const agent = session.agentId === undefined ? undefined : this.#state.agents.get(session.agentId);
-    // Before registration, or replaced by a newer connection of the same agent.
-    if (agent?.peerId !== session.peer.id) return nothing;
-    switch (call.type) {
-      case 'STATUS_UPDATE':
-        return decideStatusUpdate(this.#state, agent, call);
-      case 'PONG':
-        this.#liveness.pong(agent.id);
-        return nothing;
-      case 'EXECUTOR_EXITED':
-        return decideExecutorExited(this.#state, agent, call);
-      case 'MESSAGE':
-        return decideExecutorMessage(this.#state, agent, call);
-      case 'UNREGISTER':
-        return decideUnregister(this.#registry, agent, call);
-      default:
-        return assertNever(call, 'agent call');
-    }
-  }
-
-  #decideRegisterPart(session: AgentSession, call: Extract<AgentCall, { type: 'REGISTER' }>): Decision {
-    const peerId = session.peer.id;
-    const wrongId = session.agentId !== undefined && call.agentId !== session.agentId;
-    if (session.waiting || wrongId) {
-      const why = wrongId
-        ? `this connection is of agent ${session.agentId}`
-        : 'a registration over this connection is under way';
-      return {
-        changes: [],
-        effects: [
-          {
-            type: 'TO_AGENT_PEER',
-            peerId,
-            event: {
-              type: 'REFUSED',
-              problems: [problem('register', 'AGENT_REFUSED', why, 'connect again to register')],
-            },
-          },
-          { type: 'CLOSE_PEER', peerId, code: closeCodes.policy, reason: why },
-        ],
-      };
-    }
-    const { type: _type, more, ...part } = call;
-    const registration: Registration = joinParts(session.parts, part);
-    session.parts = more ? registration : undefined;
-    if (more) return nothing;
-    session.waiting = true;
-    return decideRegister(this.#state, this.#registry, peerId, registration, this.#moment());
-  }
-
-  #onGrants(batch));
-    this.#liveness = new AgentLiveness(
-      env.clock,
-      { periodMs: options.agentPingTimeoutMs, missesMax: options.agentPingMissesMax },
-      id => this.#toAgent(id, { type: 'PING' }),
-      id => this.#agentSilent(id),
-    );
-    this.#heartbeats = new PeriodicQueue(env.clock, options.heartbeatIntervalMs, session => {
-      if (session.closed) return false;
-      session.peer.send({ type: 'HEARTBEAT' });
-      return true;
-    });
-    const startedAtMs = env.clock.wallMs();
-    this.views = this.#makeViews(startedAtMs);
-    const recovered = recoverRegistry(parts.store, parts.info.id, options, this.#moment());
-    this.#turn(() => ({ changes: recovered, effects: [] }));
-    if (this.#state.agentsRecovering > 0) {
-      this.#reregistration = env.clock.after(options.agentReregisterTimeoutMs, () => this.#agentsStayedAway());
-    }
+  /** What it knows, for simulators and tests that check it; to be read only. */
+  get view(): ClusterView {
+    return this.#state;
   }
 
   /** A scheduler connected. */
@@ -827,23 +477,23 @@ export class Master implements OperatorDesk {
     return decideRegister(this.#state, this.#registry, peerId, registration, this.#moment());
   }
 
-  #decideDurable(then: Durable): Decision {
+  #decideDurable(step: Durable): Decision {
     const at = this.#moment();
-    switch (then.type) {
+    switch (step.type) {
       case 'FRAMEWORK_STORED':
-        return decideSubscribed(this.#state, this.#registry, then, this.#sessions.isOpen(then.peerId), at);
+        return decideSubscribed(this.#state, this.#registry, step, this.#sessions.isOpen(step.peerId), at);
       case 'FRAMEWORK_CHANGE_STORED':
-        return decideFrameworkChanged(this.#state, then);
+        return decideFrameworkChanged(this.#state, step);
       case 'FRAMEWORK_END_STORED':
-        return decideFrameworkEnded(this.#state, this.#registry, then, at);
+        return decideFrameworkEnded(this.#state, this.#registry, step, at);
       case 'AGENT_STORED':
-        return decideRegistered(this.#state, this.#registry, then, this.#sessions.isOpen(then.peerId), at);
+        return decideRegistered(this.#state, this.#registry, step, this.#sessions.isOpen(step.peerId), at);
       case 'AGENT_UNREACHABLE_STORED':
-        return decideAgentUnreachable(this.#state, then, at);
+        return decideAgentUnreachable(this.#state, step, at);
       case 'AGENT_REMOVAL_STORED':
-        return decideAgentRemoved(this.#state, then, at);
+        return decideAgentRemoved(this.#state, step, at);
       default:
-        return assertNever(then, 'durable step');
+        return assertNever(step, 'durable step');
     }
   }
 
