@@ -1,0 +1,259 @@
+// Allocation cycles by agents × frameworks: the workloads of Mesos's hierarchical_allocator_tests, all frameworks in one role. Out: rows.
+import { performance } from 'node:perf_hooks';
+import { pathToFileURL } from 'node:url';
+import type { AllocatorAgent, AllocatorFramework, Grant, HierarchicalAllocator } from '../../src/allocator/index.js';
+import { createAllocator } from '../../src/allocator/index.js';
+import { randomIds } from '../../src/env/ids.js';
+import { silentLogger } from '../../src/env/log.js';
+import { silentMetrics } from '../../src/env/metrics.js';
+import { seededRandom } from '../../src/env/random.js';
+import { VirtualClock } from '../../src/env/virtual-clock.js';
+import { bagOf } from '../../src/resources/index.js';
+import type { Bag, Range } from '../../src/resources/index.js';
+
+export interface BenchRow {
+  readonly name: string;
+  readonly params: { readonly [name: string]: number | string };
+  readonly value: number;
+  readonly unit: string;
+}
+
+export interface BenchOptions {
+  /** Few and small sizes, to see that it runs. */
+  readonly quick?: boolean;
+  /** Instead of the usual ones. */
+  readonly sizes?: readonly Size[];
+}
+
+export type Size = readonly [agents: number, frameworks: number];
+
+/** All allocator workloads. */
+export async function bench(options: BenchOptions = {}): Promise<BenchRow[]> {
+  const quick = options.quick === true;
+  const sizes = options.sizes ?? (quick ? quickSizes : matrix);
+  // Brings the hot paths to their final machine code, so that the first rows are not those of the interpreter.
+  cycles([1000, 50]);
+  const rows: BenchRow[] = [];
+  for (const size of sizes) rows.push(...cycles(size));
+  for (const size of sizes) rows.push(...suppressOffers(size));
+  for (const size of sizes) rows.push(...addAndUpdate(size));
+  for (const size of options.sizes ?? (quick ? quickSizes : declineSizes)) rows.push(...declineOffers(size));
+  return rows;
+}
+
+const quickSizes: readonly Size[] = [
+  [1000, 1],
+  [1000, 200],
+];
+const matrix: readonly Size[] = [1000, 5000, 10_000, 20_000, 50_000].flatMap(agents =>
+  [1, 50, 200, 1000, 2000].map((frameworks): Size => [agents, frameworks]),
+);
+// Everybody refuses everything: agents × frameworks filters have to be set one by one, so not the whole matrix.
+const declineSizes: readonly Size[] = [
+  [1000, 50],
+  [1000, 200],
+  [5000, 200],
+  [10_000, 200],
+  [10_000, 1000],
+  [20_000, 2000],
+];
+
+/** One offer per agent: the time of a whole cycle, median and worst. */
+function cycles([agents, frameworks]: Size): BenchRow[] {
+  const world = new World(frameworks);
+  world.addAgents(agents);
+  const times: number[] = [];
+  for (let round = 0; round < 7; round += 1) {
+    times.push(world.cycle());
+    world.expectGrants(agents);
+    world.declineAll(0);
+  }
+  return row('allocator/cycle', { agents, frameworks }, times);
+}
+
+/** Five rounds, in each of which another fifth of the frameworks suppresses; the last ones find nobody. */
+function suppressOffers([agents, frameworks]: Size): BenchRow[] {
+  const world = new World(frameworks);
+  world.addAgents(agents);
+  world.cycle();
+  const rows: BenchRow[] = [];
+  for (let round = 1; round <= 5; round += 1) {
+    world.suppress(Math.floor((frameworks * (round - 1)) / 5), Math.floor((frameworks * round) / 5));
+    world.declineAll(0);
+    rows.push(
+      ...row('allocator/SuppressOffers', { agents, frameworks, suppressed: `${round * 20}%` }, [world.cycle()]),
+    );
+  }
+  return rows;
+}
+
+/** Agents come one per turn, under load (each with a framework's tasks); then each gets 10 more cpus. */
+function addAndUpdate([agents, frameworks]: Size): BenchRow[] {
+  const world = new World(frameworks);
+  const infos = Array.from({ length: agents }, (_, i) => agentOf(`agent-${i}`, smallTotal));
+  const used = infos.map(({ id }, i) => [usedBy(i % frameworks, id, smallUsed)]);
+  const bigger = infos.map(info => ({ ...info, total: smallMore }));
+  const { allocator, clock } = world;
+  const add = timed(() => {
+    for (let i = 0; i < agents; i += 1) {
+      allocator.addAgent(infos[i] as AllocatorAgent, used[i] as Grant[]);
+      clock.advance(0);
+    }
+  });
+  world.expectGrants(agents);
+  const update = timed(() => {
+    for (let i = 0; i < agents; i += 1) {
+      allocator.updateAgent(bigger[i] as AllocatorAgent);
+      clock.advance(0);
+    }
+  });
+  const together = new World(frameworks);
+  const atOnce = timed(() => {
+    for (let i = 0; i < agents; i += 1) together.allocator.addAgent(infos[i] as AllocatorAgent, used[i] as Grant[]);
+    together.clock.advance(0);
+  });
+  together.expectGrants(agents);
+  return [
+    ...row('allocator/AddAndUpdateSlave add', { agents, frameworks, turns: 'each' }, [add]),
+    ...row('allocator/AddAndUpdateSlave add', { agents, frameworks, turns: 'one' }, [atOnce]),
+    ...row('allocator/AddAndUpdateSlave update', { agents, frameworks, turns: 'each' }, [update]),
+  ];
+}
+
+/** Everybody declines everything for good: the first cycles, those half way, and cycles that find everything filtered. */
+function declineOffers([agents, frameworks]: Size): BenchRow[] {
+  const world = new World(frameworks);
+  world.addAgents(agents);
+  const times: number[] = [];
+  let declines = 0;
+  for (let round = 0; round < frameworks; round += 1) {
+    times.push(world.cycle());
+    world.expectGrants(agents);
+    declines += world.declineAll(foreverMs);
+  }
+  const filtered: number[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    filtered.push(world.batch());
+    world.expectGrants(0);
+  }
+  const half = Math.floor(times.length / 2);
+  return [
+    ...row('allocator/DeclineOffers first', { agents, frameworks }, times.slice(0, 5)),
+    ...row('allocator/DeclineOffers half filtered', { agents, frameworks }, times.slice(half, half + 5)),
+    ...row('allocator/DeclineOffers all filtered', { agents, frameworks, filters: declines }, filtered),
+  ];
+}
+
+const foreverMs = 365 * 24 * 3_600_000;
+const role = 'role1';
+const portsTotal: readonly Range[] = [[31_000, 32_000]];
+const bigTotal = bagOf({ cpus: 24, mem: 4096, disk: 4096, ports: portsTotal });
+const bigUsed = bagOf({ cpus: 16, mem: 2014, disk: 1024, ports: fragments(16) });
+const smallTotal = bagOf({ cpus: 2, mem: 1024, disk: 4096, ports: portsTotal });
+const smallMore = bagOf({ cpus: 12, mem: 1024, disk: 4096, ports: portsTotal });
+const smallUsed = bagOf({ cpus: 1, mem: 128, disk: 1024, ports: fragments(4) });
+
+/** An allocator with `frameworks` frameworks, under virtual time, so that only its own work is measured. */
+class World {
+  readonly clock = new VirtualClock();
+  readonly allocator: HierarchicalAllocator;
+  readonly #frameworks: number;
+  #grants: Grant[] = [];
+
+  constructor(frameworks: number) {
+    const random = seededRandom(1);
+    const env = {
+      clock: this.clock,
+      random,
+      ids: randomIds(random.fork('ids')),
+      log: silentLogger,
+      metrics: silentMetrics,
+    };
+    this.allocator = createAllocator(env, {}, batch => {
+      for (const { grants } of batch) for (const grant of grants) this.#grants.push(grant);
+    });
+    this.#frameworks = frameworks;
+    for (let i = 0; i < frameworks; i += 1) this.allocator.addFramework(frameworkOf(i), []);
+    this.clock.advance(0);
+  }
+
+  addAgents(count: number): void {
+    for (let i = 0; i < count; i += 1) {
+      const id = `agent-${i}`;
+      this.allocator.addAgent(agentOf(id, bigTotal), [usedBy(i % this.#frameworks, id, bigUsed)]);
+    }
+  }
+
+  /** Milliseconds of the run that is due within the recovery interval. */
+  cycle(): number {
+    return timed(() => this.clock.advance(50));
+  }
+
+  /** Milliseconds of the next run over all agents. */
+  batch(): number {
+    return timed(() => this.clock.advance(1000));
+  }
+
+  declineAll(refuseMs: number): number {
+    const grants = this.#grants;
+    this.#grants = [];
+    for (const grant of grants) this.allocator.recover(grant, refuseMs);
+    return grants.length;
+  }
+
+  suppress(from: number, to: number): void {
+    for (let i = from; i < to; i += 1) this.allocator.suppress(`framework-${i}`);
+  }
+
+  /** A benchmark that does nothing is not one. */
+  expectGrants(count: number): void {
+    if (this.#grants.length !== count) throw new Error(`${this.#grants.length} grants, expected ${count}`);
+  }
+}
+
+function frameworkOf(i: number): AllocatorFramework {
+  return {
+    id: `framework-${i}`,
+    roles: [role],
+    suppressedRoles: [],
+    capabilities: [],
+    minAllocatable: {},
+    constraints: {},
+  };
+}
+
+function agentOf(id: string, total: Bag): AllocatorAgent {
+  return { id, hostname: id, total, attributes: {} };
+}
+
+function usedBy(framework: number, agentId: string, resources: Bag): Grant {
+  return { frameworkId: `framework-${framework}`, role, agentId, resources };
+}
+
+/** Every other port, from 31000 on. */
+function fragments(count: number): Range[] {
+  return Array.from({ length: count }, (_, i): Range => [31_000 + 2 * i, 31_000 + 2 * i]);
+}
+
+function timed(run: () => void): number {
+  const startedMs = performance.now();
+  run();
+  return performance.now() - startedMs;
+}
+
+function row(name: string, params: BenchRow['params'], timesMs: readonly number[]): BenchRow[] {
+  const sorted = timesMs.toSorted((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return [{ name, params, value: Math.round(median * 100) / 100, unit: 'ms' }];
+}
+
+// Alone: `node dist/test/bench/allocator.js [--quick] [AGENTSxFRAMEWORKS…]`.
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const given = process.argv.filter(arg => /^\d+x\d+$/.test(arg)).map(arg => arg.split('x').map(Number));
+  const sizes = given.map(([agents = 0, frameworks = 0]): Size => [agents, frameworks]);
+  const quick = process.argv.includes('--quick');
+  for (const { name, params, value, unit } of await bench({ quick, ...(sizes.length > 0 ? { sizes } : {}) })) {
+    const text = Object.entries(params).map(([key, amount]) => `${key}=${amount}`);
+    process.stdout.write(`${name.padEnd(38)} ${text.join(' ').padEnd(48)} ${String(value).padStart(10)} ${unit}\n`);
+  }
+}
