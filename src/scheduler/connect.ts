@@ -56,7 +56,7 @@ export function connect(options: ConnectOptions): Promise<Framework> {
     framework = new Framework(
       env,
       handler =>
-        open(env, options, handler, reason => {
+        openConnection(env, options, handler, reason => {
           failure = reason;
         }),
       frameworkOptions(options),
@@ -118,7 +118,8 @@ function frameworkOptions(options: ConnectOptions): FrameworkOptions {
   };
 }
 
-function open(
+/** The persistent session of a framework, for those who make a `Framework` without waiting for the master; `connect` waits. */
+export function openConnection(
   env: Env,
   options: ConnectOptions,
   handler: FrameworkConnectionHandler,

@@ -1,0 +1,124 @@
+// An agent of a world: the production component on a simulated host, with a disk that keeps its id. In: start, crash, pause. Out: history events.
+import { Agent } from '../agent/agent.js';
+import type { AgentOptions, MasterConnection, MasterHandler } from '../agent/options.js';
+import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
+import type { Attributes, FaultDomain } from '../protocol/entities.js';
+import { validateAgentEvent } from '../protocol/validate.js';
+import type { Resources } from '../resources/index.js';
+import { connectPersistently } from '../transport/reconnecting.js';
+import type { Script } from './behaviour.js';
+import { SimHost } from './containers.js';
+import type { SimDisk } from './disk.js';
+import { NodeProcess } from './node-process.js';
+import type { Surroundings } from './surroundings.js';
+
+/** How an agent is set up. */
+export interface AgentNodeOptions {
+  /** Default `{ cpus: 4, mem: 4096, disk: 10240, ports: [[31000, 31099]] }`. */
+  readonly resources?: Resources;
+  readonly attributes?: Attributes;
+  readonly domain?: FaultDomain;
+  readonly agent?: Partial<AgentOptions>;
+  /** What containers do there; see `behaviourOf` for what they do without. */
+  readonly script?: Script;
+}
+
+export const agentResourcesDefault: Resources = { cpus: 4, mem: 4096, disk: 10_240, ports: [[31_000, 31_099]] };
+
+/** One host and the agents that run on it, one process after another. */
+export class AgentNode {
+  readonly name: string;
+  readonly host: SimHost;
+  readonly disk: SimDisk;
+  readonly #world: Surroundings;
+  readonly #options: AgentNodeOptions;
+  #incarnation = 0;
+  #process: NodeProcess | undefined;
+  #agent: Agent | undefined;
+
+  constructor(world: Surroundings, name: string, disk: SimDisk, options: AgentNodeOptions = {}) {
+    this.#world = world;
+    this.name = name;
+    this.disk = disk;
+    this.#options = options;
+    this.host = new SimHost(
+      name,
+      world.clock,
+      {
+        started: container => world.emit({ type: 'CONTAINER_STARTED', node: name, container }),
+        ended: (container, exit) => world.emit({ type: 'CONTAINER_ENDED', node: name, container, exit }),
+      },
+      options.script,
+    );
+  }
+
+  get process(): NodeProcess | undefined {
+    return this.#process;
+  }
+
+  /** The component that runs, if one does. */
+  get agent(): Agent | undefined {
+    return this.#agent;
+  }
+
+  start(): void {
+    if (this.#process?.alive === true) return;
+    const world = this.#world;
+    this.#incarnation += 1;
+    const process = new NodeProcess(this.name, this.#incarnation, world);
+    this.#process = process;
+    world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: true });
+    const { env } = process;
+    const containerizer = this.host.containerizer(process);
+    const { resources, attributes, domain, agent } = this.#options;
+    this.#agent = new Agent(env, {
+      info: {
+        hostname: this.name,
+        port: 0,
+        resources: resources ?? agentResourcesDefault,
+        attributes: attributes ?? {},
+        ...(domain === undefined ? {} : { domain }),
+        containerizers: containerizer.types,
+        version: 'sim',
+      },
+      containerizer: world.mutations.containerizer?.(containerizer) ?? containerizer,
+      prober: this.host.prober(process),
+      sandboxRoot: `/sim/${this.name}`,
+      connect: handler => this.#connect(process, handler),
+      store: this.disk.open(env),
+      ...(agent === undefined ? {} : { options: agent }),
+      outcomes: { onShutdown: () => this.crash(), onFatal: () => this.crash() },
+    });
+  }
+
+  /** The agent and all it runs are gone at once. `tell`: its connection ends; else the master hears nothing. */
+  crash(tell = true): void {
+    if (this.#process?.alive !== true) return;
+    this.#process.kill();
+    this.#agent = undefined;
+    this.host.crash();
+    this.#world.network.local.crash(this.name, { tell });
+    this.disk.crash();
+    this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: false });
+  }
+
+  #connect(process: NodeProcess, handler: MasterHandler): MasterConnection {
+    return connectPersistently<AgentEvent, AgentCall>(
+      process.env,
+      {
+        dialer: process.dialer(this.#world.network.local.dialer(this.name)),
+        target: this.#world.masterUrls,
+        path: '/v1/agent',
+        kind: 'agent',
+        version: 'sim',
+        validate: validateAgentEvent,
+      },
+      {
+        onConnected: peer => handler.onConnected(peer),
+        onMessage: event => handler.onMessage(event),
+        onInvalid: problems => handler.onInvalid(problems),
+        onDisconnected: end => handler.onDisconnected(end),
+      },
+    );
+  }
+}

@@ -1,0 +1,39 @@
+// What a checker is: one invariant that watches a world. In: history events, the end of each step. Out: reports of what broke.
+import type { AgentId } from '../../base/ids.js';
+import type { ClusterView } from '../../master/state.js';
+import type { Bag } from '../../resources/index.js';
+import type { HistoryEvent } from '../history.js';
+import type { Sessions } from '../sessions.js';
+
+/** What checkers may look at. */
+export interface WorldView {
+  readonly nowMs: number;
+  readonly sessions: Sessions;
+  /** The state of the master process that runs, if one does. */
+  readonly cluster: ClusterView | undefined;
+  /** Its allocator's books. */
+  readonly books: AllocatorBooks | undefined;
+}
+
+/** The allocator as checkers see it. */
+export interface AllocatorBooks {
+  /** Free resources of an agent as the allocator has them; undefined for an unknown agent. */
+  free(agentId: AgentId): Bag | undefined;
+  /** Agents whose books changed since `settled` was called last. */
+  readonly touched: ReadonlySet<AgentId>;
+}
+
+/** Says that the invariant does not hold; the run ends after the current step. */
+export type Report = (message: string) => void;
+
+/** One invariant. */
+export interface Checker {
+  /** What its failures are known by, e.g. `offer life`. */
+  readonly name: string;
+  /** Every event, in order, when it happens. */
+  on?(event: HistoryEvent, world: WorldView, report: Report): void;
+  /** After each step: must be cheap. */
+  afterStep?(world: WorldView, report: Report): void;
+  /** Now and then, and at the end: may look at everything. */
+  audit?(world: WorldView, report: Report): void;
+}

@@ -1,0 +1,220 @@
+// Nothing is given twice: of each agent, what is offered and what runs fits into what it has, by what the master says and by what is alive.
+// In: offers, launches, ends, and containers that are alive. Out: reports for R1 and T7.
+import { withoutLabels } from '../../agent/ledger.js';
+import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
+import type { Offer, TaskInfo } from '../../protocol/entities.js';
+import { isTerminal } from '../../protocol/task-state.js';
+import { add, bagOf, contains, describeResources, emptyBag, overlaps, subtract } from '../../resources/index.js';
+import type { Bag } from '../../resources/index.js';
+import type { LiveContainer } from '../containers.js';
+import type { HistoryEvent, SessionId } from '../history.js';
+import type { Checker, Report, WorldView } from './checker.js';
+
+interface Books {
+  total: Bag;
+  offered: Bag;
+  /** By what the master launched and the agent said of it. */
+  used: Bag;
+  readonly tasks: Map<string, Bag>;
+  /** By what is alive on the host. */
+  alive: Bag;
+}
+
+interface Offered {
+  readonly agentId: AgentId;
+  readonly session: SessionId;
+  readonly resources: Bag;
+}
+
+/** Keeps books of its own out of messages alone. */
+export class ConservationChecker implements Checker {
+  readonly name = 'conservation';
+  readonly #agents = new Map<AgentId, Books>();
+  readonly #offers = new Map<OfferId, Offered>();
+  /** What each launched task was given; outlives masters, as containers do. */
+  readonly #given = new Map<string, Bag>();
+
+  on(event: HistoryEvent, world: WorldView, report: Report): void {
+    switch (event.type) {
+      case 'SCHEDULER_EVENT':
+        if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, report);
+        else if (event.event.type === 'RESCIND') this.#offersEnd(event.event.offerIds);
+        else if (event.event.type === 'SUBSCRIBED') this.#takenOver(world, event.session);
+        else if (event.event.type === 'ERROR' && event.event.fatal) this.#sessionEnds(event.session);
+        return;
+      case 'SCHEDULER_CALL':
+        if (event.call.type === 'ACCEPT' || event.call.type === 'DECLINE')
+          this.#offersEnd(event.call.offerIds, event.session);
+        else if (event.call.type === 'TEARDOWN') this.#sessionEnds(event.session);
+        return;
+      case 'AGENT_EVENT':
+        if (event.event.type === 'REGISTERED') this.#registered(event.event.agentId, event.session, world);
+        else if (event.event.type === 'LAUNCH') {
+          const agentId = world.sessions.agents.get(event.session)?.agentId;
+          for (const task of event.event.tasks) this.#launched(agentId, event.event.framework.id ?? '', task, report);
+        }
+        return;
+      case 'AGENT_CALL': {
+        const agentId = world.sessions.agents.get(event.session)?.agentId;
+        if (event.call.type === 'STATUS_UPDATE' && agentId !== undefined && isTerminal(event.call.latestState)) {
+          this.#taskEnds(agentId, keyOf(event.call.frameworkId, event.call.status.taskId));
+        }
+        if (event.call.type === 'REGISTER') this.#registers(event.session, event.call.tasks);
+        return;
+      }
+      case 'SESSION':
+        if (event.open) return;
+        this.#registering.delete(event.session);
+        if (event.kind === 'SCHEDULER') this.#sessionEnds(event.session);
+        return;
+      case 'CONTAINER_STARTED':
+      case 'CONTAINER_ENDED':
+        this.#alive(event.container, event.type === 'CONTAINER_STARTED', report);
+        return;
+      case 'PROCESS':
+        if (event.kind === 'MASTER') this.#masterChanges();
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Tasks of a registration under way, part by part. */
+  readonly #registering = new Map<SessionId, Map<string, Bag>>();
+
+  #registers(
+    session: SessionId,
+    tasks: readonly { frameworkId: FrameworkId; task: TaskInfo; state: Parameters<typeof isTerminal>[0] }[],
+  ): void {
+    const list = this.#registering.get(session) ?? new Map<string, Bag>();
+    this.#registering.set(session, list);
+    for (const { frameworkId, task, state } of tasks) {
+      if (!isTerminal(state)) list.set(keyOf(frameworkId, task.taskId), bagOfTask(task));
+    }
+  }
+
+  // What the agent lists is what runs there; anything else the master has to ask about.
+  #registered(agentId: AgentId, session: SessionId, world: WorldView): void {
+    const books = this.#books(agentId);
+    const info = world.sessions.agents.get(session)?.info;
+    if (info !== undefined) books.total = withoutLabels(bagOf(info.resources));
+    const listed = this.#registering.get(session);
+    this.#registering.delete(session);
+    books.tasks.clear();
+    books.used = emptyBag;
+    for (const [key, resources] of listed ?? []) {
+      books.tasks.set(key, resources);
+      books.used = add(books.used, resources);
+    }
+  }
+
+  #offered(offers: readonly Offer[], session: SessionId, report: Report): void {
+    for (const offer of offers) {
+      const books = this.#books(offer.agentId);
+      const resources = withoutLabels(bagOf(offer.resources));
+      if (overlaps(books.offered, resources))
+        report(`${offer.id} offers ports of ${offer.agentId} that are offered already (R1)`);
+      if (overlaps(books.used, resources)) report(`${offer.id} offers ports of ${offer.agentId} that a task has (R1)`);
+      if (overlaps(books.alive, resources))
+        report(`${offer.id} offers ports of ${offer.agentId} that a live container has (T7)`);
+      books.offered = add(books.offered, resources);
+      this.#offers.set(offer.id, { agentId: offer.agentId, session, resources });
+      this.#fits(offer.agentId, books, `offer ${offer.id}`, report);
+    }
+  }
+
+  #launched(agentId: AgentId | undefined, frameworkId: FrameworkId, task: TaskInfo, report: Report): void {
+    if (agentId === undefined) return report(`task ${task.taskId} is launched on an agent that is not registered`);
+    const books = this.#books(agentId);
+    const key = keyOf(frameworkId, task.taskId);
+    const resources = bagOfTask(task);
+    this.#given.set(key, resources);
+    if (books.tasks.has(key)) return report(`task ${task.taskId} is launched again while ${agentId} has it`);
+    if (overlaps(books.used, resources))
+      report(`task ${task.taskId} is given ports of ${agentId} that another task has (R1)`);
+    books.tasks.set(key, resources);
+    books.used = add(books.used, resources);
+    this.#fits(agentId, books, `task ${task.taskId}`, report);
+  }
+
+  #fits(agentId: AgentId, books: Books, what: string, report: Report): void {
+    if (!contains(books.total, add(books.offered, books.used))) {
+      report(
+        `${what} overcommits ${agentId}: offered ${describeResources(books.offered)} + used ${describeResources(books.used)} > total ${describeResources(books.total)} (R1)`,
+      );
+    }
+    if (!contains(books.total, add(books.offered, books.alive))) {
+      report(
+        `${what} overcommits ${agentId}: offered ${describeResources(books.offered)} + alive ${describeResources(books.alive)} > total ${describeResources(books.total)} (T7)`,
+      );
+    }
+  }
+
+  #alive(container: LiveContainer, started: boolean, report: Report): void {
+    const { env } = container.spec;
+    const resources = this.#given.get(keyOf(env['PROFFER_FRAMEWORK_ID'] ?? '', env['PROFFER_TASK_ID'] ?? ''));
+    const agentId = env['PROFFER_AGENT_ID'];
+    if (resources === undefined || agentId === undefined) return;
+    const books = this.#books(agentId);
+    if (!started) books.alive = subtract(books.alive, resources);
+    else if (overlaps(books.alive, resources))
+      report(`container ${container.spec.name} has ports of another live one (R1)`);
+    else books.alive = add(books.alive, resources);
+  }
+
+  #taskEnds(agentId: AgentId, key: string): void {
+    const books = this.#books(agentId);
+    const resources = books.tasks.get(key);
+    if (resources === undefined) return;
+    books.tasks.delete(key);
+    books.used = subtract(books.used, resources);
+  }
+
+  #offersEnd(ids: readonly OfferId[], session?: SessionId): void {
+    for (const id of ids) {
+      const offer = this.#offers.get(id);
+      if (offer === undefined || (session !== undefined && offer.session !== session)) continue;
+      this.#offers.delete(id);
+      const books = this.#books(offer.agentId);
+      books.offered = subtract(books.offered, offer.resources);
+    }
+  }
+
+  #sessionEnds(session: SessionId): void {
+    this.#offersEnd([...this.#offers].filter(([, offer]) => offer.session === session).map(([id]) => id));
+  }
+
+  #takenOver(world: WorldView, session: SessionId): void {
+    const now = world.sessions.schedulers.get(session);
+    for (const other of world.sessions.schedulers.values()) {
+      if (other !== now && other.frameworkId === now?.frameworkId) this.#sessionEnds(other.session);
+    }
+  }
+
+  #masterChanges(): void {
+    this.#offers.clear();
+    this.#registering.clear();
+    for (const books of this.#agents.values()) {
+      books.offered = emptyBag;
+      books.used = emptyBag;
+      books.tasks.clear();
+    }
+  }
+
+  #books(agentId: AgentId): Books {
+    const known = this.#agents.get(agentId);
+    if (known !== undefined) return known;
+    const books: Books = { total: emptyBag, offered: emptyBag, used: emptyBag, tasks: new Map(), alive: emptyBag };
+    this.#agents.set(agentId, books);
+    return books;
+  }
+}
+
+/** A task's resources; those of an executor of its own are the executor's. */
+function bagOfTask(task: TaskInfo): Bag {
+  return withoutLabels(bagOf(task.resources));
+}
+
+function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
+  return `${frameworkId}\n${taskId}`;
+}

@@ -1,0 +1,201 @@
+// Offers: each is outstanding once and ends once, is used at most once, names only those who are connected, and does not outlive its time.
+// In: what the master hears and says. Out: reports for R3, R4, R5, R6, R7.
+import { withoutLabels } from '../../agent/ledger.js';
+import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
+import type { ValidatedAccept } from '../../protocol/checked.js';
+import type { Offer } from '../../protocol/entities.js';
+import { bagOf, contains, describeResources, subtract, sum } from '../../resources/index.js';
+import type { Bag } from '../../resources/index.js';
+import type { HistoryEvent, SessionId } from '../history.js';
+import type { Checker, Report, WorldView } from './checker.js';
+
+interface Outstanding {
+  readonly offer: Offer;
+  readonly session: SessionId;
+  readonly sinceMs: number;
+}
+
+/** What one ACCEPT may still use. */
+interface Budget {
+  readonly agentId: AgentId;
+  left: Bag;
+}
+
+/** `offerTimeoutMs`: how long an offer may stay unanswered. */
+export class OfferLifeChecker implements Checker {
+  readonly name = 'offer life';
+  readonly #offerTimeoutMs: number;
+  readonly #outstanding = new Map<OfferId, Outstanding>();
+  readonly #ended = new Set<OfferId>();
+  /** Tasks of valid ACCEPTs that were not launched yet. */
+  readonly #budgets = new Map<string, Budget>();
+  /** Tasks of void ACCEPTs that have to hear so within the step. */
+  readonly #toDrop = new Map<string, { readonly session: SessionId; readonly taskId: TaskId }>();
+  /** Connections went away in this step. */
+  #lost = false;
+
+  constructor(offerTimeoutMs: number) {
+    this.#offerTimeoutMs = offerTimeoutMs;
+  }
+
+  on(event: HistoryEvent, world: WorldView, report: Report): void {
+    switch (event.type) {
+      case 'SCHEDULER_EVENT':
+        if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, world, report);
+        else if (event.event.type === 'RESCIND') this.#rescinded(event.event.offerIds, event.session, report);
+        else if (event.event.type === 'SUBSCRIBED') this.#takenOver(event.event.frameworkId, event.session);
+        else if (event.event.type === 'UPDATE') this.#toDrop.delete(`${event.session}\n${event.event.status.taskId}`);
+        else if (event.event.type === 'ERROR' && event.event.fatal)
+          this.#discard(({ session }) => session === event.session);
+        return;
+      case 'SCHEDULER_CALL':
+        if (event.call.type === 'ACCEPT') this.#accepted(event.call, event.session, world);
+        else if (event.call.type === 'DECLINE') this.#end(event.call.offerIds, event.session);
+        else if (event.call.type === 'TEARDOWN') this.#discard(({ session }) => session === event.session);
+        return;
+      case 'AGENT_EVENT':
+        if (event.event.type === 'LAUNCH') {
+          const agentId = world.sessions.agents.get(event.session)?.agentId;
+          for (const task of event.event.tasks) {
+            this.#launched(
+              event.event.framework.id ?? '',
+              task.taskId,
+              withoutLabels(bagOf(task.resources)),
+              agentId,
+              report,
+            );
+          }
+        }
+        return;
+      case 'SESSION':
+        if (event.open) return;
+        this.#lost = true;
+        this.#discard(({ session }) => session === event.session);
+        return;
+      case 'PROCESS':
+        if (event.kind !== 'MASTER') return;
+        this.#discard(() => true);
+        this.#budgets.clear();
+        this.#toDrop.clear();
+        return;
+      default:
+        return;
+    }
+  }
+
+  afterStep(world: WorldView, report: Report): void {
+    const [oldest] = this.#outstanding.values();
+    if (oldest !== undefined && world.nowMs - oldest.sinceMs > this.#offerTimeoutMs + timeoutSlackMs) {
+      report(
+        `offer ${oldest.offer.id} is outstanding for ${world.nowMs - oldest.sinceMs} ms (R7: at most ${this.#offerTimeoutMs})`,
+      );
+    }
+    if (this.#lost) {
+      this.#lost = false;
+      for (const { offer } of this.#outstanding.values()) {
+        if (!world.sessions.ofAgent.has(offer.agentId)) {
+          report(`offer ${offer.id} of disconnected agent ${offer.agentId} was not rescinded in the same step (R6)`);
+        }
+      }
+    }
+    for (const { session, taskId } of this.#toDrop.values()) {
+      if (world.sessions.schedulers.has(session)) report(`task ${taskId} of a void ACCEPT got no status (R4)`);
+    }
+    if (this.#toDrop.size > 0) this.#toDrop.clear();
+  }
+
+  #offered(offers: readonly Offer[], session: SessionId, world: WorldView, report: Report): void {
+    const to = world.sessions.schedulers.get(session);
+    for (const offer of offers) {
+      if (this.#outstanding.has(offer.id) || this.#ended.has(offer.id)) report(`offer ${offer.id} was made twice (R3)`);
+      if (to?.frameworkId !== offer.frameworkId)
+        report(`offer ${offer.id} of ${offer.frameworkId} went to ${to?.node ?? 'nobody'} (R6)`);
+      if (!world.sessions.ofAgent.has(offer.agentId))
+        report(`offer ${offer.id} names disconnected agent ${offer.agentId} (R6)`);
+      this.#outstanding.set(offer.id, { offer, session, sinceMs: world.nowMs });
+    }
+  }
+
+  #rescinded(offerIds: readonly OfferId[], session: SessionId, report: Report): void {
+    for (const id of offerIds) {
+      const known = this.#outstanding.get(id);
+      if (known === undefined) report(`offer ${id} was rescinded but is not outstanding (R3)`);
+      else if (known.session !== session) report(`offer ${id} was rescinded to somebody else (R3)`);
+    }
+    this.#end(offerIds, session);
+  }
+
+  // Over a new session the framework starts without offers.
+  #takenOver(frameworkId: FrameworkId, session: SessionId): void {
+    this.#discard(({ offer, session: old }) => offer.frameworkId === frameworkId && old !== session);
+  }
+
+  #accepted(call: ValidatedAccept, session: SessionId, world: WorldView): void {
+    const frameworkId = world.sessions.schedulers.get(session)?.frameworkId;
+    if (frameworkId === undefined) return;
+    const offers = call.offerIds.map(id => this.#outstanding.get(id));
+    const [first] = offers;
+    const usable =
+      first !== undefined &&
+      new Set(call.offerIds).size === call.offerIds.length &&
+      offers.every(
+        one =>
+          one?.session === session && one.offer.agentId === first.offer.agentId && one.offer.role === first.offer.role,
+      );
+    const tasks = call.operations.flatMap(operation => operation.tasks);
+    if (!usable) {
+      for (const { taskId } of tasks) this.#toDrop.set(`${session}\n${taskId}`, { session, taskId });
+    } else {
+      const left = sum(offers.map(one => withoutLabels(bagOf(one?.offer.resources ?? {}))));
+      const budget: Budget = { agentId: first.offer.agentId, left };
+      for (const { taskId } of tasks) this.#budgets.set(keyOf(frameworkId, taskId), budget);
+    }
+    // A void ACCEPT gives back the valid offers it names.
+    this.#end(call.offerIds, session);
+  }
+
+  #launched(
+    frameworkId: FrameworkId,
+    taskId: TaskId,
+    resources: Bag,
+    agentId: AgentId | undefined,
+    report: Report,
+  ): void {
+    const key = keyOf(frameworkId, taskId);
+    const budget = this.#budgets.get(key);
+    this.#budgets.delete(key);
+    if (budget === undefined)
+      return report(`task ${taskId} is launched out of no outstanding offer: an offer was accepted twice (R4)`);
+    if (budget.agentId !== agentId)
+      report(`task ${taskId} is launched on ${agentId ?? 'nobody'}, its offer was of ${budget.agentId} (R5)`);
+    if (contains(budget.left, resources)) budget.left = subtract(budget.left, resources);
+    else {
+      const left = describeResources(budget.left);
+      report(`task ${taskId} takes ${describeResources(resources)}, its offers have ${left} left (R5)`);
+    }
+  }
+
+  #end(offerIds: readonly OfferId[], session: SessionId): void {
+    for (const id of offerIds) {
+      const known = this.#outstanding.get(id);
+      if (known === undefined || known.session !== session) continue;
+      this.#outstanding.delete(id);
+      this.#ended.add(id);
+    }
+  }
+
+  #discard(which: (outstanding: Outstanding) => boolean): void {
+    for (const [id, outstanding] of this.#outstanding) {
+      if (!which(outstanding)) continue;
+      this.#outstanding.delete(id);
+      this.#ended.add(id);
+    }
+  }
+}
+
+/** The master may look at its offers a moment after they fell due. */
+const timeoutSlackMs = 1000;
+
+function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
+  return `${frameworkId}\n${taskId}`;
+}

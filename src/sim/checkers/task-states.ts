@@ -1,0 +1,139 @@
+// The life of tasks: started at most once, states only move forward, ended tasks stay ended, updates are acknowledged by their framework only.
+// In: containers that start, updates and acknowledgements. Out: reports for T1, T2, T3, T5, T9.
+import type { FrameworkId, StatusUuid, TaskId } from '../../base/ids.js';
+import type { TaskStatus } from '../../protocol/entities.js';
+import { isTerminal, mayMove } from '../../protocol/task-state.js';
+import type { TaskState } from '../../protocol/task-state.js';
+import type { HistoryEvent, SessionId } from '../history.js';
+import type { Checker, Report, WorldView } from './checker.js';
+
+/** What one side has told of one task, update by update. */
+interface Stream {
+  state: TaskState;
+  exitCode: number | undefined;
+  readonly seen: Map<StatusUuid, TaskState>;
+}
+
+export class TaskStatesChecker implements Checker {
+  readonly name = 'task states';
+  readonly #starts = new Map<string, number>();
+  readonly #live = new Set<string>();
+  /** By the agents, as the master hears it. */
+  readonly #told = new Map<string, Stream>();
+  /** As schedulers hear it, by framework. */
+  readonly #heard = new Map<string, Stream>();
+  readonly #acknowledged = new Set<StatusUuid>();
+  /** The framework each scheduler node last spoke for. */
+  readonly #frameworkOf = new Map<string, FrameworkId>();
+
+  on(event: HistoryEvent, world: WorldView, report: Report): void {
+    switch (event.type) {
+      case 'CONTAINER_STARTED':
+        this.#started(event.container.spec.env, report);
+        return;
+      case 'CONTAINER_ENDED':
+        this.#live.delete(taskOf(event.container.spec.env));
+        return;
+      case 'AGENT_CALL':
+        if (event.call.type !== 'STATUS_UPDATE') return;
+        this.#next(this.#told, event.call.frameworkId, event.call.status, 'its agent', report);
+        return;
+      case 'SCHEDULER_CALL':
+        if (event.call.type === 'ACKNOWLEDGE') this.#acknowledged.add(event.call.uuid);
+        return;
+      case 'AGENT_EVENT':
+        if (event.event.type === 'ACKNOWLEDGE' && !this.#acknowledged.has(event.event.uuid)) {
+          report(
+            `the update ${event.event.uuid} of ${event.event.taskId} is acknowledged to its agent, but no framework did so (T5)`,
+          );
+        }
+        return;
+      case 'SCHEDULER_EVENT':
+        if (event.event.type === 'UPDATE') this.#said(event.event.status, event.session, world, report);
+        return;
+      case 'HEARD':
+        if (event.event.type === 'SUBSCRIBED') this.#frameworkOf.set(event.node, event.event.frameworkId);
+        else if (event.event.type === 'UPDATE') this.#hears(event.event.status, event.node, report);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #started(env: { readonly [name: string]: string }, report: Report): void {
+    const key = taskOf(env);
+    const starts = (this.#starts.get(key) ?? 0) + 1;
+    this.#starts.set(key, starts);
+    const name = env['PROFFER_TASK_ID'] ?? 'a container';
+    if (this.#live.has(key)) report(`${name} is alive twice (T2)`);
+    else if (starts > 1) report(`${name} was started ${starts} times (T1)`);
+    this.#live.add(key);
+  }
+
+  #next(streams: Map<string, Stream>, frameworkId: FrameworkId, status: TaskStatus, by: string, report: Report): void {
+    const { uuid, state, taskId, exitCode } = status;
+    if (uuid === undefined) return;
+    const key = keyOf(frameworkId, taskId);
+    let stream = streams.get(key);
+    if (stream === undefined) {
+      stream = { state: 'TASK_STAGING', exitCode: undefined, seen: new Map() };
+      streams.set(key, stream);
+    }
+    const before = stream.seen.get(uuid);
+    if (before !== undefined) {
+      if (before !== state) report(`update ${uuid} of ${taskId} by ${by} was ${before} and is ${state} now (T3)`);
+      return;
+    }
+    if (!mayMove('AGENT', stream.state, state))
+      report(`${taskId} moved from ${stream.state} to ${state} by ${by} (T3)`);
+    if (stream.exitCode !== undefined && exitCode !== stream.exitCode)
+      report(`${taskId} exited ${stream.exitCode}, and now ${exitCode} (T3)`);
+    stream.seen.set(uuid, state);
+    stream.state = state;
+    stream.exitCode = exitCode;
+  }
+
+  #said(status: TaskStatus, session: SessionId, world: WorldView, report: Report): void {
+    const { frameworkId, info } = world.sessions.schedulers.get(session) ?? {};
+    const aware = info?.capabilities?.includes('PARTITION_AWARE') ?? false;
+    if (frameworkId === undefined || !aware || status.reason !== 'RECONCILIATION' || !unlike.has(status.state)) return;
+    if (this.#live.has(keyOf(frameworkId, status.taskId))) {
+      report(`reconciliation says ${status.state} of ${status.taskId}, which is alive (T9)`);
+    }
+  }
+
+  // What a scheduler hears: the agent's stream with repetitions, and in between what the master says without asking for an acknowledgement.
+  #hears(status: TaskStatus, node: string, report: Report): void {
+    const frameworkId = this.#frameworkOf.get(node);
+    if (frameworkId === undefined) return;
+    if (status.uuid !== undefined) return this.#next(this.#heard, frameworkId, status, `what ${node} hears`, report);
+    const stream = this.#heard.get(keyOf(frameworkId, status.taskId));
+    if (
+      stream !== undefined &&
+      isTerminal(stream.state) &&
+      !isTerminal(status.state) &&
+      status.state !== 'TASK_UNREACHABLE'
+    ) {
+      report(`${node} hears that ${status.taskId}, which is ${stream.state}, is ${status.state} (T3)`);
+    }
+  }
+}
+
+/** What reconciliation must not say of a task that is alive. */
+const unlike: ReadonlySet<TaskState> = new Set([
+  'TASK_UNKNOWN',
+  'TASK_GONE',
+  'TASK_DROPPED',
+  'TASK_LOST',
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+]);
+
+function taskOf(env: { readonly [name: string]: string }): string {
+  return keyOf(env['PROFFER_FRAMEWORK_ID'] ?? '', env['PROFFER_TASK_ID'] ?? '');
+}
+
+function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
+  return `${frameworkId}\n${taskId}`;
+}

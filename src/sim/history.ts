@@ -1,0 +1,186 @@
+// What happened in a world, in one total order: what checkers look at and what the journal says. In: taps at sessions, hosts and faults.
+// Out: events to checkers, each also as one dense line.
+import { assertNever } from '../base/assert.js';
+import type { ContainerExit } from '../containerizer/containerizer.js';
+import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
+import type { ValidatedSchedulerCall } from '../protocol/checked.js';
+import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
+import type { LiveContainer } from './containers.js';
+
+/** Identifies a session at the master: one for each connection of a framework or an agent. */
+export type SessionId = number;
+
+/** One thing that happened. `node` is the scheduler, agent or host concerned. */
+export type HistoryEvent =
+  /** Sessions as the master sees them. */
+  | {
+      readonly type: 'SESSION';
+      readonly kind: 'SCHEDULER' | 'AGENT';
+      readonly session: SessionId;
+      readonly node: string;
+      readonly open: boolean;
+    }
+  /** The master takes a call: told before it acts on it. */
+  | {
+      readonly type: 'SCHEDULER_CALL';
+      readonly session: SessionId;
+      readonly node: string;
+      readonly call: ValidatedSchedulerCall;
+    }
+  | { readonly type: 'AGENT_CALL'; readonly session: SessionId; readonly node: string; readonly call: AgentCall }
+  /** The master says something. */
+  | {
+      readonly type: 'SCHEDULER_EVENT';
+      readonly session: SessionId;
+      readonly node: string;
+      readonly event: SchedulerEvent;
+    }
+  | { readonly type: 'AGENT_EVENT'; readonly session: SessionId; readonly node: string; readonly event: AgentEvent }
+  /** A message that did not pass validation reached the master. */
+  | { readonly type: 'INVALID'; readonly session: SessionId; readonly node: string; readonly paths: readonly string[] }
+  /** A scheduler hears an event of the master, before it acts on it; or sends a call. */
+  | { readonly type: 'HEARD'; readonly node: string; readonly event: SchedulerEvent }
+  | { readonly type: 'SAID'; readonly node: string; readonly call: SchedulerCall }
+  /** What is true on a host, whatever messages claim. */
+  | { readonly type: 'CONTAINER_STARTED'; readonly node: string; readonly container: LiveContainer }
+  | {
+      readonly type: 'CONTAINER_ENDED';
+      readonly node: string;
+      readonly container: LiveContainer;
+      readonly exit: ContainerExit;
+    }
+  /** A process of a node starts or ends. */
+  | { readonly type: 'PROCESS'; readonly node: string; readonly kind: NodeKind; readonly up: boolean }
+  /** A fault begins (or, with `healed`, ends). */
+  | { readonly type: 'FAULT'; readonly node: string; readonly fault: string; readonly healed: boolean };
+
+export type NodeKind = 'MASTER' | 'AGENT' | 'SCHEDULER';
+
+/** The line of an event: who talks to whom, and what matters of it. Columns are those of the journal. */
+export function lineOf(event: HistoryEvent): string {
+  switch (event.type) {
+    case 'SESSION':
+      return `session ${event.session} ${event.kind === 'AGENT' ? 'agent' : 'scheduler'} ${event.open ? 'open' : 'end'}`;
+    case 'SCHEDULER_CALL':
+      return `>M ${callLine(event.call)}`;
+    case 'AGENT_CALL':
+      return `>M ${agentCallLine(event.call)}`;
+    case 'SCHEDULER_EVENT':
+      return `<M ${eventLine(event.event)}`;
+    case 'AGENT_EVENT':
+      return `<M ${agentEventLine(event.event)}`;
+    case 'INVALID':
+      return `>M invalid ${event.paths.join(',')}`;
+    case 'HEARD':
+      return `hears ${eventLine(event.event)}`;
+    case 'SAID':
+      return `says ${callLine(event.call)}`;
+    case 'CONTAINER_STARTED':
+      return `container ${event.container.spec.name} started`;
+    case 'CONTAINER_ENDED':
+      return `container ${event.container.spec.name} ended ${event.exit.signal ?? event.exit.exitCode ?? ''}${event.exit.oomKilled ? ' oom' : ''}`;
+    case 'PROCESS':
+      return event.up ? 'process up' : 'process down';
+    case 'FAULT':
+      return `${event.healed ? 'healed' : 'fault'} ${event.fault}`;
+    default:
+      return assertNever(event, 'history event');
+  }
+}
+
+function callLine(call: SchedulerCall): string {
+  switch (call.type) {
+    case 'SUBSCRIBE':
+      return `SUBSCRIBE ${call.framework.name} ${call.framework.id ?? 'new'} ${call.framework.roles.join(',')}`;
+    case 'ACCEPT':
+      return `ACCEPT ${call.offerIds.join(',')} ${call.operations.map(o => `${o.type}[${o.tasks.map(task => task.taskId).join(',')}]`).join(' ')}`;
+    case 'DECLINE':
+      return `DECLINE ${call.offerIds.join(',')} ${call.filters?.refuseMs ?? ''}`;
+    case 'REVIVE':
+    case 'SUPPRESS':
+      return `${call.type} ${call.roles?.join(',') ?? 'all'}`;
+    case 'KILL':
+      return `KILL ${call.taskId}`;
+    case 'ACKNOWLEDGE':
+      return `ACKNOWLEDGE ${call.taskId} ${call.uuid}`;
+    case 'RECONCILE':
+      return `RECONCILE ${call.tasks.length === 0 ? 'all' : call.tasks.length}`;
+    case 'TEARDOWN':
+    case 'SHUTDOWN':
+    case 'MESSAGE':
+    case 'REQUEST':
+    case 'UPDATE_FRAMEWORK':
+      return call.type;
+    default:
+      return assertNever(call, 'call');
+  }
+}
+
+function eventLine(event: SchedulerEvent): string {
+  switch (event.type) {
+    case 'SUBSCRIBED':
+      return `SUBSCRIBED ${event.frameworkId}`;
+    case 'OFFERS':
+      return `OFFERS ${event.offers.map(offer => `${offer.id}@${offer.agentId}`).join(',')}`;
+    case 'RESCIND':
+      return `RESCIND ${event.offerIds.join(',')} ${event.why}`;
+    case 'UPDATE': {
+      const { taskId, state, reason, uuid } = event.status;
+      return `UPDATE ${taskId} ${state} ${reason ?? '-'} ${uuid ?? '-'}`;
+    }
+    case 'FAILURE':
+      return `FAILURE ${event.agentId} ${event.executorId ?? ''}`;
+    case 'ERROR':
+      return `ERROR ${event.problems.map(problem => problem.code).join(',')}${event.fatal ? ' fatal' : ''}`;
+    case 'ANSWERED':
+      return `ANSWERED ${event.callId} ${event.problems.map(problem => problem.code).join(',')}`;
+    case 'MESSAGE':
+    case 'HEARTBEAT':
+      return event.type;
+    default:
+      return assertNever(event, 'event');
+  }
+}
+
+function agentCallLine(call: AgentCall): string {
+  switch (call.type) {
+    case 'REGISTER':
+      return `REGISTER ${call.agentId ?? 'new'} [${call.tasks.map(({ task, state }) => `${task.taskId}:${state}`).join(',')}]${call.more ? ' more' : ''}`;
+    case 'STATUS_UPDATE':
+      return `STATUS_UPDATE ${call.status.taskId} ${call.status.state} ${call.status.uuid ?? '-'} latest ${call.latestState}`;
+    case 'EXECUTOR_EXITED':
+      return `EXECUTOR_EXITED ${call.executorId} ${call.status}`;
+    case 'UNREGISTER':
+    case 'PONG':
+    case 'MESSAGE':
+      return call.type;
+    default:
+      return assertNever(call, 'agent call');
+  }
+}
+
+function agentEventLine(event: AgentEvent): string {
+  switch (event.type) {
+    case 'REGISTERED':
+      return `REGISTERED ${event.agentId} reconcile ${event.reconcile.map(task => task.taskId).join(',')}`;
+    case 'REFUSED':
+      return `REFUSED ${event.problems.map(problem => problem.code).join(',')}`;
+    case 'LAUNCH':
+      return `LAUNCH ${event.tasks.map(task => task.taskId).join(',')}`;
+    case 'KILL':
+      return `KILL ${event.taskId}`;
+    case 'ACKNOWLEDGE':
+      return `ACKNOWLEDGE ${event.taskId} ${event.uuid}`;
+    case 'SHUTDOWN_FRAMEWORK':
+    case 'UPDATE_FRAMEWORK':
+      return `${event.type} ${event.type === 'UPDATE_FRAMEWORK' ? event.framework.name : event.frameworkId}`;
+    case 'SHUTDOWN_EXECUTOR':
+      return `SHUTDOWN_EXECUTOR ${event.executorId}`;
+    case 'PING':
+    case 'MESSAGE':
+    case 'SHUTDOWN':
+      return event.type;
+    default:
+      return assertNever(event, 'agent event');
+  }
+}

@@ -1,0 +1,223 @@
+// The master of a world: the production component behind taps, on a disk that outlives it. In: start, crash, pause. Out: history events.
+import type { Allocator } from '../allocator/allocator.js';
+import { createAllocator } from '../allocator/index.js';
+import type { AllocatorOptions } from '../allocator/index.js';
+import { Master } from '../master/master.js';
+import { masterDefaults } from '../master/options.js';
+import type { MasterOptions } from '../master/options.js';
+import type { ClusterView } from '../master/state.js';
+import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
+import type { ValidatedSchedulerCall } from '../protocol/checked.js';
+import type { MasterInfo } from '../protocol/entities.js';
+import type { SchedulerEvent } from '../protocol/scheduler-api.js';
+import { validateAgentCall, validateSchedulerCall } from '../protocol/validate.js';
+import type { Peer, PeerHandler } from '../transport/peer.js';
+import { acceptSession } from '../transport/session.js';
+import type { Link, LinkHandler } from '../transport/transport.js';
+import type { SimDisk } from './disk.js';
+import { NodeProcess } from './node-process.js';
+import { observed, ObservedBooks } from './observed-allocator.js';
+import type { Surroundings } from './surroundings.js';
+
+/** How a master is set up. */
+export interface MasterNodeOptions {
+  readonly master?: Partial<MasterOptions>;
+  readonly allocator?: AllocatorOptions;
+  /** How often sessions send heartbeats. Default 15,000. */
+  readonly heartbeatIntervalMs?: number;
+}
+
+/** One node that runs masters, one process after another, each with a later epoch. */
+export class MasterNode {
+  readonly name: string;
+  readonly disk: SimDisk;
+  readonly options: MasterOptions;
+  readonly #world: Surroundings;
+  readonly #node: MasterNodeOptions;
+  #epoch = 0;
+  #process: NodeProcess | undefined;
+  #master: Master | undefined;
+  #books: ObservedBooks | undefined;
+  readonly #sessions = new Map<number, 'SCHEDULER' | 'AGENT'>();
+  readonly #nodeOf = new Map<number, string>();
+
+  constructor(world: Surroundings, name: string, disk: SimDisk, options: MasterNodeOptions = {}) {
+    this.#world = world;
+    this.name = name;
+    this.disk = disk;
+    this.#node = options;
+    this.options = { ...masterDefaults, ...options.master };
+  }
+
+  get process(): NodeProcess | undefined {
+    return this.#process;
+  }
+
+  /** The component that runs, if one does. */
+  get master(): Master | undefined {
+    return this.#master;
+  }
+
+  get cluster(): ClusterView | undefined {
+    return this.#master?.view;
+  }
+
+  get books(): ObservedBooks | undefined {
+    return this.#books;
+  }
+
+  /** Starts a process; nothing when one runs. */
+  start(): void {
+    if (this.#process?.alive === true) return;
+    const world = this.#world;
+    this.#epoch += 1;
+    const process = new NodeProcess(this.name, this.#epoch, world);
+    const { env } = process;
+    this.#process = process;
+    world.emit({ type: 'PROCESS', node: this.name, kind: 'MASTER', up: true });
+    let allocator: Allocator | undefined;
+    const books = new ObservedBooks(() => allocator as Allocator);
+    this.#books = books;
+    const info: MasterInfo = { id: env.ids.uuid(), hostname: this.name, port: 5050, version: 'sim' };
+    const master = new Master(env, {
+      allocator: onGrants => {
+        const real = createAllocator(env, this.#node.allocator ?? {}, batch => {
+          for (const { grants } of batch) books.note(grants);
+          onGrants(batch);
+        });
+        allocator = real;
+        return world.mutations.allocator?.(observed(real, books)) ?? observed(real, books);
+      },
+      store: this.disk.open(env),
+      info,
+      epoch: this.#epoch,
+      ...(this.#node.master === undefined ? {} : { options: this.#node.master }),
+    });
+    this.#master = master;
+    world.network.local.listen(
+      this.name,
+      process.acceptor((link, path) => this.#accept(process, master, link, path)),
+    );
+  }
+
+  /** The process is gone at once. `tell`: its peers' connections end, as when the machine lives on; else they hear nothing. */
+  crash(tell = true): void {
+    if (this.#process?.alive !== true) return;
+    this.#process.kill();
+    this.#world.network.local.crash(this.name, { tell });
+    this.disk.crash();
+    this.#master = undefined;
+    this.#books = undefined;
+    for (const [session, kind] of this.#sessions) this.#ended(session, kind);
+    this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'MASTER', up: false });
+  }
+
+  #accept(process: NodeProcess, master: Master, link: Link, path: string): LinkHandler | undefined {
+    const { env } = process;
+    const common = {
+      epoch: this.#epoch,
+      ...(this.#node.heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs: this.#node.heartbeatIntervalMs }),
+    };
+    if (path === '/v1/scheduler') {
+      return acceptSession<ValidatedSchedulerCall, SchedulerEvent>(
+        env,
+        link,
+        { ...common, kind: 'scheduler', validate: validateSchedulerCall },
+        peer => this.#tapScheduler(master, peer),
+      );
+    }
+    if (path !== '/v1/agent') return undefined;
+    return acceptSession<AgentCall, AgentEvent>(
+      env,
+      link,
+      { ...common, kind: 'agent', validate: validateAgentCall },
+      peer => this.#tapAgent(master, peer),
+    );
+  }
+
+  #tapScheduler(master: Master, peer: Peer<SchedulerEvent>): PeerHandler<ValidatedSchedulerCall> {
+    const world = this.#world;
+    const session = peer.id;
+    const node = peer.remote;
+    this.#opened(session, 'SCHEDULER', node);
+    const say = (event: SchedulerEvent): void => {
+      if (!this.#sessions.has(session)) return;
+      world.emit({ type: 'SCHEDULER_EVENT', session, node, event });
+      peer.send(event);
+    };
+    const mutate = world.mutations.schedulerEvent;
+    const inner = master.acceptScheduler({
+      id: session,
+      remote: node,
+      send: event => {
+        if (mutate === undefined) say(event);
+        else for (const changed of mutate(event)) say(changed);
+      },
+      close: (code, reason) => peer.close(code, reason),
+    });
+    return {
+      onMessage: call => {
+        world.emit({ type: 'SCHEDULER_CALL', session, node, call });
+        inner.onMessage(call);
+        world.mutations.afterCall?.(master, call);
+      },
+      onInvalid: (problems, callId) => {
+        world.emit({ type: 'INVALID', session, node, paths: problems.map(problem => problem.path) });
+        inner.onInvalid(problems, callId);
+      },
+      onEnd: end => {
+        this.#ended(session, 'SCHEDULER');
+        inner.onEnd(end);
+      },
+    };
+  }
+
+  #tapAgent(master: Master, peer: Peer<AgentEvent>): PeerHandler<AgentCall> {
+    const world = this.#world;
+    const session = peer.id;
+    const node = peer.remote;
+    this.#opened(session, 'AGENT', node);
+    const say = (event: AgentEvent): void => {
+      if (!this.#sessions.has(session)) return;
+      world.emit({ type: 'AGENT_EVENT', session, node, event });
+      peer.send(event);
+    };
+    const mutate = world.mutations.agentEvent;
+    const inner = master.acceptAgent({
+      id: session,
+      remote: node,
+      send: event => {
+        if (mutate === undefined) say(event);
+        else for (const changed of mutate(event)) say(changed);
+      },
+      close: (code, reason) => peer.close(code, reason),
+    });
+    return {
+      onMessage: call => {
+        world.emit({ type: 'AGENT_CALL', session, node, call });
+        inner.onMessage(call);
+      },
+      onInvalid: (problems, callId) => {
+        world.emit({ type: 'INVALID', session, node, paths: problems.map(problem => problem.path) });
+        inner.onInvalid(problems, callId);
+      },
+      onEnd: end => {
+        this.#ended(session, 'AGENT');
+        inner.onEnd(end);
+      },
+    };
+  }
+
+  #opened(session: number, kind: 'SCHEDULER' | 'AGENT', node: string): void {
+    this.#sessions.set(session, kind);
+    this.#nodeOf.set(session, node);
+    this.#world.emit({ type: 'SESSION', kind, session, node, open: true });
+  }
+
+  #ended(session: number, kind: 'SCHEDULER' | 'AGENT'): void {
+    if (!this.#sessions.delete(session)) return;
+    const node = this.#nodeOf.get(session) ?? '';
+    this.#nodeOf.delete(session);
+    this.#world.emit({ type: 'SESSION', kind, session, node, open: false });
+  }
+}
