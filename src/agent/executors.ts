@@ -8,7 +8,7 @@ import type { ContainerEvent } from '../containerizer/containerizer.js';
 import type { Env } from '../env/env.js';
 import type { ExecutorInfo, TaskStatus } from '../protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
-import { isTerminal } from '../protocol/task-state.js';
+import { executorStates, isTerminal } from '../protocol/task-state.js';
 import { describeShortage, toBag } from '../resources/index.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { closeCodes } from '../transport/transport.js';
@@ -356,17 +356,8 @@ function updateProblems(status: TaskStatus): Problem[] {
   };
   if (status.uuid === undefined) bad('uuid', 'an update needs a uuid');
   if (status.source !== 'EXECUTOR') bad('source', `${shown(status.source)} is not EXECUTOR`);
-  const states = [
-    'TASK_STARTING',
-    'TASK_RUNNING',
-    'TASK_KILLING',
-    'TASK_FINISHED',
-    'TASK_FAILED',
-    'TASK_KILLED',
-    'TASK_ERROR',
-  ];
-  if (!states.includes(status.state))
-    bad('state', `${status.state} is not for an executor to report; allowed: ${states.join(', ')}`);
+  if (!executorStates.some(state => state === status.state))
+    bad('state', `${status.state} is not for an executor to report; allowed: ${executorStates.join(', ')}`);
   return problems;
 }
 

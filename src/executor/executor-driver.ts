@@ -8,6 +8,7 @@ import type { Env } from '../env/env.js';
 import type { AgentInfo, ExecutorInfo, FrameworkInfo, KillPolicy, TaskInfo, TaskStatus } from '../protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { isTerminal } from '../protocol/task-state.js';
+import type { ExecutorTaskState } from '../protocol/task-state.js';
 import { validateExecutorEvent } from '../protocol/validate.js';
 import type { Peer } from '../transport/peer.js';
 import { connectPersistently } from '../transport/reconnecting.js';
@@ -27,8 +28,8 @@ export interface ExecutorRegistration {
 /** A report of the program on one of its tasks; the driver adds who and when. */
 export type ExecutorUpdate = Pick<
   TaskStatus,
-  'taskId' | 'state' | 'reason' | 'message' | 'data' | 'healthy' | 'check' | 'exitCode' | 'signal' | 'labels'
->;
+  'taskId' | 'reason' | 'message' | 'data' | 'healthy' | 'check' | 'exitCode' | 'signal' | 'labels'
+> & { readonly state: ExecutorTaskState };
 
 /** What the program does about things. Called one at a time. */
 export interface ExecutorHandler {

@@ -39,6 +39,18 @@ export function isResourceFree(state: TaskState): boolean {
   return state === 'TASK_UNREACHABLE' || terminal.has(state);
 }
 
+/** What an executor may report of its tasks; the rest is the agent's and the master's to say. */
+export const executorStates = [
+  'TASK_STARTING',
+  'TASK_RUNNING',
+  'TASK_KILLING',
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_ERROR',
+] as const satisfies readonly TaskState[];
+export type ExecutorTaskState = (typeof executorStates)[number];
+
 /** Who reports a move. */
 export type TaskActor = 'AGENT' | 'MASTER';
 

@@ -574,17 +574,17 @@ test('a master that never answers a registration is given up too', t => {
 });
 
 test('the agent’s id is kept before work is taken, and known to its next process', t => {
-  const written: { then: (error?: Error) => void; changes: unknown }[] = [];
+  const written: { onDurable: (error?: Error) => void; changes: unknown }[] = [];
   const records: { key: string; value: unknown }[] = [];
   const store = {
     load: () => records,
-    write: (changes: unknown, then: (error?: Error) => void) => void written.push({ changes, then }),
+    write: (changes: unknown, onDurable: (error?: Error) => void) => void written.push({ changes, onDurable }),
     close: () => {},
   };
   const rig = new AgentRig({ deps: { store } });
   t.false(rig.agent.registered);
   t.deepEqual(written[0]?.changes, [{ key: 'agent/id', value: agentId }]);
-  written[0]?.then();
+  written[0]?.onDurable();
   t.true(rig.agent.registered);
 
   records.push({ key: 'agent/id', value: agentId });
@@ -597,7 +597,7 @@ test('the agent’s id is kept before work is taken, and known to its next proce
   const broken = new AgentRig({
     deps: { store, outcomes: { onFatal: error => errors.push(`${error.code}: ${error.message}`) } },
   });
-  written.at(-1)?.then(new Error('disk full'));
+  written.at(-1)?.onDurable(new Error('disk full'));
   t.deepEqual(errors, ["STORE_FAILED: the agent's id could not be kept: disk full"]);
   t.true(broken.connectionClosed);
 });

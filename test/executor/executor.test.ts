@@ -1,0 +1,356 @@
+// Stories of a framework's own executor: a real driver and a real agent over sessions of a network in virtual time.
+import test from 'ava';
+import { must } from '../../src/base/assert.js';
+import { ProfferError } from '../../src/base/errors.js';
+import type { Problem } from '../../src/base/errors.js';
+import { ExecutorDriver } from '../../src/executor/executor-driver.js';
+import type { ExecutorHandler } from '../../src/executor/executor-driver.js';
+import { executorSettings } from '../../src/executor/executor-settings.js';
+import type { ExecutorInfo, TaskInfo } from '../../src/protocol/entities.js';
+import type { ExecutorCall, ExecutorEvent } from '../../src/protocol/executor-api.js';
+import { validateExecutorCall } from '../../src/protocol/validate.js';
+import { LocalNetwork } from '../../src/transport/local-transport.js';
+import type { Peer } from '../../src/transport/peer.js';
+import { acceptSession } from '../../src/transport/session.js';
+import { agentId, AgentRig, framework, frameworkId, task } from '../support/agent-rig.js';
+import type { RigOptions } from '../support/agent-rig.js';
+
+const executor: ExecutorInfo = {
+  executorId: 'worker',
+  command: { value: './worker' },
+  resources: { cpus: 0.1, mem: 32 },
+};
+
+function own(taskId: string, more: Partial<TaskInfo> = {}): TaskInfo {
+  const { command: _command, ...rest } = task(taskId, more);
+  return { executor, ...rest };
+}
+
+/** An agent that executors can reach, and a program that runs on a driver and notes what it hears. */
+class ExecutorRig extends AgentRig {
+  readonly network = new LocalNetwork(this.clock, { latencyMs: () => 1 });
+  readonly heard: string[] = [];
+  readonly launched: TaskInfo[] = [];
+  driver: ExecutorDriver | undefined;
+
+  constructor(options: RigOptions = {}) {
+    super({ ...options, options: { executorEndpoint: 'ws://agent:5051/v1/executor', ...options.options } });
+    this.network.listen('agent:5051', link =>
+      acceptSession(this.env, link, { kind: 'executor', validate: validateExecutorCall }, peer =>
+        this.agent.acceptExecutor(peer),
+      ),
+    );
+  }
+
+  /** The program starts, as its container would start it. */
+  startProgram(handler: Partial<ExecutorHandler> = {}): ExecutorDriver {
+    const settings = executorSettings(this.containers.of('worker').spec.env);
+    this.driver = new ExecutorDriver(
+      this.env,
+      { ...settings, dialer: this.network.dialer('program'), version: '0.1.0' },
+      {
+        onRegistered: registration => this.heard.push(`registered at ${registration.agentId}`),
+        onLaunch: one => {
+          this.heard.push(`launch ${one.taskId}`);
+          this.launched.push(one);
+          this.driver?.update({ taskId: one.taskId, state: 'TASK_RUNNING' });
+        },
+        onKill: (taskId, policy) => this.heard.push(`kill ${taskId} ${policy?.gracePeriodMs}`),
+        onMessage: data => this.heard.push(`message ${data}`),
+        onShutdown: why => this.heard.push(`shutdown: ${why}`),
+        onError: problems => this.heard.push(...problems.map(problem => `error ${problem.code} ${problem.path}`)),
+        ...handler,
+      },
+    );
+    this.clock.advance(100);
+    return this.driver;
+  }
+
+  /** Its program runs, and the first task with it. */
+  static running(options: RigOptions = {}): ExecutorRig & { driver: ExecutorDriver } {
+    const rig = new ExecutorRig(options);
+    rig.launch([own('a')]);
+    rig.startProgram();
+    return rig as ExecutorRig & { driver: ExecutorDriver };
+  }
+}
+
+test('the first task starts its executor, the next goes to the same one, and reports are the executor’s', t => {
+  const rig = ExecutorRig.running();
+  const { spec } = rig.containers.of('worker');
+  t.is(spec.sandbox, `/work/frameworks/${frameworkId}/executors/worker/runs/${spec.containerId}`);
+  t.like(spec.env, { PROFFER_AGENT_ENDPOINT: 'ws://agent:5051/v1/executor', CPUS: '0.1', MEM: '32' });
+  rig.launch([own('b')]);
+  rig.clock.advance(100);
+  t.deepEqual(rig.heard, [`registered at ${agentId}`, 'launch a', 'launch b']);
+  t.is(rig.containers.launched.length, 1);
+  t.deepEqual(rig.agent.view().used, { cpus: 1.1, mem: 160 });
+
+  rig.driver.update({ taskId: 'a', state: 'TASK_FINISHED', message: 'all done', data: 'Zm9v' });
+  rig.clock.advance(100);
+  t.deepEqual(rig.states('a'), ['TASK_RUNNING', 'TASK_FINISHED']);
+  t.like(rig.last('a'), { source: 'EXECUTOR', executorId: 'worker', agentId, message: 'all done', data: 'Zm9v' });
+  t.is(rig.driver.unacknowledged, 0);
+  t.deepEqual(rig.agent.view().used, { cpus: 0.6, mem: 96 });
+  t.like(rig.agent.view().executors[0], { id: 'worker', state: 'REGISTERED' });
+});
+
+test('an executor that does not register in time fails its tasks', t => {
+  const rig = new ExecutorRig();
+  rig.launch([own('a')]);
+  rig.clock.advance(59_999);
+  t.deepEqual(rig.states('a'), []);
+  rig.clock.advance(1);
+  t.like(rig.last('a'), { state: 'TASK_FAILED', reason: 'EXECUTOR_REGISTRATION_TIMEOUT' });
+  t.like(rig.calls('EXECUTOR_EXITED')[0], { frameworkId, executorId: 'worker' });
+  t.deepEqual(rig.agent.view().used, {});
+});
+
+test('an executor’s death is its tasks’ death, and a later task starts a new one', t => {
+  const rig = ExecutorRig.running();
+  rig.launch([own('b')]);
+  rig.containers.of('worker').exit(1);
+  rig.clock.advance(100);
+  for (const id of ['a', 'b']) {
+    t.like(rig.last(id), { state: 'TASK_FAILED', reason: 'EXECUTOR_TERMINATED' });
+    t.is(rig.last(id).message, 'its executor exited with code 1');
+  }
+  t.deepEqual(rig.calls('EXECUTOR_EXITED'), [
+    { type: 'EXECUTOR_EXITED', frameworkId, executorId: 'worker', status: 1 },
+  ]);
+  t.deepEqual(rig.agent.view().used, {});
+  t.deepEqual(rig.agent.view().executors, []);
+  rig.launch([own('c')]);
+  t.is(rig.containers.launched.length, 2);
+});
+
+test('an executor that cannot start or has no memory says so for its tasks', t => {
+  const rig = new ExecutorRig({ script: { starts: false } });
+  rig.launch([own('a')]);
+  rig.containers.of('worker').fail('FETCH_FAILED', 'no such file');
+  rig.settle();
+  t.like(rig.last('a'), { state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED' });
+  t.regex(rig.last('a').message ?? '', /no such file/);
+  rig.launch([own('b')]);
+  rig.containers.of('worker').started();
+  rig.containers.of('worker').exitBySignal('SIGKILL', true);
+  rig.settle();
+  t.like(rig.last('b'), { state: 'TASK_FAILED', reason: 'CONTAINER_LIMITATION_MEMORY' });
+});
+
+test('kills go to the executor, again with a shorter grace; what it reports counts', t => {
+  const rig = ExecutorRig.running();
+  rig.kill('a', 20_000);
+  rig.kill('a', 5000);
+  rig.clock.advance(100);
+  t.deepEqual(rig.heard.slice(2), ['kill a 20000', 'kill a 5000']);
+  rig.driver.update({ taskId: 'a', state: 'TASK_KILLING' });
+  rig.driver.update({ taskId: 'a', state: 'TASK_KILLED' });
+  rig.clock.advance(100);
+  t.deepEqual(rig.states('a'), ['TASK_RUNNING', 'TASK_KILLING', 'TASK_KILLED']);
+});
+
+test('a kill before the executor registered ends the task; an executor without tasks is not needed', t => {
+  const rig = new ExecutorRig();
+  rig.launch([own('a'), own('b')]);
+  rig.kill('a');
+  t.like(rig.last('a'), { state: 'TASK_KILLED', reason: 'TASK_KILLED_DURING_LAUNCH' });
+  t.is(rig.containers.live.length, 1);
+  rig.startProgram();
+  t.deepEqual(
+    rig.launched.map(({ taskId }) => taskId),
+    ['b'],
+  );
+
+  const idle = new ExecutorRig();
+  idle.launch([own('a')]);
+  idle.kill('a');
+  t.is(idle.containers.live.length, 0);
+  t.deepEqual(idle.agent.view().used, {});
+});
+
+test('messages pass both ways', t => {
+  const rig = ExecutorRig.running();
+  rig.tell({ type: 'MESSAGE', frameworkId, executorId: 'worker', data: 'aGk=' });
+  rig.driver.message('aG8=');
+  rig.clock.advance(100);
+  t.is(rig.heard.at(-1), 'message aGk=');
+  t.deepEqual(rig.calls('MESSAGE'), [{ type: 'MESSAGE', frameworkId, executorId: 'worker', data: 'aG8=' }]);
+});
+
+test('a shutdown asks first and then uses force', t => {
+  const rig = ExecutorRig.running();
+  rig.tell({ type: 'SHUTDOWN_EXECUTOR', frameworkId, executorId: 'worker' });
+  rig.clock.advance(4999);
+  t.is(rig.heard.at(-1), 'shutdown: the agent says so');
+  t.is(rig.containers.live.length, 1);
+  rig.launch([own('late')]);
+  t.like(rig.last('late'), { state: 'TASK_DROPPED', reason: 'EXECUTOR_TERMINATED' });
+  rig.clock.advance(1);
+  t.is(rig.containers.live.length, 0);
+  t.like(rig.last('a'), { state: 'TASK_FAILED', reason: 'EXECUTOR_TERMINATED' });
+});
+
+test('what was said while the session was broken arrives once it is back: reports, launches, kills', t => {
+  const rig = ExecutorRig.running();
+  rig.launch([own('b')]);
+  rig.clock.advance(100);
+  rig.network.reset('program', 'agent');
+  rig.driver.update({ taskId: 'a', state: 'TASK_FINISHED' });
+  rig.launch([own('c')]);
+  rig.kill('b', 1000);
+  rig.clock.advance(5000);
+  t.is(rig.last('a').state, 'TASK_FINISHED');
+  t.deepEqual(rig.states('b'), ['TASK_RUNNING']);
+  const [registered, kill, launch, ...rest] = rig.heard.slice(3);
+  t.deepEqual([registered, launch, rest], [`registered at ${agentId}`, 'launch c', []]);
+  // What is left of the second.
+  t.regex(kill ?? '', /^kill b \d{1,3}$/);
+  t.is(rig.driver.unacknowledged, 0);
+});
+
+test('an acknowledgement that was lost makes the report come again, but not reach the framework twice', t => {
+  const rig = ExecutorRig.running();
+  rig.network.policy = (from, _to, message) =>
+    from === 'agent' && (message as { type?: string }).type === 'ACKNOWLEDGED' ? { drop: true } : undefined;
+  rig.driver.update({ taskId: 'a', state: 'TASK_FINISHED' });
+  rig.clock.advance(100);
+  t.is(rig.driver.unacknowledged, 1);
+  rig.network.policy = undefined;
+  // The next heartbeat shows that a message is missing.
+  rig.tell({ type: 'PING' });
+  rig.clock.advance(40_000);
+  t.is(rig.driver.unacknowledged, 0);
+  t.deepEqual(rig.states('a'), ['TASK_RUNNING', 'TASK_FINISHED']);
+});
+
+test('an executor that stays away is given up, and its program told by its own driver', t => {
+  const rig = ExecutorRig.running();
+  rig.network.reset('program', 'agent');
+  rig.clock.advance(1);
+  rig.network.partition('program', 'agent');
+  for (let i = 0; i < 5; i += 1) {
+    rig.clock.advance(15_000);
+    rig.tell({ type: 'PING' });
+  }
+  t.like(rig.last('a'), { state: 'TASK_FAILED', reason: 'EXECUTOR_REREGISTRATION_TIMEOUT' });
+  rig.clock.advance(15 * 60_000);
+  t.is(rig.heard.at(-1), 'shutdown: the agent was away for 900000 ms');
+  rig.driver.stop();
+});
+
+test('a group reaches its executor whole', t => {
+  const rig = new ExecutorRig();
+  rig.launch([own('a'), own('b')], 'pod');
+  rig.startProgram({
+    onLaunchGroup: (tasks, groupId) => rig.heard.push(`${groupId}: ${tasks.map(one => one.taskId).join(',')}`),
+  });
+  t.deepEqual(rig.heard, [`registered at ${agentId}`, 'pod: a,b']);
+  must(rig.driver, 'driver').update({ taskId: 'a', state: 'TASK_FAILED' });
+  rig.clock.advance(100);
+  t.is(rig.heard.at(-1), 'kill b 3000');
+});
+
+test('an executor that cannot be had refuses its task, and nothing of it is kept', t => {
+  const refused = (rig: AgentRig, more: Partial<ExecutorInfo>): string => {
+    rig.launch([own('a', { executor: { ...executor, ...more } })]);
+    t.is(rig.containers.launched.length, 0);
+    t.deepEqual(rig.agent.view().used, {});
+    t.deepEqual(rig.agent.view().executors, []);
+    return `${rig.last('a').state}: ${rig.last('a').message}`;
+  };
+  t.is(refused(new AgentRig(), {}), 'TASK_FAILED: the agent has no endpoint for executors');
+  t.regex(refused(new ExecutorRig(), { resources: { cpus: 3.6 } }), /^TASK_DROPPED: .* cpus short by 0.1/);
+  t.regex(refused(new ExecutorRig(), { executorId: '..' }), /^TASK_ERROR: the executor id ".."/);
+
+  const group = new ExecutorRig();
+  group.launch([own('a'), task('b', { resources: { cpus: 99 } })], 'pod');
+  t.deepEqual(group.agent.view().executors, []);
+  t.deepEqual(group.agent.view().used, {});
+});
+
+test('with its framework, or its agent, an executor ends', t => {
+  for (const end of ['framework', 'agent'] as const) {
+    const rig = ExecutorRig.running();
+    let done = false;
+    if (end === 'framework') rig.tell({ type: 'SHUTDOWN_FRAMEWORK', frameworkId });
+    else rig.agent.shutdown(() => (done = true));
+    rig.clock.advance(100);
+    t.is(rig.heard.at(-1), 'shutdown: the agent says so');
+    rig.containers.of('worker').exit(0);
+    rig.clock.advance(100);
+    t.like(rig.last('a'), {
+      state: 'TASK_KILLED',
+      reason: end === 'framework' ? 'FRAMEWORK_REMOVED' : 'AGENT_SHUT_DOWN',
+    });
+    t.is(done, end === 'agent');
+  }
+});
+
+test('wrong calls are answered and change nothing', t => {
+  const rig = ExecutorRig.running();
+  const errors: Problem[] = [];
+  let closed = '';
+  const peer: Peer<ExecutorEvent> = {
+    id: 99,
+    remote: 'stranger',
+    send: event => {
+      if (event.type === 'ERROR') errors.push(...event.problems);
+    },
+    close: (_code, reason) => (closed = reason),
+  };
+  const stranger = rig.agent.acceptExecutor(peer);
+  const say = (call: ExecutorCall): void => stranger.onMessage(call);
+  say({ type: 'MESSAGE', data: 'eA==' });
+  const subscribe = { type: 'SUBSCRIBE' as const, unacknowledgedTasks: [], unacknowledgedUpdates: [] };
+  say({ ...subscribe, frameworkId, executorId: 'nobody' });
+  t.is(closed, 'unknown executor');
+  say({ ...subscribe, frameworkId: 'fw-x', executorId: 'worker' });
+  stranger.onInvalid([{ path: 'type', code: 'BAD_MESSAGE', message: 'no' }]);
+  t.deepEqual(
+    errors.map(({ path, code }) => `${code} ${path}`),
+    ['NOT_SUBSCRIBED type', 'NOT_FOUND executorId', 'UNKNOWN_FRAMEWORK frameworkId', 'BAD_MESSAGE type'],
+  );
+  rig.driver.update({ taskId: 'a', state: 'TASK_LOST' as 'TASK_FAILED' });
+  rig.driver.update({ taskId: 'not-mine', state: 'TASK_RUNNING' });
+  rig.clock.advance(100);
+  t.is(rig.heard.at(-1), 'error BAD_MESSAGE update.status.state');
+  t.deepEqual(rig.states('a'), ['TASK_RUNNING']);
+  t.deepEqual(rig.states('not-mine'), []);
+  t.is(rig.agent.view().tasks.length, 1);
+});
+
+test('of two sessions of one executor the newer one counts', t => {
+  const rig = ExecutorRig.running();
+  const first = rig.driver;
+  const second = rig.startProgram();
+  t.is(rig.heard.filter(line => line.startsWith('registered')).length, 2);
+  first.stop();
+  rig.clock.advance(100);
+  rig.kill('a');
+  rig.clock.advance(100);
+  second.update({ taskId: 'a', state: 'TASK_KILLED' });
+  rig.clock.advance(100);
+  t.is(rig.last('a').state, 'TASK_KILLED');
+  t.is(rig.agent.view().executors[0]?.state, 'REGISTERED');
+});
+
+test('an executor started by hand hears of every variable that is wrong', t => {
+  const error = t.throws(
+    () => executorSettings({ PROFFER_AGENT_ENDPOINT: 'agent:5051', PROFFER_EXECUTOR_SHUTDOWN_GRACE_MS: 'soon' }),
+    { instanceOf: ProfferError },
+  );
+  t.is(error?.code, 'USAGE');
+  t.deepEqual(
+    error?.problems.map(({ path }) => path),
+    [
+      'PROFFER_AGENT_ENDPOINT',
+      'PROFFER_EXECUTOR_SHUTDOWN_GRACE_MS',
+      'PROFFER_FRAMEWORK_ID',
+      'PROFFER_EXECUTOR_ID',
+      'PROFFER_AGENT_ID',
+      'PROFFER_SANDBOX',
+    ],
+  );
+  t.is(framework.id, frameworkId);
+});
