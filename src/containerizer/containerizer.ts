@@ -76,6 +76,11 @@ export interface Containerizer {
   readonly types: readonly ContainerType[];
   /** Starts to start. Events come later, never from within this call; after EXITED or FAILED none. */
   launch(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container;
+  /**
+   * Takes over a container that an earlier agent process launched with the same spec: STARTED and EXITED follow as from `launch`, EXITED without exit code
+   * and signal when its end is not known, FAILED when it never started. Absent where containers do not outlive the agent.
+   */
+  adopt?(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container;
   /** Kills everything it started; calls back when nothing is left. */
   close(onClosed: () => void): void;
 }

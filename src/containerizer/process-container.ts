@@ -111,15 +111,15 @@ export class ProcessContainer implements Container {
     this.#onEvent({ type: 'STARTED', pid });
   }
 
-  /** Takes over what an earlier agent process started; false when it started nothing. */
-  adopt(): boolean {
+  /** Takes over what an earlier agent process started. */
+  adopt(): void {
     try {
       this.#runFd = openSync(
         runFilePath(this.#spec.sandbox),
         constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
       );
     } catch {
-      return false;
+      return this.#fail('CONTAINER_LAUNCH_FAILED', 'it was never started');
     }
     const { bootId, cgroup, pid } = parseRunFile(this.#readRunFile());
     const sameBoot = bootId === this.#host.bootId;
@@ -135,19 +135,20 @@ export class ProcessContainer implements Container {
       if (living && holdsRunFile(pid, runFd)) this.#host.clock.after(adoptedLookMs, look);
       else this.#wrapperGone({ oomKilled: false });
     };
-    this.#host.clock.soon(() => {
-      this.#onEvent(living ? { type: 'STARTED', pid } : { type: 'STARTED' });
-      look();
-    });
-    return true;
+    this.#onEvent(living ? { type: 'STARTED', pid } : { type: 'STARTED' });
+    // A kill that came before could not reach it yet.
+    const deadline = this.#killDeadline;
+    this.#killDeadline = Number.POSITIVE_INFINITY;
+    if (deadline !== Number.POSITIVE_INFINITY) this.kill(Math.max(0, deadline - this.#host.clock.now()));
+    look();
   }
 
   kill(graceMs: number): void {
     this.#killed = true;
-    if (this.#state !== 'RUNNING') return;
     const { clock } = this.#host;
     const deadline = clock.now() + graceMs;
-    if (this.#forcing || deadline >= this.#killDeadline) return;
+    if (this.#state === 'QUEUED') this.#killDeadline = Math.min(this.#killDeadline, deadline);
+    if (this.#state !== 'RUNNING' || this.#forcing || deadline >= this.#killDeadline) return;
     const first = this.#killDeadline === Number.POSITIVE_INFINITY;
     this.#killDeadline = deadline;
     this.#killTimer?.cancel();

@@ -49,15 +49,13 @@ export class ProcessContainerizer implements Containerizer {
   }
 
   /**
-   * Finds a container that an earlier agent process launched with the same sandbox. It is adopted if the wrapper lives (same boot, and
-   * the recorded pid holds this very run file open) or has left the exit status; `onEvent` then hears STARTED and EXITED as usual. Otherwise it is EXITED with no status. Undefined: it was
-   * never started.
+   * Takes over what an earlier agent process launched with the same sandbox. It is adopted if the wrapper lives (same boot, and the recorded pid holds this
+   * very run file open) or has left the exit status; otherwise it is EXITED with no status.
    */
-  adopt(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container | undefined {
+  adopt(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
     const container = this.#add(spec, onEvent);
-    if (container.adopt()) return container;
-    this.#containers.delete(container);
-    return undefined;
+    this.#host.clock.soon(() => container.adopt());
+    return container;
   }
 
   close(onClosed: () => void): void {

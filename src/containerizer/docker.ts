@@ -1,0 +1,93 @@
+// Docker tasks: images, containers, output, through whatever engine DOCKER_HOST names. In: specs. Out: container events. What happens to one container is in
+// docker-container.ts; what it is given in docker-options.ts.
+import { availableParallelism } from 'node:os';
+import { messageOf } from '../base/errors.js';
+import type { Clock } from '../env/clock.js';
+import type { Env } from '../env/env.js';
+import type { Container, Containerizer, ContainerEvent, ContainerSpec } from './containerizer.js';
+import { DockerContainer } from './docker-container.js';
+import type { DockerHost } from './docker-container.js';
+import { DockerEngine } from './docker-engine.js';
+import type { DockerPolicy } from './docker-options.js';
+import { DockerPuller } from './docker-pull.js';
+import { Slots } from './slots.js';
+
+export interface DockerContainerizerOptions extends DockerPolicy {
+  /** Replaceable for tests. Default: DOCKER_HOST, else the usual socket. */
+  readonly engine?: DockerEngine;
+  /** Containers starting at the same time. Default two per core: more take longer and gain nothing. */
+  readonly startsMax?: number;
+}
+
+/** Whether an engine answers; `reason` is one line for people. */
+export type DockerProbe =
+  | { readonly available: true; readonly version: string }
+  | { readonly available: false; readonly reason: string };
+
+/** Asks the engine for its version; never rejects. */
+export async function probeDocker(
+  clock: Clock,
+  timeoutMs = 3000,
+  engine: DockerEngine = new DockerEngine(clock),
+): Promise<DockerProbe> {
+  try {
+    return { available: true, version: await engine.version(timeoutMs) };
+  } catch (error) {
+    return { available: false, reason: messageOf(error) };
+  }
+}
+
+/** Runs containers in a Docker engine. It removes what it has run; images stay. */
+export class DockerContainerizer implements Containerizer {
+  readonly types = ['DOCKER'] as const;
+  readonly #host: DockerHost;
+  readonly #containers = new Set<DockerContainer>();
+  #onClosed: (() => void) | undefined;
+
+  constructor(env: Env, options: DockerContainerizerOptions = {}) {
+    const engine = options.engine ?? new DockerEngine(env.clock);
+    const starts = new Slots(options.startsMax ?? 2 * availableParallelism());
+    this.#host = { env, engine, puller: new DockerPuller(engine), policy: options, starts };
+  }
+
+  launch(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    return this.#add(spec, onEvent, container => container.run());
+  }
+
+  /** Finds a container that an earlier agent process launched under the same id; see {@link Containerizer.adopt}. */
+  adopt(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    return this.#add(spec, onEvent, container => container.adopt());
+  }
+
+  close(onClosed: () => void): void {
+    const before = this.#onClosed;
+    this.#onClosed = () => {
+      before?.();
+      onClosed();
+    };
+    for (const container of this.#containers) container.kill(0);
+    if (this.#containers.size === 0) this.#host.env.clock.soon(() => this.#closed());
+  }
+
+  #add(
+    spec: ContainerSpec,
+    onEvent: (event: ContainerEvent) => void,
+    begin: (container: DockerContainer) => Promise<void>,
+  ): Container {
+    const container: DockerContainer = new DockerContainer(this.#host, spec, onEvent, () => {
+      this.#containers.delete(container);
+      this.#closed();
+    });
+    this.#containers.add(container);
+    if (this.#onClosed !== undefined) container.kill(0);
+    this.#host.env.clock.soon(() => void begin(container));
+    return container;
+  }
+
+  #closed(): void {
+    const onClosed = this.#onClosed;
+    if (onClosed === undefined || this.#containers.size > 0) return;
+    this.#onClosed = () => {};
+    onClosed();
+  }
+}
