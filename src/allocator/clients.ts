@@ -7,7 +7,7 @@ import { clearBit, noBits, withBit, wordsFor } from './bits.js';
 import type { AgentTest } from './constraints.js';
 import type { FilterClient } from './offer-filters.js';
 import { Minima, type Minimum } from './min-allocatable.js';
-import type { TreeNode } from './tree-node.js';
+import type { TreeNode } from './role-tree.js';
 
 /** A framework in one role. */
 export interface Client extends FilterClient {

@@ -282,7 +282,7 @@ export class HierarchicalAllocator implements Allocator {
     this.#all = false;
     this.#cycle += 1;
     const stream = `allocator/cycle-${this.#cycle}`;
-    const batch = runCycle(this.#state, this.#eligibility, agents, random.fork(stream), startedMs);
+    const batch = runCycle(this.#state, this.#eligibility, agents, () => random.fork(stream), startedMs);
     // Filters set before this batch have now lived through it.
     if (kind === 'batch') eras.survivedBefore = era;
     let grants = 0;

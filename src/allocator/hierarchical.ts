@@ -20,12 +20,12 @@ export function runCycle(
   state: AllocatorState,
   eligibility: Eligibility,
   agents: PoolAgent[],
-  random: Random,
+  random: () => Random,
   nowMs: number,
 ): GrantBatch {
   const out = new Collector();
   state.tree.refresh();
-  random.shuffle(agents);
+  if (agents.length > 1) random().shuffle(agents);
   for (let i = 0; i < agents.length; i += 1) offerAgent(state, eligibility, agents[i] as PoolAgent, nowMs, out);
   return out.finish();
 }

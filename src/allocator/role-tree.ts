@@ -1,50 +1,58 @@
 // The sorter: roles and their frameworks as a tree, each level in the order of hierarchical DRF. In: totals, allocations, weights, who is
 // active. Out: who comes next. Kept sorted by moving the one entry that changed; only a change of totals sorts again.
-import { assert, must } from '../base/assert.js';
+import { assert } from '../base/assert.js';
 import type { Role } from '../base/ids.js';
 import type { Bag } from '../resources/index.js';
-import { bagOf } from '../resources/index.js';
+import { emptyBag } from '../resources/index.js';
 import type { Bits } from './bits.js';
 import { hasBit } from './bits.js';
-import { insertId, moveId, removeId, sortIds } from './order.js';
-import type { Vector } from './scalars.js';
-import { Scalars } from './scalars.js';
-import type { TreeNode } from './tree-node.js';
-import { compareNodes, depthOf } from './tree-node.js';
+import { Columns } from './columns.js';
+import { Order } from './order.js';
+
+/** A role, a role's own place among its sub-roles (named `.`), or a framework in a role. */
+export interface TreeNode {
+  readonly id: number;
+  readonly parent: TreeNode | undefined;
+  readonly depth: number;
+  /** Of a framework: its id; of a role: its name. */
+  readonly path: string;
+  /** Of a framework in a role: its client slot; else -1. */
+  readonly slot: number;
+  readonly children: Map<string, TreeNode>;
+  /** Active frameworks at and below it; nodes without any are not in their parent's order. */
+  active: number;
+  readonly order: Order;
+}
 
 /**
- * Hierarchical DRF. Siblings are ordered by (share, count, path); a share is max over scalars of allocated/total, the total being the
- * whole cluster's at every level, divided by the node's weight: doubles, in that order of operations. A role with sub-roles competes with
- * them through a child named `.` of weight 1.
+ * Hierarchical DRF. Siblings are ordered by (share, count of allocations, path); a share is max over scalars of allocated/total, the total
+ * being the whole cluster's at every level, divided by the node's weight: doubles, in that order of operations. A role's own frameworks
+ * compete with its sub-roles as a child named `.` of weight 1.
  * Source: Ghodsi et al., "Dominant Resource Fairness" (NSDI 2011), per level as Mesos does it (`src/master/allocator/mesos/sorter/drf`).
  */
 export class RoleTree {
-  readonly #scalars = new Scalars();
-  readonly #excluded: ReadonlySet<string>;
+  readonly #columns: Columns;
   readonly #nodes: (TreeNode | undefined)[] = [];
   readonly #freeIds: number[] = [];
   readonly #weights = new Map<Role, number>();
   readonly #root: TreeNode;
-  #totals: Vector = new Float64Array(8);
   // Totals have changed since the last sort: orders and shares are of old.
   #stale = false;
 
   /** `excluded`: scalars that do not count in shares. */
   constructor(excluded: readonly string[] = []) {
-    this.#excluded = new Set(excluded);
-    this.#root = this.#create(undefined, '', -1);
+    this.#columns = new Columns(excluded);
+    this.#root = this.#create(undefined, '', -1, 1);
   }
 
   /** Adds what an agent brings. */
   addTotal(bag: Bag): void {
-    this.#scalars.load(bag);
-    this.#totals = this.#scalars.addLoaded(this.#totals, 1);
+    this.#columns.addTotal(bag, 1);
     this.#stale = true;
   }
 
   removeTotal(bag: Bag): void {
-    this.#scalars.load(bag);
-    this.#totals = this.#scalars.addLoaded(this.#totals, -1);
+    this.#columns.addTotal(bag, -1);
     this.#stale = true;
   }
 
@@ -52,18 +60,17 @@ export class RoleTree {
   add(role: Role, name: string, slot: number): TreeNode {
     const own = this.#childOf(this.#roleNode(role), '.', `${role}/.`);
     assert(!own.children.has(name), () => `${name} is in role ${role} already`);
-    return this.#attach(own, name, this.#create(own, name, slot));
+    const node = this.#create(own, name, slot, 1);
+    own.children.set(name, node);
+    return node;
   }
 
   /** Takes a framework out of its role, with what it holds; roles left empty go too. */
   remove(node: TreeNode): void {
     if (node.active > 0) this.deactivate(node);
-    for (let at = node.parent; at !== undefined && at !== this.#root; at = at.parent) {
-      this.#place(at, () => {
-        for (let i = 0; i < node.allocated.length; i += 1) {
-          at.allocated[i] = (at.allocated[i] as number) - (node.allocated[i] as number);
-        }
-      });
+    for (let at = node.parent; at?.parent !== undefined; at = at.parent) {
+      const { id } = at;
+      this.#place(at, () => this.#columns.subtractNode(id, node.id));
     }
     for (let at = node; at.parent !== undefined && at.children.size === 0; at = at.parent) {
       at.parent.children.delete(at === node ? at.path : lastPart(at.path));
@@ -77,8 +84,8 @@ export class RoleTree {
     for (let at: TreeNode | undefined = node; at !== undefined; at = at.parent) {
       at.active += 1;
       if (at.active > 1 || at.parent === undefined) continue;
-      if (!this.#stale) at.share = this.#shareOf(at);
-      insertId(at.parent, this.#nodes, at, !this.#stale);
+      if (!this.#stale) this.#columns.measure(at.id);
+      at.parent.order.insert(this.#columns, at.id, !this.#stale);
     }
   }
 
@@ -86,20 +93,18 @@ export class RoleTree {
     assert(node.active === 1, 'deactivated twice');
     for (let at: TreeNode | undefined = node; at !== undefined; at = at.parent) {
       at.active -= 1;
-      if (at.active === 0 && at.parent !== undefined) removeId(at.parent, this.#nodes, at, !this.#stale);
+      if (at.active === 0) at.parent?.order.remove(this.#columns, at.id, !this.#stale);
     }
   }
 
   /** Books one allocation to a framework and all above it. */
   charge(node: TreeNode, bag: Bag): void {
-    this.#scalars.load(bag);
-    this.#book(node, 1);
+    this.#book(node, bag, 1);
   }
 
   /** Takes an allocation, or part of one, back. Counts stay. */
   discharge(node: TreeNode, bag: Bag): void {
-    this.#scalars.load(bag);
-    this.#book(node, -1);
+    this.#book(node, bag, -1);
   }
 
   setWeight(role: Role, weight: number): void {
@@ -107,10 +112,7 @@ export class RoleTree {
     if (weight === 1) this.#weights.delete(role);
     else this.#weights.set(role, weight);
     const node = this.find(role);
-    if (node === undefined) return;
-    this.#place(node, () => {
-      node.weight = weight;
-    });
+    if (node !== undefined) this.#place(node, () => this.#columns.setWeight(node.id, weight));
   }
 
   weightOf(role: Role): number {
@@ -133,7 +135,7 @@ export class RoleTree {
   refresh(): void {
     if (!this.#stale) return;
     this.#stale = false;
-    this.#resort(this.#root);
+    this.#remeasure(this.#root);
   }
 
   /** The slot of the first active framework, in order, that is not in `blocked`; -1 when there is none. */
@@ -145,20 +147,23 @@ export class RoleTree {
   compare(a: TreeNode, b: TreeNode): number {
     let x = a;
     let y = b;
-    let depths = depthOf(a) - depthOf(b);
-    for (; depths > 0; depths -= 1) x = x.parent as TreeNode;
-    for (; depths < 0; depths += 1) y = y.parent as TreeNode;
+    while (x.depth > y.depth) x = x.parent as TreeNode;
+    while (y.depth > x.depth) y = y.parent as TreeNode;
     while (x.parent !== y.parent) {
       x = x.parent as TreeNode;
       y = y.parent as TreeNode;
     }
-    return compareNodes(x, y);
+    return this.#columns.compare(x.id, y.id);
   }
 
   /** Slots of all active frameworks in order. */
   ordered(): number[] {
     const slots: number[] = [];
-    this.#collect(this.#root, slots);
+    const visit = (node: TreeNode): void => {
+      if (node.slot >= 0) slots.push(node.slot);
+      for (let i = 0; i < node.order.size; i += 1) visit(this.#node(node.order.at(i)));
+    };
+    visit(this.#root);
     return slots;
   }
 
@@ -189,70 +194,55 @@ export class RoleTree {
   /** The dominant share of a role, with its sub-roles, before it is divided by the weight. */
   dominantShare(role: Role): number {
     const node = this.find(role);
-    return node === undefined ? 0 : this.#dominant(node);
+    return node === undefined ? 0 : this.#columns.dominant(node.id);
+  }
+
+  /** Allocations ever made to a node and below it. */
+  countOf(node: TreeNode): number {
+    return this.#columns.counts[node.id] ?? 0;
   }
 
   /** Scalars that a role and its sub-roles hold, whatever they are reserved for. */
   allocatedTo(role: Role): Bag {
     const node = this.find(role);
-    if (node === undefined) return [];
-    const amounts = this.#scalars.names.map((name, i) => [name, (node.allocated[i] ?? 0) / 1000] as const);
-    return bagOf(Object.fromEntries(amounts));
+    return node === undefined ? emptyBag : this.#columns.held(node.id);
   }
 
-  #book(node: TreeNode, sign: 1 | -1): void {
+  #book(node: TreeNode, bag: Bag, sign: 1 | -1): void {
+    const columns = this.#columns;
+    columns.load(bag);
     for (let at = node; at.parent !== undefined; at = at.parent) {
-      if (this.#stale || at.active === 0) {
-        at.allocated = this.#scalars.addLoaded(at.allocated, sign);
-        if (sign > 0) at.count += 1;
-        continue;
-      }
-      const { share, count } = at;
-      at.allocated = this.#scalars.addLoaded(at.allocated, sign);
-      if (sign > 0) at.count += 1;
-      at.share = this.#shareOf(at);
-      if (at.parent.size > 1) moveId(at.parent, this.#nodes, at, share, count);
+      const { id } = at;
+      const share = columns.shares[id] as number;
+      const count = columns.counts[id] as number;
+      columns.addLoaded(id, sign);
+      if (this.#stale || at.active === 0) continue;
+      columns.measure(id);
+      if (at.parent.order.size > 1) at.parent.order.move(columns, id, share, count);
     }
   }
 
-  // Changes something of a node that its share depends on, and puts it where it then belongs.
+  // Changes something that a node's share depends on, and puts the node where it then belongs.
   #place(node: TreeNode, change: () => void): void {
-    const { share, count } = node;
+    const columns = this.#columns;
+    const share = columns.shares[node.id] as number;
+    const count = columns.counts[node.id] as number;
     change();
     if (this.#stale || node.active === 0 || node.parent === undefined) return;
-    node.share = this.#shareOf(node);
-    moveId(node.parent, this.#nodes, node, share, count);
+    columns.measure(node.id);
+    node.parent.order.move(columns, node.id, share, count);
   }
 
-  #resort(node: TreeNode): void {
-    for (let i = 0; i < node.size; i += 1) {
-      const child = this.#nodes[node.order[i] as number] as TreeNode;
-      child.share = this.#shareOf(child);
-      if (child.size > 0) this.#resort(child);
-    }
-    sortIds(node, this.#nodes);
-  }
-
-  #shareOf(node: TreeNode): number {
-    return this.#dominant(node) / node.weight;
-  }
-
-  #dominant(node: TreeNode): number {
-    const { allocated } = node;
-    const { names } = this.#scalars;
-    let share = 0;
-    for (let i = 0; i < allocated.length && i < names.length; i += 1) {
-      const total = this.#totals[i] ?? 0;
-      if (total <= 0) continue;
-      const part = (allocated[i] as number) / total;
-      if (part > share && !(this.#excluded.size > 0 && this.#excluded.has(names[i] as string))) share = part;
-    }
-    return share;
+  #remeasure(node: TreeNode): void {
+    node.order.remeasure(this.#columns);
+    if (isOwn(node)) return;
+    for (let i = 0; i < node.order.size; i += 1) this.#remeasure(this.#node(node.order.at(i)));
   }
 
   #firstBelow(node: TreeNode, blocked: Bits): number {
-    for (let i = 0; i < node.size; i += 1) {
-      const child = this.#nodes[node.order[i] as number] as TreeNode;
+    const { order } = node;
+    for (let i = 0; i < order.size; i += 1) {
+      const child = this.#node(order.at(i));
       if (child.slot < 0) {
         const found = this.#firstBelow(child, blocked);
         if (found >= 0) return found;
@@ -261,56 +251,49 @@ export class RoleTree {
     return -1;
   }
 
-  #collect(node: TreeNode, slots: number[]): void {
-    if (node.slot >= 0) slots.push(node.slot);
-    for (let i = 0; i < node.size; i += 1) this.#collect(must(this.#nodes[node.order[i] as number], 'node'), slots);
+  #node(id: number): TreeNode {
+    return this.#nodes[id] as TreeNode;
   }
 
   #roleNode(role: Role): TreeNode {
     let at = this.#root;
-    for (const part of role.split('/')) {
-      const path = at === this.#root ? part : `${at.path}/${part}`;
-      at = this.#childOf(at, part, path);
-    }
+    for (const part of role.split('/')) at = this.#childOf(at, part, at === this.#root ? part : `${at.path}/${part}`);
     return at;
   }
 
   #childOf(parent: TreeNode, name: string, path: string): TreeNode {
     const known = parent.children.get(name);
     if (known !== undefined) return known;
-    const node = this.#create(parent, path, -1);
-    node.weight = this.weightOf(path);
-    return this.#attach(parent, name, node);
-  }
-
-  #attach(parent: TreeNode, name: string, node: TreeNode): TreeNode {
+    const node = this.#create(parent, path, -1, this.weightOf(path));
     parent.children.set(name, node);
     return node;
   }
 
-  #create(parent: TreeNode | undefined, path: string, slot: number): TreeNode {
+  #create(parent: TreeNode | undefined, path: string, slot: number, weight: number): TreeNode {
     const id = this.#freeIds.pop() ?? this.#nodes.length;
     const node: TreeNode = {
       id,
       parent,
+      depth: parent === undefined ? 0 : parent.depth + 1,
       path,
       slot,
       children: slot < 0 ? new Map<string, TreeNode>() : noChildren,
-      weight: 1,
-      allocated: new Float64Array(this.#scalars.names.length),
-      count: 0,
-      share: 0,
       active: 0,
-      order: noOrder,
-      size: 0,
+      order: slot < 0 ? new Order() : noOrder,
     };
     this.#nodes[id] = node;
+    this.#columns.reset(id, path, weight);
     return node;
   }
 }
 
-const noOrder = new Int32Array(0);
+const noOrder = new Order();
 const noChildren = new Map<string, TreeNode>();
+
+// Whether its children are frameworks.
+function isOwn(node: TreeNode): boolean {
+  return node.path.endsWith('/.');
+}
 
 function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);

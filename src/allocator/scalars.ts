@@ -1,7 +1,7 @@
 // Scalar totals as small vectors: each name gets an index, so that shares are computed without maps. In: bags. Out: thousandths by index.
 import type { Bag } from '../resources/index.js';
 
-/** Thousandths by index of the name; positions past the end are zero. */
+/** Thousandths by index of the name. */
 export type Vector = Float64Array<ArrayBuffer>;
 
 /** The names seen so far, and a bag spread out over them. */
@@ -20,18 +20,6 @@ export class Scalars {
       const at = this.#indexes.get(r.name) ?? this.#learn(r.name);
       this.loaded[at] = (this.loaded[at] as number) + r.milli;
     }
-  }
-
-  /** `vector` plus `sign` times what is loaded: the same array, or a longer copy. */
-  addLoaded(vector: Vector, sign: 1 | -1): Vector {
-    const count = this.names.length;
-    let out = vector;
-    if (vector.length < count) {
-      out = new Float64Array(count);
-      out.set(vector);
-    }
-    for (let i = 0; i < count; i += 1) out[i] = (out[i] as number) + sign * (this.loaded[i] as number);
-    return out;
   }
 
   #learn(name: string): number {

@@ -1,8 +1,8 @@
 // The sorter against the numbers of Mesos's own sorter tests, and a property: always in the order a naive sort of fresh shares gives.
 import test from 'ava';
 import fc from 'fast-check';
+import type { TreeNode } from '../../src/allocator/role-tree.js';
 import { RoleTree } from '../../src/allocator/role-tree.js';
-import type { TreeNode } from '../../src/allocator/tree-node.js';
 import { isAncestorOrSelf, roleAncestors } from '../../src/resources/index.js';
 import { bag } from './support.js';
 
@@ -126,7 +126,7 @@ test('equal shares: who was allocated to less often comes first, then the lesser
   s.take('c', '3/3');
   t.is(s.order, 'c a b e d');
   s.give('c', '3/3');
-  t.is(s.node('c').count, 4);
+  t.is(s.tree.countOf(s.node('c')), 4);
   t.is(s.order, 'a b e d c');
   s.tree.deactivate(s.node('a'));
   t.is(s.order, 'b e d c');
@@ -136,7 +136,7 @@ test('equal shares: who was allocated to less often comes first, then the lesser
   s.take('a', '3/3');
   s.give('a', '1/1', '2/2');
   s.tree.activate(s.node('a'));
-  t.is(s.node('a').count, 3);
+  t.is(s.tree.countOf(s.node('a')), 3);
   t.is(s.order, 'b e d a c', 'what is allocated while inactive counts');
 });
 

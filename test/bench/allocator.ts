@@ -21,23 +21,33 @@ export interface BenchRow {
 export interface BenchOptions {
   /** Few and small sizes, to see that it runs. */
   readonly quick?: boolean;
+  /** Names of workloads: cycle, SuppressOffers, AddAndUpdateSlave, DeclineOffers. */
+  readonly only?: readonly string[];
   /** Instead of the usual ones. */
   readonly sizes?: readonly Size[];
 }
 
 export type Size = readonly [agents: number, frameworks: number];
 
-/** All allocator workloads. */
+/** Allocator workloads by name; `DeclineOffers` at the largest sizes takes minutes. */
+const workloads = {
+  cycle: cycles,
+  SuppressOffers: suppressOffers,
+  AddAndUpdateSlave: addAndUpdate,
+  DeclineOffers: declineOffers,
+} satisfies { readonly [name: string]: (size: Size) => BenchRow[] };
+
+/** Runs them all, or those named in `only`. */
 export async function bench(options: BenchOptions = {}): Promise<BenchRow[]> {
   const quick = options.quick === true;
-  const sizes = options.sizes ?? (quick ? quickSizes : matrix);
   // Brings the hot paths to their final machine code, so that the first rows are not those of the interpreter.
   cycles([1000, 50]);
   const rows: BenchRow[] = [];
-  for (const size of sizes) rows.push(...cycles(size));
-  for (const size of sizes) rows.push(...suppressOffers(size));
-  for (const size of sizes) rows.push(...addAndUpdate(size));
-  for (const size of options.sizes ?? (quick ? quickSizes : declineSizes)) rows.push(...declineOffers(size));
+  for (const [name, run] of Object.entries(workloads)) {
+    if (options.only !== undefined && !options.only.includes(name)) continue;
+    const usual = name === 'DeclineOffers' ? declineSizes : matrix;
+    for (const size of options.sizes ?? (quick ? quickSizes : usual)) rows.push(...run(size));
+  }
   return rows;
 }
 
@@ -247,12 +257,18 @@ function row(name: string, params: BenchRow['params'], timesMs: readonly number[
   return [{ name, params, value: Math.round(median * 100) / 100, unit: 'ms' }];
 }
 
-// Alone: `node dist/test/bench/allocator.js [--quick] [AGENTSxFRAMEWORKS…]`.
+// Alone: `node dist/test/bench/allocator.js [--quick] [WORKLOAD…] [AGENTSxFRAMEWORKS…]`.
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const given = process.argv.filter(arg => /^\d+x\d+$/.test(arg)).map(arg => arg.split('x').map(Number));
+  const args = process.argv.slice(2);
+  const only = args.filter(arg => arg in workloads);
+  const given = args.filter(arg => /^\d+x\d+$/.test(arg)).map(arg => arg.split('x').map(Number));
   const sizes = given.map(([agents = 0, frameworks = 0]): Size => [agents, frameworks]);
-  const quick = process.argv.includes('--quick');
-  for (const { name, params, value, unit } of await bench({ quick, ...(sizes.length > 0 ? { sizes } : {}) })) {
+  const rows = await bench({
+    quick: args.includes('--quick'),
+    ...(only.length > 0 ? { only } : {}),
+    ...(sizes.length > 0 ? { sizes } : {}),
+  });
+  for (const { name, params, value, unit } of rows) {
     const text = Object.entries(params).map(([key, amount]) => `${key}=${amount}`);
     process.stdout.write(`${name.padEnd(38)} ${text.join(' ').padEnd(48)} ${String(value).padStart(10)} ${unit}\n`);
   }

@@ -1,0 +1,138 @@
+// What the sorter computes with, by node id, in flat arrays: shares of thousands of nodes are made anew whenever the cluster's total changes.
+import type { Bag } from '../resources/index.js';
+import { bagOf } from '../resources/index.js';
+import { Scalars } from './scalars.js';
+
+/** Allocations, counts, weights and shares of nodes, and the cluster's total. */
+export class Columns {
+  readonly #scalars = new Scalars();
+  readonly #excluded: ReadonlySet<string>;
+  #capacity = 0;
+  // Thousandths of each scalar, `#stride` positions per node.
+  #allocated = new Float64Array(0);
+  #stride = 4;
+  #totals = new Float64Array(4);
+  // As the totals, but zero for what does not count in shares.
+  #divisors = new Float64Array(4);
+  #weights = new Float64Array(0);
+  /** Dominant share divided by weight, as of the last sort. */
+  shares = new Float64Array(0);
+  /** Allocations ever made. */
+  counts = new Float64Array(0);
+  paths: string[] = [];
+
+  /** `excluded`: scalars that do not count in shares. */
+  constructor(excluded: readonly string[]) {
+    this.#excluded = new Set(excluded);
+  }
+
+  /** Begins a node that holds nothing. */
+  reset(id: number, path: string, weight: number): void {
+    if (id >= this.#capacity) this.#grow(Math.max(16, id * 2));
+    this.shares[id] = 0;
+    this.counts[id] = 0;
+    this.#weights[id] = weight;
+    this.paths[id] = path;
+    this.#allocated.fill(0, id * this.#stride, (id + 1) * this.#stride);
+  }
+
+  setWeight(id: number, weight: number): void {
+    this.#weights[id] = weight;
+  }
+
+  /** Makes `bag` what the next `addLoaded` calls add. */
+  load(bag: Bag): void {
+    this.#scalars.load(bag);
+    if (this.#scalars.names.length > this.#stride) this.#widen();
+  }
+
+  /** Adds `sign` times what is loaded to a node's allocation; a plus counts as one more allocation. */
+  addLoaded(id: number, sign: 1 | -1): void {
+    const { loaded, names } = this.#scalars;
+    const base = id * this.#stride;
+    for (let i = 0; i < names.length; i += 1) {
+      this.#allocated[base + i] = (this.#allocated[base + i] as number) + sign * (loaded[i] as number);
+    }
+    if (sign > 0) this.counts[id] = (this.counts[id] as number) + 1;
+  }
+
+  /** Takes one node's allocation out of another's. */
+  subtractNode(from: number, id: number): void {
+    for (let i = 0; i < this.#stride; i += 1) {
+      const at = from * this.#stride + i;
+      this.#allocated[at] = (this.#allocated[at] as number) - (this.#allocated[id * this.#stride + i] as number);
+    }
+  }
+
+  /** Adds `sign` times `bag` to the cluster's total. */
+  addTotal(bag: Bag, sign: 1 | -1): void {
+    this.load(bag);
+    const { loaded, names } = this.#scalars;
+    for (let i = 0; i < names.length; i += 1) {
+      const total = (this.#totals[i] as number) + sign * (loaded[i] as number);
+      this.#totals[i] = total;
+      this.#divisors[i] = this.#excluded.has(names[i] as string) ? 0 : total;
+    }
+  }
+
+  /** max over scalars of allocated/total, undivided by the weight. */
+  dominant(id: number): number {
+    const base = id * this.#stride;
+    let share = 0;
+    for (let i = 0; i < this.#stride; i += 1) {
+      const total = this.#divisors[i] as number;
+      if (total <= 0) continue;
+      const part = (this.#allocated[base + i] as number) / total;
+      if (part > share) share = part;
+    }
+    return share;
+  }
+
+  /** Computes a node's share afresh, and returns it. */
+  measure(id: number): number {
+    const share = this.dominant(id) / (this.#weights[id] as number);
+    this.shares[id] = share;
+    return share;
+  }
+
+  /** The order of siblings: by share, then by allocations made, then by path. */
+  compare(a: number, b: number): number {
+    return (
+      (this.shares[a] as number) - (this.shares[b] as number) ||
+      (this.counts[a] as number) - (this.counts[b] as number) ||
+      ((this.paths[a] as string) < (this.paths[b] as string) ? -1 : a === b ? 0 : 1)
+    );
+  }
+
+  /** Scalars that a node holds, whatever they are reserved for. */
+  held(id: number): Bag {
+    const amount = (i: number): number => (this.#allocated[id * this.#stride + i] ?? 0) / 1000;
+    return bagOf(Object.fromEntries(this.#scalars.names.map((name, i) => [name, amount(i)])));
+  }
+
+  #grow(capacity: number): void {
+    this.#capacity = capacity;
+    this.shares = longer(this.shares, capacity);
+    this.counts = longer(this.counts, capacity);
+    this.#weights = longer(this.#weights, capacity);
+    this.#allocated = longer(this.#allocated, capacity * this.#stride);
+  }
+
+  #widen(): void {
+    const before = this.#stride;
+    this.#stride = before * 2;
+    const wider = new Float64Array(this.#capacity * this.#stride);
+    for (let id = 0; id < this.#capacity; id += 1) {
+      wider.set(this.#allocated.subarray(id * before, (id + 1) * before), id * this.#stride);
+    }
+    this.#allocated = wider;
+    this.#totals = longer(this.#totals, this.#stride);
+    this.#divisors = longer(this.#divisors, this.#stride);
+  }
+}
+
+function longer(from: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(length);
+  out.set(from);
+  return out;
+}
