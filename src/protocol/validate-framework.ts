@@ -10,6 +10,8 @@ import { fieldPath } from './schemas/findings.js';
 
 /** Together the regular expressions of one framework may have this many bytes, so that compiling them stalls nobody. */
 export const regexBytesTotalMax = 16_384;
+/** And there may be this many of them. */
+export const regexCountMax = 128;
 
 /** Names with a meaning of their own in constraints. */
 export const pseudoAttributes = ['@hostname', '@region', '@zone'] as const;
@@ -24,17 +26,26 @@ export interface RoleChoice {
 /** Suppressed roles and roles with constraints are roles of the framework. */
 export function roleChoiceRule(choice: RoleChoice, path: string, say: Say): void {
   const { roles } = choice.framework;
+  const suppressed = choice.suppressedRoles ?? [];
+  const constrained = Object.keys(choice.offerConstraints ?? {});
+  if (suppressed.length === 0 && constrained.length === 0) return;
+  const known = new Set(roles);
+  const few = roles.slice(0, rolesShownMax);
+  const has = few.length < roles.length ? `${few.join(', ')} and ${roles.length - few.length} more` : few.join(', ');
+  let told = 0;
   const check = (role: Role, at: () => string): void => {
-    if (!roles.includes(role)) {
-      say(at(), `${shown(role)} is not a role of the framework; it has ${roles.join(', ')}`, didYouMean(role, roles));
-    }
+    if (known.has(role)) return;
+    told += 1;
+    if (told > foreignRolesMax) return;
+    say(at(), `${shown(role)} is not a role of the framework; it has ${has}`, didYouMean(role, few));
   };
-  for (const [i, role] of (choice.suppressedRoles ?? []).entries())
-    check(role, () => `${fieldPath(path, 'suppressedRoles')}[${i}]`);
-  for (const role of Object.keys(choice.offerConstraints ?? {})) {
-    check(role, () => fieldPath(fieldPath(path, 'offerConstraints'), role));
-  }
+  for (const [i, role] of suppressed.entries()) check(role, () => `${fieldPath(path, 'suppressedRoles')}[${i}]`);
+  for (const role of constrained) check(role, () => fieldPath(fieldPath(path, 'offerConstraints'), role));
 }
+
+// Messages stay short, and looking for what was meant takes little time, however many roles a peer names.
+const rolesShownMax = 20;
+const foreignRolesMax = 20;
 
 /** No text is there twice. Items that are no texts are somebody else's matter. */
 export function uniqueRule(items: readonly string[], path: string, say: Say): void {
@@ -78,10 +89,16 @@ export function constraintRule(constraint: AttributeConstraint, path: string, sa
 /** Regular expressions compile and stay small, each and together. */
 export function offerConstraintsRule(constraints: OfferConstraints, path: string, say: Say): void {
   let bytes = 0;
+  let count = 0;
   for (const [role, groups] of Object.entries(constraints)) {
     for (const [g, group] of groups.entries()) {
       for (const [c, { predicate, value }] of group.entries()) {
         if (value === undefined || (predicate !== 'TEXT_MATCHES' && predicate !== 'TEXT_NOT_MATCHES')) continue;
+        count += 1;
+        if (count > regexCountMax) {
+          say(path, `it has more than ${regexCountMax} regular expressions`, 'join some by |');
+          return;
+        }
         bytes += Buffer.byteLength(value);
         if (bytes > regexBytesTotalMax) {
           say(path, `its regular expressions have more than ${regexBytesTotalMax} bytes together`);

@@ -47,11 +47,11 @@ export function hostnameProblem(name: string): string | undefined {
   return /^[A-Za-z0-9_:[\]%.-]+$/.test(name) ? undefined : 'is not a host name or address';
 }
 
-/** Why `user` is not the name of a user of the operating system. */
+/** Why `user` is not a user of the operating system: a name or number, and perhaps a group after a colon. */
 export function userProblem(user: string): string | undefined {
-  return /^[A-Za-z0-9_][\w.@-]{0,254}\$?$/.test(user)
+  return user.length <= 255 && /^\w[\w.@-]*\$?(?::\w[\w.@-]*)?$/.test(user)
     ? undefined
-    : 'is not a user name: letters, digits and any of _.@- are allowed, at most 255';
+    : 'is not a user: write a name or number, as in www-data, 1000 or 1000:1000';
 }
 
 /** Why `url` is not the address of a page. */

@@ -18,10 +18,11 @@ import { roleChoiceRule } from './validate-framework.js';
 
 export type { AcceptFindings, Checked, TaskProblems, ValidatedAccept, ValidatedSchedulerCall } from './checked.js';
 export { regexProblem } from './regex.js';
+export { firstProblems } from './schemas/findings.js';
 export { idProblem } from './validate-ids.js';
 export { durationMaxMs };
 
-/** Most problems told of one task. */
+/** Most problems told of one task; of the tasks after the first hundred only one each is. */
 const problemsPerTaskMax = 20;
 
 /**
@@ -124,11 +125,17 @@ function judged(call: Extract<SchedulerCall, { type: 'ACCEPT' }>): Checked<Valid
     for (const { problems } of taskProblems) for (const wrong of problems) found.push(wrong);
     return invalid(call, found);
   }
-  const operations: Operation[] = [...call.operations];
+  const bad = new Map<number, TaskInfo[]>();
   for (const { operation: index, task } of taskProblems) {
-    const operation = operations[index] as Operation;
-    operations[index] = { ...operation, tasks: operation.tasks.with(task, stub(operation.tasks[task] as TaskInfo)) };
+    const { tasks } = call.operations[index] as Operation;
+    let copy = bad.get(index);
+    if (copy === undefined) bad.set(index, (copy = [...tasks]));
+    copy[task] = stub(tasks[task] as TaskInfo);
   }
+  const operations = call.operations.map((operation, index) => {
+    const tasks = bad.get(index);
+    return tasks === undefined ? operation : { ...operation, tasks };
+  });
   const value: ValidatedAccept = { ...call, operations, taskProblems };
   return { ok: true, value };
 }
@@ -145,7 +152,7 @@ function tasksFound(operations: readonly unknown[]): TaskProblems {
     if (!isPlain(operation) || !Array.isArray(operation['tasks'])) continue;
     for (const [t, task] of (operation['tasks'] as readonly unknown[]).entries()) {
       if (launchableTask.ok(task)) continue;
-      const found = new Findings(problemsPerTaskMax, hints);
+      const found = new Findings(all.length < problemsMax ? problemsPerTaskMax : 0, hints);
       launchableTask.explain(task, `accept.operations[${o}].tasks[${t}]`, 'INVALID_TASK', found);
       all.push({ operation: o, task: t, problems: found.problems() });
     }

@@ -91,9 +91,9 @@ const tasks: readonly Row<Fields>[] = [
     ['command.uris[0].outputFile', 'INVALID_TASK', /must be relative/],
   ],
   [
-    'a user with a colon',
-    { command: { value: 'x', user: 'root:root' } },
-    ['command.user', 'INVALID_TASK', /is not a user name/],
+    'a user with a space',
+    { command: { value: 'x', user: 'root root' } },
+    ['command.user', 'INVALID_TASK', /is not a user: write a name or number/],
   ],
   [
     'a negative kill grace',

@@ -1,6 +1,7 @@
 // What the master says to each kind of bad call of an agent, and what holds for validation as a whole. Each row is a call that is right but for one thing.
 import test from 'ava';
 import {
+  firstProblems,
   regexProblem,
   roleChoiceProblems,
   validateAgentCall,
@@ -228,6 +229,23 @@ test('a flood of violations gets an answer of bounded size', t => {
   t.regex((!flood.ok && flood.problems[100]?.message) || '', /and there is more$/);
   const floods = validateSchedulerCall({ type: 'RECONCILE', tasks: Array.from({ length: 60_000 }, () => 1) });
   t.true(!floods.ok && floods.problems.length === 101);
+});
+
+test('long lists of problems are cut for an answer, short ones are not', t => {
+  const wrong = { path: 'decline.offerIds[0]', code: 'INVALID_OFFER', message: 'gone' } as const;
+  t.is(firstProblems([wrong]).length, 1);
+  t.is(firstProblems(Array.from({ length: 101 }, () => wrong)).length, 101);
+  const cut = firstProblems(Array.from({ length: 70_000 }, () => wrong));
+  t.is(cut.length, 101);
+  t.is(cut[100]?.message, 'gone; and there is more');
+});
+
+test('very many roles make no long answer', t => {
+  const roles = Array.from({ length: 20_000 }, (_, i) => `role-${i}`);
+  const suppressedRoles = roles.map(role => `${role}x`);
+  const checked = validateSchedulerCall({ type: 'SUBSCRIBE', framework: { name: 'x', roles }, suppressedRoles });
+  t.true(!checked.ok && checked.problems.length === 20);
+  t.true(JSON.stringify(checked).length < 20_000);
 });
 
 test('a million tasks to reconcile are a valid wish', t => {

@@ -124,7 +124,7 @@ export const arbitraryCommand: Arbitrary<CommandInfo> = fc
           ),
           { maxLength: 2 },
         ),
-        user: fc.constantFrom('nobody', 'www-data'),
+        user: fc.constantFrom('nobody', 'www-data', '1000', '1000:100'),
       },
       maybe,
     ),

@@ -52,6 +52,14 @@ export class Findings {
   }
 }
 
+/** The first problems of a list that may be long, so that the answer fits into a frame. */
+export function firstProblems(problems: readonly Problem[]): readonly Problem[] {
+  if (problems.length <= problemsMax) return problems;
+  const found = new Findings();
+  for (const next of problems.slice(0, problemsMax + 1)) found.push(next);
+  return found.problems();
+}
+
 /** The path of a field of what is at `path`. */
 export function fieldPath(path: string, key: string): string {
   if (!plainKey.test(key)) return `${path}[${shown(key)}]`;
