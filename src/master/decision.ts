@@ -6,6 +6,7 @@ import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import { withoutPartitionAwareness } from '../protocol/task-state.js';
+import { firstProblems } from '../protocol/validate.js';
 import type { StoreChange } from '../store/store.js';
 import type { CloseCode } from '../transport/transport.js';
 import type { Change, OfferEnd } from './changes.js';
@@ -108,7 +109,9 @@ export class Draft implements Decision {
   }
 
   /** The one answer to a scheduler's call: ANSWERED when it has a callId, ERROR when it has none and there are problems. */
-  answer(peerId: number, callId: number | undefined, problems: readonly Problem[]): this {
+  answer(peerId: number, callId: number | undefined, found: readonly Problem[]): this {
+    // A call may name more offers that are gone than an answer has room for.
+    const problems = firstProblems(found);
     if (callId !== undefined) this.toSchedulerPeer(peerId, { type: 'ANSWERED', callId, problems });
     else if (problems.length > 0) this.toSchedulerPeer(peerId, { type: 'ERROR', problems, fatal: false });
     return this;
