@@ -12,6 +12,7 @@ import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { bagOf } from '../resources/index.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import type { LinkEnd } from '../transport/transport.js';
+import { Counts } from './counts.js';
 import { Ledger } from './ledger.js';
 import type { AgentDeps, AgentOptions, MasterConnection } from './options.js';
 import { defaultAgentOptions } from './options.js';
@@ -36,12 +37,17 @@ export class Agent {
   readonly #state: AgentState;
   readonly #ledger: Ledger;
   readonly #outbox: Outbox;
+  readonly #counts: Counts;
   readonly #runner: TaskRunner;
   readonly #connection: MasterConnection;
   readonly #startedAtMs: number;
   #peer: Peer<AgentCall> | undefined;
   #registered = false;
   #closed = false;
+  /** The id that the next process of this agent will know. */
+  #keptId: AgentId | undefined;
+  /** What came while the id was being kept; nothing is done under an id that may be lost. */
+  #deferred: AgentEvent[] | undefined;
   /** How long the master may be silent. */
   #silenceMs: number;
   #heardAtMs = 0;
@@ -57,13 +63,15 @@ export class Agent {
     this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
     this.#state = new AgentState(this.#options.completedTasksMax);
     this.#ledger = new Ledger(bagOf(deps.info.resources, 'agent.resources'));
-    this.#outbox = new Outbox(env, this.#state);
+    this.#counts = new Counts(env.metrics);
+    this.#outbox = new Outbox(env, this.#state, this.#counts);
     this.#runner = new TaskRunner(env, {
       deps,
       options: this.#options,
       state: this.#state,
       ledger: this.#ledger,
       outbox: this.#outbox,
+      counts: this.#counts,
       garbage: new SandboxGarbage(env.clock, this.#options.gcDelayMs, deps.janitor),
       toMaster: call => {
         if (this.#registered) this.#peer?.send(call);
@@ -71,7 +79,8 @@ export class Agent {
       onContainerEnded: () => this.#checkEmpty(),
     });
     const [known] = deps.store?.load(idKey) ?? [];
-    if (typeof known?.value === 'string') this.#state.agentId = known.value;
+    if (typeof known?.value === 'string') this.#keptId = known.value;
+    this.#state.agentId = this.#keptId;
     this.#connection = deps.connect({
       onConnected: peer => this.#onConnected(peer),
       onMessage: event => this.#onMessage(event),
@@ -143,10 +152,14 @@ export class Agent {
 
   #onMessage(event: AgentEvent): void {
     this.#heardAtMs = this.#env.clock.now();
+    if (event.type === 'PING') this.#peer?.send({ type: 'PONG' });
+    else if (this.#deferred === undefined) this.#act(event);
+    else this.#deferred.push(event);
+  }
+
+  #act(event: Exclude<AgentEvent, { type: 'PING' }>): void {
+    if (this.#closed) return;
     switch (event.type) {
-      case 'PING':
-        this.#peer?.send({ type: 'PONG' });
-        return;
       case 'REGISTERED':
         this.#onRegistered(event);
         return;
@@ -199,36 +212,47 @@ export class Agent {
     }
   }
 
-  #onRegistered({ agentId, master, pingTimeoutMs, reconcile }: Extract<AgentEvent, { type: 'REGISTERED' }>): void {
+  #onRegistered(event: Extract<AgentEvent, { type: 'REGISTERED' }>): void {
+    const { agentId, master, pingTimeoutMs, reconcile } = event;
+    // A long list comes in parts.
+    if (this.#registered) return this.#reconcile(reconcile);
     const former = this.#state.agentId;
     if (former !== undefined && former !== agentId)
       this.#env.log.warn('the master gave this agent a new id', { former, agentId });
     this.#state.agentId = agentId;
     this.#state.master = master;
     this.#silenceMs = pingTimeoutMs * this.#options.pingMissesMax;
-    const session = this.#peer;
     const go = (): void => {
-      if (this.#peer === undefined || this.#peer !== session) return;
+      if (this.#peer === undefined) return;
       this.#registered = true;
+      this.#counts.registered();
       this.#outbox.open(this.#peer);
       this.#reconcile(reconcile);
       this.#env.log.info('registered', { agentId, master: master.id });
       this.#deps.outcomes?.onRegistered?.(agentId, master);
     };
-    if (former === agentId || this.#deps.store === undefined) go();
-    else this.#remember(agentId, go);
+    if (this.#deps.store === undefined || this.#keptId === agentId) go();
+    else this.#keep(agentId, go);
   }
 
-  // Tasks are only taken under an id that the next process of this agent will know.
-  #remember(agentId: AgentId, then: () => void): void {
+  #keep(agentId: AgentId, then: () => void): void {
+    const deferred: AgentEvent[] = [];
+    this.#deferred = deferred;
     this.#deps.store?.write([{ key: idKey, value: agentId }], error => {
-      if (error === undefined) return then();
-      const failed = new ProfferError('STORE_FAILED', `the agent's id could not be kept: ${error.message}`, {
-        cause: error,
-      });
-      this.#env.log.error(failed.message);
-      this.close();
-      this.#deps.outcomes?.onFatal?.(failed);
+      if (this.#closed) return;
+      if (error !== undefined) {
+        const message = `the agent's id could not be kept: ${error.message}`;
+        this.#env.log.error(message);
+        this.close();
+        this.#deps.outcomes?.onFatal?.(new ProfferError('STORE_FAILED', message, { cause: error }));
+        return;
+      }
+      this.#keptId = agentId;
+      // Another session has begun meanwhile, or none is there.
+      if (this.#deferred !== deferred) return;
+      this.#deferred = undefined;
+      then();
+      for (const event of deferred) this.#onMessage(event);
     });
   }
 
@@ -257,6 +281,7 @@ export class Agent {
   #disconnect(): void {
     this.#peer = undefined;
     this.#registered = false;
+    this.#deferred = undefined;
     this.#outbox.close();
     this.#watch?.cancel();
     this.#watch = undefined;

@@ -186,6 +186,7 @@ export class Executors {
       shutdownGraceMs: options.executorShutdownGraceMs,
     });
     state.containers += 1;
+    this.#parts.counts.containers(state.containers);
     executor.container = deps.containerizer.launch(spec, event => this.#onContainer(executor, event));
     this.#awaitRegistration(executor, 'EXECUTOR_REGISTRATION_TIMEOUT');
   }
@@ -245,6 +246,7 @@ export class Executors {
     executor.peer = undefined;
     peer?.close(closeCodes.goingAway, 'the executor has ended');
     state.containers -= 1;
+    this.#parts.counts.containers(state.containers);
     garbage.add(executor.sandbox);
     this.#release(executor);
     for (const record of tasks) this.#step(record, { type: 'OVER', draft: verdict });

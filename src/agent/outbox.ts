@@ -6,6 +6,7 @@ import type { Env } from '../env/env.js';
 import type { AgentCall } from '../protocol/agent-api.js';
 import type { ContainerStatus, TaskStatus } from '../protocol/entities.js';
 import type { Peer } from '../transport/peer.js';
+import type { Counts } from './counts.js';
 import type { AgentState, TaskRecord } from './state.js';
 import type { StatusSend } from './status-queue.js';
 import { StatusQueue } from './status-queue.js';
@@ -24,12 +25,14 @@ export interface ReportWays {
 export class Outbox {
   readonly #env: Env;
   readonly #state: AgentState;
+  readonly #counts: Counts;
   readonly #queue = new StatusQueue();
   #peer: Peer<AgentCall> | undefined;
   #timer: Timer | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
 
-  constructor(env: Env, state: AgentState) {
+  constructor(env: Env, state: AgentState, counts: Counts) {
+    this.#counts = counts;
     this.#env = env;
     this.#state = state;
   }
@@ -63,7 +66,7 @@ export class Outbox {
       this.#arm();
     } else {
       this.#queue.forget(frameworkId, status.taskId);
-      this.#send({ frameworkId, status, latestState: status.state });
+      this.#send({ frameworkId, status, latestState: status.state, repeated: false });
     }
   }
 
@@ -101,8 +104,10 @@ export class Outbox {
     this.#timerMs = Number.POSITIVE_INFINITY;
   }
 
-  #send({ frameworkId, status, latestState }: StatusSend): void {
-    this.#peer?.send({ type: 'STATUS_UPDATE', frameworkId, status, latestState });
+  #send({ frameworkId, status, latestState, repeated }: StatusSend): void {
+    if (this.#peer === undefined) return;
+    this.#counts.sent(repeated);
+    this.#peer.send({ type: 'STATUS_UPDATE', frameworkId, status, latestState });
   }
 
   // One timer for all streams; it may ring early, which costs nothing.

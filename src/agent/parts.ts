@@ -1,5 +1,6 @@
 // What the parts of one agent share.
 import type { AgentCall } from '../protocol/agent-api.js';
+import type { Counts } from './counts.js';
 import type { Ledger } from './ledger.js';
 import type { AgentDeps, AgentOptions } from './options.js';
 import type { Outbox } from './outbox.js';
@@ -14,6 +15,7 @@ export interface AgentParts {
   readonly ledger: Ledger;
   readonly outbox: Outbox;
   readonly garbage: SandboxGarbage;
+  readonly counts: Counts;
   /** To the master, if it is there; lost otherwise. */
   readonly toMaster: (call: Extract<AgentCall, { type: 'MESSAGE' | 'EXECUTOR_EXITED' }>) => void;
   /** A container has ended. */

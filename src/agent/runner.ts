@@ -52,7 +52,8 @@ export class TaskRunner {
 
   /** Starts tasks. A group starts whole or not at all. A task that is here already is left alone. */
   launch(info: FrameworkInfo, tasks: readonly TaskInfo[], groupId?: string): void {
-    const { state, ledger } = this.#parts;
+    const { state, ledger, counts } = this.#parts;
+    counts.launched(tasks.length);
     const framework = state.framework(must(info.id, 'framework id of a launch'), info);
     const fresh = new Map<TaskId, TaskInfo>();
     for (const task of tasks) {
@@ -153,6 +154,7 @@ export class TaskRunner {
       case 'REPORT': {
         const framework = this.#parts.state.frameworks.get(record.frameworkId);
         const acknowledged = framework?.closing !== true;
+        this.#parts.counts.moved(wish.draft.state);
         this.#parts.outbox.report(record, wish.draft, { replaceable: wish.replaceable, acknowledged, source });
         return;
       }
@@ -248,6 +250,7 @@ export class TaskRunner {
       cpuHardLimit: options.cpuHardLimit,
     };
     state.containers += 1;
+    this.#parts.counts.containers(state.containers);
     record.container = deps.containerizer.launch(taskSpec(record.task, record.resources, place), event =>
       this.step(record, { type: 'CONTAINER', event }),
     );
@@ -314,6 +317,7 @@ export class TaskRunner {
     if (record.container !== undefined) {
       record.container = undefined;
       state.containers -= 1;
+      this.#parts.counts.containers(state.containers);
     }
     if (record.sandbox !== undefined) garbage.add(record.sandbox);
   }

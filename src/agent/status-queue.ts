@@ -14,6 +14,7 @@ export interface StatusSend {
   readonly frameworkId: FrameworkId;
   readonly status: TaskStatus;
   readonly latestState: TaskState;
+  readonly repeated: boolean;
 }
 
 /** What an acknowledgement did. */
@@ -28,6 +29,7 @@ export interface Acknowledged {
 interface Entry {
   readonly status: TaskStatus;
   readonly replaceable: boolean;
+  sent: boolean;
 }
 
 interface Stream {
@@ -78,7 +80,7 @@ export class StatusQueue {
       stream.pending.pop();
       this.#size -= 1;
     }
-    stream.pending.push({ status, replaceable });
+    stream.pending.push({ status, replaceable, sent: false });
     this.#size += 1;
     if (stream.pending.length === 1) return this.#open ? this.#send(stream, now) : undefined;
     const soonMs = now + endToldWithinMs;
@@ -165,12 +167,14 @@ export class StatusQueue {
   }
 
   #send(stream: Stream, now: number): StatusSend {
-    const { status } = must(stream.pending[0], 'head');
+    const head = must(stream.pending[0], 'head');
+    const repeated = head.sent;
+    head.sent = true;
     const last = must(stream.pending.at(-1), 'last');
     stream.dueMs = now + backoffMs(this.#retry, stream.sends);
     stream.sends += 1;
     this.#agenda.push(stream.dueMs, stream);
-    return { frameworkId: stream.frameworkId, status, latestState: last.status.state };
+    return { frameworkId: stream.frameworkId, status: head.status, latestState: last.status.state, repeated };
   }
 
   #streamFor(frameworkId: FrameworkId, taskId: TaskId): Stream {

@@ -584,8 +584,24 @@ test('the agent’s id is kept before work is taken, and known to its next proce
   const rig = new AgentRig({ deps: { store } });
   t.false(rig.agent.registered);
   t.deepEqual(written[0]?.changes, [{ key: 'agent/id', value: agentId }]);
+  rig.launch([task('a')]);
+  rig.tell({
+    type: 'REGISTERED',
+    agentId,
+    master: masterInfo,
+    pingTimeoutMs: 15_000,
+    reconcile: [{ frameworkId, taskId: 'lost' }],
+  });
+  rig.tell({ type: 'PING' });
+  t.deepEqual([rig.containers.launched.length, rig.calls('PONG').length, rig.states('lost')], [0, 1, []]);
   written[0]?.onDurable();
+  rig.settle();
   t.true(rig.agent.registered);
+  t.deepEqual(
+    [rig.states('a'), rig.states('lost')],
+    [['TASK_RUNNING'], ['TASK_DROPPED']],
+    'what came meanwhile is done now',
+  );
 
   records.push({ key: 'agent/id', value: agentId });
   const next = new AgentRig({ deps: { store } });

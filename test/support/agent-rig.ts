@@ -1,5 +1,5 @@
 // One agent under virtual time with fake containers, and the test in the place of its master. In: events of the master. Out: what it says.
-import { must } from '../../src/base/assert.js';
+import { assert, must } from '../../src/base/assert.js';
 import type { AgentId, FrameworkId, TaskId } from '../../src/base/ids.js';
 import { Agent } from '../../src/agent/agent.js';
 import type { AgentDeps, AgentOptions, MasterHandler } from '../../src/agent/options.js';
@@ -12,6 +12,7 @@ import { seededRandom } from '../../src/env/random.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
 import type { AgentInfo, FrameworkInfo, MasterInfo, TaskInfo, TaskStatus } from '../../src/protocol/entities.js';
+import { validateAgentCall } from '../../src/protocol/validate.js';
 import type { Peer } from '../../src/transport/peer.js';
 import { closeCodes } from '../../src/transport/transport.js';
 import type { ContainerScript } from './fake-containerizer.js';
@@ -182,6 +183,8 @@ export class AgentRig {
   }
 
   #hear(call: AgentCall): void {
+    const checked = validateAgentCall(structuredClone(call));
+    assert(checked.ok, () => `the agent said what is not valid: ${JSON.stringify(checked)}`);
     this.said.push(call);
     if (call.type !== 'STATUS_UPDATE' || !this.acknowledges || call.status.uuid === undefined) return;
     const { frameworkId: by, status } = call;
