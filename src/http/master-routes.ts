@@ -1,35 +1,20 @@
 // The master's routes: its views as JSON with filters, the event feed, and the operator's calls.
-import type { Problem } from '../base/errors.js';
-import { problem, problemsError, ProfferError, shown } from '../base/errors.js';
-import { didYouMean } from '../base/suggest.js';
-import type {
-  AgentView,
-  FrameworkView,
-  HealthView,
-  OfferView,
-  OperatorCall,
-  RoleView,
-  StateView,
-  TaskView,
-} from '../protocol/operator-api.js';
+import { problemsError, ProfferError, shown } from '../base/errors.js';
+import type { MasterViews, OperatorDesk } from '../master/views.js';
+import type { FrameworkView, HealthView, OperatorCall, TaskView } from '../protocol/operator-api.js';
 import { isTerminal, taskStates } from '../protocol/task-state.js';
+import { validateOperatorCall } from '../protocol/validate.js';
 import type { EventFeeds } from './feed.js';
 import type { PrometheusMetrics } from './metrics-page.js';
 import type { HttpAnswer, Query, QuerySpec, Route } from './route.js';
 import { json } from './route.js';
 
 /** What the routes need of the master. */
-export interface MasterSource {
+export interface MasterSource extends OperatorDesk {
+  readonly views: MasterViews;
   health(): HealthView;
-  state(): StateView;
-  agents(): readonly AgentView[];
-  /** Connected, disconnected and recovered ones, then completed ones. */
-  frameworks(): readonly FrameworkView[];
-  roles(): readonly RoleView[];
-  /** Live ones, then ended ones. */
-  tasks(): readonly TaskView[];
-  offers(): readonly OfferView[];
-  operate(call: OperatorCall, answer: (problems: readonly Problem[]) => void): void;
+  /** Brings gauges up to date before the page is made. */
+  refreshMetrics(): void;
 }
 
 const page: QuerySpec = { limit: 'count', offset: 'count' };
@@ -40,15 +25,22 @@ const frameworkStates = ['ACTIVE', 'DISCONNECTED', 'RECOVERED', 'COMPLETED'];
 export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: PrometheusMetrics): readonly Route[] {
   return [
     { method: 'GET', path: '/health', handle: () => health(master) },
-    { method: 'GET', path: '/state', handle: () => json(master.state()) },
-    { method: 'GET', path: '/metrics', handle: () => metrics.answer() },
+    { method: 'GET', path: '/state', handle: () => json(master.views.state()) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      handle: () => {
+        master.refreshMetrics();
+        return metrics.answer();
+      },
+    },
     { method: 'GET', path: '/events', handle: () => feeds.answer() },
     {
       method: 'GET',
       path: '/agents',
       query: { ...page, state: agentStates, hostname: 'texts' },
       handle: ({ query }) =>
-        list(query, master.agents(), [
+        list(query, master.views.agents(), [
           [query.texts('state'), agent => agent.liveness],
           [query.texts('hostname'), agent => agent.hostname],
         ]),
@@ -58,7 +50,7 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
       path: '/frameworks',
       query: { ...page, state: frameworkStates, name: 'texts', role: 'texts' },
       handle: ({ query }) =>
-        list(query, master.frameworks(), [
+        list(query, allFrameworks(master.views), [
           [query.texts('state'), framework => framework.state],
           [query.texts('name'), framework => framework.name],
           [query.texts('role'), framework => framework.roles],
@@ -68,14 +60,14 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
       method: 'GET',
       path: '/roles',
       query: { ...page, role: 'texts' },
-      handle: ({ query }) => list(query, master.roles(), [[query.texts('role'), role => role.name]]),
+      handle: ({ query }) => list(query, master.views.roles(), [[query.texts('role'), role => role.name]]),
     },
     {
       method: 'GET',
       path: '/offers',
       query: { ...page, framework: 'texts', agent: 'texts', role: 'texts' },
       handle: ({ query }) =>
-        list(query, master.offers(), [
+        list(query, master.views.offers(), [
           [query.texts('framework'), offer => [offer.frameworkId, offer.frameworkName]],
           [query.texts('agent'), offer => offer.agentId],
           [query.texts('role'), offer => offer.role],
@@ -93,17 +85,27 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
         ended: 'flag',
         prefix: 'text',
       },
-      handle: ({ query }) => tasks(query, master.tasks()),
+      handle: ({ query }) => tasks(query, allTasks(master.views)),
     },
     {
       method: 'GET',
       path: '/tasks/:taskId',
       query: { framework: 'text' },
-      handle: ({ params, query }) => json(oneTask(master.tasks(), params['taskId'] ?? '', query.text('framework'))),
+      handle: ({ params, query }) =>
+        json(oneTask(allTasks(master.views), params['taskId'] ?? '', query.text('framework'))),
     },
-    { method: 'POST', path: '/kill', handle: ({ body }) => operate(master, killCall(body)) },
-    { method: 'POST', path: '/teardown', handle: ({ body }) => operate(master, teardownCall(body)) },
+    { method: 'POST', path: '/kill', handle: ({ body }) => operate(master, callOf('KILL', body)) },
+    { method: 'POST', path: '/teardown', handle: ({ body }) => operate(master, callOf('TEARDOWN', body)) },
   ];
+}
+
+function allFrameworks(views: MasterViews): readonly FrameworkView[] {
+  return [...views.frameworks(), ...views.completedFrameworks()];
+}
+
+/** Live ones, then ended ones. */
+function allTasks(views: MasterViews): readonly TaskView[] {
+  return [...views.tasks(), ...views.completedTasks()];
 }
 
 function health(master: MasterSource): HttpAnswer {
@@ -175,64 +177,14 @@ function operate(master: MasterSource, call: OperatorCall): Promise<HttpAnswer> 
   });
 }
 
-function killCall(body: unknown): OperatorCall {
-  const fields = bodyFields(body, { taskId: 'text', frameworkId: 'text?', gracePeriodMs: 'count?' });
-  return { type: 'KILL', ...fields } as OperatorCall;
-}
-
-function teardownCall(body: unknown): OperatorCall {
-  return { type: 'TEARDOWN', ...bodyFields(body, { frameworkId: 'text' }) } as OperatorCall;
-}
-
-type FieldKind = 'text' | 'text?' | 'count?';
-
-/** The fields of a call, checked; every violation at once. */
-function bodyFields(body: unknown, spec: { readonly [name: string]: FieldKind }): { readonly [name: string]: unknown } {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    const example = JSON.stringify(
-      Object.fromEntries(
-        Object.keys(spec)
-          .slice(0, 1)
-          .map(name => [name, '…']),
-      ),
-    );
-    throw new ProfferError('INVALID_CALL', `the body is ${shown(body)}, not an object`, {
-      path: 'body',
-      hint: `send ${example}`,
-    });
-  }
-  const problems: Problem[] = [];
-  for (const name of Object.keys(body)) {
-    if (!Object.hasOwn(spec, name)) {
-      const names = Object.keys(spec);
-      problems.push(
-        problem(
-          `body.${name.slice(0, 64)}`,
-          'INVALID_CALL',
-          'this field is unknown',
-          didYouMean(name, names) ?? `known: ${names.join(', ')}`,
-        ),
-      );
-    }
-  }
-  for (const [name, kind] of Object.entries(spec)) {
-    const value = (body as Record<string, unknown>)[name];
-    if (value === undefined && kind.endsWith('?')) continue;
-    const fine =
-      kind === 'count?'
-        ? Number.isSafeInteger(value) && (value as number) >= 0
-        : typeof value === 'string' && value !== '';
-    if (!fine) {
-      const due = kind === 'count?' ? 'a whole number from 0' : 'a text that is not empty';
-      problems.push(
-        problem(
-          `body.${name}`,
-          'INVALID_CALL',
-          value === undefined ? `is missing; it must be ${due}` : `${shown(value)} is not ${due}`,
-        ),
-      );
-    }
-  }
-  if (problems.length > 0) throw problemsError(problems);
-  return body as { readonly [name: string]: unknown };
+/** The call of this path; the body may leave its `type` out. */
+function callOf(type: OperatorCall['type'], body: unknown): OperatorCall {
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  const checked = validateOperatorCall(isObject ? { type, ...body } : body);
+  if (!checked.ok) throw problemsError(checked.problems);
+  if (checked.value.type === type) return checked.value;
+  throw new ProfferError('INVALID_CALL', `${shown(checked.value.type)} is not possible here`, {
+    path: 'type',
+    hint: `leave it out, or send ${type}`,
+  });
 }

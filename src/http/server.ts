@@ -5,10 +5,11 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
-import { errorCodes, messageOf, ProfferError, shown } from '../base/errors.js';
+import { errorCodes, messageOf, problemsError, ProfferError, shown } from '../base/errors.js';
 import { parseJsonText } from '../base/json-text.js';
 import type { Logger } from '../env/log.js';
-import { checkBindAddress, requestRefusal } from './hosts.js';
+import { checkHostAndOrigin } from '../transport/host-check.js';
+import { checkBindAddress } from './bind.js';
 import type { FeedSink, HttpAnswer, Route } from './route.js';
 import { checkQuery, Query } from './route.js';
 
@@ -98,7 +99,8 @@ export function httpApp(options: Pick<HttpOptions, 'routes' | 'allowedHosts' | '
   });
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
-    done(requestRefusal(request.headers, allowedHosts));
+    const refusal = checkHostAndOrigin(request.headers, allowedHosts);
+    done(refusal === undefined ? undefined : problemsError([refusal]));
   });
   app.setErrorHandler((error, _request, reply) => sendError(reply, answerable(error, log)));
   app.setNotFoundHandler((request, reply) => notFound(routes, request, reply));

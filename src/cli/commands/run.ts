@@ -1,0 +1,131 @@
+// `proffer run`: shows what the tasks print, and ends with their exit code.
+import { basename } from 'node:path';
+import type { AgentView } from '../../protocol/operator-api.js';
+import { runProcess } from '../../compose/process-run.js';
+import type { RunTasksView } from '../../compose/run-tasks.js';
+import { runTasks } from '../../compose/run-tasks.js';
+import { masterClient } from '../client.js';
+import type { RunCommand, Terminal } from '../command.js';
+import type { RunFlags } from '../flag-sets.js';
+import { usage } from '../flags.js';
+import { printable } from '../table.js';
+
+export const run: RunCommand<RunFlags> = async ({ flags, args, terminal }) => {
+  const name = flags.name ?? nameOf(args[0] ?? '');
+  if (!/^[\w.-]{1,100}$/.test(name) || /^\.+$/.test(name)) {
+    throw usage(
+      `--name: ${JSON.stringify(name)} cannot be a name`,
+      'use letters, digits, dots, dashes and underscores, at most 100',
+    );
+  }
+  const master = masterClient(flags.master);
+  const { value: agents } = await master.get<AgentView[]>('/agents');
+  const screen = new RunScreen(terminal, name, flags.instances, flags.quiet);
+  const code = await runProcess(signal =>
+    runTasks(
+      {
+        master: master.base,
+        argv: args,
+        name,
+        instances: flags.instances,
+        cpus: flags.cpus,
+        mem: flags.mem,
+        disk: flags.disk,
+        ports: flags.ports,
+        env: environmentOf(flags.env),
+        role: flags.role,
+        constraints: flags.constraint,
+        ...(flags.image === undefined ? {} : { image: flags.image }),
+        ...(flags.user === undefined ? {} : { user: flags.user }),
+        ...(flags.maxTime === undefined ? {} : { maxTimeMs: flags.maxTime }),
+      },
+      agents,
+      screen,
+      signal,
+    ),
+  );
+  screen.finish();
+  return code;
+};
+
+function nameOf(program: string): string {
+  const name = basename(program)
+    .replaceAll(/[^\w.-]/g, '-')
+    .slice(0, 40);
+  return name === '' || /^\.+$/.test(name) ? 'run' : name;
+}
+
+function environmentOf(pairs: readonly string[]): { readonly [name: string]: string } {
+  return Object.fromEntries(pairs.map(pair => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+}
+
+/** Output and notes on one terminal: outputs keep their stream, notes and progress go to standard error. */
+class RunScreen implements RunTasksView {
+  readonly #terminal: Terminal;
+  readonly #name: string;
+  readonly #several: boolean;
+  readonly #quiet: boolean;
+  readonly #partial = new Map<string, Buffer>();
+  #progressShown = false;
+
+  constructor(terminal: Terminal, name: string, instances: number, quiet: boolean) {
+    this.#terminal = terminal;
+    this.#name = name;
+    this.#several = instances > 1;
+    this.#quiet = quiet;
+  }
+
+  note(line: string): void {
+    if (this.#quiet) return;
+    this.#clear();
+    this.#terminal.err(`${printable(line)}\n`);
+  }
+
+  progress(line: string): void {
+    if (this.#quiet || !this.#terminal.errIsTerminal) return;
+    this.#clear();
+    if (line === '') return;
+    this.#terminal.err(printable(line).slice(0, Math.max(20, this.#terminal.columns - 1)));
+    this.#progressShown = true;
+  }
+
+  output(index: number, name: 'stdout' | 'stderr', chunk: Buffer): void {
+    this.#clear();
+    const stream = process[name];
+    if (!this.#several) {
+      stream.write(chunk);
+      return;
+    }
+    // Whole lines, each with its task's name: those of different tasks do not run into each other.
+    const key = `${name} ${index}`;
+    const bytes = Buffer.concat([this.#partial.get(key) ?? Buffer.alloc(0), chunk]);
+    const end = bytes.lastIndexOf(0x0a) + 1;
+    this.#partial.set(key, bytes.subarray(end));
+    this.#lines(name, index, bytes.subarray(0, end));
+  }
+
+  /** Shows last lines without an end. */
+  finish(): void {
+    this.#clear();
+    for (const [key, bytes] of this.#partial) {
+      const [name, index] = key.split(' ') as ['stdout' | 'stderr', string];
+      if (bytes.length > 0) this.#lines(name, Number(index), Buffer.concat([bytes, Buffer.from('\n')]));
+    }
+  }
+
+  #lines(name: 'stdout' | 'stderr', index: number, bytes: Buffer): void {
+    const prefix = Buffer.from(`${this.#name}.${index} | `);
+    const parts: Buffer[] = [];
+    for (let start = 0; start < bytes.length; ) {
+      const end = bytes.indexOf(0x0a, start) + 1;
+      parts.push(prefix, bytes.subarray(start, end));
+      start = end;
+    }
+    process[name].write(Buffer.concat(parts));
+  }
+
+  #clear(): void {
+    if (this.#progressShown) this.#terminal.err('\r\u{1B}[K');
+    this.#progressShown = false;
+  }
+}

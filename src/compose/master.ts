@@ -1,0 +1,133 @@
+// A master in this process: HTTP and WebSockets on one port, the allocator, the store. In: options. Out: it runs until closed.
+import type { Allocator, OnGrants } from '../allocator/allocator.js';
+import { createAllocator } from '../allocator/index.js';
+import { version } from '../base/version.js';
+import type { Env } from '../env/env.js';
+import type { Logger } from '../env/log.js';
+import { silentLogger } from '../env/log.js';
+import { systemEnv } from '../env/system-env.js';
+import { EventFeeds } from '../http/feed.js';
+import type { MasterSource } from '../http/master-routes.js';
+import { masterRoutes } from '../http/master-routes.js';
+import { PrometheusMetrics } from '../http/metrics-page.js';
+import { serveHttp } from '../http/server.js';
+import { Master } from '../master/master.js';
+import type { MasterOptions } from '../master/options.js';
+import type { MasterInfo } from '../protocol/entities.js';
+import { validateAgentCall, validateSchedulerCall } from '../protocol/validate.js';
+import { MemoryStore } from '../store/memory-store.js';
+import type { Store } from '../store/store.js';
+import { acceptSession } from '../transport/session.js';
+import type { AcceptLink } from '../transport/transport.js';
+import { wsListener } from '../transport/ws-transport.js';
+import type { Running } from './running.js';
+import { closable, closeOnAbort } from './running.js';
+import { token, Wiring } from './wiring.js';
+
+/** How a master runs. */
+export interface RunMasterOptions {
+  /** Loopback only. Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes a free one. Default 5050. */
+  readonly port?: number;
+  /** How others reach it. Default `localhost`. */
+  readonly hostname?: string;
+  readonly master?: Partial<MasterOptions>;
+  /** Default: says nothing. */
+  readonly log?: Logger;
+  /** Memory, cpu and event loop of this process in `/metrics`. Default false. */
+  readonly processMetrics?: boolean;
+}
+
+const T = {
+  env: token<Env>('env'),
+  metrics: token<PrometheusMetrics>('metrics'),
+  info: token<MasterInfo>('info'),
+  store: token<Store>('store'),
+  allocator: token<(onGrants: OnGrants) => Allocator>('allocator'),
+  master: token<Master>('master'),
+  accept: token<AcceptLink>('accept'),
+};
+
+/**
+ * Runs a master until it is closed, `signal` is aborted, or its store fails (then `closed` rejects).
+ * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN (the address is not loopback), USAGE.
+ */
+export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSignal): Promise<Running> {
+  const { host, port = 5050, hostname = 'localhost', log = silentLogger } = options;
+  const metrics = new PrometheusMetrics({ processMetrics: options.processMetrics ?? false });
+  const env = systemEnv({ log, metrics });
+  const startedAt = env.clock.now();
+  const wiring = new Wiring();
+  // The port is known once the server listens, and the master needs it; requests come only after this turn.
+  const source: MasterSource = {
+    get views() {
+      return wiring.get(T.master).views;
+    },
+    operate: (call, answer) => wiring.get(T.master).operate(call, answer),
+    health: () => ({
+      healthy: true,
+      leader: true,
+      master: wiring.get(T.info),
+      uptimeMs: Math.round(env.clock.now() - startedAt),
+    }),
+    refreshMetrics: () => wiring.get(T.master).refreshMetrics(),
+  };
+  const feeds = new EventFeeds(env.clock, listener => source.views.subscribe(listener));
+  const http = await serveHttp({
+    routes: masterRoutes(source, feeds, metrics),
+    port,
+    ...(host === undefined ? {} : { host }),
+    allowedHosts: [hostname],
+    log,
+  });
+  // Each start leads anew: agents and schedulers that saw this epoch drop what an earlier one still says.
+  const epoch = env.clock.wallMs();
+  const end = closable(async () => {
+    log.info('master ends', { url: http.url });
+    feeds.close();
+    listener.close();
+    wiring.get(T.master).close();
+    await new Promise<void>(resolve => wiring.get(T.store).close(resolve));
+    await http.close();
+  });
+  wiring
+    .constant(T.env, env)
+    .constant(T.info, { id: env.ids.short(), hostname, port: http.port, version })
+    .make(T.store, [], () => new MemoryStore())
+    .make(T.allocator, [T.env], env => onGrants => createAllocator(env, {}, onGrants))
+    .make(
+      T.master,
+      [T.env, T.info, T.store, T.allocator],
+      (env, info, store, allocator) =>
+        new Master(env, { allocator, store, info, epoch, options: options.master ?? {}, onStoreFailure: end.fail }),
+    )
+    .make(
+      T.accept,
+      [T.env, T.master],
+      (env, master): AcceptLink =>
+        (link, path) => {
+          switch (path) {
+            case '/v1/scheduler':
+              return acceptSession(env, link, { kind: 'scheduler', epoch, validate: validateSchedulerCall }, peer =>
+                master.acceptScheduler(peer),
+              );
+            case '/v1/agent':
+              return acceptSession(env, link, { kind: 'agent', epoch, validate: validateAgentCall }, peer =>
+                master.acceptAgent(peer),
+              );
+            default:
+              return undefined;
+          }
+        },
+    );
+  const listener = wsListener({
+    server: http.server,
+    accept: wiring.get(T.accept),
+    hostnames: [hostname],
+    paths: ['/v1/scheduler', '/v1/agent'],
+    log,
+  });
+  log.info('master runs', { url: http.url, id: wiring.get(T.info).id });
+  return closeOnAbort({ url: http.url, closed: end.closed, close: end.close }, signal);
+}

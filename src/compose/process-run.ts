@@ -1,0 +1,59 @@
+// One run() per process: signals, a parent that went away, and what nobody caught. In: the work. Out: the exit code.
+import type { Logger } from '../env/log.js';
+
+/** Why the work was asked to end. */
+export type EndReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'PARENT_GONE';
+
+const forcedCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const internalCode = 70;
+
+/**
+ * Runs `main` with a signal that is aborted (its reason an `EndReason`) by the first SIGINT, SIGTERM or SIGHUP, or when the parent that
+ * started us with a channel is gone. A second signal ends the process at once, after `onForced`. What nobody caught ends it with 70.
+ */
+export async function runProcess(
+  main: (signal: AbortSignal) => Promise<number>,
+  options: { readonly log?: Logger; readonly onForced?: () => void } = {},
+): Promise<number> {
+  const controller = new AbortController();
+  const end = (reason: EndReason): void => {
+    if (!controller.signal.aborted) controller.abort(reason);
+  };
+  const onSignal = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
+    if (!controller.signal.aborted) return end(signal);
+    options.onForced?.();
+    process.exit(forcedCodes[signal]);
+  };
+  const onBug = (error: unknown): void => {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (options.log === undefined)
+      process.stderr.write(`error: ${detail}\nhint: this is a bug of Proffer; please report it with the lines above\n`);
+    else options.log.error('a bug ended the process', { error: detail });
+    options.onForced?.();
+    process.exit(internalCode);
+  };
+  const onParentGone = (): void => end('PARENT_GONE');
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
+  process.on('uncaughtException', onBug).on('unhandledRejection', onBug);
+  process.on('disconnect', onParentGone);
+  try {
+    return await main(controller.signal);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
+    process.off('uncaughtException', onBug).off('unhandledRejection', onBug);
+    process.off('disconnect', onParentGone);
+  }
+}
+
+/** Resolves when `signal` is aborted, with its reason. */
+export function aborted(signal: AbortSignal): Promise<EndReason> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve(signal.reason as EndReason);
+    else signal.addEventListener('abort', () => resolve(signal.reason as EndReason), { once: true });
+  });
+}
+
+/** Tells the parent that started us with a channel; nothing without one. */
+export function tellParent(message: object): void {
+  if (process.connected) process.send?.(message, undefined, {}, () => {});
+}

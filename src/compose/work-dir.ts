@@ -1,0 +1,102 @@
+// A directory of a component's own: made, and locked against a second process. In: its path. Out: the lock, or who holds it.
+import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { messageOf, ProfferError } from '../base/errors.js';
+
+/** A locked directory. */
+export interface WorkDir {
+  /** Absolute. */
+  readonly path: string;
+  release(): void;
+}
+
+/**
+ * Makes `path` and locks it for this process. A lock whose process is gone is taken over.
+ * @throws ProfferError WORK_DIR_LOCKED naming the holder, SANDBOX when it cannot be made.
+ */
+export function lockWorkDir(path: string): WorkDir {
+  const absolute = resolve(path);
+  const file = join(absolute, 'lock');
+  try {
+    mkdirSync(absolute, { recursive: true });
+    take(file, absolute, 3);
+  } catch (error) {
+    if (error instanceof ProfferError) throw error;
+    throw new ProfferError('SANDBOX', `the work directory ${absolute} cannot be used: ${messageOf(error)}`, {
+      path: 'workDir',
+      hint: 'choose another with --work-dir',
+    });
+  }
+  let held = true;
+  return {
+    path: absolute,
+    release: () => {
+      if (!held) return;
+      held = false;
+      // It may have been removed with the directory.
+      ignoringMissing(() => unlinkSync(file));
+    },
+  };
+}
+
+function take(file: string, directory: string, attempts: number): void {
+  try {
+    const fd = openSync(file, 'wx', 0o644);
+    writeSync(fd, `${process.pid} ${startTimeOf(process.pid) ?? ''}\n`);
+    closeSync(fd);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    const holder = liveHolder(file);
+    if (holder !== undefined || attempts === 0) {
+      throw new ProfferError(
+        'WORK_DIR_LOCKED',
+        `the work directory ${directory} is used by process ${holder ?? 'unknown'}`,
+        {
+          path: 'workDir',
+          hint: 'choose another with --work-dir, or stop that process',
+        },
+      );
+    }
+    ignoringMissing(() => unlinkSync(file));
+    take(file, directory, attempts - 1);
+  }
+}
+
+function liveHolder(file: string): number | undefined {
+  let text = '';
+  ignoringMissing(() => {
+    text = readFileSync(file, 'utf8');
+  });
+  const [pidText = '', startTime = ''] = text.trim().split(' ');
+  const pid = Number(pidText);
+  if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it lives, but is another user's.
+    if (!hasCode(error, 'EPERM')) return undefined;
+  }
+  // A pid is used again after a while; with its start time it is not.
+  return startTime === '' || startTimeOf(pid) === startTime ? pid : undefined;
+}
+
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function ignoringMissing(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
