@@ -72,13 +72,13 @@ export class WsLink implements Link {
     this.#handler = handler;
   }
 
-  /** The handshake is done and `codec` agreed on: what was queued leaves. */
-  opened(codec: Codec): void {
+  /** The handshake is done and `codec` agreed on: what was queued leaves. The dialing side's owner is told. */
+  opened(codec: Codec, side: 'dialing' | 'accepting'): void {
     this.#encoder = codec.encoder();
     this.#decoder = codec.decoder();
     this.#binary = codec.binary;
     if (this.#closing) return;
-    this.#handler?.onOpen?.();
+    if (side === 'dialing') this.#handler?.onOpen?.();
     this.#flush();
   }
 

@@ -77,7 +77,7 @@ export function wsListener(options: WsListenerOptions): Listener {
       const handler = accept(link, path);
       if (handler !== undefined) link.handler = handler;
       const { protocol } = webSocket;
-      if (isSubprotocol(protocol)) link.opened(codecs[protocol]);
+      if (isSubprotocol(protocol)) link.opened(codecs[protocol], 'accepting');
       if (handler === undefined) link.close(closeCodes.policy, `nothing is served at ${path}`);
     });
   }
@@ -158,7 +158,7 @@ export function wsDialer(options: WsDialerOptions = {}): Dialer {
       }
       const link = new WsLink(socket, { ...options, log, remote: url });
       link.handler = handler;
-      socket.on('open', () => link.opened(codecs[subprotocol]));
+      socket.on('open', () => link.opened(codecs[subprotocol], 'dialing'));
       socket.on('unexpected-response', (_request, response) => {
         readRefusal(response, reason => link.fail({ code: closeCodes.policy, reason }));
       });
