@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Arbitrary } from 'fast-check';
 import { errorCodes } from '../../src/base/errors.js';
 import type { Problem } from '../../src/base/errors.js';
+import { codecs, subprotocols } from '../../src/protocol/codec.js';
 import type { Checked, ValidatedSchedulerCall } from '../../src/protocol/validate.js';
 import {
   agentInfoProblems,
@@ -94,6 +95,32 @@ for (const { name, validate, valid } of validators) {
   });
 }
 
+for (const subprotocol of subprotocols) {
+  test(`valid messages are still valid when they come out of ${subprotocol}`, t => {
+    const codec = codecs[subprotocol];
+    for (const { validate, valid } of validators) {
+      const encoder = codec.encoder();
+      const decoder = codec.decoder();
+      holds(
+        t,
+        fc.property(valid, message => {
+          // JSON has no Infinity, which only limits may be.
+          fc.pre(codec.binary || !hasInfinity(message));
+          const decoded: unknown[] = [];
+          encoder.encode([message as object], frame => {
+            decoded.push(...decoder.decode(typeof frame === 'string' ? frame : frame.slice()));
+          });
+          assert.equal(decoded.length, 1);
+          const checked = validate(decoded[0]);
+          assert.ok(checked.ok, JSON.stringify(checked));
+          assert.ok(!isAcceptWithFindings(checked.value), JSON.stringify(checked));
+        }),
+        { numRuns: 60 },
+      );
+    }
+  });
+}
+
 for (const { name, problems, valid } of problemLists) {
   test(`nothing is wrong with valid ${name}, something with the others`, t => {
     holds(
@@ -120,6 +147,11 @@ function assertHelpful(problems: readonly Problem[]): void {
     assert.ok(message.length > 0 && message.length < 1500, message);
     assert.ok(hint === undefined || hint.length > 0);
   }
+}
+
+function hasInfinity(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.values(value).some(hasInfinity);
+  return value === Number.POSITIVE_INFINITY;
 }
 
 function isAcceptWithFindings(value: unknown): value is Extract<ValidatedSchedulerCall, { type: 'ACCEPT' }> {
