@@ -78,23 +78,24 @@ export const schedulerCall = refine(
   across(['framework', 'suppressedRoles', 'offerConstraints'], rolesRule, 'INVALID_FRAMEWORK'),
 );
 
-const rescindReasons = [
-  'EXPIRED',
-  'AGENT_LOST',
-  'AGENT_DEACTIVATED',
-  'ROLE_REMOVED',
-  'WEIGHTS_CHANGED',
-  'RESOURCES_CHANGED',
-  'FRAMEWORK_REMOVED',
-  'OPERATOR',
-] as const satisfies readonly RescindReason[];
+// An object, so that the compiler misses a reason that is new.
+const rescindReasons: Readonly<Record<RescindReason, true>> = {
+  EXPIRED: true,
+  AGENT_LOST: true,
+  AGENT_DEACTIVATED: true,
+  ROLE_REMOVED: true,
+  WEIGHTS_CHANGED: true,
+  RESOURCES_CHANGED: true,
+  FRAMEWORK_REMOVED: true,
+  OPERATOR: true,
+};
 
 const problems = list(leaves.peerProblem, 'a list of problems');
 
 export const schedulerEvent = union<SchedulerEvent>('a scheduler event', {
   SUBSCRIBED: { frameworkId: leaves.id(), heartbeatIntervalMs: leaves.positiveMs, master: cluster.masterInfo },
   OFFERS: { offers: list(cluster.offer, 'a list of offers') },
-  RESCIND: { offerIds, why: oneOf(rescindReasons, 'a reason to rescind') },
+  RESCIND: { offerIds, why: oneOf(Object.keys(rescindReasons) as RescindReason[], 'a reason to rescind') },
   UPDATE: { status: taskStatus },
   MESSAGE: { agentId: leaves.id(), executorId: leaves.id(), data: leaves.data },
   FAILURE: { agentId: leaves.id(), executorId: optional(leaves.id()), status: optional(leaves.integer) },

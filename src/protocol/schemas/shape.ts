@@ -25,9 +25,12 @@ export interface OptionalShape<T> extends Shape<T> {
   readonly optional: true;
 }
 
+/** A field that must be there. */
+type RequiredShape<T> = Shape<T> & { readonly optional?: never };
+
 /** One shape per field of T, optional ones for optional fields: a new field of T is an error here until it gets a shape. */
 export type Fields<T> = {
-  readonly [K in keyof T]-?: undefined extends T[K] ? OptionalShape<Required<T>[K]> : Shape<T[K]>;
+  readonly [K in keyof T]-?: undefined extends T[K] ? OptionalShape<Required<T>[K]> : RequiredShape<T[K]>;
 };
 
 /** A value described by one predicate. */
