@@ -1,6 +1,7 @@
 // The sandbox of a task on disk: the directory, its stdout and stderr, and beside them the run file `.proffer`.
 import { closeSync, constants, fchownSync, mkdirSync, chownSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { chown, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { UserIds } from './users.js';
 
 /** Where the wrapper of a process task keeps its record. */
@@ -43,4 +44,19 @@ export function createRunFile(sandbox: string): number {
 /** Closes descriptors; one that is closed already is a bug and throws. */
 export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) closeSync(fd);
+}
+
+/** Names in the sandbox that are the agent's. */
+export function isReservedName(name: string): boolean {
+  const [first = ''] = name.split('/');
+  return first === 'stdout' || first === 'stderr' || first.startsWith('.proffer');
+}
+
+/** Makes the folders of `name` below `root`; the new ones belong to `owner`. */
+export async function makeParents(root: string, name: string, owner: UserIds | undefined): Promise<void> {
+  const first = await mkdir(dirname(join(root, name)), { recursive: true });
+  if (first === undefined || owner === undefined) return;
+  for (let path = dirname(join(root, name)); path.length >= first.length; path = dirname(path)) {
+    await chown(path, owner.uid, owner.gid);
+  }
 }

@@ -1,0 +1,161 @@
+// Several containerizers as one: fetches what a task wants in its sandbox, then hands it to the containerizer of its type. In: specs. Out: container events,
+// PROGRESS of the fetch first.
+import { messageOf, shown } from '../base/errors.js';
+import type { Env } from '../env/env.js';
+import type { CommandInfo, ContainerType } from '../protocol/entities.js';
+import type { Container, Containerizer, ContainerEvent, ContainerSpec, ExecResult } from './containerizer.js';
+import type { FetchLimits } from './fetcher.js';
+import { fetchAll } from './fetcher.js';
+import { Slots } from './slots.js';
+import { resolveUser } from './users.js';
+
+export interface ComposingOptions extends FetchLimits {
+  /** Sandboxes being filled at the same time. Default 8. */
+  readonly fetchesMax?: number;
+}
+
+/** Chooses the containerizer by `spec.container.type`, PROCESS when the spec names none. */
+export class ComposingContainerizer implements Containerizer {
+  readonly types: readonly ContainerType[];
+  readonly #env: Env;
+  readonly #inner: readonly Containerizer[];
+  readonly #limits: FetchLimits;
+  readonly #fetches: Slots;
+  readonly #fetching = new Set<FetchingContainer>();
+  #closing = false;
+
+  constructor(env: Env, inner: readonly Containerizer[], options: ComposingOptions = {}) {
+    this.#env = env;
+    this.#inner = inner;
+    this.#limits = options;
+    this.#fetches = new Slots(options.fetchesMax ?? 8);
+    this.types = [...new Set(inner.flatMap(({ types }) => types))];
+  }
+
+  launch(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    const inner = this.#find(spec);
+    if (inner === undefined) return this.#refuse(spec, onEvent);
+    // The common case costs nothing.
+    if ((spec.command?.uris ?? []).length === 0) return inner.launch(spec, onEvent);
+    const container: FetchingContainer = new FetchingContainer(
+      this.#env,
+      spec,
+      onEvent,
+      this.#limits,
+      this.#fetches,
+      () => {
+        this.#fetching.delete(container);
+        return inner;
+      },
+    );
+    this.#fetching.add(container);
+    if (this.#closing) container.kill(0);
+    return container;
+  }
+
+  adopt(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    return this.#find(spec)?.adopt?.(spec, onEvent) ?? this.#refuse(spec, onEvent);
+  }
+
+  close(onClosed: () => void): void {
+    this.#closing = true;
+    for (const container of this.#fetching) container.kill(0);
+    let open = this.#inner.length;
+    const closed = (): void => {
+      open -= 1;
+      if (open === 0) onClosed();
+    };
+    if (open === 0) this.#env.clock.soon(onClosed);
+    for (const inner of this.#inner) inner.close(closed);
+  }
+
+  #find(spec: ContainerSpec): Containerizer | undefined {
+    const type = spec.container?.type ?? 'PROCESS';
+    return this.#inner.find(({ types }) => types.includes(type));
+  }
+
+  #refuse(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    const type = spec.container?.type ?? 'PROCESS';
+    const message = `this agent runs no ${type} containers, only ${this.types.join(' and ') || 'none'}`;
+    this.#env.clock.soon(() => onEvent({ type: 'FAILED', code: 'CONTAINER_LAUNCH_FAILED', message }));
+    return {
+      kill: () => {},
+      exec: (_command, _timeoutMs, done) => this.#env.clock.soon(() => done({ timedOut: false, output: message })),
+    };
+  }
+}
+
+/** A container whose sandbox is being filled, and after that one of the inner containerizer. */
+class FetchingContainer implements Container {
+  readonly #env: Env;
+  readonly #spec: ContainerSpec;
+  readonly #abort = new AbortController();
+  #inner: Container | undefined;
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    env: Env,
+    spec: ContainerSpec,
+    onEvent: (event: ContainerEvent) => void,
+    limits: FetchLimits,
+    slots: Slots,
+    fetched: () => Containerizer,
+  ) {
+    this.#env = env;
+    this.#spec = spec;
+    env.clock.soon(() => {
+      this.#fetch(onEvent, limits, slots).then(
+        () => {
+          this.#inner = fetched().launch(spec, onEvent);
+        },
+        (error: unknown) => {
+          fetched();
+          onEvent({ type: 'FAILED', code: 'FETCH_FAILED', message: messageOf(error) });
+        },
+      );
+    });
+  }
+
+  kill(graceMs: number): void {
+    if (this.#inner === undefined) this.#abort.abort();
+    else this.#inner.kill(graceMs);
+  }
+
+  exec(command: CommandInfo, timeoutMs: number, done: (result: ExecResult) => void): void {
+    if (this.#inner === undefined)
+      this.#env.clock.soon(() => done({ timedOut: false, output: 'the container is not running' }));
+    else this.#inner.exec(command, timeoutMs, done);
+  }
+
+  async #fetch(onEvent: (event: ContainerEvent) => void, limits: FetchLimits, slots: Slots): Promise<void> {
+    const { clock } = this.#env;
+    const isProcess = (this.#spec.container?.type ?? 'PROCESS') === 'PROCESS';
+    const user = isProcess
+      ? resolveUser(this.#spec.user ?? this.#spec.command?.user, { uid: process.getuid?.() ?? 0 })
+      : undefined;
+    if (typeof user === 'string') throw new Error(user);
+    const leave = await slots.enter();
+    try {
+      const onProgress = (message: string, fraction: number | undefined): void => {
+        if (clock.now() < this.#toldAt + progressGapMs || this.#abort.signal.aborted) return;
+        this.#toldAt = clock.now();
+        onEvent({ type: 'PROGRESS', phase: 'FETCHING', message, ...(fraction === undefined ? {} : { fraction }) });
+      };
+      const uris = this.#spec.command?.uris ?? [];
+      onProgress(
+        `fetching ${uris.length === 1 ? shown(uris[0]?.outputFile ?? 'a file') : `${uris.length} files`}`,
+        undefined,
+      );
+      await fetchAll(
+        clock,
+        { uris, sandbox: this.#spec.sandbox, user, signal: this.#abort.signal, onProgress },
+        limits,
+      );
+      if (this.#abort.signal.aborted) throw new Error('it was killed before it started');
+    } finally {
+      leave();
+    }
+  }
+}
+
+const progressGapMs = 300;
