@@ -1,6 +1,6 @@
 // The agent: registers with the leading master, runs what it is sent, and tells how tasks fare until that is acknowledged.
 // In: the master's events, sessions of executors. Out: agent calls. One message at a time, each finished before the next.
-import { assert, assertNever } from '../base/assert.js';
+import { assertNever } from '../base/assert.js';
 import type { Problem } from '../base/errors.js';
 import { describeProblem, ProfferError } from '../base/errors.js';
 import type { AgentId, FrameworkId, TaskId } from '../base/ids.js';
@@ -21,8 +21,8 @@ import { registerCalls } from './registration.js';
 import { TaskRunner } from './runner.js';
 import { SandboxGarbage } from './sandbox.js';
 import { AgentState } from './state.js';
-import type { AgentStateView } from './views.js';
-import { agentView } from './views.js';
+import type { AgentStateView, AgentTaskView } from './views.js';
+import { agentView, taskViews } from './views.js';
 
 const idKey = 'agent/id';
 
@@ -109,6 +109,11 @@ export class Agent {
       sandboxRoot: this.#deps.sandboxRoot,
       unacknowledgedStatuses: this.#outbox.unacknowledged,
     });
+  }
+
+  /** The tasks with this id, of any framework, newest first; ended ones as long as they are kept. Cheaper than `view`. */
+  tasks(taskId: TaskId): readonly AgentTaskView[] {
+    return taskViews(this.#state, taskId);
   }
 
   /** A session of a framework's own executor; the path is `/v1/executor`. */
@@ -324,7 +329,6 @@ export class Agent {
   }
 
   #end(message: string, then: () => void): void {
-    assert(!this.#closed, 'a closed agent cannot end its tasks');
     this.#whenEmpty.push(then);
     this.#runner.endAll(message);
     this.#checkEmpty();

@@ -1,7 +1,7 @@
 // Runs tasks: admits launches, starts containers, steps each task's machine and carries out its wishes, in a fixed order.
 // In: launches, kills, container events, verdicts of checks. Out: reports to the outbox, calls to containers and executors.
 import { assertNever, must } from '../base/assert.js';
-import type { FrameworkId, TaskId } from '../base/ids.js';
+import type { ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
 import { Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import type { Env } from '../env/env.js';
@@ -81,6 +81,8 @@ export class TaskRunner {
       else if (executor === undefined) this.#start(framework, record);
     }
     this.#deliver(framework, plans, records, groupId);
+    this.#tellMissingExecutors(framework, plans);
+    state.forgetIfIdle(framework.id);
   }
 
   /** The framework wants a task ended. Unknown ones are answered TASK_DROPPED. */
@@ -185,7 +187,9 @@ export class TaskRunner {
       directoryNameProblem('the task id', task.taskId) ??
       directoryNameProblem('the framework id', framework.id) ??
       problems[0]?.message;
-    if (invalid !== undefined) return no({ state: 'TASK_ERROR', reason: 'TASK_INVALID', message: invalid });
+    // What cannot be said in a registration stays out of it.
+    if (invalid !== undefined)
+      return { ...no({ state: 'TASK_ERROR', reason: 'TASK_INVALID', message: invalid }), phantom: true };
     const type = task.container?.type ?? 'PROCESS';
     if (task.executor === undefined && !this.#parts.deps.containerizer.types.includes(type)) {
       const message = `the agent runs no ${type} containers, only ${this.#parts.deps.containerizer.types.join(', ')}`;
@@ -269,6 +273,18 @@ export class TaskRunner {
       const launched = tasks.filter(record => !isTerminal(record.life.state));
       this.executors.launch(framework, executor, launched, groupId);
     }
+  }
+
+  // The master has booked the executor with the launch; refused tasks did not bring it here.
+  #tellMissingExecutors(framework: FrameworkRecord, plans: readonly Plan[]): void {
+    const missing = new Set<ExecutorId>();
+    for (const { task, refusal } of plans) {
+      const executorId = refusal === undefined ? undefined : task.executor?.executorId;
+      if (executorId === undefined || framework.executors.has(executorId)) continue;
+      if (directoryNameProblem('the executor id', executorId) === undefined) missing.add(executorId);
+    }
+    for (const executorId of missing)
+      this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId: framework.id, executorId, status: -1 });
   }
 
   #watch(record: TaskRecord): void {

@@ -93,6 +93,16 @@ export function agentView(
   };
 }
 
+/** The tasks with one id, of any framework, newest first. */
+export function taskViews(state: AgentState, taskId: TaskId): readonly AgentTaskView[] {
+  const found = state.completed.filter(record => record.task.taskId === taskId);
+  for (const framework of state.frameworks.values()) {
+    const record = framework.tasks.get(taskId);
+    if (record !== undefined) found.push(record);
+  }
+  return found.toReversed().map(taskView);
+}
+
 function taskView(record: TaskRecord): AgentTaskView {
   const { task, executorId, groupId, containerId, sandbox, status } = record;
   return {

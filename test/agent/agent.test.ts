@@ -203,6 +203,10 @@ test('a refused agent stops trying and says why; its tasks run on', t => {
   t.deepEqual(refusals, [problems]);
   t.true(rig.connectionClosed);
   t.is(rig.containers.live.length, 1);
+  let done = false;
+  rig.agent.shutdown(() => (done = true));
+  rig.settle();
+  t.deepEqual([done, rig.containers.live.length], [true, 0], 'its owner can still end them');
 });
 
 test('the tasks of a removed framework are ended and told to the master once; others are left alone', t => {
@@ -300,6 +304,17 @@ test('the view tells who it is, what runs, where, and what is in use', t => {
     labels: { tier: 'web' },
     sandbox: rig.containers.of('a').spec.sandbox,
   });
+  rig.containers.of('a').exit(0);
+  rig.settle();
+  rig.launch([task('a')]);
+  t.deepEqual(
+    rig.agent.tasks('a').map(({ state, sandbox }) => [state, sandbox]),
+    [
+      ['TASK_RUNNING', rig.containers.launched[1]?.spec.sandbox],
+      ['TASK_FINISHED', rig.containers.launched[0]?.spec.sandbox],
+    ],
+  );
+  t.deepEqual(rig.agent.tasks('b'), []);
   t.deepEqual(structuredClone(view), JSON.parse(JSON.stringify(view)) as typeof view, 'plain data');
 });
 

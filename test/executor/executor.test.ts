@@ -257,6 +257,8 @@ test('an executor that cannot be had refuses its task, and nothing of it is kept
     t.is(rig.containers.launched.length, 0);
     t.deepEqual(rig.agent.view().used, {});
     t.deepEqual(rig.agent.view().executors, []);
+    const told = rig.calls('EXECUTOR_EXITED').map(({ executorId, status }) => [executorId, status]);
+    t.deepEqual(told, more.executorId === undefined ? [['worker', -1]] : [], 'the master had booked it');
     return `${rig.last('a').state}: ${rig.last('a').message}`;
   };
   t.is(refused(new AgentRig(), {}), 'TASK_FAILED: the agent has no endpoint for executors');
