@@ -219,6 +219,7 @@ const wsErrorCodes: Readonly<Record<string, CloseCode>> = {
 };
 
 // One immediate for all links that have something to send: it runs after the input that is already waiting, so that the answers to it share frames.
+// A microtask per link was measured too: no faster for one message at a time, and it gathers less.
 let dirty: WsLink[] = [];
 
 function flushSoon(link: WsLink): void {
