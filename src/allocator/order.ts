@@ -61,16 +61,10 @@ export class Order {
   remeasure(columns: Columns): void {
     const ids = this.#ids;
     const size = this.#size;
-    const { shares } = columns;
+    if (columns.measureAll(ids, size)) return;
     let budget = size * 4;
-    let before = -1;
-    for (let i = 0; i < size; i += 1) {
+    for (let i = 1; i < size && budget > 0; i += 1) {
       const id = ids[i] as number;
-      const share = columns.measure(id);
-      if (share > before) {
-        before = share;
-        continue;
-      }
       let j = i;
       while (j > 0 && budget > 0 && columns.compare(ids[j - 1] as number, id) > 0) {
         ids[j] = ids[j - 1] as number;
@@ -78,15 +72,13 @@ export class Order {
         budget -= 1;
       }
       ids[j] = id;
-      before = shares[ids[i] as number] as number;
     }
     if (budget <= 0) ids.subarray(0, size).sort((a, b) => columns.compare(a, b));
   }
 
   // Where an id is that was sorted by `share` and `count`, while all others have the ones they were sorted by.
   #find(columns: Columns, id: number, share: number, count: number): number {
-    const { shares, counts, paths } = columns;
-    const path = paths[id] as string;
+    const { shares, counts } = columns;
     let low = 0;
     let high = this.#size;
     while (low < high) {
@@ -94,9 +86,7 @@ export class Order {
       const other = this.#ids[middle] as number;
       if (other === id) return middle;
       const before =
-        (shares[other] as number) - share ||
-        (counts[other] as number) - count ||
-        ((paths[other] as string) < path ? -1 : 1);
+        (shares[other] as number) - share || (counts[other] as number) - count || columns.comparePaths(other, id);
       if (before < 0) low = middle + 1;
       else high = middle;
     }

@@ -22,6 +22,8 @@ export interface TreeNode {
   /** Active frameworks at and below it; nodes without any are not in their parent's order. */
   active: number;
   readonly order: Order;
+  /** Children added since the paths of all were ranked. */
+  unranked: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export class RoleTree {
   readonly #freeIds: number[] = [];
   readonly #weights = new Map<Role, number>();
   readonly #root: TreeNode;
+  readonly #toRank = new Set<TreeNode>();
   // Totals have changed since the last sort: orders and shares are of old.
   #stale = false;
 
@@ -61,7 +64,7 @@ export class RoleTree {
     const own = this.#childOf(this.#roleNode(role), '.', `${role}/.`);
     assert(!own.children.has(name), () => `${name} is in role ${role} already`);
     const node = this.#create(own, name, slot, 1);
-    own.children.set(name, node);
+    this.#adopt(own, name, node);
     return node;
   }
 
@@ -75,6 +78,7 @@ export class RoleTree {
     for (let at = node; at.parent !== undefined && at.children.size === 0; at = at.parent) {
       at.parent.children.delete(at === node ? at.path : lastPart(at.path));
       this.#nodes[at.id] = undefined;
+      this.#toRank.delete(at);
       this.#freeIds.push(at.id);
     }
   }
@@ -133,6 +137,7 @@ export class RoleTree {
 
   /** Brings orders up to date with totals. Call before `first`, `compare` and `ordered`. */
   refresh(): void {
+    if (this.#toRank.size > 0) this.#rank();
     if (!this.#stale) return;
     this.#stale = false;
     this.#remeasure(this.#root);
@@ -265,8 +270,24 @@ export class RoleTree {
     const known = parent.children.get(name);
     if (known !== undefined) return known;
     const node = this.#create(parent, path, -1, this.weightOf(path));
-    parent.children.set(name, node);
+    this.#adopt(parent, name, node);
     return node;
+  }
+
+  #adopt(parent: TreeNode, name: string, node: TreeNode): void {
+    parent.children.set(name, node);
+    parent.unranked += 1;
+    this.#toRank.add(parent);
+  }
+
+  // Few newcomers are compared by their paths until it pays to rank all again.
+  #rank(): void {
+    for (const parent of this.#toRank) {
+      if (parent.unranked * 8 < parent.children.size) continue;
+      this.#columns.rank(Array.from(parent.children.values(), child => child.id));
+      parent.unranked = 0;
+      this.#toRank.delete(parent);
+    }
   }
 
   #create(parent: TreeNode | undefined, path: string, slot: number, weight: number): TreeNode {
@@ -280,6 +301,7 @@ export class RoleTree {
       children: slot < 0 ? new Map<string, TreeNode>() : noChildren,
       active: 0,
       order: slot < 0 ? new Order() : noOrder,
+      unranked: 0,
     };
     this.#nodes[id] = node;
     this.#columns.reset(id, path, weight);
