@@ -266,7 +266,23 @@ class Meeting {
       draft.change({ type: 'TASK_COMPLETED', frameworkId, taskId });
       draft.sendStatus(framework, status);
     }
+    if (known?.state === 'UNREACHABLE') this.#gone(listed);
     return reconcile;
+  }
+
+  // Became unreachable with the agent, and did not come back with it: an agent that was started anew has nothing left of them.
+  #gone(listed: ReadonlySet<string>): void {
+    const { draft, view, at, agentId } = this;
+    for (const framework of view.frameworks.values()) {
+      for (const { id: taskId, agentId: placedOn } of framework.unreachable.values()) {
+        if (placedOn !== agentId || listed.has(heldKey(framework.id, taskId))) continue;
+        const why = 'the agent is back without this task';
+        const status = masterStatus({ taskId, agentId }, 'TASK_GONE', 'AGENT_REREGISTERED', why, at);
+        draft.change({ type: 'TASK_RETURNED', frameworkId: framework.id, taskId, state: 'TASK_GONE', status });
+        draft.change({ type: 'TASK_COMPLETED', frameworkId: framework.id, taskId });
+        draft.sendStatus(framework, status);
+      }
+    }
   }
 
   #meetExecutors(): void {
