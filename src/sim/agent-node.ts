@@ -87,7 +87,7 @@ export class AgentNode {
       connect: handler => this.#connect(process, handler),
       store: this.disk.open(env),
       ...(agent === undefined ? {} : { options: agent }),
-      outcomes: { onShutdown: () => this.crash(), onFatal: () => this.crash() },
+      outcomes: { onShutdown: () => this.#ended(), onFatal: () => this.#ended() },
     });
   }
 
@@ -100,6 +100,12 @@ export class AgentNode {
     this.#world.network.local.crash(this.name, { tell });
     this.disk.crash();
     this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: false });
+  }
+
+  // The agent ended by itself; its supervisor starts it again.
+  #ended(): void {
+    this.#world.clock.soon(() => this.crash());
+    this.#world.clock.after(restartMs, () => this.start());
   }
 
   #connect(process: NodeProcess, handler: MasterHandler): MasterConnection {
@@ -122,3 +128,6 @@ export class AgentNode {
     );
   }
 }
+
+/** How long a supervisor waits before it starts a process again. */
+const restartMs = 1000;

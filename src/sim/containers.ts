@@ -63,7 +63,7 @@ export class SimHost {
         return run;
       },
       close: onClosed => {
-        for (const run of [...this.#runs]) run.die('SIGKILL');
+        for (const run of this.#runs) run.die('SIGKILL');
         agent.env.clock.soon(onClosed);
       },
     };
@@ -87,7 +87,7 @@ export class SimHost {
 
   /** Ends everything at once, as losing power or the agent does; nobody is told. */
   crash(): void {
-    for (const run of [...this.#runs]) run.die('SIGKILL', false);
+    for (const run of this.#runs) run.die('SIGKILL', false);
   }
 }
 

@@ -92,6 +92,11 @@ export class MasterNode {
       info,
       epoch: this.#epoch,
       ...(this.#node.master === undefined ? {} : { options: this.#node.master }),
+      // The process ends, as it must, and its supervisor starts it again.
+      onStoreFailure: () => {
+        world.clock.soon(() => this.crash());
+        world.clock.after(restartMs, () => this.start());
+      },
     });
     this.#master = master;
     world.network.local.listen(
@@ -221,3 +226,6 @@ export class MasterNode {
     this.#world.emit({ type: 'SESSION', kind, session, node, open: false });
   }
 }
+
+/** How long a supervisor waits before it starts a process again. */
+const restartMs = 1000;

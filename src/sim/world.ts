@@ -97,6 +97,9 @@ export class World {
       get nowMs() {
         return world.clock.now();
       },
+      get masterPaused() {
+        return world.#master?.process?.paused ?? false;
+      },
       get cluster() {
         return world.#master?.cluster;
       },

@@ -9,6 +9,8 @@ import type { Sessions } from '../sessions.js';
 export interface WorldView {
   readonly nowMs: number;
   readonly sessions: Sessions;
+  /** The master is stopped for a while, as by SIGSTOP: nothing can be expected of it. */
+  readonly masterPaused: boolean;
   /** The state of the master process that runs, if one does. */
   readonly cluster: ClusterView | undefined;
   /** Its allocator's books. */

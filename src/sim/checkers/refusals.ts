@@ -1,6 +1,5 @@
 // What frameworks do not want: no offer of what was declined before its time is over, none for a suppressed role.
 // In: declines, leftovers of accepts, suppression, offers. Out: reports for R8, R9.
-import { withoutLabels } from '../../agent/ledger.js';
 import type { AgentId, FrameworkId, OfferId, Role, TaskId } from '../../base/ids.js';
 import type { Offer } from '../../protocol/entities.js';
 import type { SchedulerCall } from '../../protocol/scheduler-api.js';
@@ -38,6 +37,8 @@ export class RefusalsChecker implements Checker {
   }
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
+    // One step may take several messages in: an ACCEPT is over when the next thing happens that is not its launches.
+    if (event.type !== 'AGENT_EVENT') this.#refuseLeftovers(world);
     switch (event.type) {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, world, report);
@@ -54,7 +55,7 @@ export class RefusalsChecker implements Checker {
         else if (event.event.type === 'LAUNCH') {
           for (const task of event.event.tasks) {
             const accepted = this.#accepted.find(({ tasks }) => tasks.has(task.taskId));
-            const resources = withoutLabels(bagOf(task.resources));
+            const resources = bagOf(task.resources);
             if (accepted === undefined) continue;
             if (task.executor !== undefined || !contains(accepted.left, resources)) accepted.exact = false;
             else accepted.left = subtract(accepted.left, resources);
@@ -77,6 +78,10 @@ export class RefusalsChecker implements Checker {
   }
 
   afterStep(world: WorldView): void {
+    this.#refuseLeftovers(world);
+  }
+
+  #refuseLeftovers(world: WorldView): void {
     if (this.#accepted.length === 0) return;
     for (const { offer, left, refuseMs, exact } of this.#accepted)
       if (exact) this.#refuse(offer, left, refuseMs, world);
@@ -91,7 +96,7 @@ export class RefusalsChecker implements Checker {
       }
       const filters = this.#filters.get(offer.frameworkId)?.get(`${offer.role}\n${offer.agentId}`);
       if (filters === undefined) continue;
-      const resources = withoutLabels(bagOf(offer.resources));
+      const resources = bagOf(offer.resources);
       for (const filter of filters) {
         if (filter.untilMs > world.nowMs && contains(filter.refused, resources)) {
           report(
@@ -115,7 +120,7 @@ export class RefusalsChecker implements Checker {
       case 'DECLINE':
         for (const id of new Set(call.offerIds)) {
           const known = this.#take(id, session.session);
-          const refused = withoutLabels(bagOf(known?.resources ?? {}));
+          const refused = bagOf(known?.resources ?? {});
           if (known !== undefined) this.#refuse(known, refused, call.filters?.refuseMs ?? this.#refuseDefaultMs, world);
         }
         return;
@@ -147,7 +152,7 @@ export class RefusalsChecker implements Checker {
     const [first] = found;
     // Offers that cannot be used together come back without a filter.
     if (first === undefined || found.some(one => one?.agentId !== first.agentId || one.role !== first.role)) return;
-    const left = sum(found.map(one => withoutLabels(bagOf(one?.resources ?? {}))));
+    const left = sum(found.map(one => bagOf(one?.resources ?? {})));
     const tasks = new Set(call.operations.flatMap(operation => operation.tasks.map(task => task.taskId)));
     this.#accepted.push({
       offer: first,

@@ -16,7 +16,8 @@ interface Stream {
 
 export class TaskStatesChecker implements Checker {
   readonly name = 'task states';
-  readonly #starts = new Map<string, number>();
+  /** How often each task may still start: once for each ACCEPT that names it, as ids of ended tasks may be used again. */
+  readonly #startsLeft = new Map<string, number>();
   readonly #live = new Set<string>();
   /** By the agents, as the master hears it. */
   readonly #told = new Map<string, Stream>();
@@ -40,9 +41,15 @@ export class TaskStatesChecker implements Checker {
         return;
       case 'SCHEDULER_CALL':
         if (event.call.type === 'ACKNOWLEDGE') this.#acknowledged.add(event.call.uuid);
+        else if (event.call.type === 'ACCEPT') {
+          const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId ?? '';
+          for (const { tasks } of event.call.operations) for (const task of tasks) this.#asked(keyOf(frameworkId, task.taskId));
+        }
         return;
       case 'AGENT_EVENT':
-        if (event.event.type === 'ACKNOWLEDGE' && !this.#acknowledged.has(event.event.uuid)) {
+        if (event.event.type === 'LAUNCH') {
+          for (const task of event.event.tasks) this.#anew(keyOf(event.event.framework.id ?? '', task.taskId));
+        } else if (event.event.type === 'ACKNOWLEDGE' && !this.#acknowledged.has(event.event.uuid) && known(event.event.frameworkId, world)) {
           report(
             `the update ${event.event.uuid} of ${event.event.taskId} is acknowledged to its agent, but no framework did so (T5)`,
           );
@@ -60,13 +67,27 @@ export class TaskStatesChecker implements Checker {
     }
   }
 
+  #asked(key: string): void {
+    this.#startsLeft.set(key, (this.#startsLeft.get(key) ?? 0) + 1);
+  }
+
+  // A task of an id that ended begins again; what belongs to the earlier one is still known by its uuid.
+  #anew(key: string): void {
+    for (const streams of [this.#told, this.#heard]) {
+      const stream = streams.get(key);
+      if (stream === undefined) continue;
+      stream.state = 'TASK_STAGING';
+      stream.exitCode = undefined;
+    }
+  }
+
   #started(env: { readonly [name: string]: string }, report: Report): void {
     const key = taskOf(env);
-    const starts = (this.#starts.get(key) ?? 0) + 1;
-    this.#starts.set(key, starts);
+    const left = this.#startsLeft.get(key) ?? 0;
+    this.#startsLeft.set(key, left - 1);
     const name = env['PROFFER_TASK_ID'] ?? 'a container';
     if (this.#live.has(key)) report(`${name} is alive twice (T2)`);
-    else if (starts > 1) report(`${name} was started ${starts} times (T1)`);
+    else if (left < 1) report(`${name} is started more often than it was launched (T1)`);
     this.#live.add(key);
   }
 
@@ -117,6 +138,11 @@ export class TaskStatesChecker implements Checker {
       report(`${node} hears that ${status.taskId}, which is ${stream.state}, is ${status.state} (T3)`);
     }
   }
+}
+
+/** For a framework that is gone the master acknowledges itself, as nobody else will. */
+function known(frameworkId: FrameworkId, world: WorldView): boolean {
+  return world.cluster?.frameworks.has(frameworkId) ?? false;
 }
 
 /** What reconciliation must not say of a task that is alive. */

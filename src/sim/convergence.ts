@@ -1,0 +1,68 @@
+// Whether a healed cluster has settled: everybody is connected, wishes are met, and what masters, agents and schedulers believe is what is alive.
+// In: a world and its tenants. Out: what is still wrong, in words.
+import { isTerminal } from '../protocol/task-state.js';
+import type { BatchTenant } from './batch-tenant.js';
+import type { World } from './world.js';
+
+/** Empty when the cluster has settled (T4, T13, L1). */
+export function unsettled(world: World, tenants: ReadonlyMap<string, BatchTenant>): string[] {
+  return [...connections(world), ...wishes(world, tenants), ...truth(world), ...acknowledged(world, tenants)];
+}
+
+function connections(world: World): string[] {
+  const wrong: string[] = [];
+  const cluster = world.master.cluster;
+  if (cluster === undefined) return ['no master runs'];
+  const registered = new Set([...world.sessions.ofAgent.values()].map(session => session.node));
+  for (const name of world.agents.keys()) if (!registered.has(name)) wrong.push(`${name} is not registered`);
+  for (const agent of cluster.agents.values()) {
+    if (agent.state !== 'REGISTERED' && agent.state !== 'UNREACHABLE') wrong.push(`${agent.id} is ${agent.state}`);
+  }
+  for (const [name, node] of world.schedulers) if (node.framework?.connected !== true) wrong.push(`${name} is not connected`);
+  return wrong;
+}
+
+function wishes(world: World, tenants: ReadonlyMap<string, BatchTenant>): string[] {
+  return [...tenants].flatMap(([name, tenant]) => {
+    const framework = world.schedulers.get(name)?.framework;
+    if (framework === undefined) return [`${name} does not run`];
+    return tenant.unmet(framework).map(what => `${name}: ${what}`);
+  });
+}
+
+/** What is alive is what the master believes, and the other way round. */
+function truth(world: World): string[] {
+  const wrong: string[] = [];
+  const frameworks = world.master.cluster?.frameworks;
+  let alive = 0;
+  for (const { host, spec } of world.live()) {
+    const task = frameworks?.get(spec.env['PROFFER_FRAMEWORK_ID'] ?? '')?.tasks.get(spec.env['PROFFER_TASK_ID'] ?? '');
+    if (task === undefined || isTerminal(task.state)) wrong.push(`${spec.name} is alive on ${host}, the master thinks ${task?.state ?? 'nothing of it'}`);
+    else alive += 1;
+  }
+  let believed = 0;
+  for (const framework of frameworks?.values() ?? []) {
+    for (const task of framework.tasks.values()) if (!isTerminal(task.state)) believed += 1;
+  }
+  if (wrong.length === 0 && believed !== alive) wrong.push(`the master believes in ${believed} live tasks, ${alive} are`);
+  return wrong;
+}
+
+/** What schedulers that use the SDK believe, and what is still to be acknowledged. */
+function acknowledged(world: World, tenants: ReadonlyMap<string, BatchTenant>): string[] {
+  const wrong: string[] = [];
+  const frameworks = world.master.cluster?.frameworks;
+  for (const name of tenants.keys()) {
+    const framework = world.schedulers.get(name)?.framework;
+    const tasks = frameworks?.get(framework?.id ?? '')?.tasks;
+    if (framework === undefined || tasks === undefined) {
+      wrong.push(`the master does not know the framework of ${name}`);
+      continue;
+    }
+    for (const task of tasks.values()) if (isTerminal(task.state)) wrong.push(`${name} has not acknowledged ${task.state} of ${task.id}`);
+    for (const { taskId, state } of framework.tasks.live()) {
+      if (!tasks.has(taskId)) wrong.push(`${name} believes ${taskId} is ${state}, the master does not know it`);
+    }
+  }
+  return wrong;
+}

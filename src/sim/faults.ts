@@ -1,0 +1,210 @@
+// What goes wrong in a run, by seed: which kinds of faults, how often, for how long. In: a world and its chance. Out: faults, each told to the
+// history; `stop` heals everything, so that the cluster can show that it settles.
+import type { Random } from '../env/random.js';
+import type { AgentNode } from './agent-node.js';
+import type { MasterNode } from './master-node.js';
+import { noTrouble } from './network.js';
+import type { RawSchedulerNode, SchedulerNode } from './scheduler-node.js';
+import type { World } from './world.js';
+
+/** The kinds of faults. */
+export const faultKinds = [
+  'agent-crash',
+  'agent-power-cut',
+  'scheduler-crash',
+  'master-crash',
+  'pause',
+  'partition',
+  'one-way-partition',
+  'reset',
+  'swizzle',
+  'delay',
+  'drop',
+  'duplicate',
+  'slow-disk',
+  'disk-failure',
+  'wall-clock-jump',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+/** Mean time between faults of a kind; absent: never. */
+export type FaultRates = { readonly [Kind in FaultKind]?: number };
+
+type AnyNode = AgentNode | MasterNode | SchedulerNode | RawSchedulerNode;
+
+/** Each kind is on or off and rare or frequent, as the seed has it: a seed that can do only a few things goes further with them (swarm testing). */
+export function swarmRates(random: Random, kinds: readonly FaultKind[] = faultKinds): FaultRates {
+  const rates: { [Kind in FaultKind]?: number } = {};
+  for (const kind of kinds) {
+    if (random.chance(0.4)) rates[kind] = random.pick([8000, 20_000, 45_000]);
+  }
+  return rates;
+}
+
+/** Faults on a world until stopped. */
+export class Faults {
+  readonly #world: World;
+  readonly #random: Random;
+  /** What has to be undone, by what it is called. */
+  readonly #open = new Map<string, () => void>();
+  #stopped = false;
+
+  constructor(world: World, rates: FaultRates) {
+    this.#world = world;
+    this.#random = world.random.fork('faults');
+    for (const kind of faultKinds) {
+      const meanMs = rates[kind];
+      if (meanMs !== undefined) this.#next(kind, meanMs, this.#random.fork(kind));
+    }
+  }
+
+  /** Heals everything and starts what is down. No fault comes after it. */
+  stop(): void {
+    this.#stopped = true;
+    for (const heal of [...this.#open.values()]) heal();
+    this.#world.network.trouble = noTrouble;
+    this.#world.network.local.heal();
+    for (const node of this.#nodes()) {
+      node.process?.resume();
+      node.start();
+    }
+    this.#world.master.disk.failing = false;
+    this.#world.master.disk.latencyMs = [0, 5];
+  }
+
+  #next(kind: FaultKind, meanMs: number, random: Random): void {
+    this.#world.clock.after(random.int(1, meanMs * 2), () => {
+      if (this.#stopped) return;
+      this.#strike(kind, random);
+      this.#next(kind, meanMs, random);
+    });
+  }
+
+  #strike(kind: FaultKind, random: Random): void {
+    const world = this.#world;
+    switch (kind) {
+      case 'agent-crash':
+      case 'agent-power-cut': {
+        const node = random.pick([...world.agents.values()]);
+        return this.#crash(kind, node, kind === 'agent-crash', random.int(0, 100_000));
+      }
+      case 'scheduler-crash': {
+        const node = random.pick(this.#schedulers());
+        return this.#crash(kind, node, random.chance(0.7), random.int(0, 40_000));
+      }
+      case 'master-crash':
+        return this.#crash(kind, world.master, random.chance(0.7), random.int(0, 30_000));
+      case 'pause': {
+        const node = random.pick(this.#nodes());
+        const { process } = node;
+        if (process === undefined || !process.alive || process.paused) return;
+        process.pause();
+        return this.#heals(kind, node.name, random.pick([300, 5000, 30_000, 100_000]), () => process.resume());
+      }
+      case 'partition':
+      case 'one-way-partition':
+        return this.#partition(kind, random.pick(this.#peers()).name, random);
+      case 'reset': {
+        const { name } = random.pick(this.#peers());
+        this.#told(kind, name, false);
+        world.network.local.reset(name, 'master');
+        return;
+      }
+      case 'swizzle':
+        return this.#swizzle(random);
+      case 'delay':
+        return this.#trouble(kind, { delayRate: 0.2, delayMs: [10, random.pick([200, 3000, 40_000])] }, random);
+      case 'drop':
+        return this.#trouble(kind, { dropRate: random.pick([0.01, 0.1, 0.3]) }, random);
+      case 'duplicate':
+        return this.#trouble(kind, { duplicateRate: random.pick([0.02, 0.2]) }, random);
+      case 'slow-disk':
+        world.master.disk.latencyMs = [100, 4000];
+        return this.#heals(kind, 'master', random.int(1000, 30_000), () => {
+          world.master.disk.latencyMs = [0, 5];
+        });
+      case 'disk-failure':
+        world.master.disk.failing = true;
+        return this.#heals(kind, 'master', random.int(100, 5000), () => {
+          world.master.disk.failing = false;
+        });
+      case 'wall-clock-jump': {
+        const node = random.pick(this.#nodes());
+        this.#told(kind, node.name, false);
+        if (node.process !== undefined) node.process.wallSkewMs = random.int(-7_200_000, 7_200_000);
+        return;
+      }
+    }
+  }
+
+  #crash(kind: FaultKind, node: AnyNode, tell: boolean, downMs: number): void {
+    if (node.process?.alive !== true) return;
+    this.#told(kind, node.name, false);
+    node.crash(tell);
+    this.#world.clock.after(downMs, () => {
+      if (!this.#stopped) node.start();
+    });
+  }
+
+  #partition(kind: FaultKind, name: string, random: Random): void {
+    const mode = random.chance(0.6) ? 'hold' : 'drop';
+    const { local } = this.#world.network;
+    const oneWay = kind === 'one-way-partition';
+    const [from, to] = random.chance(0.5) ? [name, 'master'] : ['master', name];
+    local.partition(from, to, { mode, oneWay });
+    this.#heals(kind, name, random.pick([500, 10_000, 60_000, 150_000]), () => local.heal(name, 'master'));
+  }
+
+  // A random subset of the links is stopped one by one, and restored in a random order.
+  #swizzle(random: Random): void {
+    const names = random
+      .shuffle(this.#peers().map(node => node.name))
+      .slice(0, random.int(1, this.#peers().length));
+    const { clock, network } = this.#world;
+    for (const [index, name] of names.entries()) {
+      clock.after(index * random.int(100, 3000), () => {
+        if (this.#stopped) return;
+        network.local.partition(name, 'master', { mode: 'hold' });
+        this.#heals('swizzle', name, random.int(5000, 60_000), () => network.local.heal(name, 'master'));
+      });
+    }
+  }
+
+  #trouble(kind: FaultKind, trouble: Partial<typeof noTrouble>, random: Random): void {
+    const { network } = this.#world;
+    network.trouble = { ...noTrouble, ...trouble };
+    this.#heals(kind, 'network', random.int(2000, 30_000), () => {
+      network.trouble = noTrouble;
+    });
+  }
+
+  #heals(kind: FaultKind, node: string, afterMs: number, heal: () => void): void {
+    const key = `${kind}\n${node}`;
+    this.#told(kind, node, false);
+    this.#open.get(key)?.();
+    const undo = (): void => {
+      if (this.#open.get(key) !== undo) return;
+      this.#open.delete(key);
+      this.#told(kind, node, true);
+      heal();
+    };
+    this.#open.set(key, undo);
+    this.#world.clock.after(afterMs, undo);
+  }
+
+  #told(kind: FaultKind, node: string, healed: boolean): void {
+    this.#world.emit({ type: 'FAULT', node, fault: kind, healed });
+  }
+
+  #schedulers(): (SchedulerNode | RawSchedulerNode)[] {
+    return [...this.#world.schedulers.values(), ...this.#world.rawSchedulers.values()];
+  }
+
+  #peers(): AnyNode[] {
+    return [...this.#world.agents.values(), ...this.#schedulers()];
+  }
+
+  #nodes(): AnyNode[] {
+    return [this.#world.master, ...this.#peers()];
+  }
+}

@@ -1,0 +1,165 @@
+// Frameworks that make life hard: one that sits on its offers, one that cannot decide, one that breaks every rule. In: seeds. Out: programs.
+import { every } from '../env/clock.js';
+import type { Env } from '../env/env.js';
+import type { Random } from '../env/random.js';
+import type { FrameworkInfo, Offer, TaskInfo } from '../protocol/entities.js';
+import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
+import type { Program, RawProgram } from './scheduler-node.js';
+
+/** Takes every offer and never answers. */
+export const hoarder: Program = framework => {
+  framework.updates$.subscribe(() => {});
+};
+
+/** Declines all, for a random time; suppresses and revives at random; changes its roles now and then. */
+export const fickle: Program = (framework, env) => {
+  const random = env.random.fork('fickle');
+  framework.offers$.subscribe(offer => {
+    env.clock.after(random.int(0, 4000), () => {
+      framework.decline(offer, random.chance(0.2) ? undefined : { refuseMs: random.pick([0, 100, 5000, 20_000, 3_600_000]) });
+    });
+  });
+  every(env.clock, 7000, () => {
+    const roles = random.chance(0.3) ? undefined : [random.pick(framework.roles)];
+    if (random.chance(0.5)) framework.suppress(roles);
+    else framework.revive(roles);
+    if (random.chance(0.15)) {
+      // It may be away, or refused: neither is news to it.
+      framework.update({ labels: { turn: String(random.int(0, 9)) } }).catch(() => {});
+    }
+  });
+};
+
+/** Speaks the protocol by hand: duplicates, strangers' offers, tasks that do not fit, kills and acknowledgements of nothing, and worse. */
+export function rogue(info: Omit<FrameworkInfo, 'id'>): (env: Env, send: (message: object) => void) => RawProgram {
+  return (env, send) => new Rogue(env, info, send as (message: SchedulerCall) => void);
+}
+
+class Rogue implements RawProgram {
+  readonly #random: Random;
+  readonly #info: Omit<FrameworkInfo, 'id'>;
+  readonly #send: (call: SchedulerCall) => void;
+  readonly #env: Env;
+  #id: string | undefined;
+  #lastAccept: SchedulerCall | undefined;
+  #taskNumber = 0;
+  readonly #tasks: string[] = [];
+  readonly #offersSeen: string[] = [];
+
+  constructor(env: Env, info: Omit<FrameworkInfo, 'id'>, send: (call: SchedulerCall) => void) {
+    this.#env = env;
+    this.#random = env.random.fork('rogue');
+    this.#info = info;
+    this.#send = send;
+    every(env.clock, 900, () => this.#mischief());
+  }
+
+  onConnected(): void {
+    this.#send({ type: 'SUBSCRIBE', framework: this.#id === undefined ? this.#info : { ...this.#info, id: this.#id } });
+  }
+
+  on(event: SchedulerEvent): void {
+    switch (event.type) {
+      case 'SUBSCRIBED':
+        this.#id = event.frameworkId;
+        return;
+      case 'OFFERS':
+        for (const offer of event.offers) this.#offered(offer);
+        return;
+      case 'UPDATE': {
+        const { uuid, agentId, taskId } = event.status;
+        if (uuid === undefined || agentId === undefined) return;
+        const call: SchedulerCall = { type: 'ACKNOWLEDGE', uuid, agentId, taskId };
+        this.#send(call);
+        if (this.#random.chance(0.3)) this.#send(call);
+        return;
+      }
+      case 'ERROR':
+        // Torn down, or refused: it comes back as somebody else.
+        if (event.fatal) this.#id = undefined;
+        return;
+      default:
+        return;
+    }
+  }
+
+  #offered(offer: Offer): void {
+    this.#offersSeen.push(offer.id);
+    if (this.#offersSeen.length > 50) this.#offersSeen.shift();
+    const random = this.#random;
+    if (random.chance(0.3)) return;
+    if (random.chance(0.3)) {
+      this.#send({ type: 'DECLINE', offerIds: [offer.id], filters: { refuseMs: random.int(0, 8000) } });
+      if (random.chance(0.5)) this.#send({ type: 'DECLINE', offerIds: [offer.id] });
+      return;
+    }
+    const tasks = Array.from({ length: random.int(1, 3) }, () => this.#task(offer));
+    const accept: SchedulerCall = {
+      type: 'ACCEPT',
+      offerIds: random.chance(0.1) ? [offer.id, offer.id] : [offer.id],
+      operations: [random.chance(0.3) ? { type: 'LAUNCH_GROUP', tasks } : { type: 'LAUNCH', tasks }],
+      ...(random.chance(0.5) ? { filters: { refuseMs: random.int(0, 3000) } } : {}),
+    };
+    this.#lastAccept = accept;
+    this.#send(accept);
+    // The same again, with other tasks: nothing may come of it.
+    if (random.chance(0.4)) this.#send({ ...accept, operations: [{ type: 'LAUNCH', tasks: [this.#task(offer)] }] });
+  }
+
+  #task(offer: Offer): TaskInfo {
+    const random = this.#random;
+    const cpus = typeof offer.resources['cpus'] === 'number' ? offer.resources['cpus'] : 0;
+    const reused = this.#tasks.length > 0 && random.chance(0.15);
+    const taskId = reused ? random.pick(this.#tasks) : `rogue-${this.#env.ids.short()}-${(this.#taskNumber += 1)}`;
+    if (!reused) this.#tasks.push(taskId);
+    if (this.#tasks.length > 30) this.#tasks.shift();
+    return {
+      taskId,
+      name: 'rogue',
+      command: { value: `sleep ${random.int(1, 20)}` },
+      resources: { cpus: random.chance(0.2) ? cpus + 1 : random.pick([0.1, 0.5, 1]), mem: random.pick([1, 32, 64]) },
+    };
+  }
+
+  #mischief(): void {
+    const random = this.#random;
+    const taskId = this.#tasks.length > 0 ? random.pick(this.#tasks) : 'nobody';
+    switch (random.int(0, 11)) {
+      case 0:
+        this.#send({ type: 'KILL', taskId });
+        return;
+      case 1:
+        this.#send({ type: 'KILL', taskId: `no-${this.#env.ids.short()}` });
+        return;
+      case 2:
+        this.#send({ type: 'ACKNOWLEDGE', taskId, agentId: 'nowhere', uuid: this.#env.ids.uuid() });
+        return;
+      case 3:
+        this.#send({ type: 'RECONCILE', tasks: [{ taskId }, { taskId: 'never-launched' }] });
+        return;
+      case 4:
+        this.#send({ type: 'RECONCILE', tasks: [] });
+        return;
+      case 5:
+        this.onConnected();
+        return;
+      case 6:
+        if (this.#lastAccept !== undefined) this.#send(this.#lastAccept);
+        return;
+      case 7:
+        this.#send({ type: 'DECLINE', offerIds: this.#offersSeen.slice(-5) });
+        return;
+      case 8:
+        this.#send({ type: random.chance(0.5) ? 'REVIVE' : 'SUPPRESS', roles: [random.chance(0.2) ? 'not-mine' : '*'] });
+        return;
+      case 9:
+        this.#send({ type: 'ACCEPT', offerIds: [], operations: [], callId: -1 });
+        return;
+      case 10:
+        this.#send({ type: 'NONSENSE', deep: { er: [1, null, 'x'] } } as unknown as SchedulerCall);
+        return;
+      default:
+        if (random.chance(0.1)) this.#send({ type: 'TEARDOWN' });
+    }
+  }
+}
