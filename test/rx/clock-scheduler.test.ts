@@ -168,6 +168,9 @@ test('work that throws is over, and the error leaves through the clock', t => {
   b.clock.advance(1_000);
   t.is(runs, 1);
   t.is(b.scheduler.now(), b.clock.now());
+  const once = b.scheduler.schedule(() => {}, 5);
+  b.clock.advance(5);
+  t.true(once.closed, 'work that is done is let go of, or its parent would keep it for ever');
 });
 
 test('state is handed on, as by rxjs itself', async t => {
