@@ -85,7 +85,7 @@ function grant(state: AllocatorState, client: Client, agent: PoolAgent, resource
 }
 
 // Up to this many candidates it is cheaper to compare them all than to walk the order past those blocked.
-const fewMax = 32;
+const fewMax = 16;
 
 /** The first client in order that is active and not blocked. */
 function pick(state: AllocatorState, blocked: Bits): Client | undefined {

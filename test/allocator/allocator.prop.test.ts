@@ -10,7 +10,7 @@ import { agent, bag, Cluster, framework, show } from './support.js';
 
 const seed = 7;
 const roles = ['a', 'a/x', 'a/x/p', 'b', '*'];
-const frameworkIds = ['f1', 'f2', 'f3', 'f4', 'f5'];
+const frameworkIds = ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f7', 'f8'];
 const agentIds = ['g1', 'g2', 'g3', 'g4', 'g5', 'g6'];
 const totals = [
   'cpus:4;mem:1024',
