@@ -6,8 +6,8 @@ import { MsgpackScan } from './codec-msgpack-scan.js';
 
 /**
  * A fresh Packr per direction and connection, each with options of its own: msgpackr writes into them. With `sequential`, the shape of an object is
- * sent once and named by one byte from then on. 64 shapes are kept (of 32 by default): the protocol has about 60. No `toJSON`: a label may be
- * named so.
+ * sent once and named by one byte from then on. 64 shapes are kept instead of 32, as each
+ * combination of optional fields is one. No `toJSON`: a label may be named so.
  */
 function packr(): Packr {
   return new Packr({ useRecords: true, sequential: true, maxOwnStructures: 64, useToJSON: false });
