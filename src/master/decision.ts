@@ -11,7 +11,7 @@ import type { StoreChange } from '../store/store.js';
 import type { CloseCode } from '../transport/transport.js';
 import type { Change, OfferEnd } from './changes.js';
 import type { ClusterView, FrameworkRecord, Moment, OfferRecord, TaskRecord } from './state.js';
-import { grantOf } from './changes.js';
+import { grantOf } from './books.js';
 
 export type Effect =
   | { readonly type: 'TO_AGENT'; readonly agentId: AgentId; readonly event: AgentEvent }

@@ -9,47 +9,22 @@ import type { Env } from '../env/env.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { MasterInfo } from '../protocol/entities.js';
 import type { ValidatedSchedulerCall } from '../protocol/checked.js';
-import type { ClusterEvent, OperatorCall } from '../protocol/operator-api.js';
+import type { OperatorCall } from '../protocol/operator-api.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { Store } from '../store/store.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { closeCodes } from '../transport/transport.js';
+import { applyChange } from './apply.js';
 import type { Change } from './changes.js';
-import { applyChange } from './changes.js';
 import { Counts } from './counts.js';
-import type { Decision, Durable, Effect, Registration } from './decision.js';
+import type { Decision, Effect, Registration } from './decision.js';
 import { nothing } from './decision.js';
-import { decideAccept } from './decide/accept.js';
-import {
-  decideAgentLost,
-  decideAgentRemoved,
-  decideAgentSilent,
-  decideAgentUnreachable,
-  decideUnregister,
-} from './decide/agents.js';
-import {
-  decideDemand,
-  decideEndFramework,
-  decideFrameworkChanged,
-  decideFrameworkEnded,
-  decideRequest,
-  decideSchedulerLost,
-  decideSubscribe,
-  decideSubscribed,
-  decideUpdateFramework,
-} from './decide/frameworks.js';
-import { decideDecline, decideExpiry, decideGrants } from './decide/offers.js';
+import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
+import { decideEndFramework, decideSchedulerLost, decideSubscribe } from './decide/frameworks.js';
+import { decideExpiry, decideGrants } from './decide/offers.js';
 import { decideOperator } from './decide/operator.js';
-import { decideReconcile } from './decide/reconcile.js';
-import { decideRegister, decideRegistered } from './decide/registration.js';
-import {
-  decideAcknowledge,
-  decideExecutorExited,
-  decideExecutorMessage,
-  decideKill,
-  decideStatusUpdate,
-  decideToExecutor,
-} from './decide/tasks.js';
+import { decideRegister } from './decide/registration.js';
+import { decideAgentCall, decideDurable, decideSchedulerCall } from './dispatch.js';
 import { Feed } from './feed.js';
 import { AgentLiveness, PeriodicQueue } from './liveness.js';
 import type { MasterOptions } from './options.js';
@@ -59,17 +34,9 @@ import type { AgentSession, SchedulerSession } from './sessions.js';
 import { joinParts, Sessions } from './sessions.js';
 import type { ClusterView, FrameworkRecord, Moment } from './state.js';
 import { ClusterState } from './state.js';
+import { Failovers, OfferExpiry } from './timers.js';
 import type { MasterViews, OperatorDesk } from './views.js';
-import {
-  agentViews,
-  completedFrameworkViews,
-  completedTaskViews,
-  frameworkViews,
-  offerViews,
-  roleViews,
-  stateView,
-  taskViews,
-} from './views.js';
+import { masterViews } from './views.js';
 
 export interface MasterParts {
   /** Makes the allocator; it calls `onGrants` with what a run decided. */
@@ -101,11 +68,11 @@ export class Master implements OperatorDesk {
   readonly #onStoreFailure: ((error: Error) => void) | undefined;
   readonly #operatorAnswers = new Map<number, (problems: readonly Problem[]) => void>();
   readonly #waiting: (() => Decision)[] = [];
-  readonly #failovers = new Map<FrameworkId, Timer>();
+  readonly #expiry: OfferExpiry;
+  readonly #failovers: Failovers;
   #busy = false;
   #closed = false;
   #nextTicket = 0;
-  #expiry: Timer | undefined;
   #reregistration: Timer | undefined;
 
   constructor(env: Env, parts: MasterParts) {
@@ -124,13 +91,22 @@ export class Master implements OperatorDesk {
       id => this.#toAgent(id, { type: 'PING' }),
       id => this.#agentSilent(id),
     );
+    this.#expiry = new OfferExpiry(env.clock, this.#state, () => {
+      this.#turn(() => decideExpiry(this.#state, this.#moment()));
+    });
+    this.#failovers = new Failovers(env.clock, id => this.#failoverEnded(id));
     this.#heartbeats = new PeriodicQueue(env.clock, options.heartbeatIntervalMs, session => {
       if (session.closed) return false;
       session.peer.send({ type: 'HEARTBEAT' });
       return true;
     });
-    const startedAtMs = env.clock.wallMs();
-    this.views = this.#makeViews(startedAtMs);
+    this.views = masterViews({
+      view: this.#state,
+      allocator: this.#allocator,
+      clock: env.clock,
+      startedAtMs: env.clock.wallMs(),
+      follow: listener => this.#feed.subscribe(listener),
+    });
     const recovered = recoverRegistry(parts.store, parts.info.id, options, this.#moment());
     this.#turn(() => ({ changes: recovered, effects: [] }));
     if (this.#state.agentsRecovering > 0) {
@@ -225,10 +201,9 @@ export class Master implements OperatorDesk {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#expiry?.cancel();
+    this.#expiry.close();
     this.#reregistration?.cancel();
-    for (const timer of this.#failovers.values()) timer.cancel();
-    this.#failovers.clear();
+    this.#failovers.close();
     this.#liveness.close();
     this.#heartbeats.close();
     this.#allocator.close();
@@ -313,7 +288,9 @@ export class Master implements OperatorDesk {
         return;
       }
       const { next } = effect;
-      if (next !== undefined) this.#turn(() => this.#decideDurable(next));
+      if (next === undefined) return;
+      const isOpen = (peerId: number): boolean => this.#sessions.isOpen(peerId);
+      this.#turn(() => decideDurable(this.#state, this.#registry, next, isOpen, this.#moment()));
     });
   }
 
@@ -322,13 +299,13 @@ export class Master implements OperatorDesk {
     this.#counts.change(change);
     switch (change.type) {
       case 'OFFER_MADE':
-        this.#armExpiry();
+        this.#expiry.arm();
         return;
       case 'FRAMEWORK_ADDED':
-        if (change.failoverAtMs !== undefined) this.#armFailover(change.info.id, change.failoverAtMs);
+        if (change.failoverAtMs !== undefined) this.#failovers.arm(change.info.id, change.failoverAtMs);
         return;
       case 'FRAMEWORK_CONNECTED': {
-        this.#disarmFailover(change.frameworkId);
+        this.#failovers.disarm(change.frameworkId);
         const session = this.#sessions.get(change.peerId);
         if (session?.kind !== 'SCHEDULER') return;
         session.frameworkId = change.frameworkId;
@@ -338,10 +315,10 @@ export class Master implements OperatorDesk {
         return;
       }
       case 'FRAMEWORK_DISCONNECTED':
-        this.#armFailover(change.frameworkId, change.failoverAtMs);
+        this.#failovers.arm(change.frameworkId, change.failoverAtMs);
         return;
       case 'FRAMEWORK_ENDED':
-        this.#disarmFailover(change.frameworkId);
+        this.#failovers.disarm(change.frameworkId);
         this.#env.log.info('framework ended', { framework: change.frameworkId, why: change.why });
         return;
       case 'AGENT_CONNECTED': {
@@ -393,36 +370,7 @@ export class Master implements OperatorDesk {
         ),
       );
     }
-    switch (call.type) {
-      case 'ACCEPT':
-        return decideAccept(state, framework, peerId, call, this.#moment());
-      case 'ACKNOWLEDGE':
-        return decideAcknowledge(state, framework, peerId, call);
-      case 'DECLINE':
-        return decideDecline(state, framework, peerId, call);
-      case 'REVIVE':
-      case 'SUPPRESS':
-        return decideDemand(framework, peerId, call);
-      case 'KILL':
-        return decideKill(state, framework, peerId, call, this.#moment());
-      case 'SHUTDOWN':
-      case 'MESSAGE':
-        return decideToExecutor(state, framework, peerId, call);
-      case 'RECONCILE':
-        return decideReconcile(state, framework, peerId, call, this.#moment());
-      case 'REQUEST':
-        return decideRequest(framework, peerId, call);
-      case 'UPDATE_FRAMEWORK':
-        return decideUpdateFramework(state, this.#registry, framework, peerId, call);
-      case 'TEARDOWN':
-        return decideEndFramework(state, this.#registry, framework, {
-          by: 'SCHEDULER',
-          peerId,
-          ...(call.callId === undefined ? {} : { callId: call.callId }),
-        });
-      default:
-        return assertNever(call, 'scheduler call');
-    }
+    return decideSchedulerCall(state, this.#registry, framework, peerId, call, this.#moment());
   }
 
   #decideAgentCall(session: AgentSession, call: AgentCall): Decision {
@@ -430,21 +378,8 @@ export class Master implements OperatorDesk {
     const agent = session.agentId === undefined ? undefined : this.#state.agents.get(session.agentId);
     // Before registration, or replaced by a newer connection of the same agent.
     if (agent?.peerId !== session.peer.id) return nothing;
-    switch (call.type) {
-      case 'STATUS_UPDATE':
-        return decideStatusUpdate(this.#state, agent, call);
-      case 'PONG':
-        this.#liveness.pong(agent.id);
-        return nothing;
-      case 'EXECUTOR_EXITED':
-        return decideExecutorExited(this.#state, agent, call);
-      case 'MESSAGE':
-        return decideExecutorMessage(this.#state, agent, call);
-      case 'UNREGISTER':
-        return decideUnregister(this.#registry, agent, call);
-      default:
-        return assertNever(call, 'agent call');
-    }
+    if (call.type === 'PONG') this.#liveness.pong(agent.id);
+    return decideAgentCall(this.#state, this.#registry, agent, call);
   }
 
   #decideRegisterPart(session: AgentSession, call: Extract<AgentCall, { type: 'REGISTER' }>): Decision {
@@ -477,26 +412,6 @@ export class Master implements OperatorDesk {
     return decideRegister(this.#state, this.#registry, peerId, registration, this.#moment());
   }
 
-  #decideDurable(step: Durable): Decision {
-    const at = this.#moment();
-    switch (step.type) {
-      case 'FRAMEWORK_STORED':
-        return decideSubscribed(this.#state, this.#registry, step, this.#sessions.isOpen(step.peerId), at);
-      case 'FRAMEWORK_CHANGE_STORED':
-        return decideFrameworkChanged(this.#state, step);
-      case 'FRAMEWORK_END_STORED':
-        return decideFrameworkEnded(this.#state, this.#registry, step, at);
-      case 'AGENT_STORED':
-        return decideRegistered(this.#state, this.#registry, step, this.#sessions.isOpen(step.peerId), at);
-      case 'AGENT_UNREACHABLE_STORED':
-        return decideAgentUnreachable(this.#state, step, at);
-      case 'AGENT_REMOVAL_STORED':
-        return decideAgentRemoved(this.#state, step, at);
-      default:
-        return assertNever(step, 'durable step');
-    }
-  }
-
   #onGrants(batch: GrantBatch): void {
     this.#turn(() => decideGrants(this.#state, batch, this.#moment()));
   }
@@ -508,40 +423,16 @@ export class Master implements OperatorDesk {
     });
   }
 
+  #failoverEnded(id: FrameworkId): void {
+    this.#turn(() => {
+      const framework = this.#state.frameworks.get(id);
+      if (framework === undefined || framework.state === 'ACTIVE') return nothing;
+      return decideEndFramework(this.#state, this.#registry, framework, { by: 'FAILOVER_TIMEOUT' });
+    });
+  }
+
   #agentsStayedAway(): void {
     for (const agent of this.#state.agents.values()) if (agent.state === 'RECOVERED') this.#agentSilent(agent.id);
-  }
-
-  // Offers expire in the order they were made, so one timer for the oldest serves them all.
-  #armExpiry(): void {
-    if (this.#expiry !== undefined) return;
-    for (const oldest of this.#state.offers.values()) {
-      const dueMs = oldest.madeAtMs + this.#state.options.offerTimeoutMs;
-      this.#expiry = this.#env.clock.after(dueMs - this.#env.clock.now(), () => {
-        this.#expiry = undefined;
-        this.#turn(() => decideExpiry(this.#state, this.#moment()));
-        this.#armExpiry();
-      });
-      return;
-    }
-  }
-
-  #armFailover(id: FrameworkId, atMs: number): void {
-    this.#disarmFailover(id);
-    const timer = this.#env.clock.after(atMs - this.#env.clock.now(), () => {
-      this.#failovers.delete(id);
-      this.#turn(() => {
-        const framework = this.#state.frameworks.get(id);
-        if (framework === undefined || framework.state === 'ACTIVE') return nothing;
-        return decideEndFramework(this.#state, this.#registry, framework, { by: 'FAILOVER_TIMEOUT' });
-      });
-    });
-    this.#failovers.set(id, timer);
-  }
-
-  #disarmFailover(id: FrameworkId): void {
-    this.#failovers.get(id)?.cancel();
-    this.#failovers.delete(id);
   }
 
   /** The framework of a session, if it is subscribed over this very session. */
@@ -557,27 +448,6 @@ export class Master implements OperatorDesk {
 
   #moment(): Moment {
     return { nowMs: this.#env.clock.now(), wallMs: this.#env.clock.wallMs() };
-  }
-
-  #makeViews(startedAtMs: number): MasterViews {
-    const view = this.#state;
-    const state = (): ReturnType<typeof stateView> =>
-      stateView({ view, allocator: this.#allocator, startedAtMs, nowMs: this.#env.clock.now() });
-    return {
-      master: view.master,
-      state,
-      agents: () => agentViews(view),
-      frameworks: () => frameworkViews(view),
-      completedFrameworks: () => completedFrameworkViews(view),
-      roles: () => roleViews(view, this.#allocator),
-      tasks: () => taskViews(view),
-      completedTasks: () => completedTaskViews(view),
-      offers: () => offerViews(view, this.#env.clock.now()),
-      subscribe: (listener: (event: ClusterEvent) => void) => {
-        listener({ type: 'SNAPSHOT', state: state() });
-        return this.#feed.subscribe(listener);
-      },
-    };
   }
 }
 

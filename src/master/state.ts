@@ -1,4 +1,5 @@
 // What the master knows: frameworks, agents, offers, tasks. Changed in changes.ts alone; decide/ and views read it.
+import { must } from '../base/assert.js';
 import type { AgentId, ExecutorId, FrameworkId, OfferId, Role, StatusUuid, TaskId } from '../base/ids.js';
 import type {
   AgentInfo,
@@ -210,4 +211,22 @@ export function offerMessage(
     executorIds,
     expiresInMs: view.options.offerTimeoutMs,
   };
+}
+
+// Lookups that cannot miss: a decision has just seen what it names.
+
+export function frameworkOf(state: ClusterState, id: FrameworkId): FrameworkRecord {
+  return must(state.frameworks.get(id), 'the framework');
+}
+
+export function anyFrameworkOf(state: ClusterState, id: FrameworkId): FrameworkRecord {
+  return must(state.frameworks.get(id) ?? state.completedFrameworks.get(id), 'the framework');
+}
+
+export function agentOf(state: ClusterState, id: AgentId): AgentRecord {
+  return must(state.agents.get(id), 'the agent');
+}
+
+export function taskOf(state: ClusterState, frameworkId: FrameworkId, id: TaskId): TaskRecord {
+  return must(frameworkOf(state, frameworkId).tasks.get(id), 'the task');
 }

@@ -2,6 +2,7 @@
 import type { Allocator, RoleUse } from '../allocator/allocator.js';
 import type { Problem } from '../base/errors.js';
 import type { Role } from '../base/ids.js';
+import type { Clock } from '../env/clock.js';
 import type {
   AgentView,
   ClusterEvent,
@@ -39,28 +40,45 @@ export interface OperatorDesk {
   operate(call: OperatorCall, answer: (problems: readonly Problem[]) => void): void;
 }
 
-export interface StateViewSource {
+export interface ViewSource {
   readonly view: ClusterView;
   readonly allocator: Allocator;
+  readonly clock: Clock;
   readonly startedAtMs: number;
-  readonly nowMs: number;
+  /** Registers a listener for changes from now on. */
+  readonly follow: (listener: (event: ClusterEvent) => void) => () => void;
 }
 
-export function stateView(source: StateViewSource): StateView {
-  const { view, allocator } = source;
-  return {
+export function masterViews(source: ViewSource): MasterViews {
+  const { view, allocator, clock } = source;
+  const views: MasterViews = {
     master: view.master,
-    startedAtMs: source.startedAtMs,
-    policy: allocator.policy,
-    flags: { ...view.options },
-    agents: agentViews(view),
-    frameworks: frameworkViews(view),
-    completedFrameworks: completedFrameworkViews(view),
-    roles: roleViews(view, allocator),
-    tasks: taskViews(view),
-    completedTasks: completedTaskViews(view),
-    offers: offerViews(view, source.nowMs),
+    state: () => ({
+      master: view.master,
+      startedAtMs: source.startedAtMs,
+      policy: allocator.policy,
+      flags: { ...view.options },
+      agents: views.agents(),
+      frameworks: views.frameworks(),
+      completedFrameworks: views.completedFrameworks(),
+      roles: views.roles(),
+      tasks: views.tasks(),
+      completedTasks: views.completedTasks(),
+      offers: views.offers(),
+    }),
+    agents: () => agentViews(view),
+    frameworks: () => frameworkViews(view),
+    completedFrameworks: () => completedFrameworkViews(view),
+    roles: () => roleViews(view, allocator),
+    tasks: () => taskViews(view),
+    completedTasks: () => completedTaskViews(view),
+    offers: () => offerViews(view, clock.now()),
+    subscribe: listener => {
+      listener({ type: 'SNAPSHOT', state: views.state() });
+      return source.follow(listener);
+    },
   };
+  return views;
 }
 
 export function agentViews(view: ClusterView): AgentView[] {

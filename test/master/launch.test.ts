@@ -82,11 +82,14 @@ test('a task that asks for too much says how much is missing; others of the same
   t.regex(problems[0]?.message ?? '', /mem short by 512 \(wanted 1536, have 1024\)/);
   t.is(problems[0]?.code, 'INSUFFICIENT_RESOURCES');
   t.regex(problems.at(-1)?.message ?? '', /cpus short by 1 \(wanted 2, have 1\)/);
-  t.deepEqual(scheduler.updates.map(u => [u.taskId, u.state]).toSorted(), [
-    ['big', 'TASK_ERROR'],
-    ['none', 'TASK_ERROR'],
-    ['rest', 'TASK_ERROR'],
-  ]);
+  t.deepEqual(
+    scheduler.updates.map(u => [u.taskId, u.state]),
+    [
+      ['big', 'TASK_ERROR'],
+      ['none', 'TASK_ERROR'],
+      ['rest', 'TASK_ERROR'],
+    ],
+  );
   rig.advance(1_000);
   t.deepEqual(scheduler.offer.resources, { cpus: 1, mem: 896 }, 'what was refused returns to the pool');
 });

@@ -34,9 +34,15 @@ export function reconcileOne(
   at: Moment,
 ): void {
   const { taskId } = reference;
-  const known = framework.tasks.get(taskId) ?? framework.unreachable.get(taskId) ?? framework.completed.get(taskId);
+  const known = framework.tasks.get(taskId) ?? framework.unreachable.get(taskId);
+  const done = framework.completed.get(taskId);
   if (known !== undefined) {
     draft.sendStatus(framework, statusOf(known, at));
+    return;
+  }
+  if (done !== undefined) {
+    // No stream will bring its end any more, also where the framework was away when it was told.
+    draft.sendStatus(framework, { ...statusOf(done, at), state: done.state });
     return;
   }
   const { agentId } = reference;

@@ -1,0 +1,84 @@
+// How an agent joins and leaves the pool. In: the state, the allocator, the change. Out: both changed.
+import { assert } from '../base/assert.js';
+import type { AgentId } from '../base/ids.js';
+import type { Allocator } from '../allocator/allocator.js';
+import type { AgentInfo } from '../protocol/entities.js';
+import type { Bag } from '../resources/index.js';
+import { equals, subtract } from '../resources/index.js';
+import { forgetHeld } from './apply-tasks.js';
+import { freeHold } from './books.js';
+import type { Change } from './changes.js';
+import type { AgentRecord, ClusterState } from './state.js';
+
+export function connectAgent(
+  state: ClusterState,
+  allocator: Allocator,
+  change: Extract<Change, { type: 'AGENT_CONNECTED' }>,
+): void {
+  const known = state.agents.get(change.agentId);
+  const agent = known ?? newAgent(change.agentId, change.info, change.total);
+  if (known === undefined) state.agents.set(agent.id, agent);
+  if (known?.state === 'RECOVERED') state.agentsRecovering -= 1;
+  const before = agent.info;
+  const sameTotal = equals(agent.total, change.total);
+  if (!sameTotal) {
+    assert(agent.offers.size === 0, 'an agent with offers changes its resources');
+    agent.free = subtract(change.total, subtract(agent.total, agent.free));
+    agent.total = change.total;
+  }
+  agent.info = change.info;
+  const seen = {
+    id: agent.id,
+    hostname: agent.info.hostname,
+    total: agent.total,
+    attributes: agent.info.attributes,
+    ...(agent.info.domain === undefined ? {} : { domain: agent.info.domain }),
+  };
+  const inPool = known !== undefined && (known.state === 'REGISTERED' || known.state === 'DISCONNECTED');
+  agent.state = 'REGISTERED';
+  agent.leaving = false;
+  agent.peerId = change.peerId;
+  agent.registeredAtMs = change.wallMs;
+  agent.unreachableAtMs = undefined;
+  if (!inPool) {
+    allocator.addAgent(seen, []);
+  } else if (!sameTotal || before !== change.info) {
+    allocator.updateAgent(seen);
+  }
+  allocator.activateAgent(agent.id);
+}
+
+/** Takes the agent out of the pool: what is still held there is given back first, so that the allocator's books stay even. */
+export function withdrawAgent(state: ClusterState, allocator: Allocator, agent: AgentRecord): void {
+  assert(agent.offers.size === 0, 'an agent with offers leaves');
+  if (agent.state === 'RECOVERED') state.agentsRecovering -= 1;
+  const inPool = agent.state === 'REGISTERED' || agent.state === 'DISCONNECTED';
+  for (const task of agent.held.values()) forgetHeld(state, allocator, agent, task);
+  for (const [key, executor] of agent.executors) {
+    agent.executors.delete(key);
+    freeHold(state, allocator, executor);
+  }
+  for (const task of agent.tasks) assert(!task.holds, 'an agent leaves with live tasks');
+  assert(equals(agent.free, agent.total), 'an agent leaves with resources in use');
+  agent.peerId = undefined;
+  agent.leaving = false;
+  if (inPool) allocator.removeAgent(agent.id);
+}
+
+export function newAgent(id: AgentId, info: AgentInfo, total: Bag): AgentRecord {
+  return {
+    id,
+    info,
+    total,
+    free: total,
+    state: 'RECOVERED',
+    leaving: false,
+    peerId: undefined,
+    registeredAtMs: 0,
+    unreachableAtMs: undefined,
+    offers: new Set(),
+    tasks: new Set(),
+    held: new Map(),
+    executors: new Map(),
+  };
+}

@@ -1,0 +1,273 @@
+// The one place that carries out changes, on the state and on the allocator's books together.
+import { assert, assertNever, must } from '../base/assert.js';
+import type { FrameworkId } from '../base/ids.js';
+import type { Allocator } from '../allocator/allocator.js';
+import { isResourceFree, isTerminal } from '../protocol/task-state.js';
+import { subtract } from '../resources/index.js';
+import { connectAgent, newAgent, withdrawAgent } from './apply-agents.js';
+import { complete, forgetHeld, note, release, remember } from './apply-tasks.js';
+import { allocatorFramework, book, countHold, freeHold, giveBack, leaveAllocator } from './books.js';
+import type { Change } from './changes.js';
+import type { ClusterState } from './state.js';
+import { agentOf, executorKey, frameworkOf, heldKey, isPartitionAware, newFramework, taskOf } from './state.js';
+
+/** Carries out one change. A change that does not fit the state is a bug of a decision: an assertion fails. */
+export function applyChange(state: ClusterState, allocator: Allocator, change: Change): void {
+  switch (change.type) {
+    case 'NUMBER_TAKEN':
+      if (change.of === 'FRAMEWORK') state.nextFramework += 1;
+      else state.nextAgent += 1;
+      return;
+    case 'FRAMEWORK_ADDED': {
+      const framework = newFramework(change.info, change.wallMs);
+      framework.failoverAtMs = change.failoverAtMs;
+      state.frameworks.set(framework.id, framework);
+      allocator.addFramework(allocatorFramework(framework), []);
+      allocator.deactivateFramework(framework.id);
+      return;
+    }
+    case 'FRAMEWORK_CHANGED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      framework.info = change.info;
+      framework.partitionAware = isPartitionAware(change.info);
+      framework.suppressed = new Set(change.suppressed);
+      framework.constraints = change.constraints;
+      allocator.updateFramework(allocatorFramework(framework));
+      return;
+    }
+    case 'FRAMEWORK_CONNECTED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      framework.state = 'ACTIVE';
+      framework.peerId = change.peerId;
+      framework.failoverAtMs = undefined;
+      allocator.activateFramework(framework.id);
+      return;
+    }
+    case 'FRAMEWORK_DISCONNECTED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      framework.state = 'DISCONNECTED';
+      framework.peerId = undefined;
+      framework.failoverAtMs = change.failoverAtMs;
+      allocator.deactivateFramework(framework.id);
+      return;
+    }
+    case 'FRAMEWORK_ENDED':
+      endFramework(state, allocator, change.frameworkId, change.why, change.wallMs);
+      return;
+    case 'ROLES_SUPPRESSED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      framework.suppressed = new Set([...framework.suppressed, ...(change.roles ?? framework.info.roles)]);
+      allocator.suppress(framework.id, change.roles);
+      return;
+    }
+    case 'ROLES_REVIVED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      const revived = change.roles ?? framework.info.roles;
+      framework.suppressed = new Set([...framework.suppressed].filter(role => !revived.includes(role)));
+      allocator.revive(framework.id, change.roles);
+      return;
+    }
+    case 'DEMAND_TOLD':
+      frameworkOf(state, change.frameworkId).demand = change.demand;
+      return;
+    case 'OFFER_MADE': {
+      const { offer } = change;
+      const agent = agentOf(state, offer.agentId);
+      assert(agent.state === 'REGISTERED', 'an offer of an agent that is not registered');
+      assert(!state.offers.has(offer.id), 'an offer id is used twice');
+      agent.free = subtract(agent.free, offer.resources);
+      state.offers.set(offer.id, offer);
+      state.nextOffer += 1;
+      agent.offers.add(offer);
+      frameworkOf(state, offer.frameworkId).offers.add(offer);
+      return;
+    }
+    case 'OFFER_ENDED': {
+      const offer = must(state.offers.get(change.offerId), 'the offer that ends');
+      state.offers.delete(offer.id);
+      agentOf(state, offer.agentId).offers.delete(offer);
+      frameworkOf(state, offer.frameworkId).offers.delete(offer);
+      return;
+    }
+    case 'RETURNED':
+      giveBack(agentOf(state, change.grant.agentId), allocator, change.grant, change.refuseMs);
+      return;
+    case 'GRANT_REFUSED':
+      allocator.recover(change.grant, change.refuseMs);
+      return;
+    case 'TASK_ADDED': {
+      const { task } = change;
+      const framework = frameworkOf(state, task.frameworkId);
+      assert(!framework.tasks.has(task.id), 'a live task id is used twice');
+      framework.tasks.set(task.id, task);
+      agentOf(state, task.agentId).tasks.add(task);
+      if (!task.holds) return;
+      framework.holds += 1;
+      if (!change.booked) book(state, allocator, task);
+      return;
+    }
+    case 'TASK_UPDATED': {
+      const task = taskOf(state, change.frameworkId, change.taskId);
+      assert(task.state === change.state || !isTerminal(task.state), 'a task leaves a terminal state');
+      task.state = change.state;
+      note(state, task, change.status);
+      if (change.forwarded) {
+        task.streamState = change.status.state;
+        task.uuid = change.status.uuid;
+      }
+      if (task.holds && isResourceFree(task.state)) release(state, allocator, task);
+      return;
+    }
+    case 'TASK_ENDED_UNCONFIRMED': {
+      const task = taskOf(state, change.frameworkId, change.taskId);
+      assert(!isTerminal(task.state) && isTerminal(change.status.state), 'an ended task ends again');
+      task.state = change.status.state;
+      note(state, task, change.status);
+      return;
+    }
+    case 'TASK_UNREACHABLE': {
+      const task = taskOf(state, change.frameworkId, change.taskId);
+      assert(!isTerminal(task.state), 'an ended task becomes unreachable');
+      const framework = frameworkOf(state, task.frameworkId);
+      task.state = 'TASK_UNREACHABLE';
+      task.unreachableAtMs = change.status.unreachableTimeMs;
+      note(state, task, change.status);
+      if (task.holds) release(state, allocator, task);
+      framework.tasks.delete(task.id);
+      agentOf(state, task.agentId).tasks.delete(task);
+      remember(framework.unreachable, task.id, task, state.options.unreachableTasksMax);
+      return;
+    }
+    case 'TASK_RETURNED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      const task = must(framework.unreachable.get(change.taskId), 'the task that returns');
+      framework.unreachable.delete(task.id);
+      framework.tasks.set(task.id, task);
+      agentOf(state, task.agentId).tasks.add(task);
+      task.state = change.state;
+      task.unreachableAtMs = undefined;
+      if (change.status !== undefined) note(state, task, change.status);
+      if (isResourceFree(task.state)) return;
+      task.holds = true;
+      framework.holds += 1;
+      book(state, allocator, task);
+      return;
+    }
+    case 'TASK_COMPLETED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      const task = must(framework.tasks.get(change.taskId), 'the task that is done with');
+      complete(state, framework, task);
+      return;
+    }
+    case 'TASK_HELD': {
+      const { task } = change;
+      const agent = agentOf(state, task.agentId);
+      assert(task.holds, 'a held task that holds nothing');
+      agent.tasks.add(task);
+      agent.held.set(heldKey(task.frameworkId, task.id), task);
+      countHold(state, allocator, task.frameworkId);
+      book(state, allocator, task);
+      return;
+    }
+    case 'HELD_RELEASED': {
+      const agent = agentOf(state, change.agentId);
+      const task = must(agent.held.get(heldKey(change.frameworkId, change.taskId)), 'the held task');
+      forgetHeld(state, allocator, agent, task);
+      return;
+    }
+    case 'KILL_ASKED': {
+      const framework = frameworkOf(state, change.frameworkId);
+      const task = must(
+        framework.tasks.get(change.taskId) ?? framework.unreachable.get(change.taskId),
+        'the task to kill',
+      );
+      task.kill = change.policy === undefined ? {} : { policy: change.policy };
+      return;
+    }
+    case 'EXECUTOR_ADDED': {
+      const { executor } = change;
+      agentOf(state, executor.agentId).executors.set(executorKey(executor.frameworkId, executor.id), executor);
+      countHold(state, allocator, executor.frameworkId);
+      if (!change.booked) book(state, allocator, executor);
+      return;
+    }
+    case 'EXECUTOR_REMOVED': {
+      const agent = agentOf(state, change.agentId);
+      const key = executorKey(change.frameworkId, change.executorId);
+      const executor = must(agent.executors.get(key), 'the executor that ended');
+      agent.executors.delete(key);
+      freeHold(state, allocator, executor);
+      return;
+    }
+    case 'AGENT_RECOVERED': {
+      const away = change.unreachableAtMs !== undefined;
+      const agent = newAgent(change.agentId, change.info, change.total);
+      agent.state = away ? 'UNREACHABLE' : 'RECOVERED';
+      agent.unreachableAtMs = change.unreachableAtMs;
+      state.agents.set(agent.id, agent);
+      if (!away) state.agentsRecovering += 1;
+      return;
+    }
+    case 'AGENT_CONNECTED':
+      connectAgent(state, allocator, change);
+      return;
+    case 'AGENT_LEAVING':
+      agentOf(state, change.agentId).leaving = true;
+      return;
+    case 'AGENT_DISCONNECTED': {
+      const agent = agentOf(state, change.agentId);
+      assert(agent.offers.size === 0, 'a disconnected agent has offers');
+      agent.state = 'DISCONNECTED';
+      agent.peerId = undefined;
+      allocator.deactivateAgent(agent.id);
+      return;
+    }
+    case 'AGENT_UNREACHABLE': {
+      const agent = agentOf(state, change.agentId);
+      withdrawAgent(state, allocator, agent);
+      agent.state = 'UNREACHABLE';
+      agent.unreachableAtMs = change.wallMs;
+      return;
+    }
+    case 'AGENT_REMOVED': {
+      const agent = agentOf(state, change.agentId);
+      withdrawAgent(state, allocator, agent);
+      state.agents.delete(agent.id);
+      return;
+    }
+    case 'AGENT_GONE':
+      state.goneAgents.add(change.agentId);
+      return;
+    default:
+      assertNever(change, 'change');
+  }
+}
+
+function endFramework(state: ClusterState, allocator: Allocator, id: FrameworkId, why: string, wallMs: number): void {
+  const framework = frameworkOf(state, id);
+  assert(framework.offers.size === 0, 'a framework ends with offers');
+  for (const task of [...framework.unreachable.values(), ...framework.tasks.values()]) {
+    if (!isTerminal(task.state)) {
+      task.state = 'TASK_KILLED';
+      note(state, task, {
+        taskId: task.id,
+        state: 'TASK_KILLED',
+        source: 'MASTER',
+        reason: 'FRAMEWORK_REMOVED',
+        message: why,
+        agentId: task.agentId,
+        timestampMs: wallMs,
+      });
+    }
+    complete(state, framework, task);
+  }
+  framework.unreachable.clear();
+  framework.state = 'COMPLETED';
+  framework.peerId = undefined;
+  framework.failoverAtMs = undefined;
+  framework.demand = [];
+  state.frameworks.delete(id);
+  state.completedFrameworks.set(id, framework);
+  allocator.deactivateFramework(id);
+  leaveAllocator(state, allocator, framework);
+}

@@ -1,0 +1,120 @@
+// Which decision a message asks for. In: the state, a call of someone known, the moment. Out: that decision.
+import { assertNever } from '../base/assert.js';
+import type { AgentCall } from '../protocol/agent-api.js';
+import type { ValidatedSchedulerCall } from '../protocol/checked.js';
+import type { Decision, Durable } from './decision.js';
+import { nothing } from './decision.js';
+import { decideAccept } from './decide/accept.js';
+import { decideAgentRemoved, decideAgentUnreachable, decideUnregister } from './decide/agents.js';
+import {
+  decideDemand,
+  decideEndFramework,
+  decideFrameworkChanged,
+  decideFrameworkEnded,
+  decideRequest,
+  decideSubscribed,
+  decideUpdateFramework,
+} from './decide/frameworks.js';
+import { decideDecline } from './decide/offers.js';
+import { decideReconcile } from './decide/reconcile.js';
+import { decideRegistered } from './decide/registration.js';
+import {
+  decideAcknowledge,
+  decideExecutorExited,
+  decideExecutorMessage,
+  decideKill,
+  decideStatusUpdate,
+  decideToExecutor,
+} from './decide/tasks.js';
+import type { Registry } from './registry.js';
+import type { AgentRecord, ClusterView, FrameworkRecord, Moment } from './state.js';
+
+/** A call over a subscription. */
+export function decideSchedulerCall(
+  state: ClusterView,
+  registry: Registry,
+  framework: Readonly<FrameworkRecord>,
+  peerId: number,
+  call: Exclude<ValidatedSchedulerCall, { type: 'SUBSCRIBE' }>,
+  at: Moment,
+): Decision {
+  switch (call.type) {
+    case 'ACCEPT':
+      return decideAccept(state, framework, peerId, call, at);
+    case 'ACKNOWLEDGE':
+      return decideAcknowledge(state, framework, peerId, call);
+    case 'DECLINE':
+      return decideDecline(state, framework, peerId, call);
+    case 'REVIVE':
+    case 'SUPPRESS':
+      return decideDemand(framework, peerId, call);
+    case 'KILL':
+      return decideKill(state, framework, peerId, call, at);
+    case 'SHUTDOWN':
+    case 'MESSAGE':
+      return decideToExecutor(state, framework, peerId, call);
+    case 'RECONCILE':
+      return decideReconcile(state, framework, peerId, call, at);
+    case 'REQUEST':
+      return decideRequest(framework, peerId, call);
+    case 'UPDATE_FRAMEWORK':
+      return decideUpdateFramework(state, registry, framework, peerId, call);
+    case 'TEARDOWN':
+      return decideEndFramework(state, registry, framework, {
+        by: 'SCHEDULER',
+        peerId,
+        ...(call.callId === undefined ? {} : { callId: call.callId }),
+      });
+    default:
+      return assertNever(call, 'scheduler call');
+  }
+}
+
+/** A call of a registered agent; its registration and its pongs are the master's own business. */
+export function decideAgentCall(
+  state: ClusterView,
+  registry: Registry,
+  agent: Readonly<AgentRecord>,
+  call: Exclude<AgentCall, { type: 'REGISTER' }>,
+): Decision {
+  switch (call.type) {
+    case 'STATUS_UPDATE':
+      return decideStatusUpdate(state, agent, call);
+    case 'PONG':
+      return nothing;
+    case 'EXECUTOR_EXITED':
+      return decideExecutorExited(state, agent, call);
+    case 'MESSAGE':
+      return decideExecutorMessage(state, agent, call);
+    case 'UNREGISTER':
+      return decideUnregister(registry, agent, call);
+    default:
+      return assertNever(call, 'agent call');
+  }
+}
+
+/** What goes on after a durable write; `isOpen` tells whether a session still is. */
+export function decideDurable(
+  state: ClusterView,
+  registry: Registry,
+  step: Durable,
+  isOpen: (peerId: number) => boolean,
+  at: Moment,
+): Decision {
+  switch (step.type) {
+    case 'FRAMEWORK_STORED':
+      return decideSubscribed(state, registry, step, isOpen(step.peerId), at);
+    case 'FRAMEWORK_CHANGE_STORED':
+      return decideFrameworkChanged(state, step);
+    case 'FRAMEWORK_END_STORED':
+      return decideFrameworkEnded(state, registry, step, at);
+    case 'AGENT_STORED':
+      return decideRegistered(state, registry, step, isOpen(step.peerId), at);
+    case 'AGENT_UNREACHABLE_STORED':
+      return decideAgentUnreachable(state, step, at);
+    case 'AGENT_REMOVAL_STORED':
+      return decideAgentRemoved(state, step, at);
+    default:
+      return assertNever(step, 'durable step');
+  }
+}
