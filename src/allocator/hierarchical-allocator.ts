@@ -264,9 +264,12 @@ export class HierarchicalAllocator implements Allocator {
 
   /** Why a framework would not be offered an agent for a role now. Empty: only the order decides. Undefined: one of them is unknown. */
   whyNot(id: FrameworkId, role: Role, agentId: AgentId): readonly SkipReason[] | undefined {
-    const client = this.#state.clients.find(id, role);
-    const agent = this.#state.pool.get(agentId);
-    return client === undefined || agent === undefined ? undefined : this.#eligibility.reasons(agent, client);
+    const { clients, pool, eras } = this.#state;
+    const client = clients.find(id, role);
+    const agent = pool.get(agentId);
+    if (client === undefined || agent === undefined) return undefined;
+    agent.filters.expire(this.#env.clock.now(), eras.survivedBefore, clients.at);
+    return this.#eligibility.reasons(agent, client);
   }
 
   close(): void {
