@@ -124,7 +124,15 @@ async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Pro
   const { extract } = await import('tar-stream');
   const entries = extract();
   entries.on('entry', (header, content, next) => {
-    tarEntry(header, content, unpacking).then(next, (error: unknown) => entries.destroy(error as Error));
+    const unpack = async (): Promise<void> => {
+      try {
+        await tarEntry(header, content, unpacking);
+        next();
+      } catch (error) {
+        entries.destroy(error as Error);
+      }
+    };
+    void unpack();
   });
   const { signal } = unpacking;
   const source = createReadStream(path);
@@ -132,7 +140,7 @@ async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Pro
   else await pipeline(source, entries, { signal });
 }
 
-async function tarEntry(header: Headers, content: Readable, unpacking: Unpacking): Promise<undefined> {
+async function tarEntry(header: Headers, content: Readable, unpacking: Unpacking): Promise<void> {
   const { name, type, mode = 0o644 } = header;
   if (type === 'directory') {
     await unpacking.folder(name);
@@ -142,7 +150,6 @@ async function tarEntry(header: Headers, content: Readable, unpacking: Unpacking
   } else {
     throw new Error(`the archive holds ${shown(name)}, a ${type}; only files and folders are unpacked`);
   }
-  return undefined;
 }
 
 async function unpackZip(path: string, unpacking: Unpacking): Promise<void> {

@@ -13,6 +13,7 @@ export const firstJoinFd = 5;
  *
  * - A shell says 137 both for `exit 137` and for SIGKILL, but only for a signal does it also print a line ("Killed"); its own stderr is
  *   therefore the run file, too.
+ *   (bash as sh keeps silent in its POSIX mode, which is therefore left.)
  * - The task runs in the foreground, since a shell starts background commands with SIGINT and SIGQUIT ignored.
  * - Only the child joins the cgroups, so that the wrapper is never the victim of the task's memory limit.
  * - At the end SIGKILL ends what is left of the process group, the wrapper included; `-$$` is an error unless it leads one. When the status
@@ -24,6 +25,7 @@ export function wrapperScript(joinFds: number): string {
   return `echo P $$ >&3
 trap : ${trapped}
 exec 4>&2 2>&3
+case $BASH_VERSION in ?*) command set +o posix 2>/dev/null; esac
 (trap - ${trapped}; ${join}exec "$@" 2>&4 3>&- 4>&-)
 s=$?
 echo E $s >&3 && kill -9 -$$
