@@ -124,6 +124,15 @@ test('a kill ends a running task; killing is told only to frameworks that want i
   t.deepEqual(rig.states('told'), ['TASK_RUNNING', 'TASK_KILLING', 'TASK_KILLED']);
 });
 
+test('a framework that learns of killing while its task runs is told of it', t => {
+  const rig = new AgentRig();
+  rig.launch([task('a')]);
+  rig.tell({ type: 'UPDATE_FRAMEWORK', framework: killingFramework });
+  rig.tell({ type: 'UPDATE_FRAMEWORK', framework: { ...killingFramework, id: 'fw-of-others' } });
+  rig.kill('a');
+  t.deepEqual(rig.states('a'), ['TASK_RUNNING', 'TASK_KILLING', 'TASK_KILLED']);
+});
+
 test('the grace period: the kill’s goes before the task’s before the agent’s; later kills shorten it only', t => {
   const rig = new AgentRig({ script: { onKill: 'stubborn' } });
   rig.launch([task('agents'), task('tasks', { killPolicy: { gracePeriodMs: 8000 } }), task('kills')]);
@@ -426,4 +435,30 @@ test('check results go to the framework when they change, an unanswered look is 
       { check: { type: 'COMMAND' }, healthy: true, state: 'TASK_RUNNING' },
     ],
   );
+});
+
+test('an HTTP check passes the code on, a TCP check whether there was a connection, each when it changes', t => {
+  const rig = new AgentRig();
+  const codes = [200, 200, 404];
+  rig.prober.answerHttp = () => {
+    const statusCode = codes.shift();
+    return statusCode === undefined ? { error: 'ECONNREFUSED' } : { statusCode };
+  };
+  const check = { delayMs: 0, intervalMs: 1000, timeoutMs: 500 };
+  rig.launch([
+    task('http', { check: { ...check, probe: { type: 'HTTP', port: 31_000 } } }),
+    task('tcp', { check: { ...check, probe: { type: 'TCP', port: 31_001 } } }),
+  ]);
+  for (const connected of [true, true, false]) {
+    rig.prober.tcps.at(-1)?.done({ connected });
+    rig.clock.advance(1000);
+  }
+  const seen = (id: string): unknown[] => rig.statuses(id).map(({ check }) => check);
+  t.deepEqual(seen('http'), [
+    { type: 'HTTP' },
+    { type: 'HTTP', statusCode: 200 },
+    { type: 'HTTP', statusCode: 404 },
+    { type: 'HTTP' },
+  ]);
+  t.deepEqual(seen('tcp'), [{ type: 'TCP' }, { type: 'TCP', succeeded: true }, { type: 'TCP', succeeded: false }]);
 });
