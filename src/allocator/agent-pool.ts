@@ -25,6 +25,8 @@ export interface PoolAgent {
   /** Clients whose constraints exclude this agent, as far as they are in `judged`. */
   excluded: Bits;
   judged: Bits;
+  /** The version of the clients at which nobody could be offered what is free; 0 since something changed here. */
+  settledAt: number;
   /** Waits for the next run that visits candidates only. */
   candidate: boolean;
 }
@@ -67,6 +69,7 @@ export class AgentPool {
       filters: new AgentFilters(),
       excluded: noBits,
       judged: noBits,
+      settledAt: 0,
       candidate: false,
     };
     this.#slots[slot] = agent;
@@ -92,6 +95,7 @@ export class AgentPool {
   /** Hands out part of what is free. */
   take(agent: PoolAgent, client: Client, resources: Bag): void {
     agent.free = resources === agent.free ? emptyBag : subtract(agent.free, resources);
+    agent.settledAt = 0;
     hold(agent, client, resources);
   }
 
@@ -118,6 +122,7 @@ export class AgentPool {
       agent.held.delete(client);
       client.heldOn -= 1;
     }
+    agent.settledAt = 0;
     if (agent.overbooked) recount(agent);
     else agent.free = add(agent.free, resources);
   }
@@ -150,6 +155,7 @@ function hold(agent: PoolAgent, client: Client, resources: Bag): void {
 function recount(agent: PoolAgent): void {
   const { total } = agent.info;
   const held = sum(agent.held.values());
+  agent.settledAt = 0;
   agent.overbooked = !contains(total, held);
   agent.free = agent.overbooked ? remainder(total, held) : subtract(total, held);
 }

@@ -49,6 +49,8 @@ export class Clients {
   /** Those with offer constraints. */
   constrained: Bits = noBits;
   readonly frameworks = new Map<FrameworkId, Framework>();
+  /** Moves when some client may have become eligible for agents that nobody was eligible for. */
+  version = 1;
   readonly #slots: (Client | undefined)[] = [];
   readonly #freeSlots: number[] = [];
 

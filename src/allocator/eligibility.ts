@@ -33,6 +33,14 @@ export class Eligibility {
     this.#state = state;
   }
 
+  /** Drops the agent's filters that are over. */
+  expire(agent: PoolAgent, nowMs: number): void {
+    if (nowMs < agent.filters.firstUntilMs) return;
+    const { clients, eras } = this.#state;
+    agent.filters.expire(nowMs, eras.survivedBefore, clients.at);
+    agent.settledAt = 0;
+  }
+
   /** The clients that must not be offered `free` of `agent`. The result is overwritten by the next call. */
   blocked(agent: PoolAgent, free: Bag): Bits {
     const { clients } = this.#state;

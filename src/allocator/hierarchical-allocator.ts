@@ -264,11 +264,11 @@ export class HierarchicalAllocator implements Allocator {
 
   /** Why a framework would not be offered an agent for a role now. Empty: only the order decides. Undefined: one of them is unknown. */
   whyNot(id: FrameworkId, role: Role, agentId: AgentId): readonly SkipReason[] | undefined {
-    const { clients, pool, eras } = this.#state;
+    const { clients, pool } = this.#state;
     const client = clients.find(id, role);
     const agent = pool.get(agentId);
     if (client === undefined || agent === undefined) return undefined;
-    agent.filters.expire(this.#env.clock.now(), eras.survivedBefore, clients.at);
+    this.#eligibility.expire(agent, this.#env.clock.now());
     return this.#eligibility.reasons(agent, client);
   }
 
@@ -323,6 +323,7 @@ export class HierarchicalAllocator implements Allocator {
   // Takes over what the master says of a framework.
   #describe(framework: Framework, told: AllocatorFramework): void {
     const { clients, eras } = this.#state;
+    clients.version += 1;
     framework.gpus = told.capabilities.includes('GPU_RESOURCES');
     framework.regions = told.capabilities.includes('REGION_AWARE');
     for (const role of told.roles) this.#attach(clients.ensure(framework, role, eras.next()));
@@ -367,6 +368,7 @@ export class HierarchicalAllocator implements Allocator {
     if (node !== undefined && active !== node.active > 0) {
       if (active) tree.activate(node);
       else tree.deactivate(node);
+      if (active) clients.version += 1;
       clients.setActive(client, active);
     }
     if (client.subscribed || client.heldOn > 0) return;
@@ -382,9 +384,10 @@ export class HierarchicalAllocator implements Allocator {
   }
 
   #clearFilters(client: Client): void {
-    const { pool, eras } = this.#state;
+    const { pool, eras, clients } = this.#state;
     client.filtersVoidBefore = eras.next();
     if (client.filteredOn.length === 0) return;
+    clients.version += 1;
     forEachBit(client.filteredOn, slot => pool.at(slot)?.filters.clear(client));
     client.filteredOn = noBits;
   }

@@ -58,11 +58,15 @@ function offerAgent(
   nowMs: number,
   out: Collector,
 ): void {
-  const { clients, eras } = state;
-  agent.filters.expire(nowMs, eras.survivedBefore, clients.at);
+  const { clients } = state;
+  eligibility.expire(agent, nowMs);
+  if (agent.settledAt === clients.version) return;
   const { free } = agent;
   const first = pick(state, eligibility.blocked(agent, free));
-  if (first === undefined) return;
+  if (first === undefined) {
+    agent.settledAt = clients.version;
+    return;
+  }
   const visible = forRole(free, first.role);
   if (visible.length === free.length) {
     grant(state, first, agent, visible, out);

@@ -11,6 +11,10 @@ export interface LoopOptions {
   readonly recoveryIntervalMs: number;
 }
 
+// Runs on request take at most a fourth of the time, once they are long enough to be felt.
+const longRunMs = 5;
+const restPerRun = 3;
+
 /** Calls `run`, never from within a request and never while paused. */
 export class AllocationLoop {
   readonly #clock: Clock;
@@ -18,8 +22,11 @@ export class AllocationLoop {
   readonly #run: (kind: RunKind) => void;
   readonly #batchTimer: Timer;
   #recoveryTimer: Timer | undefined;
+  #nowTimer: Timer | undefined;
   #lastRecoveryRunMs = Number.NEGATIVE_INFINITY;
   #soonAsked = false;
+  #lastRunEndMs = Number.NEGATIVE_INFINITY;
+  #lastRunMs = 0;
   #pauses = 0;
   // What came due while paused.
   #owed: RunKind | undefined;
@@ -32,14 +39,17 @@ export class AllocationLoop {
     this.#batchTimer = every(clock, options.allocationIntervalMs, () => this.#fire('batch'));
   }
 
-  /** A run at the end of this turn. */
+  /** A run at the end of this turn; after a long run a little later, so that a storm of requests leaves the master time for its work. */
   askNow(): void {
     if (this.#soonAsked) return;
     this.#soonAsked = true;
-    this.#clock.soon(() => {
+    const run = (): void => {
       this.#soonAsked = false;
       this.#fire('event');
-    });
+    };
+    const restMs = this.#lastRunEndMs + this.#lastRunMs * restPerRun - this.#clock.now();
+    if (this.#lastRunMs < longRunMs || restMs <= 0) this.#clock.soon(run);
+    else this.#nowTimer = this.#clock.after(restMs, run);
   }
 
   /** A run as soon as the last one of this kind is `recoveryIntervalMs` ago. */
@@ -67,6 +77,7 @@ export class AllocationLoop {
     this.#closed = true;
     this.#batchTimer.cancel();
     this.#recoveryTimer?.cancel();
+    this.#nowTimer?.cancel();
   }
 
   #fire(kind: RunKind): void {
@@ -77,6 +88,9 @@ export class AllocationLoop {
     }
     const owed = this.#owed;
     this.#owed = undefined;
+    const startedMs = this.#clock.now();
     this.#run(owed === 'batch' ? owed : kind);
+    this.#lastRunEndMs = this.#clock.now();
+    this.#lastRunMs = this.#lastRunEndMs - startedMs;
   }
 }

@@ -74,8 +74,9 @@ export class AgentFilters {
   #groups: Group[] = [];
   #firstUntilMs = Number.POSITIVE_INFINITY;
 
-  get isEmpty(): boolean {
-    return this.#groups.length === 0;
+  /** When the first filter may end. */
+  get firstUntilMs(): number {
+    return this.#firstUntilMs;
   }
 
   /** Refuses `resources` to `client` until `untilMs`, and until a filter of this `era` has lived through a batch run. */

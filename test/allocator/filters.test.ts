@@ -1,5 +1,8 @@
 // How frameworks keep offers away and get them back: decline filters, suppress, revive, deactivation; and when runs happen.
 import test from 'ava';
+import { AllocationLoop } from '../../src/allocator/loop.js';
+import type { Clock } from '../../src/env/clock.js';
+import { VirtualClock } from '../../src/env/virtual-clock.js';
 import { agent, Cluster, framework } from './support.js';
 
 /** One agent, one framework that was just offered it. */
@@ -217,6 +220,38 @@ test('runs asked for within one turn are one run', t => {
   for (let i = 0; i < 20; i += 1) c.framework(`fw${i}`);
   c.now();
   t.is(new Set(c.outstanding.map(grant => grant.frameworkId)).size, 20, 'everybody was there when the run came');
+});
+
+test('long runs on request are spaced, so that they take a fourth of the time at most; batches are not put off', t => {
+  const virtual = new VirtualClock();
+  let workedMs = 0;
+  const clock: Clock = {
+    now: () => virtual.now() + workedMs,
+    wallMs: () => virtual.wallMs(),
+    soon: run => virtual.soon(run),
+    after: (delayMs, run) => virtual.after(delayMs, run),
+  };
+  const runs: string[] = [];
+  let costMs = 20;
+  const loop = new AllocationLoop(clock, { allocationIntervalMs: 1000, recoveryIntervalMs: 50 }, kind => {
+    runs.push(`${kind} at ${virtual.now()}`);
+    workedMs += costMs;
+  });
+  loop.askNow();
+  virtual.advance(0);
+  loop.askNow();
+  loop.askNow();
+  virtual.advance(59);
+  t.deepEqual(runs, ['event at 0']);
+  virtual.advance(941);
+  t.deepEqual(runs, ['event at 0', 'event at 60', 'batch at 1000']);
+  costMs = 4;
+  virtual.advance(1000);
+  loop.askNow();
+  virtual.advance(0);
+  t.deepEqual(runs.slice(3), ['batch at 2000', 'event at 2000'], 'short runs follow at once');
+  loop.close();
+  t.is(virtual.pending, 0);
 });
 
 test('while paused nothing runs; what was owed runs on resume', t => {
