@@ -3,7 +3,7 @@
 import { every } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { Random } from '../env/random.js';
-import type { TaskStatus } from '../protocol/entities.js';
+import type { TaskInfo, TaskStatus } from '../protocol/entities.js';
 import { isTerminal } from '../protocol/task-state.js';
 import type { Resources } from '../resources/index.js';
 import type { Framework } from '../scheduler/framework.js';
@@ -40,12 +40,18 @@ interface Item {
 }
 
 /** States after which the work was not done through no fault of its own. */
-const lost: ReadonlySet<string> = new Set(['TASK_LOST', 'TASK_DROPPED', 'TASK_GONE', 'TASK_GONE_BY_OPERATOR', 'TASK_UNKNOWN']);
+const lost: ReadonlySet<string> = new Set([
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+  'TASK_UNKNOWN',
+]);
 
 /** The tenant's durable state outlives its processes, as a database would. */
 export class BatchTenant {
   readonly #items = new Map<string, Item>();
-  readonly #byTask = new Map<string, Item>();
+  readonly #byTask = new Map<string, { readonly item: Item; readonly agentId: string }>();
   readonly #killEveryMs: number;
   /** Tasks it asked to end. */
   readonly #killing = new Set<string>();
@@ -54,7 +60,8 @@ export class BatchTenant {
 
   /** `killEveryMs`: about how often it ends one of its tasks for no reason; 0 is never. */
   constructor(wishes: readonly Wish[], options: { readonly killEveryMs?: number } = {}) {
-    for (const wish of wishes) this.#items.set(wish.key, { wish, attempt: 0, open: new Set(), failed: false, done: false });
+    for (const wish of wishes)
+      this.#items.set(wish.key, { wish, attempt: 0, open: new Set(), failed: false, done: false });
     this.#killEveryMs = options.killEveryMs ?? 0;
   }
 
@@ -82,17 +89,18 @@ export class BatchTenant {
   /** The program of one process. */
   program(framework: Framework, env: Env): void {
     const queue = new LaunchQueue(env, framework, {
-      onLaunched: ({ key, tasks }) => this.#launched(key, tasks.map(task => task.taskId)),
+      onLaunched: ({ key, tasks, offer }) => this.#launched(key, tasks, offer.agentId),
     });
     const now = env.clock.now();
     this.#startedAtMs ??= now;
     for (const item of this.#items.values()) {
-      if (!item.done && item.open.size === 0) this.#queue(queue, item, Math.max(0, this.#startedAtMs + item.wish.atMs - now));
+      if (!item.done && item.open.size === 0)
+        this.#queue(queue, item, Math.max(0, this.#startedAtMs + item.wish.atMs - now));
     }
     framework.updates$.subscribe(status => this.#updated(queue, status));
     // A process that was started anew knows of its tasks by its records only; answers may get lost.
     every(env.clock, reconcileMs, () => {
-      const tasks = [...this.#byTask.keys()].map(taskId => ({ taskId }));
+      const tasks = [...this.#byTask].map(([taskId, { agentId }]) => ({ taskId, agentId }));
       if (tasks.length > 0) framework.reconcile(tasks);
     });
     if (this.#killEveryMs > 0) this.#killLater(framework, env, env.random.fork('kills'));
@@ -118,18 +126,18 @@ export class BatchTenant {
   }
 
   // Recorded in the turn in which ACCEPT is sent: whatever happens next, this id is not used again.
-  #launched(key: string, taskIds: readonly string[]): void {
+  #launched(key: string, tasks: readonly TaskInfo[], agentId: string): void {
     const item = this.#items.get(key);
     if (item === undefined) return;
-    for (const taskId of taskIds) {
+    for (const { taskId } of tasks) {
       item.open.add(taskId);
-      this.#byTask.set(taskId, item);
+      this.#byTask.set(taskId, { item, agentId });
     }
   }
 
   #updated(queue: LaunchQueue, status: TaskStatus): void {
     const { taskId, state } = status;
-    const item = this.#byTask.get(taskId);
+    const item = this.#byTask.get(taskId)?.item;
     if (item === undefined || !(isTerminal(state) || state === 'TASK_UNKNOWN')) return;
     this.#byTask.delete(taskId);
     item.open.delete(taskId);

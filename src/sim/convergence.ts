@@ -18,7 +18,8 @@ function connections(world: World): string[] {
   for (const agent of cluster.agents.values()) {
     if (agent.state !== 'REGISTERED' && agent.state !== 'UNREACHABLE') wrong.push(`${agent.id} is ${agent.state}`);
   }
-  for (const [name, node] of world.schedulers) if (node.framework?.connected !== true) wrong.push(`${name} is not connected`);
+  for (const [name, { process, framework }] of world.schedulers)
+    if (process?.alive === true && framework?.connected !== true) wrong.push(`${name} is not connected`);
   return wrong;
 }
 
@@ -37,14 +38,16 @@ function truth(world: World): string[] {
   let alive = 0;
   for (const { host, spec } of world.live()) {
     const task = frameworks?.get(spec.env['PROFFER_FRAMEWORK_ID'] ?? '')?.tasks.get(spec.env['PROFFER_TASK_ID'] ?? '');
-    if (task === undefined || isTerminal(task.state)) wrong.push(`${spec.name} is alive on ${host}, the master thinks ${task?.state ?? 'nothing of it'}`);
+    if (task === undefined || isTerminal(task.state))
+      wrong.push(`${spec.name} is alive on ${host}, the master thinks ${task?.state ?? 'nothing of it'}`);
     else alive += 1;
   }
   let believed = 0;
   for (const framework of frameworks?.values() ?? []) {
     for (const task of framework.tasks.values()) if (!isTerminal(task.state)) believed += 1;
   }
-  if (wrong.length === 0 && believed !== alive) wrong.push(`the master believes in ${believed} live tasks, ${alive} are`);
+  if (wrong.length === 0 && believed !== alive)
+    wrong.push(`the master believes in ${believed} live tasks, ${alive} are`);
   return wrong;
 }
 
@@ -59,9 +62,12 @@ function acknowledged(world: World, tenants: ReadonlyMap<string, BatchTenant>): 
       wrong.push(`the master does not know the framework of ${name}`);
       continue;
     }
-    for (const task of tasks.values()) if (isTerminal(task.state)) wrong.push(`${name} has not acknowledged ${task.state} of ${task.id}`);
+    for (const task of tasks.values())
+      if (isTerminal(task.state)) wrong.push(`${name} has not acknowledged ${task.state} of ${task.id}`);
     for (const { taskId, state } of framework.tasks.live()) {
-      if (!tasks.has(taskId)) wrong.push(`${name} believes ${taskId} is ${state}, the master does not know it`);
+      // Unknown is the master's word for not knowing; what to make of it is the author's affair.
+      if (!tasks.has(taskId) && state !== 'TASK_UNKNOWN')
+        wrong.push(`${name} believes ${taskId} is ${state}, the master does not know it`);
     }
   }
   return wrong;

@@ -157,9 +157,7 @@ export class Faults {
 
   // A random subset of the links is stopped one by one, and restored in a random order.
   #swizzle(random: Random): void {
-    const names = random
-      .shuffle(this.#peers().map(node => node.name))
-      .slice(0, random.int(1, this.#peers().length));
+    const names = random.shuffle(this.#peers().map(node => node.name)).slice(0, random.int(1, this.#peers().length));
     const { clock, network } = this.#world;
     for (const [index, name] of names.entries()) {
       clock.after(index * random.int(100, 3000), () => {

@@ -94,7 +94,7 @@ export class MasterNode {
       ...(this.#node.master === undefined ? {} : { options: this.#node.master }),
       // The process ends, as it must, and its supervisor starts it again.
       onStoreFailure: () => {
-        world.clock.soon(() => this.crash());
+        this.crash();
         world.clock.after(restartMs, () => this.start());
       },
     });
@@ -163,6 +163,7 @@ export class MasterNode {
     return {
       onMessage: call => {
         world.emit({ type: 'SCHEDULER_CALL', session, node, call });
+        world.mutations.beforeCall?.(master, call);
         inner.onMessage(call);
         world.mutations.afterCall?.(master, call);
       },

@@ -39,7 +39,15 @@ export const scenarios = {
   churn: {
     ...base,
     about: 'agents, schedulers and the master crash and come back',
-    faults: random => swarmRates(random, ['agent-crash', 'agent-power-cut', 'scheduler-crash', 'master-crash', 'slow-disk', 'disk-failure']),
+    faults: random =>
+      swarmRates(random, [
+        'agent-crash',
+        'agent-power-cut',
+        'scheduler-crash',
+        'master-crash',
+        'slow-disk',
+        'disk-failure',
+      ]),
   },
   partitions: {
     ...base,
@@ -51,7 +59,14 @@ export const scenarios = {
     about: 'messages are lost, repeated and late',
     faults: random => swarmRates(random, ['drop', 'duplicate', 'delay', 'reset']),
   },
-  rogues: { ...base, about: 'frameworks hoard, dither and break every rule', hoarders: 1, fickle: 2, rogues: 3, faults: () => ({}) },
+  rogues: {
+    ...base,
+    about: 'frameworks hoard, dither and break every rule',
+    hoarders: 1,
+    fickle: 2,
+    rogues: 3,
+    faults: () => ({}),
+  },
   everything: {
     ...base,
     about: 'all of it, in a mixture of each seed’s own',
@@ -121,8 +136,9 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
   world.run(scenario.faultsMs);
   faults.stop();
   for (const tenant of tenants.values()) tenant.calm();
-  // What misbehaves must not keep the others from settling, but it takes resources: it leaves.
+  // What misbehaves must not keep the others from settling: it leaves. A hoarder alone can split an agent into crumbs for ever.
   for (const node of world.rawSchedulers.values()) node.crash();
+  for (const [name, node] of world.schedulers) if (name.startsWith('hoarder')) node.crash();
   const healedAtMs = world.nowMs;
   settle(world, tenants, options.settleMs ?? settleDefaultMs);
   const settledInMs = world.nowMs - healedAtMs;
@@ -177,7 +193,10 @@ function populate(world: World, scenario: Scenario, random: Random): ReadonlyMap
     world.addScheduler(`fickle-${i}`, { info: info(`fickle-${i}`, random) }, fickle);
   }
   for (let i = 1; i <= random.int(Math.min(1, scenario.rogues), scenario.rogues); i += 1) {
-    world.addRawScheduler(`rogue-${i}`, rogue({ ...info(`rogue-${i}`, random), roles: ['*'], failoverTimeoutMs: 1000 }));
+    world.addRawScheduler(
+      `rogue-${i}`,
+      rogue({ ...info(`rogue-${i}`, random), roles: ['*'], failoverTimeoutMs: 1000 }),
+    );
   }
   return tenants;
 }

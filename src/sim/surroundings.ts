@@ -31,6 +31,7 @@ export interface Mutations {
   /** Changes what the master says; an empty list swallows it. */
   readonly schedulerEvent?: (event: SchedulerEvent) => readonly SchedulerEvent[];
   readonly agentEvent?: (event: AgentEvent) => readonly AgentEvent[];
-  /** Called after the master has acted on a call. */
+  /** Called before, and after, the master acts on a call. */
+  readonly beforeCall?: (master: Master, call: ValidatedSchedulerCall) => void;
   readonly afterCall?: (master: Master, call: ValidatedSchedulerCall) => void;
 }

@@ -16,7 +16,10 @@ export const fickle: Program = (framework, env) => {
   const random = env.random.fork('fickle');
   framework.offers$.subscribe(offer => {
     env.clock.after(random.int(0, 4000), () => {
-      framework.decline(offer, random.chance(0.2) ? undefined : { refuseMs: random.pick([0, 100, 5000, 20_000, 3_600_000]) });
+      framework.decline(
+        offer,
+        random.chance(0.2) ? undefined : { refuseMs: random.pick([0, 100, 5000, 20_000, 3_600_000]) },
+      );
     });
   });
   every(env.clock, 7000, () => {
@@ -150,7 +153,10 @@ class Rogue implements RawProgram {
         this.#send({ type: 'DECLINE', offerIds: this.#offersSeen.slice(-5) });
         return;
       case 8:
-        this.#send({ type: random.chance(0.5) ? 'REVIVE' : 'SUPPRESS', roles: [random.chance(0.2) ? 'not-mine' : '*'] });
+        this.#send({
+          type: random.chance(0.5) ? 'REVIVE' : 'SUPPRESS',
+          roles: [random.chance(0.2) ? 'not-mine' : '*'],
+        });
         return;
       case 9:
         this.#send({ type: 'ACCEPT', offerIds: [], operations: [], callId: -1 });

@@ -85,7 +85,11 @@ export class OfferLifeChecker implements Checker {
 
   afterStep(world: WorldView, report: Report): void {
     const [oldest] = this.#outstanding.values();
-    if (oldest !== undefined && !world.masterPaused && world.nowMs - oldest.sinceMs > this.#offerTimeoutMs + timeoutSlackMs) {
+    if (
+      oldest !== undefined &&
+      !world.masterPaused &&
+      world.nowMs - oldest.sinceMs > this.#offerTimeoutMs + timeoutSlackMs
+    ) {
       report(
         `offer ${oldest.offer.id} is outstanding for ${world.nowMs - oldest.sinceMs} ms (R7: at most ${this.#offerTimeoutMs})`,
       );

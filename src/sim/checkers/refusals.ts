@@ -30,6 +30,8 @@ export class RefusalsChecker implements Checker {
   readonly #offers = new Map<OfferId, { readonly offer: Offer; readonly session: SessionId }>();
   readonly #filters = new Map<FrameworkId, Map<string, Filter[]>>();
   readonly #suppressed = new Map<FrameworkId, Set<Role>>();
+  /** Updates that are not answered yet. */
+  readonly #updating = new Set<string>();
   #accepted: Accepted[] = [];
 
   constructor(refuseDefaultMs: number) {
@@ -37,13 +39,17 @@ export class RefusalsChecker implements Checker {
   }
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
-    // One step may take several messages in: an ACCEPT is over when the next thing happens that is not its launches.
-    if (event.type !== 'AGENT_EVENT') this.#refuseLeftovers(world);
+    // One step may take several messages in: an ACCEPT is over when the master takes the next one, or makes offers.
+    const next = event.type === 'SCHEDULER_CALL' || event.type === 'AGENT_CALL' || event.type === 'SESSION';
+    if (next || (event.type === 'SCHEDULER_EVENT' && event.event.type === 'OFFERS')) this.#refuseLeftovers(world);
     switch (event.type) {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, world, report);
         else if (event.event.type === 'SUBSCRIBED') this.#filters.delete(event.event.frameworkId);
-        else if (event.event.type === 'RESCIND') for (const id of event.event.offerIds) this.#offers.delete(id);
+        else if (event.event.type === 'ANSWERED' && this.#updating.delete(`${event.session} ${event.event.callId}`)) {
+          // An update takes effect once it is durable; roles that it takes out of suppression lose their filters.
+          this.#filters.delete(world.sessions.schedulers.get(event.session)?.frameworkId ?? '');
+        } else if (event.event.type === 'RESCIND') for (const id of event.event.offerIds) this.#offers.delete(id);
         return;
       case 'SCHEDULER_CALL': {
         const session = world.sessions.schedulers.get(event.session);
@@ -139,6 +145,7 @@ export class RefusalsChecker implements Checker {
         for (const role of call.roles ?? session.info?.roles ?? []) this.#suppressed.get(frameworkId)?.delete(role);
         return;
       case 'UPDATE_FRAMEWORK':
+        if (call.callId !== undefined) this.#updating.add(`${session.session} ${call.callId}`);
         this.#filters.delete(frameworkId);
         this.#suppressed.delete(frameworkId);
         return;

@@ -43,13 +43,18 @@ export class TaskStatesChecker implements Checker {
         if (event.call.type === 'ACKNOWLEDGE') this.#acknowledged.add(event.call.uuid);
         else if (event.call.type === 'ACCEPT') {
           const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId ?? '';
-          for (const { tasks } of event.call.operations) for (const task of tasks) this.#asked(keyOf(frameworkId, task.taskId));
+          for (const { tasks } of event.call.operations)
+            for (const task of tasks) this.#asked(keyOf(frameworkId, task.taskId));
         }
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'LAUNCH') {
           for (const task of event.event.tasks) this.#anew(keyOf(event.event.framework.id ?? '', task.taskId));
-        } else if (event.event.type === 'ACKNOWLEDGE' && !this.#acknowledged.has(event.event.uuid) && known(event.event.frameworkId, world)) {
+        } else if (
+          event.event.type === 'ACKNOWLEDGE' &&
+          !this.#acknowledged.has(event.event.uuid) &&
+          known(event.event.frameworkId, world)
+        ) {
           report(
             `the update ${event.event.uuid} of ${event.event.taskId} is acknowledged to its agent, but no framework did so (T5)`,
           );
