@@ -5,6 +5,7 @@ import type { AllocatorFramework, Grant } from '../../src/allocator/index.js';
 import type { OfferConstraints } from '../../src/protocol/entities.js';
 import type { Bag } from '../../src/resources/index.js';
 import { contains, equals, formatResources, sum } from '../../src/resources/index.js';
+import { holds } from '../support/property.js';
 import { Model } from './model.js';
 import { agent, bag, Cluster, framework, show } from './support.js';
 
@@ -257,7 +258,8 @@ function same(found: readonly string[], expected: readonly string[], what: strin
 
 test('whatever happens, the allocator decides as the model does and loses nothing', t => {
   const totalsSeen = { grants: 0, filtered: 0 };
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(step, { minLength: 20, maxLength: 120, size: 'max' }), steps => {
       const h: History = {
         c: new Cluster({ domain: { region: 'home', zone: 'z' } }, seed),

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { TreeNode } from '../../src/allocator/role-tree.js';
 import { RoleTree } from '../../src/allocator/role-tree.js';
 import { isAncestorOrSelf, roleAncestors } from '../../src/resources/index.js';
+import { holds } from '../support/property.js';
 import { bag } from './support.js';
 
 /** Roles as clients of the sorter, each with one framework in it. Amounts are pairs cpus/mem. */
@@ -379,7 +380,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 test('whatever happens, the order is that of a naive sort', t => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(fc.tuple(step, fc.boolean()), { maxLength: 60 }), steps => {
       const s = new Model();
       for (const [run, look] of steps) {
@@ -395,7 +397,6 @@ test('whatever happens, the order is that of a naive sort', t => {
         }
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 400, includeErrorInReport: true },
   );
-  t.pass();
 });
