@@ -19,6 +19,7 @@ export function connectAgent(
   const agent = known ?? newAgent(change.agentId, change.info, change.total);
   if (known === undefined) state.agents.set(agent.id, agent);
   if (known?.state === 'RECOVERED') state.agentsRecovering -= 1;
+  state.unreachableAgents.delete(agent.id);
   const before = agent.info;
   const sameTotal = equals(agent.total, change.total);
   if (!sameTotal) {
@@ -52,6 +53,7 @@ export function connectAgent(
 export function withdrawAgent(state: ClusterState, allocator: Allocator, agent: AgentRecord): void {
   assert(agent.offers.size === 0, 'an agent with offers leaves');
   if (agent.state === 'RECOVERED') state.agentsRecovering -= 1;
+  state.unreachableAgents.delete(agent.id);
   const inPool = agent.state === 'REGISTERED' || agent.state === 'DISCONNECTED';
   for (const task of agent.held.values()) forgetHeld(state, allocator, agent, task);
   for (const [key, executor] of agent.executors) {

@@ -205,7 +205,8 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       agent.state = away ? 'UNREACHABLE' : 'RECOVERED';
       agent.unreachableAtMs = change.unreachableAtMs;
       state.agents.set(agent.id, agent);
-      if (!away) state.agentsRecovering += 1;
+      if (away) state.unreachableAgents.add(agent.id);
+      else state.agentsRecovering += 1;
       return;
     }
     case 'AGENT_CONNECTED':
@@ -227,6 +228,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       withdrawAgent(state, allocator, agent);
       agent.state = 'UNREACHABLE';
       agent.unreachableAtMs = change.wallMs;
+      state.unreachableAgents.add(agent.id);
       return;
     }
     case 'AGENT_REMOVED': {

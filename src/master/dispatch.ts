@@ -111,7 +111,7 @@ export function decideDurable(
     case 'AGENT_STORED':
       return decideRegistered(state, registry, step, isOpen(step.peerId), at);
     case 'AGENT_UNREACHABLE_STORED':
-      return decideAgentUnreachable(state, step, at);
+      return decideAgentUnreachable(state, registry, step, at);
     case 'AGENT_REMOVAL_STORED':
       return decideAgentRemoved(state, step, at);
     default:

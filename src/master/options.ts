@@ -32,6 +32,8 @@ export interface MasterOptions {
   readonly completedTasksMax: number;
   /** Tasks of unreachable agents remembered per framework. Default 1,000. */
   readonly unreachableTasksMax: number;
+  /** Unreachable agents remembered, here and in the registry; the longest gone is forgotten. Default 10,000. */
+  readonly unreachableAgentsMax: number;
   /** Statuses remembered per task, for views. Default 16. */
   readonly statusHistoryMax: number;
 }
@@ -52,5 +54,6 @@ export const masterDefaults: MasterOptions = {
   completedFrameworksMax: 50,
   completedTasksMax: 1_000,
   unreachableTasksMax: 1_000,
+  unreachableAgentsMax: 10_000,
   statusHistoryMax: 16,
 };

@@ -132,6 +132,8 @@ export interface ClusterView {
   readonly offers: ReadonlyMap<OfferId, OfferRecord>;
   /** Agents of the registry that have not come back. */
   readonly agentsRecovering: number;
+  /** Longest gone first. */
+  readonly unreachableAgents: ReadonlySet<AgentId>;
   readonly nextFramework: number;
   readonly nextAgent: number;
   readonly nextOffer: number;
@@ -144,6 +146,7 @@ export class ClusterState implements ClusterView {
   readonly goneAgents = new Set<AgentId>();
   readonly offers = new Map<OfferId, OfferRecord>();
   agentsRecovering = 0;
+  readonly unreachableAgents = new Set<AgentId>();
   nextFramework = 0;
   nextAgent = 0;
   nextOffer = 0;

@@ -248,6 +248,8 @@ export interface TaskInfo {
   readonly name: string;
   /** The offer's agent; filled in by the master when absent. */
   readonly agentId?: AgentId;
+  /** The offer's role; filled in by the master when absent, so that agents can tell it to the next master. */
+  readonly role?: Role;
   readonly resources: Resources;
   readonly command?: CommandInfo;
   readonly container?: ContainerInfo;

@@ -337,3 +337,44 @@ test('a message of an agent that is not valid is refused before registration and
   t.true(stranger.last('REFUSED').problems.length > 0);
   t.is(stranger.closed?.code, 1008);
 });
+
+test('a task keeps its role over a master that starts again', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent(big);
+  const scheduler = rig.scheduler({ roles: ['ads', 'web'] });
+  scheduler.ask({ type: 'SUPPRESS', roles: ['ads'] });
+  rig.advance(31_000);
+  t.is(scheduler.offer.role, 'web');
+  scheduler.launch(task('a'));
+  const [sent] = agent.last('LAUNCH').tasks;
+  t.is(sent?.role, 'web');
+  const next = new MasterRig({ masterId: 'N', store: rig.store, clock: rig.clock });
+  if (sent !== undefined)
+    next.agent(big, {
+      agentId: 'M-S0',
+      tasks: [{ frameworkId: scheduler.frameworkId, task: sent, state: 'TASK_RUNNING' }],
+    });
+  t.is(next.master.views.tasks()[0]?.role, 'web');
+  t.deepEqual(next.allocator.roles().find(use => use.role === 'web')?.allocated.length, 2);
+});
+
+test('too many unreachable agents: the longest gone is forgotten, and admitted again when it returns', t => {
+  const rig = new MasterRig({ options: { unreachableAgentsMax: 2 } });
+  for (let i = 0; i < 3; i += 1) {
+    rig.agent(big, { pong: false });
+    rig.advance(1_000);
+  }
+  rig.advance(80_000);
+  t.deepEqual(
+    rig.master.views.agents().map(view => [view.id, view.liveness]),
+    [
+      ['M-S1', 'UNREACHABLE'],
+      ['M-S2', 'UNREACHABLE'],
+    ],
+  );
+  t.deepEqual(
+    rig.store.load('agent/').map(record => record.key),
+    ['agent/M-S1', 'agent/M-S2'],
+  );
+  t.is(rig.agent(big, { agentId: 'M-S0' }).agentId, 'M-S0');
+});

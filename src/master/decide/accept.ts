@@ -312,6 +312,16 @@ class Placing {
         ),
       );
     }
+    if (task.role !== undefined && task.role !== this.#offer.role) {
+      problems.push(
+        problem(
+          `${path}.role`,
+          'INVALID_TASK',
+          `${shown(task.role)} is not the role of the offer, ${shown(this.#offer.role)}`,
+          'leave role out',
+        ),
+      );
+    }
     const bytes = wireBytes(task);
     if (bytes > this.#view.options.itemBytesMax) {
       problems.push(
@@ -349,7 +359,11 @@ class Placing {
     const resources = own.taken === want ? task.resources : fromBag(own.taken);
     const record = executor?.isNew === true ? { ...executor.record, resources: rest.taken } : undefined;
     if (record !== undefined) this.#executors.set(record.id, record.info);
-    return { info: { ...task, agentId: this.#agent.id, resources }, resources: own.taken, executor: record };
+    return {
+      info: { ...task, agentId: this.#agent.id, role: this.#offer.role, resources },
+      resources: own.taken,
+      executor: record,
+    };
   }
 
   /** The task's executor: running there, started by an earlier task of this ACCEPT, or new. One id means one description. */

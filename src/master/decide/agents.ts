@@ -34,6 +34,7 @@ export function decideAgentSilent(registry: Registry, agent: Readonly<AgentRecor
 /** That the agent is unreachable is durable: its tasks are unreachable, its resources leave the pool. */
 export function decideAgentUnreachable(
   view: ClusterView,
+  registry: Registry,
   stored: Extract<Durable, { type: 'AGENT_UNREACHABLE_STORED' }>,
   at: Moment,
 ): Decision {
@@ -60,7 +61,21 @@ export function decideAgentUnreachable(
   draft.change({ type: 'AGENT_UNREACHABLE', agentId: agent.id, wallMs: at.wallMs });
   tellFailure(view, draft, agent);
   if (agent.peerId !== undefined) draft.close(agent.peerId, closeCodes.policy, 'unreachable: pings were not answered');
+  forgetOldest(view, registry, draft, at);
   return draft;
+}
+
+// The list of those who may come back is bounded; who is forgotten and comes back is admitted like one the registry lost.
+function forgetOldest(view: ClusterView, registry: Registry, draft: Draft, at: Moment): void {
+  if (view.unreachableAgents.size < view.options.unreachableAgentsMax) return;
+  for (const oldest of view.unreachableAgents) {
+    const agent = view.agents.get(oldest);
+    if (agent === undefined) return;
+    const why = 'unreachable for longer than any other, and too many are';
+    endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
+    draft.change({ type: 'AGENT_REMOVED', agentId: oldest, why }).store(registry.agentRemoved(oldest));
+    return;
+  }
 }
 
 /** UNREGISTER: the agent leaves for good, first in the registry. */

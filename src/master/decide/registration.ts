@@ -1,7 +1,7 @@
 // REGISTER: an agent comes or comes back, and both sides agree on what runs there. In: state, the merged call, moment. Out: changes and effects.
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
-import type { AgentId, FrameworkId, Role } from '../../base/ids.js';
+import type { AgentId, ExecutorId, FrameworkId, Role } from '../../base/ids.js';
 import type { AgentTask } from '../../protocol/agent-api.js';
 import { agentMoves, isTerminal, mayMove } from '../../protocol/task-state.js';
 import type { Bag } from '../../resources/index.js';
@@ -194,7 +194,7 @@ class Meeting {
     }
     this.bookings.push({
       type: 'TASK_ADDED',
-      task: recordOf(listed, agentId, this.#roleOf(frameworkId), at),
+      task: recordOf(listed, agentId, this.#roleOf(listed), at),
       booked: false,
     });
   }
@@ -234,12 +234,23 @@ class Meeting {
     if (this.known?.held.has(heldKey(listed.frameworkId, listed.task.taskId)) === true) return;
     this.bookings.push({
       type: 'TASK_HELD',
-      task: { ...recordOf(listed, this.agentId, this.#roleOf(listed.frameworkId), this.at), holds: true },
+      task: { ...recordOf(listed, this.agentId, this.#roleOf(listed), this.at), holds: true },
     });
   }
 
-  // Agents do not know for which role of its framework a task was launched.
-  #roleOf(frameworkId: FrameworkId): Role {
+  #roleOf(listed: AgentTask): Role {
+    return listed.task.role ?? this.#someRole(listed.frameworkId);
+  }
+
+  // An executor is booked to the role of its tasks.
+  #roleOfExecutor(frameworkId: FrameworkId, executorId: ExecutorId): Role {
+    const of = this.registration.tasks.find(
+      each => each.frameworkId === frameworkId && each.task.executor?.executorId === executorId,
+    );
+    return of === undefined ? this.#someRole(frameworkId) : this.#roleOf(of);
+  }
+
+  #someRole(frameworkId: FrameworkId): Role {
     const framework = this.view.frameworks.get(frameworkId) ?? this.view.completedFrameworks.get(frameworkId);
     const info = framework?.info ?? this.registration.frameworks.find(f => f.id === frameworkId);
     return info?.roles[0] ?? '*';
@@ -296,7 +307,7 @@ class Meeting {
         id: executor.executorId,
         frameworkId,
         agentId,
-        role: this.#roleOf(frameworkId),
+        role: this.#roleOfExecutor(frameworkId, executor.executorId),
         info: executor,
         resources: toBag(executor.resources).bag,
       };

@@ -12,6 +12,7 @@ export const taskInfo = object<TaskInfo>('a task', {
   taskId: leaves.id(),
   name: leaves.printable,
   agentId: optional(leaves.id()),
+  role: optional(leaves.role),
   resources: leaves.resources,
   command: optional(run.commandInfo),
   container: optional(run.containerInfo),
