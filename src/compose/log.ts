@@ -3,6 +3,8 @@ import { destination, pino, stdTimeFunctions } from 'pino';
 import type { Logger, LogFields, LogLevel } from '../env/log.js';
 import { loggerTo } from '../env/log.js';
 
+export type { Logger, LogLevel };
+
 export type LogFormat = 'auto' | 'pretty' | 'json';
 
 /** A logger on standard error. `auto`: for people when it is a terminal. */

@@ -9,28 +9,32 @@ const internalCode = 70;
 
 /**
  * Runs `main` with a signal that is aborted (its reason an `EndReason`) by the first SIGINT, SIGTERM or SIGHUP, or when the parent that
- * started us with a channel is gone. A second signal ends the process at once, after `onForced`. What nobody caught ends it with 70.
+ * started us with a channel is gone. A second signal ends the process after `onForced`, a third at once. What nobody caught ends it with 70.
  */
 export async function runProcess(
   main: (signal: AbortSignal) => Promise<number>,
-  options: { readonly log?: Logger; readonly onForced?: () => void } = {},
+  options: { readonly log?: Logger; readonly onForced?: () => void | Promise<void> } = {},
 ): Promise<number> {
   const controller = new AbortController();
   const end = (reason: EndReason): void => {
     if (!controller.signal.aborted) controller.abort(reason);
   };
+  let forced = false;
+  const force = (code: number): void => {
+    if (forced) process.exit(code);
+    forced = true;
+    void Promise.resolve(options.onForced?.()).finally(() => process.exit(code));
+  };
   const onSignal = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
     if (!controller.signal.aborted) return end(signal);
-    options.onForced?.();
-    process.exit(forcedCodes[signal]);
+    force(forcedCodes[signal]);
   };
   const onBug = (error: unknown): void => {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (options.log === undefined)
       process.stderr.write(`error: ${detail}\nhint: this is a bug of Proffer; please report it with the lines above\n`);
     else options.log.error('a bug ended the process', { error: detail });
-    options.onForced?.();
-    process.exit(internalCode);
+    force(internalCode);
   };
   const onParentGone = (): void => end('PARENT_GONE');
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);

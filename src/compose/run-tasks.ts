@@ -6,7 +6,6 @@ import type { TaskStatus } from '../protocol/entities.js';
 import type { AgentView } from '../protocol/operator-api.js';
 import { isTerminal } from '../protocol/task-state.js';
 import { bagOf } from '../resources/index.js';
-import { connect } from '../scheduler/connect.js';
 import type { PlacementConstraint } from '../scheduler/constraints.js';
 import { constraintOperators } from '../scheduler/constraints.js';
 import type { TaskSpec } from '../scheduler/launch.js';
@@ -14,6 +13,7 @@ import type { BatchItem, BatchTask } from './batch.js';
 import { Batch } from './batch.js';
 import { whyNever } from './feasible.js';
 import { aborted } from './process-run.js';
+import { subscribe } from './subscribe.js';
 import type { OutputName } from './task-output.js';
 import { TaskOutputs } from './task-output.js';
 
@@ -74,13 +74,15 @@ export async function runTasks(
     });
   }
   if (agents.length === 0) view.note('no agent is registered yet; waiting for one');
-  const framework = await connect({
-    master: options.master,
-    name: 'run',
-    roles: [options.role],
-    labels: { command: options.argv.join(' ').slice(0, 200) },
+  const framework = await subscribe(
+    {
+      master: options.master,
+      name: 'run',
+      roles: [options.role],
+      labels: { command: options.argv.join(' ').slice(0, 200) },
+    },
     signal,
-  });
+  );
   framework.connection$.subscribe(state => {
     if (state.state === 'DISCONNECTED') view.note(`the master is gone (${state.reason}); trying again`);
   });

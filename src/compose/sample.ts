@@ -2,9 +2,9 @@
 import { systemEnv } from '../env/system-env.js';
 import type { TaskStatus } from '../protocol/entities.js';
 import { isTerminal } from '../protocol/task-state.js';
-import { connect } from '../scheduler/connect.js';
 import type { BatchItem, BatchTask } from './batch.js';
 import { Batch } from './batch.js';
+import { subscribe } from './subscribe.js';
 
 /** How a task of the sample ended. */
 export interface SampleResult {
@@ -33,7 +33,7 @@ export async function runSample(
   signal: AbortSignal,
 ): Promise<readonly SampleResult[]> {
   const env = systemEnv();
-  const framework = await connect({ master, name: 'sample', signal });
+  const framework = await subscribe({ master, name: 'sample' }, signal);
   const run = env.ids.short();
   const launchedAt = new Map<number, number>();
   const tookMs = new Map<number, number>();

@@ -1,0 +1,225 @@
+// An agent in this process: its HTTP, its containerizers, its connection to the master. In: options. Out: it runs until closed.
+import { join } from 'node:path';
+import { Agent } from '../agent/agent.js';
+import { hostResources } from '../agent/host-resources.js';
+import type { AgentOptions } from '../agent/options.js';
+import { fileJanitor } from '../agent/sandbox-janitor.js';
+import { problemsError, ProfferError } from '../base/errors.js';
+import { version } from '../base/version.js';
+import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
+import type { Env } from '../env/env.js';
+import type { Logger } from '../env/log.js';
+import { silentLogger } from '../env/log.js';
+import { systemEnv } from '../env/system-env.js';
+import { agentRoutes } from '../http/agent-routes.js';
+import type { AgentSource, TaskSandbox } from '../http/agent-routes.js';
+import { PrometheusMetrics } from '../http/metrics-page.js';
+import { serveHttp } from '../http/server.js';
+import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
+import type { AgentInfo, Attributes } from '../protocol/entities.js';
+import { isTerminal } from '../protocol/task-state.js';
+import { agentInfoProblems, validateAgentEvent, validateExecutorCall } from '../protocol/validate.js';
+import type { Resources } from '../resources/index.js';
+import { connectPersistently } from '../transport/reconnecting.js';
+import { acceptSession } from '../transport/session.js';
+import { wsDialer, wsListener } from '../transport/ws-transport.js';
+import type { ContainerizerChoice } from './containerizers.js';
+import { makeContainerizers } from './containerizers.js';
+import type { Running } from './running.js';
+import { closable, closeOnAbort } from './running.js';
+import { token, Wiring } from './wiring.js';
+import { lockWorkDir } from './work-dir.js';
+
+/** How an agent runs. */
+export interface RunAgentOptions {
+  /** `http://host:port` or `ws://host:port`; several are tried in turn. */
+  readonly master: string | readonly string[];
+  /** Directory of its own, locked; sandboxes are below it. */
+  readonly workDir: string;
+  /** Loopback only. Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes a free one. Default 5051. */
+  readonly port?: number;
+  /** How others reach it. Default `localhost`. */
+  readonly hostname?: string;
+  /** Default: what the machine has, a reserve kept back. */
+  readonly resources?: Resources;
+  readonly attributes?: Attributes;
+  /** Default `auto`: processes, and Docker where an engine answers. */
+  readonly containerizer?: ContainerizerChoice;
+  readonly agent?: Partial<AgentOptions>;
+  /** Default: says nothing. */
+  readonly log?: Logger;
+  /** Memory, cpu and event loop of this process in `/metrics`. Default false. */
+  readonly processMetrics?: boolean;
+}
+
+const T = {
+  env: token<Env>('env'),
+  info: token<AgentInfo>('info'),
+  containerizer: token<Containerizer>('containerizer'),
+  prober: token<NetworkProber>('prober'),
+  agent: token<Agent>('agent'),
+};
+
+/**
+ * Runs an agent until it is closed, `signal` is aborted, the master ends it, or it cannot go on (then `closed` rejects). Closing ends its tasks.
+ * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE.
+ */
+export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<Running> {
+  const { host, port = 5051, hostname = 'localhost', log = silentLogger } = options;
+  const metrics = new PrometheusMetrics({ processMetrics: options.processMetrics ?? false });
+  const env = systemEnv({ log, metrics });
+  const masters = masterUrls(options.master);
+  const workDir = lockWorkDir(options.workDir);
+  const undo: (() => unknown)[] = [() => workDir.release()];
+  try {
+    const sandboxRoot = join(workDir.path, 'sandboxes');
+    const { containerizer, prober } = await makeContainerizers(env, {
+      choice: options.containerizer ?? 'auto',
+      // Two agents of one machine must not share cgroups; a work directory has one agent.
+      instance: workDir.path
+        .replaceAll(/[^\w.-]/g, '_')
+        .replace(/^_+/, '')
+        .slice(-100),
+      sandboxRoot,
+    });
+    const wiring = new Wiring();
+    const http = await serveHttp({
+      routes: agentRoutes(
+        agentSource(() => wiring.get(T.agent)),
+        env.clock,
+        metrics,
+      ),
+      port,
+      ...(host === undefined ? {} : { host }),
+      allowedHosts: [hostname],
+      log,
+    });
+    undo.unshift(() => http.close());
+    const info: AgentInfo = {
+      hostname,
+      port: http.port,
+      resources: options.resources ?? hostResources(workDir.path),
+      attributes: options.attributes ?? {},
+      containerizers: containerizer.types,
+      version,
+    };
+    const problems = agentInfoProblems(info, 'agent');
+    if (problems.length > 0) throw problemsError(problems);
+    const end = closable(async () => {
+      log.info('agent ends', { url: http.url });
+      await new Promise<void>(resolve => agent.shutdown(resolve));
+      await new Promise<void>(resolve => containerizer.close(resolve));
+      listener.close();
+      await http.close();
+      workDir.release();
+    });
+    wiring
+      .constant(T.env, env)
+      .constant(T.info, info)
+      .constant(T.containerizer, containerizer)
+      .constant(T.prober, prober)
+      .make(
+        T.agent,
+        [T.env, T.info, T.containerizer, T.prober],
+        (env, info, containerizer, prober) =>
+          new Agent(env, {
+            info,
+            containerizer,
+            prober,
+            sandboxRoot,
+            connect: handler =>
+              connectPersistently<AgentEvent, AgentCall>(
+                env,
+                {
+                  dialer: wsDialer({ log }),
+                  target: masters,
+                  path: '/v1/agent',
+                  kind: 'agent',
+                  version,
+                  validate: validateAgentEvent,
+                },
+                {
+                  ...handler,
+                  onAttemptFailed: (end, problems, nextAttemptInMs) =>
+                    log.warn('no connection to the master', { why: end.reason, problems, nextAttemptInMs }),
+                },
+              ),
+            janitor: fileJanitor(sandboxRoot, log),
+            options: { executorEndpoint: `ws://${http.url.slice('http://'.length)}/v1/executor`, ...options.agent },
+            outcomes: {
+              onRegistered: (id, master) => log.info('registered', { agent: id, master: master.id }),
+              onRefused: problems => end.fail(problemsError(problems)),
+              onShutdown: message =>
+                end.fail(new ProfferError('AGENT_REFUSED', `the master ended this agent: ${message}`)),
+              onFatal: end.fail,
+            },
+          }),
+      );
+    const agent = wiring.get(T.agent);
+    const listener = wsListener({
+      server: http.server,
+      accept: link =>
+        acceptSession(env, link, { kind: 'executor', validate: validateExecutorCall }, peer =>
+          agent.acceptExecutor(peer),
+        ),
+      hostnames: [hostname],
+      paths: ['/v1/executor'],
+      log,
+    });
+    log.info('agent runs', { url: http.url, masters });
+    return closeOnAbort({ url: http.url, closed: end.closed, close: end.close }, signal);
+  } catch (error) {
+    for (const step of undo) await step();
+    throw error;
+  }
+}
+
+/** What HTTP asks of the agent. */
+function agentSource(agent: () => Agent): AgentSource {
+  return {
+    health: () => {
+      const { id, registered, master, hostname, port } = agent().view();
+      return {
+        healthy: true,
+        registered,
+        hostname,
+        port,
+        ...(id === undefined ? {} : { agent: id }),
+        ...(master === undefined ? {} : { master }),
+      };
+    },
+    state: () => agent().view(),
+    sandboxes: taskId => {
+      const { tasks, completedTasks } = agent().view();
+      // The newest run of an id is the one meant.
+      const found = [...tasks, ...completedTasks.toReversed()].filter(task => task.id === taskId);
+      const newest = found.filter(
+        (task, index) => found.findIndex(other => other.frameworkId === task.frameworkId) === index,
+      );
+      return newest.flatMap(({ frameworkId, sandbox }): TaskSandbox[] =>
+        sandbox === undefined
+          ? []
+          : [{ frameworkId, path: sandbox, ended: () => hasEnded(agent(), taskId, frameworkId) }],
+      );
+    },
+  };
+}
+
+function hasEnded(agent: Agent, taskId: string, frameworkId: string): boolean {
+  const task = agent.view().tasks.find(one => one.id === taskId && one.frameworkId === frameworkId);
+  return task === undefined || isTerminal(task.state);
+}
+
+function masterUrls(master: string | readonly string[]): readonly string[] {
+  return (typeof master === 'string' ? master.split(',') : master).map(text => {
+    const url = text.trim().replace(/^http/, 'ws');
+    const full = /^wss?:\/\//.test(url) ? url : `ws://${url}`;
+    if (URL.canParse(full)) return full.replace(/\/+$/, '');
+    throw new ProfferError('USAGE', `${JSON.stringify(text)} is not the address of a master`, {
+      path: 'master',
+      hint: 'write for example http://127.0.0.1:5050',
+    });
+  });
+}

@@ -1,0 +1,185 @@
+// A whole cluster on this machine, each part in a process of its own. In: how many agents, where. Out: it runs until stopped, and leaves nothing.
+import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { hostResources } from '../agent/host-resources.js';
+import { ProfferError } from '../base/errors.js';
+import { ProcessContainerizer } from '../containerizer/process.js';
+import { systemEnv } from '../env/system-env.js';
+import type { Resources } from '../resources/index.js';
+import { bagOf, formatResources } from '../resources/index.js';
+import { endOrphans } from './orphans.js';
+import type { SupervisorHooks } from './supervisor.js';
+import { Supervisor } from './supervisor.js';
+import { lockWorkDir } from './work-dir.js';
+
+/** What to run, and how its processes are started. */
+export interface ClusterOptions {
+  readonly agents: number;
+  /** The master's; 0 takes a free one. */
+  readonly port: number;
+  readonly workDir: string;
+  readonly containerizer: string;
+  /** Of each agent; default: an equal share of the machine's. */
+  readonly agentCpus?: number;
+  readonly agentMem?: number;
+  /** What to run before a command of the command line, e.g. `[process.execPath, 'main.js']`. */
+  readonly program: readonly string[];
+  /** Arguments for every process: log level, configuration file. */
+  readonly commonArgs: readonly string[];
+  readonly hooks: SupervisorHooks;
+}
+
+/** A cluster that runs. */
+export interface Cluster {
+  readonly masterUrl: string;
+  /** Ends everything, agents before the master, and what agents that died left behind. */
+  stop(): Promise<void>;
+  /** The same, without waiting for anyone's goodwill. */
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts a master, then its agents, and resolves when all serve.
+ * @throws (rejects) ProfferError ADDRESS_IN_USE, WORK_DIR_LOCKED, or what a process says it cannot do; nothing is left running then.
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  await checkPortFree(options.port);
+  const workDir = lockWorkDir(options.workDir);
+  const logs = join(workDir.path, 'logs');
+  mkdirSync(logs, { recursive: true });
+  const supervisor = new Supervisor(options.program, options.hooks);
+  const names = Array.from({ length: options.agents }, (_, index) => `agent-${index + 1}`);
+  const sweep = async (): Promise<void> => {
+    for (const name of names.filter(one => supervisor.died.includes(one))) {
+      await endOrphans(
+        sandboxRootOf(workDir.path, name),
+        new ProcessContainerizer(systemEnv(), { instance: name, cgroups: null }),
+      );
+    }
+  };
+  const stop = async (): Promise<void> => {
+    supervisor.drain();
+    await supervisor.stop(names);
+    await supervisor.stop();
+    await sweep();
+    workDir.release();
+  };
+  const kill = async (): Promise<void> => {
+    supervisor.drain();
+    supervisor.kill();
+    for (const name of names) {
+      await endOrphans(
+        sandboxRootOf(workDir.path, name),
+        new ProcessContainerizer(systemEnv(), { instance: name, cgroups: null }),
+      );
+    }
+    workDir.release();
+  };
+  try {
+    let masterPort = options.port;
+    const masterUrl = await supervisor.start({
+      name: 'master',
+      logFile: join(logs, 'master.log'),
+      args: () => [
+        'master',
+        '--host',
+        '127.0.0.1',
+        '--port',
+        String(masterPort),
+        '--work-dir',
+        workDir.path,
+        ...options.commonArgs,
+      ],
+    });
+    // Started again, it has to be where agents and people look for it.
+    masterPort = Number(new URL(masterUrl).port);
+    const shares = agentShares(options, hostResources(workDir.path));
+    await Promise.all(
+      names.map((name, index) =>
+        supervisor.start({
+          name,
+          logFile: join(logs, `${name}.log`),
+          args: () => agentArgs(options, name, join(workDir.path, name), masterUrl, shares[index] ?? {}),
+        }),
+      ),
+    );
+    return { masterUrl, stop, kill };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Where the sandboxes of an agent of the cluster are. */
+function sandboxRootOf(workDir: string, name: string): string {
+  return join(workDir, name, 'agent', 'sandboxes');
+}
+
+function agentArgs(
+  options: ClusterOptions,
+  name: string,
+  workDir: string,
+  masterUrl: string,
+  resources: Resources,
+): readonly string[] {
+  return [
+    'agent',
+    '--master',
+    masterUrl,
+    '--host',
+    '127.0.0.1',
+    '--port',
+    '0',
+    '--work-dir',
+    workDir,
+    '--resources',
+    formatResources(bagOf(resources)),
+    '--attribute',
+    `name=${name}`,
+    '--containerizer',
+    options.containerizer,
+    ...options.commonArgs,
+  ];
+}
+
+const cpusMin = 1;
+const memMin = 256;
+
+/** An equal share of the machine for each agent, and ports that no two have. A small machine's agents have a nominal least. */
+export function agentShares(
+  options: Pick<ClusterOptions, 'agents' | 'agentCpus' | 'agentMem'>,
+  machine: Resources,
+): readonly Resources[] {
+  const { agents } = options;
+  const share = (name: 'cpus' | 'mem' | 'disk', least: number): number =>
+    Math.max(least, Math.floor(Number(machine[name] ?? 0) / agents));
+  const cpus = options.agentCpus ?? share('cpus', cpusMin);
+  const mem = options.agentMem ?? share('mem', memMin);
+  const [[begin, end]] = machine['ports'] as [[number, number]];
+  const ports = Math.floor((end - begin + 1) / agents);
+  return Array.from({ length: agents }, (_, index) => ({
+    cpus,
+    mem,
+    disk: share('disk', 0),
+    ports: [[begin + index * ports, begin + (index + 1) * ports - 1]],
+  }));
+}
+
+// Asked before the work directory: of the two, the port is what a second cluster meets first.
+function checkPortFree(port: number): Promise<void> {
+  if (port === 0) return Promise.resolve();
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') return resolve();
+      reject(
+        new ProfferError('ADDRESS_IN_USE', `port ${port} is taken by another process`, {
+          path: 'port',
+          hint: 'is a cluster running already? For a second one choose --port and --work-dir',
+        }),
+      );
+    });
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+  });
+}
