@@ -38,6 +38,7 @@ export class Agent {
   readonly #ledger: Ledger;
   readonly #outbox: Outbox;
   readonly #counts: Counts;
+  readonly #garbage: SandboxGarbage;
   readonly #runner: TaskRunner;
   readonly #connection: MasterConnection;
   readonly #startedAtMs: number;
@@ -65,6 +66,7 @@ export class Agent {
     this.#ledger = new Ledger(bagOf(deps.info.resources, 'agent.resources'));
     this.#counts = new Counts(env.metrics);
     this.#outbox = new Outbox(env, this.#state, this.#counts);
+    this.#garbage = new SandboxGarbage(env.clock, this.#options.gcDelayMs, deps.janitor);
     this.#runner = new TaskRunner(env, {
       deps,
       options: this.#options,
@@ -72,7 +74,7 @@ export class Agent {
       ledger: this.#ledger,
       outbox: this.#outbox,
       counts: this.#counts,
-      garbage: new SandboxGarbage(env.clock, this.#options.gcDelayMs, deps.janitor),
+      garbage: this.#garbage,
       toMaster: call => {
         if (this.#registered) this.#peer?.send(call);
       },
@@ -139,6 +141,7 @@ export class Agent {
     this.#closed = true;
     this.#disconnect();
     this.#connection.close();
+    this.#garbage.close();
   }
 
   #onConnected(peer: Peer<AgentCall>): void {

@@ -1,5 +1,5 @@
 // Where sandboxes are, and when they go. In: ids, ended sandboxes. Out: paths; removals by the janitor after the delay.
-import type { Clock } from '../env/clock.js';
+import type { Clock, Timer } from '../env/clock.js';
 import { shown } from '../base/errors.js';
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
 import { idProblem } from '../protocol/validate-ids.js';
@@ -33,7 +33,8 @@ export class SandboxGarbage {
   readonly #janitor: SandboxJanitor | undefined;
   // All wait equally long: first in, first out.
   readonly #waiting: { readonly path: string; readonly dueMs: number }[] = [];
-  #armed = false;
+  #timer: Timer | undefined;
+  #closed = false;
 
   constructor(clock: Clock, delayMs: number, janitor: SandboxJanitor | undefined) {
     this.#clock = clock;
@@ -43,19 +44,24 @@ export class SandboxGarbage {
 
   /** The task of this sandbox has ended. */
   add(path: string): void {
-    if (this.#janitor === undefined) return;
+    if (this.#janitor === undefined || this.#closed) return;
     this.#waiting.push({ path, dueMs: this.#clock.now() + this.#delayMs });
     this.#arm();
   }
 
+  /** Removes nothing more; what waits stays where it is. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
   #arm(): void {
     const first = this.#waiting[0];
-    if (this.#armed || first === undefined) return;
-    this.#armed = true;
+    if (this.#timer !== undefined || first === undefined) return;
     // A timer of the platform holds 24 days at most.
     const delayMs = Math.min(first.dueMs - this.#clock.now(), 86_400_000);
-    this.#clock.after(delayMs, () => {
-      this.#armed = false;
+    this.#timer = this.#clock.after(delayMs, () => {
+      this.#timer = undefined;
       this.#collect();
     });
   }
