@@ -1,5 +1,6 @@
 // Subscribing to a master: `connect` opens the session, subscribes, and gives a Framework once the master knows it.
-import { ProfferError, problemsError, shown } from '../base/errors.js';
+import { errorCodes, ProfferError, problemsError, shown } from '../base/errors.js';
+import type { Problem } from '../base/errors.js';
 import type { FrameworkId, Role } from '../base/ids.js';
 import { version } from '../base/version.js';
 import type { Detector } from '../election/election.js';
@@ -12,13 +13,15 @@ import type { LeaderSource, PersistentOptions } from '../transport/reconnecting.
 import { connectPersistently } from '../transport/reconnecting.js';
 import type { Dialer } from '../transport/transport.js';
 import { wsDialer } from '../transport/ws-transport.js';
-import type { FrameworkConnection, FrameworkConnectionHandler, FrameworkOptions } from './framework.js';
+import type { FrameworkConnection, FrameworkConnectionHandler } from './connection.js';
+import type { FrameworkOptions } from './framework.js';
 import { Framework } from './framework.js';
 
 /** How to subscribe. Everything a FrameworkInfo can say, and how the connection behaves. */
 export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
-  /** `ws://host:port`, several of them, or a detector of the leader. Default `ws://localhost:5050`. */
-  readonly master?: string | readonly string[] | Detector;
+  /** `ws://host:port` or `http://host:port`, several of them (in a list, or with commas), or a detector of the leader. Default `ws://localhost:5050`. */
+  readonly master?: string | readonly string[] | Detector | undefined;
+  /** What people see in lists of frameworks. */
   readonly name: string;
   /** Default `['*']`. */
   readonly roles?: readonly Role[];
@@ -118,7 +121,10 @@ function frameworkOptions(options: ConnectOptions): FrameworkOptions {
   };
 }
 
-/** The persistent session of a framework, for those who make a `Framework` without waiting for the master; `connect` waits. */
+/**
+ * The persistent session of a framework, for those who make a `Framework` without waiting for the master; `connect` waits.
+ * @throws ProfferError USAGE when an address of `options.master` is none.
+ */
 export function openConnection(
   env: Env,
   options: ConnectOptions,
@@ -142,13 +148,19 @@ export function openConnection(
       onInvalid: problems => handler.onInvalid(problems),
       onDisconnected: (end, nextAttemptInMs) => handler.onDisconnected(end.reason, nextAttemptInMs ?? 0),
       onAttemptFailed: (end, problems, nextAttemptInMs) => {
-        onFailure(problems.length > 0 ? problemsError(problems).message : end.reason);
-        if (problems.length > 0) handler.onRefused(problems);
-        else handler.onDisconnected(end.reason, nextAttemptInMs ?? 0);
+        const reason = problems.length > 0 ? problemsError(problems).message : end.reason;
+        onFailure(reason);
+        if (problems.some(isFinal)) handler.onRefused(problems);
+        else handler.onDisconnected(reason, nextAttemptInMs ?? 0);
       },
     },
   );
   return { send: call => connection.peer?.send(call), close: () => connection.close() };
+}
+
+// A master that no longer leads, or a first word that got lost on the way, is no reason to give up.
+function isFinal({ code, path }: Problem): boolean {
+  return path !== '' && !errorCodes[code].retryable;
 }
 
 function targetOf(master: string | readonly string[] | Detector): readonly string[] | LeaderSource {

@@ -1,7 +1,10 @@
 // Placement constraints on agents, as Marathon names them. Pure: where the group already runs and one candidate in, a reason or none out.
+import { RE2JS } from 're2js';
 import { assertNever } from '../base/assert.js';
-import { shown } from '../base/errors.js';
+import type { Problem } from '../base/errors.js';
+import { problem, shown } from '../base/errors.js';
 import type { Attributes, AttributeValue, FaultDomain, Offer } from '../protocol/entities.js';
+import { regexProblem } from '../protocol/regex.js';
 
 /** Operators: UNIQUE, CLUSTER, GROUP_BY, LIKE, UNLIKE, MAX_PER, IS. */
 export const constraintOperators = ['UNIQUE', 'CLUSTER', 'GROUP_BY', 'LIKE', 'UNLIKE', 'MAX_PER', 'IS'] as const;
@@ -11,16 +14,38 @@ export type ConstraintOperator = (typeof constraintOperators)[number];
  * One condition on where instances of a group may run.
  * - `UNIQUE`: no two instances share the field's value.
  * - `CLUSTER`: all instances share one value: `value`, or the first one's.
- * - `GROUP_BY`: spread evenly over the values; `value` is the least number of groups to expect.
- * - `LIKE`, `UNLIKE`: the value matches, or does not match, the regular expression `value` as a whole.
+ * - `GROUP_BY`: spread evenly over the values seen so far; `value` is the least number of groups to expect (default 1).
+ * - `LIKE`, `UNLIKE`: the value matches, or does not match, the regular expression `value` as a whole (RE2's syntax, in linear time).
+ *   An agent without the field is unlike everything.
  * - `MAX_PER`: at most `value` instances share the field's value.
  * - `IS`: the value equals `value` (numbers by amount).
+ *
+ * Source: Marathon's `docs/docs/constraints.md` and its `Constraints.scala`.
  */
 export interface PlacementConstraint {
   /** An attribute's name, or `@hostname`, `@region`, `@zone`. */
   readonly field: string;
   readonly operator: ConstraintOperator;
   readonly value?: string;
+}
+
+/** What is wrong with `constraints`, each with its path below `path`; empty when nothing is. A wrong one must not be matched. */
+export function constraintProblems(constraints: readonly PlacementConstraint[], path = 'constraints'): Problem[] {
+  return constraints.flatMap(({ field, operator, value }, index) => {
+    const at = `${path}[${index}]`;
+    const problems: Problem[] = [];
+    if (field === '') problems.push(problem(`${at}.field`, 'INVALID_TASK', 'the field has no name'));
+    if (!constraintOperators.includes(operator)) {
+      const allowed = constraintOperators.join(', ');
+      problems.push(
+        problem(`${at}.operator`, 'INVALID_TASK', `${shown(operator)} is not an operator`, `one of ${allowed}`),
+      );
+      return problems;
+    }
+    const wrong = valueProblem(operator, value);
+    if (wrong !== undefined) problems.push(problem(`${at}.value`, 'INVALID_TASK', `${operator}: ${wrong}`));
+    return problems;
+  });
 }
 
 /** What an agent is like, as far as constraints look. */
@@ -134,8 +159,51 @@ function countOf(placed: readonly AgentTraits[], field: string, value: string): 
   return count;
 }
 
+function valueProblem(operator: ConstraintOperator, value: string | undefined): string | undefined {
+  switch (operator) {
+    case 'LIKE':
+    case 'UNLIKE': {
+      const why = value === undefined ? 'is missing' : regexProblem(value);
+      return why === undefined ? undefined : `the regular expression ${shown(value ?? '')} ${why}`;
+    }
+    case 'MAX_PER':
+      return isCount(value, 1) ? undefined : `${shown(value)} is not a whole number of 1 or more`;
+    case 'GROUP_BY':
+      return value === undefined || isCount(value, 1)
+        ? undefined
+        : `${shown(value)} is not a whole number of 1 or more`;
+    case 'IS':
+      return value === undefined ? 'the value to equal is missing' : undefined;
+    case 'UNIQUE':
+      return value === undefined || value === '' ? undefined : `it takes no value, ${shown(value)} is given`;
+    case 'CLUSTER':
+      return undefined;
+    default:
+      return assertNever(operator, 'constraint operator');
+  }
+}
+
+function isCount(value: string | undefined, least: number): boolean {
+  return value !== undefined && /^\d{1,9}$/.test(value) && Number(value) >= least;
+}
+
+// RE2 takes linear time, whatever the pattern: one that comes from a user's file cannot stop the scheduler.
 function wholeMatch(pattern: string | undefined, text: string): boolean {
-  return new RegExp(`^(?:${pattern ?? ''})$`, 'u').test(text);
+  return compiled(pattern ?? '').matches(text);
+}
+
+// A constraint is matched against every offer; compiling costs more than matching.
+const patterns = new Map<string, RE2JS>();
+const patternsMax = 256;
+
+function compiled(pattern: string): RE2JS {
+  const known = patterns.get(pattern);
+  if (known !== undefined) return known;
+  const fresh = RE2JS.compile(pattern);
+  const [oldest] = patterns.keys();
+  if (patterns.size >= patternsMax && oldest !== undefined) patterns.delete(oldest);
+  patterns.set(pattern, fresh);
+  return fresh;
 }
 
 function sameValue(own: string, value: string): boolean {

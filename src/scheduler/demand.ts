@@ -13,10 +13,13 @@ export interface DemandDirective {
   readonly roles: readonly Role[];
 }
 
-/** What changed from what the master was told to what is wanted now. Growing demand revives again: filters may hide fitting offers. */
-export function demandDirectives(told: Demand, wanted: Demand, roles: readonly Role[]): DemandDirective[] {
-  const revive = roles.filter(role => (wanted.get(role) ?? 0) > (told.get(role) ?? 0));
-  const suppress = roles.filter(role => (told.get(role) ?? 0) > 0 && (wanted.get(role) ?? 0) === 0);
+/**
+ * What changed from what the master was told (undefined: nothing yet) to what is wanted now. Growing demand revives again: filters may hide
+ * fitting offers. A role of which nothing was said gets offers, so that nothing wanted is news for it.
+ */
+export function demandDirectives(told: Demand | undefined, wanted: Demand, roles: readonly Role[]): DemandDirective[] {
+  const revive = roles.filter(role => (wanted.get(role) ?? 0) > (told?.get(role) ?? 0));
+  const suppress = roles.filter(role => (told?.get(role) ?? 1) > 0 && (wanted.get(role) ?? 0) === 0);
   const directives: DemandDirective[] = [];
   if (revive.length > 0) directives.push({ type: 'REVIVE', roles: revive });
   if (suppress.length > 0) directives.push({ type: 'SUPPRESS', roles: suppress });
@@ -26,26 +29,34 @@ export function demandDirectives(told: Demand, wanted: Demand, roles: readonly R
 /** The stream of directives. The first change passes at once, later ones at most every `intervalMs` (default of the driver 200 ms). */
 export function directives$(
   demand$: Observable<Demand>,
-  roles: readonly Role[],
+  roles: () => readonly Role[],
   intervalMs: number,
   scheduler: SchedulerLike,
 ): Observable<DemandDirective> {
   interface Step {
-    readonly told: Demand;
+    readonly told: Demand | undefined;
     readonly directives: readonly DemandDirective[];
   }
-  const nothing: Demand = new Map();
   return demand$.pipe(
     distinctUntilChanged(sameDemand),
     throttleTime(intervalMs, scheduler, { leading: true, trailing: true }),
-    scan((step: Step, wanted) => ({ told: wanted, directives: demandDirectives(step.told, wanted, roles) }), {
-      told: nothing,
-      directives: [],
-    }),
+    scan((step: Step, wanted) => stepTo(step.told, wanted, roles()), { told: undefined, directives: [] }),
     map(step => step.directives),
     filter(list => list.length > 0),
     concatMap(list => from(list)),
   );
+}
+
+// What is told counts for the roles of now: a role that comes later, or comes back, is one of which nothing was said.
+function stepTo(
+  told: Demand | undefined,
+  wanted: Demand,
+  roles: readonly Role[],
+): { told: Demand; directives: readonly DemandDirective[] } {
+  return {
+    told: new Map(roles.map(role => [role, wanted.get(role) ?? 0])),
+    directives: demandDirectives(told, wanted, roles),
+  };
 }
 
 function sameDemand(a: Demand, b: Demand): boolean {

@@ -1,7 +1,7 @@
 // A framework at the master: the object a scheduler works with. In: events over the session. Out: calls. Ring 1: it owns the offers in
 // hand, the updates not yet delivered and the kills not yet confirmed; it awaits nothing.
 import type { Observable } from 'rxjs';
-import { BehaviorSubject, concat, defer, from, Subject } from 'rxjs';
+import { concat, defer, filter, from, ReplaySubject, Subject } from 'rxjs';
 import { assertNever } from '../base/assert.js';
 import type { Problem } from '../base/errors.js';
 import { problemsError, ProfferError } from '../base/errors.js';
@@ -18,45 +18,19 @@ import type {
   TaskStatus,
 } from '../protocol/entities.js';
 import type { DemandHint, Operation, SchedulerCall, SchedulerEvent, TaskReference } from '../protocol/scheduler-api.js';
-import { isTerminal } from '../protocol/task-state.js';
+import { isTerminal, withoutPartitionAwareness } from '../protocol/task-state.js';
 import { add, bagOf, emptyBag } from '../resources/index.js';
 import { clockScheduler } from '../rx/clock-scheduler.js';
+import type { ConnectionState, FrameworkConnection, OpenFrameworkConnection } from './connection.js';
 import type { Demand } from './demand.js';
 import { directives$ } from './demand.js';
 import type { LaunchRequest } from './launch.js';
-import { completeLaunches } from './launch.js';
+import { checkNewIds, completeLaunches } from './launch.js';
 import { OfferBook } from './offer-book.js';
 import type { ReconcileOptions } from './reconcile.js';
 import { Reconciler } from './reconcile.js';
 import { TaskTracker } from './tracker.js';
 import { UpdateInbox } from './update-inbox.js';
-
-/** Where the connection to the master stands. */
-export type ConnectionState =
-  | { readonly state: 'CONNECTING' }
-  | { readonly state: 'CONNECTED'; readonly frameworkId: FrameworkId; readonly master: MasterInfo }
-  | { readonly state: 'DISCONNECTED'; readonly reason: string; readonly nextAttemptInMs: number }
-  /** For good: closed, torn down, or refused (then with the error). */
-  | { readonly state: 'ENDED'; readonly error?: ProfferError };
-
-/** The session below, as `connectPersistently` gives it. */
-export interface FrameworkConnection {
-  send(call: SchedulerCall): void;
-  /** Ends the session and does not come back. */
-  close(): void;
-}
-
-/** What the session tells. */
-export interface FrameworkConnectionHandler {
-  onConnected(): void;
-  onMessage(event: SchedulerEvent): void;
-  onInvalid(problems: readonly Problem[]): void;
-  onDisconnected(reason: string, nextAttemptInMs: number): void;
-  /** The master refused the session for good. */
-  onRefused(problems: readonly Problem[]): void;
-}
-
-export type OpenFrameworkConnection = (handler: FrameworkConnectionHandler) => FrameworkConnection;
 
 /** How a framework behaves; `connect` documents the defaults. */
 export interface FrameworkOptions {
@@ -78,12 +52,13 @@ export type Offers = Offer | readonly Offer[];
  * Calls made while disconnected are lost like messages on a broken link, except kills, which are repeated after resubscribing.
  */
 export class Framework {
-  readonly roles: readonly Role[];
+  /** The surroundings it runs in: take time and chance from here, and a scheduler runs under virtual time as well. */
+  readonly env: Env;
   /** Offers in hand. */
   readonly book = new OfferBook();
   /** Tasks launched through this object or learnt of by reconciliation. */
   readonly tasks = new TaskTracker();
-  /** Where the connection stands; replays the current state. */
+  /** Where the connection stands; replays the current state, also after the end. */
   readonly connection$: Observable<ConnectionState>;
   /** Every offer in hand at the time of subscribing, then each new one. */
   readonly offers$: Observable<Offer>;
@@ -102,7 +77,6 @@ export class Framework {
   /** Problems the master found in calls that asked for no answer. */
   readonly problems$: Observable<readonly Problem[]>;
 
-  readonly #env: Env;
   readonly #options: FrameworkOptions;
   #info: FrameworkInfo;
   #suppressed: Set<Role>;
@@ -113,7 +87,7 @@ export class Framework {
   #nextCallId = 1;
   readonly #answers = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
   readonly #kills = new Map<TaskId, Extract<SchedulerCall, { type: 'KILL' }>>();
-  readonly #connections = new BehaviorSubject<ConnectionState>({ state: 'CONNECTING' });
+  readonly #connections = new ReplaySubject<ConnectionState>(1);
   readonly #offers = new Subject<Offer>();
   readonly #rescinds = new Subject<readonly Offer[]>();
   readonly #messages = new Subject<{ agentId: AgentId; executorId: ExecutorId; data: string }>();
@@ -125,15 +99,18 @@ export class Framework {
   readonly #reconciler: Reconciler | undefined;
 
   constructor(env: Env, open: OpenFrameworkConnection, options: FrameworkOptions) {
-    this.#env = env;
+    this.env = env;
     this.#options = options;
     this.#info = options.info;
-    this.roles = options.info.roles;
     this.#suppressed = new Set(options.suppressedRoles ?? []);
     this.#constraints = options.offerConstraints;
+    this.#connections.next({ state: 'CONNECTING' });
     this.#inbox = new UpdateInbox(status => this.#delivered(status));
     this.connection$ = this.#connections.asObservable();
-    this.offers$ = defer(() => concat(from(this.book.open().map(held => held.offer)), this.#offers));
+    // A subscriber may use several offers at the first of them.
+    this.offers$ = defer(() => concat(from(this.book.open().map(held => held.offer)), this.#offers)).pipe(
+      filter(offer => this.book.has(offer.id)),
+    );
     this.rescinds$ = this.#rescinds.asObservable();
     this.updates$ = this.#inbox.updates$;
     this.messages$ = this.#messages.asObservable();
@@ -148,7 +125,7 @@ export class Framework {
         options.reconcile,
       );
     }
-    directives$(this.#demand, this.roles, options.demandIntervalMs ?? 200, clockScheduler(env.clock)).subscribe(
+    directives$(this.#demand, () => this.roles, options.demandIntervalMs ?? 200, clockScheduler(env.clock)).subscribe(
       ({ type, roles }) => (type === 'REVIVE' ? this.revive(roles) : this.suppress(roles)),
     );
     this.#connection = open({
@@ -165,6 +142,12 @@ export class Framework {
     return this.#info.id;
   }
 
+  /** The roles it is subscribed with. */
+  get roles(): readonly Role[] {
+    return this.#info.roles;
+  }
+
+  /** Whether the master knows this scheduler now: only then calls are sent. */
   get connected(): boolean {
     return this.#connected;
   }
@@ -173,13 +156,15 @@ export class Framework {
    * Uses offers of one agent and role. Resources that no operation uses go back, with `filters`. Tasks get ids and ports where the
    * requests leave them open. When an offer is no longer in hand, nothing is sent and every task gets TASK_DROPPED, INVALID_OFFERS.
    * @returns the tasks as launched, in the order of the requests.
-   * @throws ProfferError INVALID_RESOURCES, INVALID_TASK or INSUFFICIENT_RESOURCES (for ports) before anything is sent.
+   * @throws ProfferError INVALID_RESOURCES, INVALID_TASK (also for an id in use) or INSUFFICIENT_RESOURCES (for ports) before anything is
+   * sent; the offers stay in hand.
    */
   accept(offers: Offers, requests: readonly LaunchRequest[], filters?: Filters): readonly TaskInfo[] {
     const list = asList(offers);
     const offered = list.reduce((bag, offer) => add(bag, bagOf(offer.resources)), emptyBag);
-    const { operations, tasks } = completeLaunches(requests, offered, name => `${name}.${this.#env.ids.short()}`);
-    const now = this.#env.clock.now();
+    const { operations, tasks } = completeLaunches(requests, offered, name => `${name}.${this.env.ids.short()}`);
+    checkNewIds(tasks, this.tasks);
+    const now = this.env.clock.now();
     const stale = list.length === 0 || !this.#connected || list.some(offer => !this.book.has(offer.id));
     const agentId = list[0]?.agentId;
     for (const task of tasks) this.tasks.launched(task, agentId ?? '', now);
@@ -207,7 +192,10 @@ export class Framework {
 
   /** Ends a task: SIGTERM, SIGKILL after the grace period. Repeated after a reconnect until the task has ended. */
   kill(taskId: TaskId, killPolicy?: KillPolicy): void {
-    const agentId = this.tasks.get(taskId)?.agentId;
+    const known = this.tasks.get(taskId);
+    // TASK_LOST may be wrong, every other end is final.
+    if (known !== undefined && isTerminal(known.state) && known.state !== 'TASK_LOST') return;
+    const agentId = known?.agentId;
     const call: Extract<SchedulerCall, { type: 'KILL' }> = {
       type: 'KILL',
       taskId,
@@ -354,7 +342,7 @@ export class Framework {
   }
 
   #offered(offers: readonly Offer[]): void {
-    const now = this.#env.clock.now();
+    const now = this.env.clock.now();
     for (const offer of offers) this.book.add(offer, now);
     this.#offersChanged();
     for (const offer of offers) if (this.book.has(offer.id)) this.#offers.next(offer);
@@ -369,8 +357,8 @@ export class Framework {
 
   #updated(status: TaskStatus): void {
     this.#reconciler?.answered(status.taskId);
-    if (isTerminal(status.state)) this.#kills.delete(status.taskId);
-    this.tasks.update(status, this.#env.clock.now());
+    if (isTerminal(status.state) || status.state === 'TASK_UNKNOWN') this.#kills.delete(status.taskId);
+    this.tasks.update(status, this.env.clock.now());
     this.#inbox.put(status);
   }
 
@@ -429,13 +417,15 @@ export class Framework {
   }
 
   #dropped(tasks: readonly TaskInfo[], agentId: AgentId | undefined): void {
-    const timestampMs = this.#env.clock.wallMs();
-    this.#env.clock.soon(() => {
+    const timestampMs = this.env.clock.wallMs();
+    const aware = this.#info.capabilities?.includes('PARTITION_AWARE') === true;
+    const state = aware ? 'TASK_DROPPED' : withoutPartitionAwareness('TASK_DROPPED');
+    this.env.clock.soon(() => {
       for (const { taskId } of tasks) {
         const message = 'the offer was no longer in hand; nothing was sent';
         this.#updated({
           taskId,
-          state: 'TASK_DROPPED',
+          state,
           source: 'MASTER',
           reason: 'INVALID_OFFERS',
           message,

@@ -1,26 +1,29 @@
 // Launches that wait for a fitting offer. In: requests, offers (by the framework). Out: accepts, declines, demand; and for each that waits, why.
-import { assert } from '../base/assert.js';
-import type { AgentId, OfferId, Role } from '../base/ids.js';
+import { problemsError, ProfferError, shown } from '../base/errors.js';
+import type { AgentId, ExecutorId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import type { Timer } from '../env/clock.js';
-import type { ContainerType, Offer, TaskInfo } from '../protocol/entities.js';
+import type { ContainerType, Filters, Offer, TaskInfo } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
 import { add, bagOf, emptyBag, formatResources, subtract, take, takePorts } from '../resources/index.js';
 import type { AgentTraits, PlacementConstraint } from './constraints.js';
+import { constraintProblems } from './constraints.js';
 import type { Demand } from './demand.js';
 import type { LaunchRequest, TaskSpec } from './launch.js';
-import { launch, launchGroup } from './launch.js';
+import { checkNewIds, checkSpec, launch, launchGroup } from './launch.js';
 import type { MatchRequest, MatchResult, OpenOffer, Veto } from './matcher.js';
-import { describeVetoes, match } from './matcher.js';
+import { describeVetoes, match, needOn } from './matcher.js';
 import type { OfferBook } from './offer-book.js';
 import type { OfferOrder } from './ordering.js';
 import { mostFree, ordered } from './ordering.js';
+import type { TaskTracker } from './tracker.js';
 
 /** What the queue needs of its framework; `Framework` has it. */
 export interface LaunchQueueFramework {
   readonly roles: readonly Role[];
   readonly book: OfferBook;
-  accept(offers: readonly Offer[], requests: readonly LaunchRequest[]): readonly TaskInfo[];
+  readonly tasks: Pick<TaskTracker, 'get'>;
+  accept(offers: readonly Offer[], requests: readonly LaunchRequest[], filters?: Filters): readonly TaskInfo[];
   decline(offers: readonly Offer[]): void;
   setDemand(demand: Demand): void;
   /** Calls back when offers came or went. Returns the way to stop. */
@@ -36,8 +39,12 @@ export interface QueuedLaunch {
   readonly constraints?: readonly PlacementConstraint[];
   /** Where instances of the same group run already, for the constraints; asked at each match. */
   readonly placed?: () => readonly AgentTraits[];
+  /** Agents not to use, with the reason. */
   readonly avoid?: ReadonlyMap<AgentId, string>;
+  /** Roles whose offers may be used. Default: all of the framework. */
   readonly roles?: readonly Role[];
+  /** How long it is expected to run: offers of agents with a planned absence before that are not used. Default 0: only a present absence counts. */
+  readonly runsForMs?: number;
   /** Not before so long from now, e.g. after a failure. Default 0. */
   readonly delayMs?: number;
 }
@@ -59,14 +66,25 @@ export interface Waiting {
   readonly why: string;
 }
 
+/** How much is launched by one ACCEPT, as JSON text: that stays below both bounds of a frame (1 MiB, 65,536 items). */
+const acceptCharsMax = 128 * 1024;
+
 interface Item {
   readonly launch: QueuedLaunch;
   readonly request: MatchRequest;
   /** Equal for launches that fail alike within a pass; undefined for those to be looked at one by one. */
   readonly shape: string | undefined;
+  /** Its size in a message, about. */
+  readonly chars: number;
   readonly since: number;
   notBefore: number;
   readonly vetoes: Map<AgentId, { offerId: OfferId; agentId: AgentId; veto: Veto }>;
+}
+
+/** What goes on one offer. */
+interface Share {
+  readonly items: Item[];
+  chars: number;
 }
 
 /** Options of a LaunchQueue. */
@@ -77,13 +95,19 @@ export interface LaunchQueueOptions {
   readonly onLaunched?: (launched: Launched) => void;
 }
 
-/** Places launches first come, first served; one that does not fit lets those behind it pass. */
+/**
+ * Places launches on offers, first come, first served; one that does not fit lets those behind it pass. It answers every offer of its
+ * framework: what it does not use it declines, and while nothing waits it suppresses offers. A launch leaves the queue when it is sent; what
+ * becomes of it, TASK_DROPPED included, comes by the framework's `updates$`.
+ */
 export class LaunchQueue {
   readonly #env: Env;
   readonly #framework: LaunchQueueFramework;
   readonly #order: OfferOrder;
   readonly #onLaunched: (launched: Launched) => void;
   readonly #items = new Map<string, Item>();
+  /** Ids that what waits brings along. */
+  readonly #taskIds = new Set<TaskId>();
   readonly #stopListening: () => void;
   #scheduled = false;
   #wake: Timer | undefined;
@@ -95,21 +119,25 @@ export class LaunchQueue {
     this.#order = options.order ?? ordered(mostFree('cpus'));
     this.#onLaunched = options.onLaunched ?? (() => {});
     this.#stopListening = framework.onOffersChanged(() => this.#soon());
-    this.#tellDemand();
+    // Not at once: what is added in this turn should be the first the master hears of.
+    this.#soon();
   }
 
   /**
    * Queues a launch.
-   * @throws ProfferError INVALID_RESOURCES when its resources are not valid.
+   * @throws ProfferError INVALID_RESOURCES or INVALID_TASK when it could never be launched: a key or task id in use, constraints, ports or
+   * resources that are not valid.
    */
   add(queued: QueuedLaunch): void {
-    assert(!this.#items.has(queued.key), `launch ${queued.key} waits already`);
+    this.#check(queued);
     const now = this.#env.clock.now();
     const request = requestOf(queued);
+    for (const { taskId } of queued.tasks) if (taskId !== undefined) this.#taskIds.add(taskId);
     this.#items.set(queued.key, {
       launch: queued,
       request,
       shape: shapeOf(request),
+      chars: JSON.stringify(queued.tasks).length,
       since: now,
       notBefore: now + (queued.delayMs ?? 0),
       vetoes: new Map(),
@@ -119,9 +147,11 @@ export class LaunchQueue {
 
   /** Takes back a launch that still waits; false when it does not. */
   remove(key: string): boolean {
-    const removed = this.#items.delete(key);
-    if (removed) this.#soon();
-    return removed;
+    const item = this.#items.get(key);
+    if (item === undefined) return false;
+    this.#forget(item);
+    this.#soon();
+    return true;
   }
 
   has(key: string): boolean {
@@ -150,6 +180,23 @@ export class LaunchQueue {
     this.#wake?.cancel();
   }
 
+  // What is wrong is said here, to whoever adds; a pass has nobody to tell.
+  #check(queued: QueuedLaunch): void {
+    const { key, tasks, constraints = [] } = queued;
+    if (this.#items.has(key)) {
+      throw new ProfferError('INVALID_TASK', `a launch with the key ${shown(key)} waits already`, { path: 'key' });
+    }
+    for (const task of tasks) checkSpec(task);
+    const problems = constraintProblems(constraints);
+    if (problems.length > 0) throw problemsError(problems);
+    const named = tasks.flatMap(({ taskId }) => (taskId === undefined ? [] : [{ taskId }]));
+    checkNewIds(named, { get: taskId => this.#framework.tasks.get(taskId) });
+    const twice = named.find(({ taskId }) => this.#taskIds.has(taskId));
+    if (twice !== undefined) {
+      throw new ProfferError('INVALID_TASK', `task id ${shown(twice.taskId)} waits already`, { path: 'taskId' });
+    }
+  }
+
   // Many adds and offers of one turn make one pass.
   #soon(): void {
     if (this.#scheduled || this.#closed) return;
@@ -164,7 +211,7 @@ export class LaunchQueue {
     const now = this.#env.clock.now();
     const wallMs = this.#env.clock.wallMs();
     const open = new Map<OfferId, OpenOffer>(this.#framework.book.open().map(held => [held.offer.id, held]));
-    const chosen = new Map<OfferId, Item[]>();
+    const chosen = new Map<OfferId, Share>();
     const hopeless = new Map<string, MatchResult['vetoes']>();
     let nextDue = Number.POSITIVE_INFINITY;
     for (const item of this.#items.values()) {
@@ -185,30 +232,34 @@ export class LaunchQueue {
         if (shape !== undefined) hopeless.set(shape, result.vetoes);
         continue;
       }
-      open.set(fit.offer.id, { offer: fit.offer, left: subtract(fit.left, takenBy(item.request, fit.left)) });
-      const list = chosen.get(fit.offer.id);
-      if (list === undefined) chosen.set(fit.offer.id, [item]);
-      else list.push(item);
+      const left = subtract(fit.left, takenBy(item.request, fit));
+      const share = chosen.get(fit.offer.id) ?? { items: [], chars: 0 };
+      share.items.push(item);
+      share.chars += item.chars;
+      chosen.set(fit.offer.id, share);
+      // What is left when the message is full returns at once, and is offered again.
+      open.set(fit.offer.id, { offer: fit.offer, left: share.chars < acceptCharsMax ? left : emptyBag });
     }
-    for (const items of chosen.values()) for (const item of items) this.#items.delete(item.launch.key);
+    for (const { items } of chosen.values()) for (const item of items) this.#forget(item);
     // Told before the ACCEPTs, so that a REVIVE never removes the filters they leave.
     this.#tellDemand();
     this.#send(open, chosen);
     this.#wakeAt(nextDue, now);
   }
 
-  #send(open: ReadonlyMap<OfferId, OpenOffer>, chosen: ReadonlyMap<OfferId, readonly Item[]>): void {
+  #send(open: ReadonlyMap<OfferId, OpenOffer>, chosen: ReadonlyMap<OfferId, Share>): void {
     const unused: Offer[] = [];
     for (const { offer } of open.values()) {
-      const items = chosen.get(offer.id);
-      if (items === undefined) {
+      const share = chosen.get(offer.id);
+      if (share === undefined) {
         unused.push(offer);
         continue;
       }
+      const { items, chars } = share;
       const requests = items.map(({ launch: { tasks, key } }) =>
         tasks.length === 1 ? launch(tasks[0]) : launchGroup(tasks, key),
       );
-      const infos = this.#framework.accept([offer], requests);
+      const infos = this.#framework.accept([offer], requests, chars < acceptCharsMax ? undefined : { refuseMs: 0 });
       let at = 0;
       for (const item of items) {
         const count = item.launch.tasks.length;
@@ -217,6 +268,11 @@ export class LaunchQueue {
       }
     }
     if (unused.length > 0) this.#framework.decline(unused);
+  }
+
+  #forget({ launch: { key, tasks } }: Item): void {
+    this.#items.delete(key);
+    for (const { taskId } of tasks) if (taskId !== undefined) this.#taskIds.delete(taskId);
   }
 
   #tellDemand(): void {
@@ -239,14 +295,20 @@ function requestOf(queued: QueuedLaunch): MatchRequest {
   let resources: Bag = emptyBag;
   let ports = 0;
   let containerizer: ContainerType | undefined;
+  const executors = new Map<ExecutorId, Bag>();
   for (const task of queued.tasks) {
     resources = add(resources, bagOf(task.resources));
     ports += task.ports ?? 0;
-    containerizer = task.image === undefined ? (task.container?.type ?? containerizer) : 'DOCKER';
+    const type = task.image === undefined ? (task.container ?? task.executor?.container)?.type : 'DOCKER';
+    // Of a group's types Docker is the one that an agent may lack.
+    if (containerizer !== 'DOCKER') containerizer = type ?? containerizer;
+    if (task.executor !== undefined) executors.set(task.executor.executorId, bagOf(task.executor.resources));
   }
   return {
     resources,
     ports,
+    ...(executors.size === 0 ? {} : { executors }),
+    ...(queued.runsForMs === undefined ? {} : { runsForMs: queued.runsForMs }),
     ...(queued.roles === undefined ? {} : { roles: queued.roles }),
     ...(queued.constraints === undefined ? {} : { constraints: queued.constraints }),
     ...(queued.avoid === undefined ? {} : { avoid: queued.avoid }),
@@ -255,13 +317,13 @@ function requestOf(queued: QueuedLaunch): MatchRequest {
 }
 
 function shapeOf(request: MatchRequest): string | undefined {
-  const { resources, ports, roles, constraints, avoid, containerizer } = request;
-  if ((constraints?.length ?? 0) > 0 || (avoid?.size ?? 0) > 0) return undefined;
-  return JSON.stringify([formatResources(resources), ports, roles, containerizer]);
+  const { resources, ports, roles, constraints, avoid, containerizer, executors, runsForMs } = request;
+  if ((constraints?.length ?? 0) > 0 || (avoid?.size ?? 0) > 0 || executors !== undefined) return undefined;
+  return JSON.stringify([formatResources(resources), ports, roles, containerizer, runsForMs]);
 }
 
-function takenBy(request: MatchRequest, left: Bag): Bag {
-  const { taken } = take(left, request.resources);
+function takenBy(request: MatchRequest, { offer, left }: OpenOffer): Bag {
+  const { taken } = take(left, needOn(request, offer));
   const ports = request.ports ?? 0;
   if (ports === 0) return taken;
   return add(taken, takePorts(subtract(left, taken), 'ports', ports) ?? emptyBag);

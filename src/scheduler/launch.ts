@@ -3,8 +3,10 @@ import { ProfferError, shown } from '../base/errors.js';
 import type { TaskId } from '../base/ids.js';
 import type { CommandInfo, ContainerInfo, DockerInfo, TaskInfo } from '../protocol/entities.js';
 import type { Operation } from '../protocol/scheduler-api.js';
+import { isTerminal } from '../protocol/task-state.js';
 import type { Bag, Resources } from '../resources/index.js';
 import { add, bagOf, emptyBag, filterBag, fromBag, portsOf, subtract, take, takePorts } from '../resources/index.js';
+import type { TaskTracker } from './tracker.js';
 
 /** A task as people write it. Everything a TaskInfo can say, with shorter forms for what is common. */
 export interface TaskSpec extends Omit<TaskInfo, 'taskId' | 'command' | 'container' | 'agentId' | 'resources'> {
@@ -68,6 +70,49 @@ export function completeLaunches(
   return { operations, tasks: all };
 }
 
+/**
+ * Refuses task ids that are in use: the master would answer with a TASK_ERROR of that id, which reads as the end of the task that runs.
+ * @throws ProfferError INVALID_TASK naming the first.
+ */
+export function checkNewIds(tasks: readonly Pick<TaskInfo, 'taskId'>[], known: Pick<TaskTracker, 'get'>): void {
+  const seen = new Set<TaskId>();
+  for (const { taskId } of tasks) {
+    const task = known.get(taskId);
+    if (seen.has(taskId) || (task !== undefined && !isTerminal(task.state))) {
+      throw new ProfferError('INVALID_TASK', `task id ${shown(taskId)} is in use`, {
+        path: 'taskId',
+        hint: 'leave taskId out to get a new one, or count the attempts in it',
+      });
+    }
+    seen.add(taskId);
+  }
+}
+
+/**
+ * Refuses what could be launched nowhere, before an offer is spent on it.
+ * @throws ProfferError INVALID_RESOURCES, INVALID_TASK naming the task.
+ */
+export function checkSpec(spec: TaskSpec): void {
+  const { image, docker, container, resources, ports = 0 } = spec;
+  if (!Number.isSafeInteger(ports) || ports < 0) {
+    throw new ProfferError('INVALID_TASK', `ports is ${shown(ports)}; it must be a whole number of host ports`, {
+      path: `tasks[${shown(spec.name)}].ports`,
+    });
+  }
+  if (container !== undefined && (image !== undefined || docker !== undefined)) {
+    throw new ProfferError('INVALID_TASK', 'container is given beside image or docker', {
+      path: `tasks[${shown(spec.name)}]`,
+      hint: 'use image and docker, or container',
+    });
+  }
+  if (docker !== undefined && image === undefined) {
+    throw new ProfferError('INVALID_TASK', 'docker is given without an image', {
+      path: `tasks[${shown(spec.name)}].image`,
+    });
+  }
+  bagOf(resources, `tasks[${shown(spec.name)}].resources`);
+}
+
 /** The command of a spec in full: environment merged, shorthand resolved; undefined for an image's own. */
 export function commandOf(spec: Pick<TaskSpec, 'command' | 'env'>): CommandInfo | undefined {
   const { command, env } = spec;
@@ -83,17 +128,7 @@ function isArgv(command: readonly string[] | CommandInfo | undefined): command i
 
 function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string) => TaskId): TaskInfo {
   const { taskId, command: _command, env: _env, image, docker, container, resources, ports = 0, ...rest } = spec;
-  if (!Number.isSafeInteger(ports) || ports < 0) {
-    throw new ProfferError('INVALID_TASK', `ports is ${shown(ports)}, it must be a whole number of host ports`, {
-      path: `tasks[${shown(spec.name)}].ports`,
-    });
-  }
-  if (image !== undefined && container !== undefined) {
-    throw new ProfferError('INVALID_TASK', 'image and container are both given', {
-      path: `tasks[${shown(spec.name)}]`,
-      hint: 'use image and docker, or container',
-    });
-  }
+  checkSpec(spec);
   const command = commandOf(spec);
   const bag = bagOf(resources);
   const picked = ports === 0 ? emptyBag : takePorts(free.ports, 'ports', ports);
@@ -101,6 +136,7 @@ function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string
     throw new ProfferError(
       'INSUFFICIENT_RESOURCES',
       `task ${shown(spec.name)} needs ${ports} ports, the offer has ${portsOf(free.ports).length} left`,
+      { path: `tasks[${shown(spec.name)}].ports` },
     );
   }
   free.ports = subtract(free.ports, picked);

@@ -1,9 +1,9 @@
 // Does a request fit an offer, and if not, why: typed vetoes and their tally. Pure. In: request, offers, what is placed. Out: a choice or vetoes.
 import { assertNever } from '../base/assert.js';
-import type { AgentId, OfferId, Role } from '../base/ids.js';
-import type { ContainerType, Offer } from '../protocol/entities.js';
+import type { AgentId, ExecutorId, OfferId, Role } from '../base/ids.js';
+import type { ContainerType, Offer, Unavailability } from '../protocol/entities.js';
 import type { Bag, Shortage } from '../resources/index.js';
-import { describeShortage, take, takePorts, portsOf, subtract } from '../resources/index.js';
+import { add, describeShortage, take, takePorts, portsOf, subtract } from '../resources/index.js';
 import type { AgentTraits, ConstraintRefusal, PlacementConstraint } from './constraints.js';
 import { constraintRefusal } from './constraints.js';
 import type { OfferOrder } from './ordering.js';
@@ -13,6 +13,8 @@ export interface MatchRequest {
   readonly resources: Bag;
   /** Host ports to pick, beside those in `resources`. Default 0. */
   readonly ports?: number;
+  /** Custom executors of its tasks, with what each needs for itself where it does not run yet. */
+  readonly executors?: ReadonlyMap<ExecutorId, Bag>;
   /** Roles whose offers may be used. Default: any. */
   readonly roles?: readonly Role[];
   readonly constraints?: readonly PlacementConstraint[];
@@ -62,15 +64,24 @@ export function vetoOf(
   const avoided = request.avoid?.get(offer.agentId);
   if (avoided !== undefined) return { kind: 'avoided', why: avoided, lasting: 'dynamic' };
   const absence = offer.unavailability;
-  if (absence !== undefined && absence.startMs < wallMs + (request.runsForMs ?? 0)) {
+  if (absence !== undefined && concerns(absence, wallMs, request.runsForMs ?? 0)) {
     return { kind: 'unavailable', startMs: absence.startMs, lasting: 'dynamic' };
   }
   if (request.constraints !== undefined) {
     const refusal = constraintRefusal(request.constraints, placed, offer);
     if (refusal !== undefined) return { kind: 'constraint', refusal, lasting: refusal.lasting };
   }
-  const short = shortagesFor(request, left);
+  const short = shortagesFor({ ...request, resources: needOn(request, offer) }, left);
   return short.length === 0 ? undefined : { kind: 'insufficient', shortages: short, lasting: 'dynamic' };
+}
+
+/** What the request takes on `offer`: its resources, and those of executors that do not run on the agent yet. */
+export function needOn(request: MatchRequest, offer: Pick<Offer, 'executorIds'>): Bag {
+  let need = request.resources;
+  for (const [executorId, resources] of request.executors ?? []) {
+    if (!offer.executorIds.includes(executorId)) need = add(need, resources);
+  }
+  return need;
 }
 
 /** What `left` lacks for the request, ports included. */
@@ -115,6 +126,12 @@ export function describeVetoes(vetoes: MatchResult['vetoes']): string {
     .sort(([, a], [, b]) => b.size - a.size)
     .map(([reason, agents]) => `${reason} on ${agents.size} ${agents.size === 1 ? 'agent' : 'agents'}`)
     .join(', ');
+}
+
+// An absence that is over concerns nobody, nor one that begins after the instance has ended.
+function concerns({ startMs, durationMs }: Unavailability, wallMs: number, runsForMs: number): boolean {
+  const over = durationMs !== undefined && startMs + durationMs <= wallMs;
+  return !over && startMs <= wallMs + runsForMs;
 }
 
 function reasonsOf(veto: Veto): string[] {

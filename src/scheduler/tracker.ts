@@ -19,7 +19,7 @@ export interface TrackedTask {
 export interface TrackedChange {
   readonly task: TrackedTask;
   readonly from: TaskState | undefined;
-  /** True once per task: when it reached its end. */
+  /** The task has reached its end. True once per task, but for one that was LOST, came back, and ended. */
   readonly ended: boolean;
 }
 
@@ -39,9 +39,10 @@ export class TaskTracker {
     this.#put({ taskId: info.taskId, agentId, info, state: 'TASK_STAGING', status: undefined, launchedAt: now });
   }
 
-  /** Takes in an update. Undefined when it says nothing new: the task has ended, and ended it stays. */
+  /** Takes in an update. Undefined when it says nothing new: it came before, or the task has ended, and ended it stays. */
   update(status: TaskStatus, now: number): TrackedChange | undefined {
     const known = this.#tasks.get(status.taskId);
+    if (status.uuid !== undefined && known?.status?.uuid === status.uuid) return undefined;
     if (known !== undefined && isTerminal(known.state) && known.state !== 'TASK_LOST') return undefined;
     if (known?.state === 'TASK_LOST' && isTerminal(status.state)) return undefined;
     const task: TrackedTask = {
