@@ -1,0 +1,169 @@
+// The public surface: what `import … from 'proffer'` gives a scheduler author. Named re-exports only; a test keeps the list.
+
+// Subscribing, and what a subscribed framework can do.
+export { connect } from './scheduler/connect.js';
+export type { ConnectOptions } from './scheduler/connect.js';
+export { Framework } from './scheduler/framework.js';
+export type { FrameworkOptions, Offers } from './scheduler/framework.js';
+export type {
+  ConnectionState,
+  FrameworkConnection,
+  FrameworkConnectionHandler,
+  OpenFrameworkConnection,
+} from './scheduler/connection.js';
+
+// Saying what to launch.
+export { commandOf, launch, launchGroup } from './scheduler/launch.js';
+export type { LaunchRequest, TaskSpec } from './scheduler/launch.js';
+export { LaunchQueue } from './scheduler/launch-queue.js';
+export type {
+  Launched,
+  LaunchQueueFramework,
+  LaunchQueueOptions,
+  QueuedLaunch,
+  Waiting,
+} from './scheduler/launch-queue.js';
+export { defaultLaunchDelay, LaunchDelay } from './scheduler/launch-delay.js';
+
+// Deciding where: offers in hand, matching with reasons, constraints, orders, ports.
+export { OfferBook } from './scheduler/offer-book.js';
+export { describeVetoes, match, needOn, shortagesFor, vetoOf } from './scheduler/matcher.js';
+export type { MatchRequest, MatchResult, OpenOffer, Veto } from './scheduler/matcher.js';
+export {
+  constraintOperators,
+  constraintProblems,
+  constraintRefusal,
+  fieldOf,
+  traitsOf,
+} from './scheduler/constraints.js';
+export type {
+  AgentTraits,
+  ConstraintOperator,
+  ConstraintRefusal,
+  PlacementConstraint,
+} from './scheduler/constraints.js';
+export { inOrder, leastFree, mostFree, ordered, shuffled } from './scheduler/ordering.js';
+export type { OfferComparator, OfferOrder } from './scheduler/ordering.js';
+export { asRanges, lowestPorts, randomPorts } from './scheduler/ports.js';
+
+// Keeping track: tasks, reconciliation, demand.
+export { TaskTracker } from './scheduler/tracker.js';
+export type { TrackedChange, TrackedTask } from './scheduler/tracker.js';
+export type { ReconcileOptions } from './scheduler/reconcile.js';
+export { demandDirectives } from './scheduler/demand.js';
+export type { Demand, DemandDirective } from './scheduler/demand.js';
+
+// The nouns of the protocol.
+export type {
+  AgentId,
+  ContainerId,
+  ExecutorId,
+  FrameworkId,
+  MasterId,
+  OfferId,
+  Role,
+  StatusUuid,
+  TaskId,
+} from './base/ids.js';
+export type {
+  AgentInfo,
+  AttributeConstraint,
+  Attributes,
+  AttributeValue,
+  CheckInfo,
+  CheckStatus,
+  CommandInfo,
+  ConstraintPredicate,
+  ContainerInfo,
+  ContainerStatus,
+  ContainerType,
+  DiscoveryInfo,
+  DockerInfo,
+  ExecutorInfo,
+  FaultDomain,
+  FetchUri,
+  Filters,
+  FrameworkCapability,
+  FrameworkInfo,
+  HealthCheckInfo,
+  KillPolicy,
+  Labels,
+  MasterInfo,
+  Offer,
+  OfferConstraints,
+  PortMapping,
+  Probe,
+  StatusReason,
+  StatusSource,
+  TaskInfo,
+  TaskStatus,
+  Unavailability,
+  VolumeMount,
+} from './protocol/entities.js';
+export type {
+  DemandHint,
+  Operation,
+  RescindReason,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskReference,
+} from './protocol/scheduler-api.js';
+export { isTerminal, taskStates } from './protocol/task-state.js';
+export type { TaskState } from './protocol/task-state.js';
+
+// Arithmetic on resources.
+export {
+  add,
+  bagOf,
+  contains,
+  describeResources,
+  describeShortage,
+  emptyBag,
+  equals,
+  formatResources,
+  fromBag,
+  isEmpty,
+  parseResources,
+  portsOf,
+  scalarOf,
+  shortages,
+  subtract,
+  sum,
+  take,
+  takePorts,
+} from './resources/index.js';
+export type { Bag, Range, Resource, Resources, Shortage, Taken } from './resources/index.js';
+
+// Errors, and the time and chance a scheduler should take instead of its own.
+export { describeProblem, errorCodes, ProfferError } from './base/errors.js';
+export type { ErrorCode, Problem } from './base/errors.js';
+export { backoffMs, jitteredMs } from './base/backoff.js';
+export type { Backoff } from './base/backoff.js';
+export { systemEnv } from './env/system-env.js';
+export type { Clock, Timer } from './env/clock.js';
+export type { Env } from './env/env.js';
+export type { Ids } from './env/ids.js';
+export type { LogFields, Logger, LogLevel } from './env/log.js';
+export type { Metrics } from './env/metrics.js';
+export type { Random } from './env/random.js';
+export type { Detector, Leader } from './election/election.js';
+export { version } from './base/version.js';
+
+// Programs that run tasks for a framework on agents.
+export { connectExecutor } from './executor/connect-executor.js';
+export type { ConnectExecutorOptions } from './executor/connect-executor.js';
+export { executorSettings } from './executor/executor-settings.js';
+export type { ExecutorSettings } from './executor/executor-settings.js';
+export type {
+  ExecutorDriver,
+  ExecutorHandler,
+  ExecutorRegistration,
+  ExecutorUpdate,
+} from './executor/executor-driver.js';
+
+// A master, agents, or a small cluster in this process.
+export { runAgent, runCluster, runMaster } from './compose/run.js';
+export type { RunAgentOptions } from './compose/agent.js';
+export type { RunClusterOptions, RunningCluster } from './compose/local-cluster.js';
+export type { RunMasterOptions } from './compose/master.js';
+export type { Running } from './compose/running.js';
