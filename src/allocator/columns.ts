@@ -1,6 +1,6 @@
 // What the sorter computes with, by node id, in flat arrays: shares of thousands of nodes are made anew whenever the cluster's total changes.
-import type { Bag } from '../resources/index.js';
-import { bagOf } from '../resources/index.js';
+import type { Bag, ScalarResource } from '../resources/index.js';
+import { compareResources, plain } from '../resources/index.js';
 import { Scalars } from './scalars.js';
 
 /** Allocations, counts, weights and shares of nodes, and the cluster's total. */
@@ -152,8 +152,18 @@ export class Columns {
 
   /** Scalars that a node holds, whatever they are reserved for. */
   held(id: number): Bag {
-    const amount = (i: number): number => (this.#allocated[id * this.#stride + i] ?? 0) / 1000;
-    return bagOf(Object.fromEntries(this.#scalars.names.map((name, i) => [name, amount(i)])));
+    // A cluster's sum may be beyond what `bagOf` takes for one machine's amount.
+    const scalar = (name: string, i: number): ScalarResource => ({
+      kind: 'scalar',
+      key: name,
+      name,
+      label: plain,
+      milli: this.#allocated[id * this.#stride + i] ?? 0,
+    });
+    return this.#scalars.names
+      .map(scalar)
+      .filter(({ milli }) => milli > 0)
+      .toSorted(compareResources);
   }
 
   #grow(capacity: number): void {

@@ -1,5 +1,6 @@
 // Who is offered what: Mesos's numeric allocation cases that need no quota, and its scenarios on sharing, reservations, gates and minima.
 import test from 'ava';
+import { scalarOf } from '../../src/resources/index.js';
 import { bag, Cluster, framework, agent } from './support.js';
 
 test('agents go one by one, whole, to the framework whose role has the least share', t => {
@@ -413,6 +414,36 @@ test('roles are listed for a weight or a reservation alone, with those above', t
       ['w/x', 3],
     ],
   );
+});
+
+test('three hundred frameworks share six hundred agents evenly, and half of them when the others suppress', t => {
+  const c = new Cluster();
+  for (let i = 0; i < 300; i += 1) c.framework(`fw${i}`);
+  for (let i = 0; i < 600; i += 1) c.agent(`ag${i}`, 'cpus:1;mem:64');
+  const tally = (): number[] => {
+    const counts = new Map<string, number>();
+    for (const { frameworkId } of c.outstanding) counts.set(frameworkId, (counts.get(frameworkId) ?? 0) + 1);
+    return [counts.size, Math.min(...counts.values()), Math.max(...counts.values())];
+  };
+  c.now();
+  t.deepEqual(tally(), [300, 2, 2]);
+  for (let i = 0; i < 300; i += 2) c.allocator.suppress(`fw${i}`);
+  c.decline();
+  c.after(50);
+  t.deepEqual(tally(), [150, 4, 4]);
+  c.decline(3_600_000);
+  c.after(50);
+  t.deepEqual(tally(), [150, 4, 4], 'each agent goes to another than the one that refused it');
+});
+
+test('a cluster may hold more of a resource than any machine could', t => {
+  const c = new Cluster();
+  for (let i = 0; i < 3; i += 1) c.agent(`ag${i}`, 'cpus:1;disk:9999999999');
+  c.framework('fw1');
+  c.now();
+  const [use] = c.allocator.roles();
+  t.is(use?.allocated.find(({ name }) => name === 'disk')?.kind, 'scalar');
+  t.is(scalarOf(use?.allocated ?? [], 'disk'), 29_999_999_997);
 });
 
 test('the agents of a cycle are shuffled by the seed and the cycle, and nothing else', t => {

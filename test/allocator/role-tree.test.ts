@@ -257,6 +257,29 @@ test('a disk in two parts counts as their sum, and an excluded scalar not at all
   t.is(fair.order, 'b a');
 });
 
+test('any scalar can dominate, however many there are and whenever they are first seen', t => {
+  const tree = new RoleTree();
+  const names = ['cpus', 'mem', 'disk', 'gpus', 'fpgas', 'licences', 'iops', 'tapes', 'lasers'];
+  const nodes = names.map((name, slot) => {
+    const node = tree.add(name, 'framework', slot);
+    tree.activate(node);
+    return node;
+  });
+  for (const [slot, name] of names.entries()) {
+    tree.addTotal(bag(`${name}:100`));
+    tree.charge(nodes[slot] as TreeNode, bag(`${name}:${50 - slot}`));
+  }
+  tree.refresh();
+  t.deepEqual(
+    tree.ordered().map(slot => names[slot]),
+    names.toReversed(),
+  );
+  t.deepEqual(
+    names.map(name => tree.dominantShare(name)),
+    names.map((_, slot) => (50 - slot) / 100),
+  );
+});
+
 type Step = (s: Model) => void;
 
 /** The sorter next to a recomputation of everything from the recorded allocations. */
