@@ -42,7 +42,10 @@ export type Durable =
       readonly type: 'FRAMEWORK_CHANGE_STORED';
       readonly peerId: number;
       readonly info: FrameworkInfo & { readonly id: FrameworkId };
-      readonly suppressed: readonly Role[];
+      /** All suppressed roles; undefined: those that are when it is durable, and `suppressedNew`. */
+      readonly suppressed: readonly Role[] | undefined;
+      /** Suppressed ones among the roles that this change adds. */
+      readonly suppressedNew?: readonly Role[];
       readonly constraints: OfferConstraints;
       readonly callId?: number;
     }

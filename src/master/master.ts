@@ -29,6 +29,7 @@ import { Feed } from './feed.js';
 import { AgentLiveness, PeriodicQueue } from './liveness.js';
 import type { MasterOptions } from './options.js';
 import { masterDefaults } from './options.js';
+import { PacedPeer } from './pacing.js';
 import { recoverRegistry, Registry } from './registry.js';
 import type { AgentSession, SchedulerSession } from './sessions.js';
 import { joinParts, Sessions } from './sessions.js';
@@ -121,7 +122,7 @@ export class Master implements OperatorDesk {
 
   /** A scheduler connected. */
   acceptScheduler(peer: Peer<SchedulerEvent>): PeerHandler<ValidatedSchedulerCall> {
-    const session = this.#sessions.addScheduler(peer);
+    const session = this.#sessions.addScheduler(new PacedPeer(peer, this.#env.clock));
     return {
       onMessage: call => {
         if (session.closed) return;
@@ -132,9 +133,9 @@ export class Master implements OperatorDesk {
         if (session.closed) return;
         this.#counts.invalid('scheduler');
         this.#env.log.warn('invalid scheduler call', { remote: peer.remote, problems });
-        if (callId !== undefined) peer.send({ type: 'ANSWERED', callId, problems });
+        if (callId !== undefined) session.peer.send({ type: 'ANSWERED', callId, problems });
         const fatal = session.frameworkId === undefined && !session.waiting;
-        if (fatal || callId === undefined) peer.send({ type: 'ERROR', problems, fatal });
+        if (fatal || callId === undefined) session.peer.send({ type: 'ERROR', problems, fatal });
         if (fatal) this.#sessions.close(peer.id, closeCodes.policy, 'not a valid subscription');
       },
       onEnd: end => {

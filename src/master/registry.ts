@@ -46,6 +46,11 @@ export class Registry {
     ];
   }
 
+  /** Came back while its end was being written. */
+  frameworkRevived(info: FrameworkInfo & { readonly id: FrameworkId }): StoreChange[] {
+    return [...this.frameworkKept(info), { key: completedPrefix + info.id, remove: true }];
+  }
+
   frameworkForgotten(id: FrameworkId): StoreChange[] {
     return [{ key: frameworkPrefix + id, remove: true }];
   }

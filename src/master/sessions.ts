@@ -5,10 +5,11 @@ import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { Peer } from '../transport/peer.js';
 import type { CloseCode } from '../transport/transport.js';
 import type { Registration } from './decision.js';
+import type { PacedPeer } from './pacing.js';
 
 export interface SchedulerSession {
   readonly kind: 'SCHEDULER';
-  readonly peer: Peer<SchedulerEvent>;
+  readonly peer: PacedPeer;
   /** Once subscribed. */
   frameworkId: FrameworkId | undefined;
   /** SUBSCRIBE is under way. */
@@ -31,7 +32,7 @@ export interface AgentSession {
 export class Sessions {
   readonly #sessions = new Map<number, SchedulerSession | AgentSession>();
 
-  addScheduler(peer: Peer<SchedulerEvent>): SchedulerSession {
+  addScheduler(peer: PacedPeer): SchedulerSession {
     const session: SchedulerSession = {
       kind: 'SCHEDULER',
       peer,
@@ -65,6 +66,8 @@ export class Sessions {
   }
 
   remove(id: number): void {
+    const session = this.#sessions.get(id);
+    if (session?.kind === 'SCHEDULER') session.peer.drop();
     this.#sessions.delete(id);
   }
 

@@ -193,7 +193,12 @@ class Story {
     const scheduler = pick(this.schedulers, step.who);
     const offer = scheduler?.offers.at(-1);
     if (scheduler === undefined || offer === undefined) return;
-    const tasks = step.tasks.map(({ id, cpus }) => task(`t${id}`, { cpus, mem: 16 }));
+    const tasks = step.tasks.map(({ id, cpus }) => {
+      const plain = task(`t${id}`, { cpus, mem: 16 });
+      if (step.group || id < 4) return plain;
+      const { command, ...rest } = plain;
+      return { ...rest, executor: { executorId: 'e0', command: command ?? {}, resources: { cpus: 0.1, mem: 8 } } };
+    });
     const before = this.agents.map(agent => agent.got('LAUNCH').length);
     scheduler.call({
       type: 'ACCEPT',

@@ -142,7 +142,17 @@ export function decideUpdateFramework(
     ...(call.callId === undefined ? {} : { callId: call.callId }),
   };
   if (sameData(framework.info, info)) return decideFrameworkChanged(view, then);
-  return draft.store(registry.frameworkKept(info), then);
+  // Suppression is not in the registry, so it need not wait; a SUPPRESS that comes before the write is durable must not be undone by it.
+  const { suppressed: before, id: frameworkId } = framework;
+  const known = suppressed.filter(role => framework.info.roles.includes(role));
+  const revived = [...before].filter(role => !known.includes(role));
+  if (known.length > 0) draft.change({ type: 'ROLES_SUPPRESSED', frameworkId, roles: known });
+  if (revived.length > 0) draft.change({ type: 'ROLES_REVIVED', frameworkId, roles: revived });
+  return draft.store(registry.frameworkKept(info), {
+    ...then,
+    suppressed: undefined,
+    suppressedNew: without(suppressed, known),
+  });
 }
 
 /** The changed description is durable. */
@@ -154,10 +164,14 @@ export function decideFrameworkChanged(
   const framework = view.frameworks.get(info.id);
   if (framework === undefined) return nothing;
   const draft = new Draft();
+  const suppressed = stored.suppressed ?? [
+    ...[...framework.suppressed].filter(role => info.roles.includes(role)),
+    ...(stored.suppressedNew ?? []),
+  ];
   const same =
     sameData(framework.info, info) &&
     sameData(framework.constraints, stored.constraints) &&
-    sameData([...framework.suppressed].sort(), [...stored.suppressed].sort());
+    sameData([...framework.suppressed].sort(), [...suppressed].sort());
   if (!same) {
     const lost = [...framework.offers].filter(offer => !info.roles.includes(offer.role));
     for (const offer of lost) draft.endOffer(offer, 'RESCINDED');
@@ -165,7 +179,7 @@ export function decideFrameworkChanged(
       type: 'FRAMEWORK_CHANGED',
       frameworkId: info.id,
       info,
-      suppressed: stored.suppressed,
+      suppressed,
       constraints: stored.constraints,
     });
     if (lost.length > 0 && framework.state === 'ACTIVE') {
@@ -175,6 +189,10 @@ export function decideFrameworkChanged(
   }
   if (framework.peerId === stored.peerId) draft.answer(stored.peerId, stored.callId, []);
   return draft;
+}
+
+function without(roles: readonly Role[], others: readonly Role[]): readonly Role[] {
+  return roles.filter(role => !others.includes(role));
 }
 
 /** SUPPRESS and REVIVE: one role that is not the framework's voids the call. */
@@ -253,7 +271,7 @@ export function decideFrameworkEnded(
   }
   // It came back in the last moment, while its end was being written.
   if (cause.by === 'FAILOVER_TIMEOUT' && framework.state === 'ACTIVE')
-    return draft.store(registry.frameworkKept(framework.info as KnownInfo));
+    return draft.store(registry.frameworkRevived(framework.info as KnownInfo));
   const why = endMessages[cause.by];
   for (const agentId of agentsOf(view, framework.id)) {
     draft.toAgent(agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: framework.id });
@@ -263,7 +281,8 @@ export function decideFrameworkEnded(
   if (cause.by === 'SCHEDULER') draft.answer(cause.peerId, cause.callId, []);
   if (cause.by === 'OPERATOR') draft.effects.push({ type: 'ANSWER_OPERATOR', ticket: cause.ticket, problems: [] });
   if (framework.peerId !== undefined) {
-    if (cause.by !== 'SCHEDULER') {
+    // Its own scheduler asked for it, unless another one took over meanwhile.
+    if (cause.by !== 'SCHEDULER' || cause.peerId !== framework.peerId) {
       draft.toSchedulerPeer(framework.peerId, {
         type: 'ERROR',
         fatal: true,
