@@ -135,13 +135,19 @@ export class Agent {
     });
   }
 
-  /** Stops, as if the process ended: tasks run on, nobody is told anything. */
+  /** Stops, as if the process ended: tasks run on, nobody is told anything, no timer is left. */
   close(): void {
+    this.#leave();
+    this.#runner.close();
+    this.#garbage.close();
+  }
+
+  /** Ends the connection for good; tasks are looked after as before. */
+  #leave(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#disconnect();
     this.#connection.close();
-    this.#garbage.close();
   }
 
   #onConnected(peer: Peer<AgentCall>): void {
@@ -251,7 +257,7 @@ export class Agent {
       if (error !== undefined) {
         const message = `the agent's id could not be kept: ${error.message}`;
         this.#env.log.error(message);
-        this.close();
+        this.#leave();
         this.#deps.outcomes?.onFatal?.(new ProfferError('STORE_FAILED', message, { cause: error }));
         return;
       }
@@ -273,7 +279,7 @@ export class Agent {
 
   #onRefused(problems: readonly Problem[]): void {
     this.#env.log.error('the master refuses this agent', { problems: problems.map(describeProblem) });
-    this.close();
+    this.#leave();
     this.#deps.outcomes?.onRefused?.(problems);
   }
 

@@ -127,6 +127,17 @@ export class TaskRunner {
       this.#endTasks(framework, { state: 'TASK_KILLED', reason: 'AGENT_SHUT_DOWN', message });
   }
 
+  /** Looks after nothing any more; containers are left as they are. */
+  close(): void {
+    for (const framework of this.#parts.state.frameworks.values()) {
+      for (const record of framework.tasks.values()) {
+        record.unwatch?.();
+        record.unwatch = undefined;
+      }
+      for (const executor of framework.executors.values()) executor.timer?.cancel();
+    }
+  }
+
   /** Tells the framework that a task it believes to be here is not. */
   dropUnknown(frameworkId: FrameworkId, taskId: TaskId, message: string): void {
     const { state } = this.#parts;

@@ -292,6 +292,19 @@ test('the master can end the agent; an agent without tasks is done at once', t =
   t.true(done);
 });
 
+test('a closed agent leaves its containers running and no timer behind', t => {
+  const rig = new AgentRig({ acknowledges: false });
+  const probe = { type: 'TCP' as const, port: 31_000 };
+  rig.launch([task('a', { healthCheck: { probe }, check: { probe }, maxCompletionTimeMs: 1000 }), task('b')]);
+  rig.containers.of('b').exit(0);
+  t.true(rig.clock.pending > 4);
+  rig.agent.close();
+  t.is(rig.clock.pending, 0);
+  rig.clock.advance(week);
+  t.is(rig.containers.live.length, 1);
+  t.deepEqual(rig.removed, []);
+});
+
 test('the view tells who it is, what runs, where, and what is in use', t => {
   const rig = new AgentRig();
   rig.launch([task('a', { labels: { tier: 'web' } })]);
