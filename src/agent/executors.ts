@@ -23,6 +23,7 @@ export class Executors {
   readonly #env: Env;
   readonly #parts: AgentParts;
   readonly #step: (record: TaskRecord, event: TaskEvent) => void;
+  #closed = false;
 
   constructor(env: Env, parts: AgentParts, step: (record: TaskRecord, event: TaskEvent) => void) {
     this.#env = env;
@@ -132,6 +133,13 @@ export class Executors {
     if (executor !== undefined) this.shutdown(executor);
   }
 
+  /** Waits for none of them any more; their containers are left as they are. */
+  close(): void {
+    this.#closed = true;
+    for (const { executors } of this.#parts.state.frameworks.values())
+      for (const executor of executors.values()) executor.timer?.cancel();
+  }
+
   /** A session of an executor. */
   accept(peer: Peer<ExecutorEvent>): PeerHandler<ExecutorCall> {
     let executor: ExecutorRecord | undefined;
@@ -164,6 +172,7 @@ export class Executors {
       onEnd: () => {
         if (executor?.peer !== peer) return;
         executor.peer = undefined;
+        if (this.#closed) return;
         if (executor.state === 'REGISTERED') this.#awaitRegistration(executor, 'EXECUTOR_REREGISTRATION_TIMEOUT');
       },
     };

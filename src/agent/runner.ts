@@ -42,6 +42,8 @@ export class TaskRunner {
   readonly #groups = new Groups();
   /** Set when the agent is going away: nothing is started any more. */
   #closing = false;
+  /** Nothing is looked after any more. */
+  #closed = false;
 
   constructor(env: Env, parts: AgentParts) {
     this.#env = env;
@@ -129,12 +131,13 @@ export class TaskRunner {
 
   /** Looks after nothing any more; containers are left as they are. */
   close(): void {
+    this.#closed = true;
+    this.executors.close();
     for (const framework of this.#parts.state.frameworks.values()) {
       for (const record of framework.tasks.values()) {
         record.unwatch?.();
         record.unwatch = undefined;
       }
-      for (const executor of framework.executors.values()) executor.timer?.cancel();
     }
   }
 
@@ -301,7 +304,7 @@ export class TaskRunner {
   #watch(record: TaskRecord): void {
     const { task, life } = record;
     const { check, healthCheck, maxCompletionTimeMs } = task;
-    if (check === undefined && healthCheck === undefined && maxCompletionTimeMs === undefined) return;
+    if (this.#closed || (check === undefined && healthCheck === undefined && maxCompletionTimeMs === undefined)) return;
     const watch = new Subscription();
     const subject: ProbeSubject = {
       container: must(record.container, 'container'),

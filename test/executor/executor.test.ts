@@ -289,6 +289,15 @@ test('with its framework, or its agent, an executor ends', t => {
   }
 });
 
+test('a closed agent waits for no executor', t => {
+  const rig = ExecutorRig.running();
+  rig.driver.stop();
+  rig.agent.close();
+  rig.clock.advance(10 * 60_000);
+  t.is(rig.clock.pending, 0);
+  t.is(rig.containers.live.length, 1);
+});
+
 test('wrong calls are answered and change nothing', t => {
   const rig = ExecutorRig.running();
   const errors: Problem[] = [];
