@@ -28,6 +28,8 @@ export interface DockerHost {
   readonly policy: DockerPolicy;
   /** Starts at the same time. */
   readonly starts: Slots;
+  /** How long to wait between attempts with an engine that is gone. */
+  readonly retry: Backoff;
 }
 
 type FailureCode = Extract<ContainerEvent, { type: 'FAILED' }>['code'];
@@ -346,7 +348,7 @@ export class DockerContainer implements Container {
   }
 
   #pause(failures: number): Promise<void> {
-    return new Promise(resolve => this.#host.env.clock.after(backoffMs(retry, failures), resolve));
+    return new Promise(resolve => this.#host.env.clock.after(backoffMs(this.#host.retry, failures), resolve));
   }
 
   async #within(ms: number, work: Promise<void>): Promise<void> {
@@ -359,7 +361,6 @@ export class DockerContainer implements Container {
   }
 }
 
-const retry: Backoff = { baseMs: 200, capMs: 10_000, factor: 2 };
 const progressGapMs = 300;
 /** The engine ends the log stream at once; a stuck one must not hold up the end. */
 const logsDrainMs = 5000;

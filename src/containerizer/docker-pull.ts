@@ -1,6 +1,6 @@
 // Image pulls: one per image at a time, whoever asks, with the layers' progress as one fraction. In: the engine's JSON lines. Out: fractions and done, or
 // the engine's reason.
-import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { formatBytes } from '../base/units.js';
 import type { DockerEngine } from './docker-engine.js';
 import { EngineError } from './docker-engine.js';
@@ -89,18 +89,24 @@ export class DockerPuller {
       const done = this.#run(image, waiters, abort.signal).finally(() => {
         if (this.#running.get(image)?.abort === abort) this.#running.delete(image);
       });
+      // Everyone may have left when it fails.
+      done.catch(() => {});
       pull = { waiters, abort, done };
       this.#running.set(image, pull);
     }
     const { waiters, abort, done } = pull;
     waiters.add(waiter);
-    const leave = (): void => {
-      waiters.delete(waiter);
-      if (waiters.size === 0) abort.abort();
-    };
-    signal.addEventListener('abort', leave, { once: true });
+    let leave = (): void => {};
+    const left = new Promise<never>((_, reject) => {
+      leave = () => {
+        waiters.delete(waiter);
+        if (waiters.size === 0) abort.abort();
+        reject(new EngineError('ABORTED', 'it was called off'));
+      };
+      signal.addEventListener('abort', leave, { once: true });
+    });
     try {
-      await done;
+      await Promise.race([done, left]);
     } finally {
       signal.removeEventListener('abort', leave);
     }
@@ -115,7 +121,7 @@ export class DockerPuller {
       `the pull of ${image} made no progress for ${pullStallMs / 1000} s`,
     );
     try {
-      for await (const text of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+      for await (const text of lines(stream)) {
         if (text === '') continue;
         const line = JSON.parse(text) as PullLine;
         if (line.error !== undefined) throw new EngineError('REFUSED', line.error);
@@ -128,6 +134,18 @@ export class DockerPuller {
     }
     if (signal.aborted) throw new EngineError('ABORTED', 'nobody waits for it any more');
   }
+}
+
+// Not node:readline, whose iterator never ends when its input breaks.
+async function* lines(stream: Readable): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
+    rest = parts.pop() ?? '';
+    yield* parts;
+  }
+  yield rest;
 }
 
 /** Large layers unpack in silence for a while. */

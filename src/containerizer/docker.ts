@@ -1,6 +1,7 @@
 // Docker tasks: images, containers, output, through whatever engine DOCKER_HOST names. In: specs. Out: container events. What happens to one container is in
 // docker-container.ts; what it is given in docker-options.ts.
 import { availableParallelism } from 'node:os';
+import type { Backoff } from '../base/backoff.js';
 import { messageOf } from '../base/errors.js';
 import type { Clock } from '../env/clock.js';
 import type { Env } from '../env/env.js';
@@ -17,6 +18,8 @@ export interface DockerContainerizerOptions extends DockerPolicy {
   readonly engine?: DockerEngine;
   /** Containers starting at the same time. Default two per core: more take longer and gain nothing. */
   readonly startsMax?: number;
+  /** Between attempts with an engine that is gone. Default 200 ms, doubling to 10 s. */
+  readonly retry?: Backoff;
 }
 
 /** Whether an engine answers; `reason` is one line for people. */
@@ -47,7 +50,8 @@ export class DockerContainerizer implements Containerizer {
   constructor(env: Env, options: DockerContainerizerOptions = {}) {
     const engine = options.engine ?? new DockerEngine(env.clock);
     const starts = new Slots(options.startsMax ?? 2 * availableParallelism());
-    this.#host = { env, engine, puller: new DockerPuller(engine), policy: options, starts };
+    const retry = options.retry ?? { baseMs: 200, capMs: 10_000, factor: 2 };
+    this.#host = { env, engine, puller: new DockerPuller(engine), policy: options, starts, retry };
   }
 
   launch(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {

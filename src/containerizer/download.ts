@@ -61,8 +61,9 @@ function ask(clock: Clock, url: URL, { signal, stallMs, refuseAddress }: Downloa
     const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'proffer' };
     // The address that was checked is the one connected to.
     const asked = request(url, { signal, headers, agent: false, lookup: checkedLookup(refuseAddress) });
+    let body: IncomingMessage | undefined;
     const stalled = (): void => {
-      asked.destroy(new Error(`the server sent nothing for ${stallMs / 1000} s`));
+      (body ?? asked).destroy(new Error(`the server sent nothing for ${stallMs / 1000} s`));
     };
     let timer = clock.after(stallMs, stalled);
     asked.once('error', error => {
@@ -71,6 +72,7 @@ function ask(clock: Clock, url: URL, { signal, stallMs, refuseAddress }: Downloa
     });
     asked.once('close', () => timer.cancel());
     asked.once('response', response => {
+      body = response;
       response.on('data', () => {
         timer.cancel();
         timer = clock.after(stallMs, stalled);
