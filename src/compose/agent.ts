@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { Agent } from '../agent/agent.js';
 import { hostResources } from '../agent/host-resources.js';
 import type { AgentOptions } from '../agent/options.js';
+import type { AgentStateView } from '../agent/views.js';
 import { fileJanitor } from '../agent/sandbox-janitor.js';
 import { problemsError, ProfferError } from '../base/errors.js';
 import { version } from '../base/version.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
+import type { Clock } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { Logger } from '../env/log.js';
 import { silentLogger } from '../env/log.js';
@@ -87,7 +89,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     const wiring = new Wiring();
     const http = await serveHttp({
       routes: agentRoutes(
-        agentSource(() => wiring.get(T.agent)),
+        agentSource(() => wiring.get(T.agent), env.clock),
         env.clock,
         metrics,
       ),
@@ -149,7 +151,6 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
             janitor: fileJanitor(sandboxRoot, log),
             options: { executorEndpoint: `ws://${http.url.slice('http://'.length)}/v1/executor`, ...options.agent },
             outcomes: {
-              onRegistered: (id, master) => log.info('registered', { agent: id, master: master.id }),
               onRefused: problems => end.fail(problemsError(problems)),
               onShutdown: message =>
                 end.fail(new ProfferError('AGENT_REFUSED', `the master ended this agent: ${message}`)),
@@ -177,7 +178,14 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
 }
 
 /** What HTTP asks of the agent. */
-function agentSource(agent: () => Agent): AgentSource {
+function agentSource(agent: () => Agent, clock: Clock): AgentSource {
+  // Asked often while output is followed; a view is a copy of everything.
+  let seen: { readonly view: AgentStateView; readonly atMs: number } | undefined;
+  const view = (): AgentStateView => {
+    const nowMs = clock.now();
+    if (seen === undefined || nowMs - seen.atMs > viewAgeMaxMs) seen = { view: agent().view(), atMs: nowMs };
+    return seen.view;
+  };
   return {
     health: () => {
       const { id, registered, master, hostname, port } = agent().view();
@@ -192,7 +200,7 @@ function agentSource(agent: () => Agent): AgentSource {
     },
     state: () => agent().view(),
     sandboxes: taskId => {
-      const { tasks, completedTasks } = agent().view();
+      const { tasks, completedTasks } = view();
       // The newest run of an id is the one meant.
       const found = [...tasks, ...completedTasks.toReversed()].filter(task => task.id === taskId);
       const newest = found.filter(
@@ -201,14 +209,17 @@ function agentSource(agent: () => Agent): AgentSource {
       return newest.flatMap(({ frameworkId, sandbox }): TaskSandbox[] =>
         sandbox === undefined
           ? []
-          : [{ frameworkId, path: sandbox, ended: () => hasEnded(agent(), taskId, frameworkId) }],
+          : [{ frameworkId, path: sandbox, ended: () => hasEnded(view(), taskId, frameworkId) }],
       );
     },
   };
 }
 
-function hasEnded(agent: Agent, taskId: string, frameworkId: string): boolean {
-  const task = agent.view().tasks.find(one => one.id === taskId && one.frameworkId === frameworkId);
+/** How old a view may be when sandboxes are looked for. */
+const viewAgeMaxMs = 50;
+
+function hasEnded(view: AgentStateView, taskId: string, frameworkId: string): boolean {
+  const task = view.tasks.find(one => one.id === taskId && one.frameworkId === frameworkId);
   return task === undefined || isTerminal(task.state);
 }
 

@@ -4,11 +4,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { hostResources } from '../agent/host-resources.js';
 import { ProfferError } from '../base/errors.js';
-import { ProcessContainerizer } from '../containerizer/process.js';
 import { systemEnv } from '../env/system-env.js';
 import type { Resources } from '../resources/index.js';
 import { bagOf, formatResources } from '../resources/index.js';
-import { endOrphans } from './orphans.js';
+import type { ContainerizerChoice } from './containerizers.js';
+import { sweepSandboxes } from './containerizers.js';
 import type { SupervisorHooks } from './supervisor.js';
 import { Supervisor } from './supervisor.js';
 import { lockWorkDir } from './work-dir.js';
@@ -19,7 +19,7 @@ export interface ClusterOptions {
   /** The master's; 0 takes a free one. */
   readonly port: number;
   readonly workDir: string;
-  readonly containerizer: string;
+  readonly containerizer: ContainerizerChoice;
   /** Of each agent; default: an equal share of the machine's. */
   readonly agentCpus?: number;
   readonly agentMem?: number;
@@ -50,30 +50,23 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   mkdirSync(logs, { recursive: true });
   const supervisor = new Supervisor(options.program, options.hooks);
   const names = Array.from({ length: options.agents }, (_, index) => `agent-${index + 1}`);
-  const sweep = async (): Promise<void> => {
-    for (const name of names.filter(one => supervisor.died.includes(one))) {
-      await endOrphans(
-        sandboxRootOf(workDir.path, name),
-        new ProcessContainerizer(systemEnv(), { instance: name, cgroups: null }),
-      );
+  const sweep = async (some: readonly string[]): Promise<void> => {
+    for (const name of some) {
+      const sandboxRoot = sandboxRootOf(workDir.path, name);
+      await sweepSandboxes(systemEnv(), { choice: options.containerizer, instance: name, sandboxRoot });
     }
   };
   const stop = async (): Promise<void> => {
     supervisor.drain();
     await supervisor.stop(names);
     await supervisor.stop();
-    await sweep();
+    await sweep(names.filter(name => supervisor.died.includes(name)));
     workDir.release();
   };
   const kill = async (): Promise<void> => {
     supervisor.drain();
     supervisor.kill();
-    for (const name of names) {
-      await endOrphans(
-        sandboxRootOf(workDir.path, name),
-        new ProcessContainerizer(systemEnv(), { instance: name, cgroups: null }),
-      );
-    }
+    await sweep(names);
     workDir.release();
   };
   try {

@@ -78,6 +78,7 @@ export async function runTasks(
     {
       master: options.master,
       name: 'run',
+      capabilities: ['TASK_KILLING_STATE'],
       roles: [options.role],
       labels: { command: options.argv.join(' ').slice(0, 200) },
     },
@@ -119,8 +120,16 @@ export async function runTasks(
     batch.stop();
     return reason;
   });
+  // Without a master nobody hears the kills: agents end the tasks when the framework stays away.
+  const cutOff = interrupted.then(async () => {
+    if (!framework.connected) return batch.tasks;
+    await new Promise<void>(resolve =>
+      framework.connection$.subscribe(({ state }) => state !== 'CONNECTED' && resolve()),
+    );
+    return batch.tasks;
+  });
   try {
-    const tasks = await Promise.race([batch.done, ended]);
+    const tasks = await Promise.race([batch.done, ended, cutOff]);
     await Promise.race([outputs.settled(), new Promise<void>(resolve => env.clock.after(outputWaitMs, resolve))]);
     // The master notes that all have ended, and forgets the framework's id.
     await framework.teardown().catch(() => {});

@@ -33,7 +33,7 @@ export async function runSample(
   signal: AbortSignal,
 ): Promise<readonly SampleResult[]> {
   const env = systemEnv();
-  const framework = await subscribe({ master, name: 'sample' }, signal);
+  const framework = await subscribe({ master, name: 'sample', capabilities: ['TASK_KILLING_STATE'] }, signal);
   const run = env.ids.short();
   const launchedAt = new Map<number, number>();
   const tookMs = new Map<number, number>();
