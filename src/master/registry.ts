@@ -1,7 +1,8 @@
 // The registry: the little that must outlive a master, as records of the store. In: frameworks and agents. Out: writes, and at start the changes that rebuild them.
+import { ProfferError, shown } from '../base/errors.js';
 import type { AgentId, FrameworkId } from '../base/ids.js';
 import type { AgentInfo, FrameworkInfo } from '../protocol/entities.js';
-import { toBag } from '../resources/index.js';
+import { bagOf, toBag } from '../resources/index.js';
 import type { Store, StoreChange } from '../store/store.js';
 import type { Change } from './changes.js';
 import type { MasterOptions } from './options.js';
@@ -73,20 +74,24 @@ export class Registry {
 /**
  * What the registry holds, as changes to an empty state. Frameworks get at least the re-registration time to come back; agents that do not
  * come back in theirs become unreachable.
+ * @throws ProfferError STORE_FAILED for a record that this version cannot read: it is never skipped, as what it held would be lost.
  */
 export function recoverRegistry(store: Store, masterId: string, options: MasterOptions, at: Moment): Change[] {
   const changes: Change[] = [];
   let frameworks = 0;
   let agents = 0;
+  const live = new Set<FrameworkId>();
   for (const { key, value } of store.load(frameworkPrefix)) {
-    const { info } = value as FrameworkEntry;
-    frameworks = Math.max(frameworks, numberAfter(masterId, '-', key.slice(frameworkPrefix.length)));
+    const info = frameworkEntry(key, frameworkPrefix, value);
+    live.add(info.id);
+    frameworks = Math.max(frameworks, numberAfter(masterId, '-', info.id));
     const graceMs = Math.max(info.failoverTimeoutMs ?? 0, options.frameworkReregisterTimeoutMs);
     changes.push({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
   }
   for (const { key, value } of store.load(completedPrefix)) {
-    const { info } = value as FrameworkEntry;
-    frameworks = Math.max(frameworks, numberAfter(masterId, '-', key.slice(completedPrefix.length)));
+    const info = frameworkEntry(key, completedPrefix, value);
+    frameworks = Math.max(frameworks, numberAfter(masterId, '-', info.id));
+    if (live.has(info.id)) continue;
     changes.push({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs });
     changes.push({
       type: 'FRAMEWORK_ENDED',
@@ -97,19 +102,46 @@ export function recoverRegistry(store: Store, masterId: string, options: MasterO
   }
   for (const { key, value } of store.load(agentPrefix)) {
     const agentId = key.slice(agentPrefix.length);
-    const entry = value as AgentEntry;
+    const entry = agentEntry(key, value);
     agents = Math.max(agents, numberAfter(masterId, '-S', agentId));
     if (entry.state === 'GONE') {
       changes.push({ type: 'AGENT_GONE', agentId });
       continue;
     }
-    const { bag } = toBag(entry.info.resources);
     const away = entry.state === 'UNREACHABLE' ? { unreachableAtMs: entry.sinceMs } : {};
-    changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bag, ...away });
+    changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bagOf(entry.info.resources), ...away });
   }
   for (let i = 0; i < frameworks; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'FRAMEWORK' });
   for (let i = 0; i < agents; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'AGENT' });
   return changes;
+}
+
+function frameworkEntry(key: string, prefix: string, value: unknown): FrameworkEntry['info'] {
+  const info = isRecord(value) && isRecord(value['info']) ? value['info'] : undefined;
+  const whole = info !== undefined && info['id'] === key.slice(prefix.length) && Array.isArray(info['roles']);
+  if (!whole) throw unreadable(key);
+  return (value as FrameworkEntry).info;
+}
+
+function agentEntry(key: string, value: unknown): AgentEntry {
+  if (!isRecord(value)) throw unreadable(key);
+  const entry = value as Partial<AgentEntry>;
+  const since = 'sinceMs' in entry && typeof entry.sinceMs === 'number';
+  if (entry.state === 'GONE' && since) return entry as AgentEntry;
+  if (entry.state !== 'ADMITTED' && !(entry.state === 'UNREACHABLE' && since)) throw unreadable(key);
+  if (!isRecord(entry.info) || toBag(entry.info.resources).problems.length > 0) throw unreadable(key);
+  return entry as AgentEntry;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function unreadable(key: string): ProfferError {
+  return new ProfferError('STORE_FAILED', `the record ${shown(key)} of the registry cannot be read`, {
+    path: key,
+    hint: 'it was damaged or written by another version; restore the store from a copy',
+  });
 }
 
 // A master that starts again under its old id goes on counting where it stopped.

@@ -198,6 +198,7 @@ export function frameworkView(framework: Readonly<FrameworkRecord>, used?: Bag):
     offered: fromBag(sum(Array.from(framework.offers, offer => offer.resources))),
     tasks,
     offers: framework.offers.size,
+    ...(framework.demand.length === 0 ? {} : { demand: framework.demand }),
     registeredAtMs: framework.registeredAtMs,
   };
 }

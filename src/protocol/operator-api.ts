@@ -2,6 +2,7 @@
 import type { AgentId, FrameworkId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
 import type { AgentInfo, Attributes, FrameworkCapability, Labels, MasterInfo, TaskStatus } from './entities.js';
+import type { DemandHint } from './scheduler-api.js';
 import type { TaskState } from './task-state.js';
 
 /** `GET /health` */
@@ -49,6 +50,8 @@ export interface FrameworkView {
   readonly offered: Resources;
   readonly tasks: { readonly [state in TaskState]?: number };
   readonly offers: number;
+  /** What it said it still wants to launch; absent when it said nothing. */
+  readonly demand?: readonly DemandHint[];
   readonly registeredAtMs: number;
 }
 

@@ -254,6 +254,7 @@ test('REQUEST is kept as a hint; one for a role the framework does not have void
   const rig = new MasterRig();
   const scheduler = rig.scheduler();
   t.deepEqual(scheduler.ask({ type: 'REQUEST', requests: [{ role: '*', resources: { cpus: 1 }, count: 3 }] }), []);
+  t.deepEqual(rig.master.views.frameworks()[0]?.demand, [{ role: '*', resources: { cpus: 1 }, count: 3 }]);
   t.is(
     scheduler.ask({ type: 'REQUEST', requests: [{ role: 'x', resources: { cpus: 1 }, count: 3 }] })[0]?.path,
     'request.requests[0].role',
