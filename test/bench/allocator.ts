@@ -10,17 +10,12 @@ import { seededRandom } from '../../src/env/random.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 import { bagOf } from '../../src/resources/index.js';
 import type { Bag, Range } from '../../src/resources/index.js';
+import type { BenchOptions, BenchRow } from './row.js';
+import { median, row } from './row.js';
 
-export interface BenchRow {
-  readonly name: string;
-  readonly params: { readonly [name: string]: number | string };
-  readonly value: number;
-  readonly unit: string;
-}
-
-export interface BenchOptions {
-  /** Few and small sizes, to see that it runs. */
-  readonly quick?: boolean;
+export interface AllocatorBenchOptions extends BenchOptions {
+  /** All sizes, up to the largest; with DeclineOffers that takes very long. */
+  readonly matrix?: boolean;
   /** Names of workloads: cycle, SuppressOffers, AddAndUpdateSlave, DeclineOffers. */
   readonly only?: readonly string[];
   /** Instead of the usual ones. */
@@ -29,7 +24,7 @@ export interface BenchOptions {
 
 export type Size = readonly [agents: number, frameworks: number];
 
-/** Allocator workloads by name; `DeclineOffers` at the largest sizes takes minutes. */
+/** Allocator workloads by name. */
 const workloads = {
   cycle: cycles,
   SuppressOffers: suppressOffers,
@@ -38,15 +33,18 @@ const workloads = {
 } satisfies { readonly [name: string]: (size: Size) => BenchRow[] };
 
 /** Runs them all, or those named in `only`. */
-export async function bench(options: BenchOptions = {}): Promise<BenchRow[]> {
+export async function bench(options: AllocatorBenchOptions = {}): Promise<BenchRow[]> {
   const quick = options.quick === true;
   // Brings the hot paths to their final machine code, so that the first rows are not those of the interpreter.
   cycles([1000, 50]);
   const rows: BenchRow[] = [];
   for (const [name, run] of Object.entries(workloads)) {
     if (options.only !== undefined && !options.only.includes(name)) continue;
-    const usual = name === 'DeclineOffers' ? declineSizes : matrix;
-    for (const size of options.sizes ?? (quick ? quickSizes : usual)) rows.push(...run(size));
+    const given = options.sizes ?? (quick ? quickSizes : undefined);
+    for (const size of given ?? (options.matrix === true ? matrix : (usual[name] ?? []))) {
+      options.progress?.(`${name}, ${size[0]} agents × ${size[1]} frameworks`);
+      rows.push(...run(size));
+    }
   }
   return rows;
 }
@@ -55,18 +53,27 @@ const quickSizes: readonly Size[] = [
   [1000, 1],
   [1000, 200],
 ];
+/** Those with figures to compare with. */
+const usual: { readonly [name: string]: readonly Size[] } = {
+  cycle: [
+    [1000, 200],
+    [10_000, 1000],
+    [20_000, 1000],
+    [20_000, 2000],
+    [50_000, 1000],
+  ],
+  SuppressOffers: [[10_000, 1000]],
+  AddAndUpdateSlave: [[10_000, 1000]],
+  // Agents × frameworks filters are set one by one: the last size takes minutes.
+  DeclineOffers: [
+    [1000, 50],
+    [1000, 200],
+    [20_000, 2000],
+  ],
+};
 const matrix: readonly Size[] = [1000, 5000, 10_000, 20_000, 50_000].flatMap(agents =>
   [1, 50, 200, 1000, 2000].map((frameworks): Size => [agents, frameworks]),
 );
-// Everybody refuses everything: agents × frameworks filters have to be set one by one, so not the whole matrix.
-const declineSizes: readonly Size[] = [
-  [1000, 50],
-  [1000, 200],
-  [5000, 200],
-  [10_000, 200],
-  [10_000, 1000],
-  [20_000, 2000],
-];
 
 /** One offer per agent: the time of a whole cycle, median and worst. */
 function cycles([agents, frameworks]: Size): BenchRow[] {
@@ -78,7 +85,7 @@ function cycles([agents, frameworks]: Size): BenchRow[] {
     world.expectGrants(agents);
     world.declineAll(0);
   }
-  return row('allocator/cycle', { agents, frameworks }, times);
+  return [row('allocator/cycle', { agents, frameworks }, median(times), 'ms')];
 }
 
 /** Five rounds, in each of which another fifth of the frameworks suppresses; the last ones find nobody. */
@@ -90,9 +97,8 @@ function suppressOffers([agents, frameworks]: Size): BenchRow[] {
   for (let round = 1; round <= 5; round += 1) {
     world.suppress(Math.floor((frameworks * (round - 1)) / 5), Math.floor((frameworks * round) / 5));
     world.declineAll(0);
-    rows.push(
-      ...row('allocator/SuppressOffers', { agents, frameworks, suppressed: `${round * 20}%` }, [world.cycle()]),
-    );
+    const suppressed = `${round * 20}%`;
+    rows.push(row('allocator/SuppressOffers', { agents, frameworks, suppressed }, world.cycle(), 'ms'));
   }
   return rows;
 }
@@ -124,9 +130,9 @@ function addAndUpdate([agents, frameworks]: Size): BenchRow[] {
   });
   together.expectGrants(agents);
   return [
-    ...row('allocator/AddAndUpdateSlave add', { agents, frameworks, turns: 'each' }, [add]),
-    ...row('allocator/AddAndUpdateSlave add', { agents, frameworks, turns: 'one' }, [atOnce]),
-    ...row('allocator/AddAndUpdateSlave update', { agents, frameworks, turns: 'each' }, [update]),
+    row('allocator/AddAndUpdateSlave add', { agents, frameworks, turns: 'each' }, add, 'ms'),
+    row('allocator/AddAndUpdateSlave add', { agents, frameworks, turns: 'one' }, atOnce, 'ms'),
+    row('allocator/AddAndUpdateSlave update', { agents, frameworks, turns: 'each' }, update, 'ms'),
   ];
 }
 
@@ -148,9 +154,9 @@ function declineOffers([agents, frameworks]: Size): BenchRow[] {
   }
   const half = Math.floor(times.length / 2);
   return [
-    ...row('allocator/DeclineOffers first', { agents, frameworks }, times.slice(0, 5)),
-    ...row('allocator/DeclineOffers half filtered', { agents, frameworks }, times.slice(half, half + 5)),
-    ...row('allocator/DeclineOffers all filtered', { agents, frameworks, filters: declines }, filtered),
+    row('allocator/DeclineOffers first', { agents, frameworks }, median(times.slice(0, 5)), 'ms'),
+    row('allocator/DeclineOffers half filtered', { agents, frameworks }, median(times.slice(half, half + 5)), 'ms'),
+    row('allocator/DeclineOffers all filtered', { agents, frameworks, filters: declines }, median(filtered), 'ms'),
   ];
 }
 
@@ -251,13 +257,7 @@ function timed(run: () => void): number {
   return performance.now() - startedMs;
 }
 
-function row(name: string, params: BenchRow['params'], timesMs: readonly number[]): BenchRow[] {
-  const sorted = timesMs.toSorted((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  return [{ name, params, value: Math.round(median * 100) / 100, unit: 'ms' }];
-}
-
-// Alone: `node dist/test/bench/allocator.js [--quick] [WORKLOAD…] [AGENTSxFRAMEWORKS…]`.
+// Alone: `node dist/test/bench/allocator.js [--quick] [--matrix] [WORKLOAD…] [AGENTSxFRAMEWORKS…]`.
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const args = process.argv.slice(2);
   const only = args.filter(arg => arg in workloads);
@@ -265,6 +265,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const sizes = given.map(([agents = 0, frameworks = 0]): Size => [agents, frameworks]);
   const rows = await bench({
     quick: args.includes('--quick'),
+    matrix: args.includes('--matrix'),
     ...(only.length > 0 ? { only } : {}),
     ...(sizes.length > 0 ? { sizes } : {}),
   });

@@ -6,25 +6,14 @@ import type { Subprotocol } from '../../src/protocol/codec.js';
 import { codecs, subprotocols } from '../../src/protocol/codec.js';
 import type { Link } from '../../src/transport/transport.js';
 import { ownWsListener, wsDialer } from '../../src/transport/ws-transport.js';
-
-/** One measured number. */
-export interface BenchRow {
-  readonly name: string;
-  readonly params: { readonly [name: string]: number | string };
-  readonly value: number;
-  readonly unit: string;
-}
+import type { BenchOptions, BenchRow } from './row.js';
+import { median, row } from './row.js';
 
 /** An echo over some wire: `send` gives it messages; each comes back to `onEcho`. */
 interface Echo {
   send(message: object): void;
   onEcho: () => void;
   close(): void;
-}
-
-export interface BenchOptions {
-  /** Few messages, to see that it runs. */
-  readonly quick?: boolean;
 }
 
 /** Runs everything, in about 15 s. */
@@ -43,6 +32,7 @@ export async function bench(options: BenchOptions = {}): Promise<BenchRow[]> {
   ] as const) {
     const rates = new Map<string, number[]>(wires.map(([name]) => [name, []]));
     const medians = new Map<string, number[]>(wires.map(([name]) => [name, []]));
+    options.progress?.(mode);
     // Interleaved, so that a disturbance hits all wires alike.
     for (let round = 0; round <= rounds; round++) {
       for (const [name, open] of wires) {
@@ -55,19 +45,9 @@ export async function bench(options: BenchOptions = {}): Promise<BenchRow[]> {
       }
     }
     for (const [name] of wires) {
-      rows.push({
-        name: `${name}: round trips`,
-        params: { mode },
-        value: Math.round(median(rates.get(name) ?? [])),
-        unit: '1/s',
-      });
+      rows.push(row('transport/round trips', { wire: name, mode }, median(rates.get(name) ?? []), '1/s'));
       if (inFlight === 1)
-        rows.push({
-          name: `${name}: round trip p50`,
-          params: { mode },
-          value: median(medians.get(name) ?? []),
-          unit: 'ms',
-        });
+        rows.push(row('transport/round trip p50', { wire: name, mode }, median(medians.get(name) ?? []), 'ms'));
     }
   }
   return [...rows, ...codecRows(scale)];
@@ -166,24 +146,9 @@ function codecRows(scale: number): BenchRow[] {
       bytes += frames.reduce((sum, frame) => sum + Buffer.byteLength(frame), 0);
     }
     const messages = Math.floor(turns * 0.75) * turn.length;
-    rows.push({
-      name: `codec ${name}: encode`,
-      params: { mode: 'turns of 32' },
-      value: Math.round(messages / (encodeMs / 1000)),
-      unit: '1/s',
-    });
-    rows.push({
-      name: `codec ${name}: decode`,
-      params: { mode: 'turns of 32' },
-      value: Math.round(messages / (decodeMs / 1000)),
-      unit: '1/s',
-    });
-    rows.push({
-      name: `codec ${name}: size`,
-      params: { mode: 'turns of 32' },
-      value: Math.round(bytes / messages),
-      unit: 'B',
-    });
+    rows.push(row('transport/codec encode', { codec: name, mode: 'turns of 32' }, messages / (encodeMs / 1000), '1/s'));
+    rows.push(row('transport/codec decode', { codec: name, mode: 'turns of 32' }, messages / (decodeMs / 1000), '1/s'));
+    rows.push(row('transport/codec size', { codec: name, mode: 'turns of 32' }, bytes / messages, 'B'));
   }
   return rows;
 }
@@ -222,8 +187,4 @@ function offers(n: number): object {
       },
     ],
   };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }
