@@ -55,6 +55,10 @@ function truth(world: World): string[] {
 function acknowledged(world: World, tenants: ReadonlyMap<string, BatchTenant>): string[] {
   const wrong: string[] = [];
   const frameworks = world.master.cluster?.frameworks;
+  for (const [name, { agent }] of world.agents) {
+    const count = agent?.view().unacknowledgedStatuses ?? 0;
+    if (count > 0) wrong.push(`${name} has ${count} unacknowledged statuses`);
+  }
   for (const name of tenants.keys()) {
     const framework = world.schedulers.get(name)?.framework;
     const tasks = frameworks?.get(framework?.id ?? '')?.tasks;

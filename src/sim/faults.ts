@@ -61,7 +61,7 @@ export class Faults {
   /** Heals everything and starts what is down. No fault comes after it. */
   stop(): void {
     this.#stopped = true;
-    for (const heal of [...this.#open.values()]) heal();
+    for (const heal of this.#open.values()) heal();
     this.#world.network.trouble = noTrouble;
     this.#world.network.local.heal();
     for (const node of this.#nodes()) {

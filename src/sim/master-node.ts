@@ -91,7 +91,7 @@ export class MasterNode {
       store: this.disk.open(env),
       info,
       epoch: this.#epoch,
-      ...(this.#node.master === undefined ? {} : { options: this.#node.master }),
+      options: { ...this.#node.master, ...world.mutations.master },
       // The process ends, as it must, and its supervisor starts it again.
       onStoreFailure: () => {
         this.crash();

@@ -4,6 +4,7 @@ import type { Containerizer } from '../containerizer/containerizer.js';
 import type { Random } from '../env/random.js';
 import type { VirtualClock } from '../env/virtual-clock.js';
 import type { Master } from '../master/master.js';
+import type { MasterOptions } from '../master/options.js';
 import type { AgentEvent } from '../protocol/agent-api.js';
 import type { ValidatedSchedulerCall } from '../protocol/checked.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
@@ -27,6 +28,8 @@ export interface Surroundings {
 /** Deliberate bugs, put in from outside, to show that a checker sees them. All absent in an honest run. */
 export interface Mutations {
   readonly allocator?: (inner: Allocator) => Allocator;
+  /** Options the master runs with, though checkers hold it to the honest ones. */
+  readonly master?: Partial<MasterOptions>;
   readonly containerizer?: (inner: Containerizer) => Containerizer;
   /** Changes what the master says; an empty list swallows it. */
   readonly schedulerEvent?: (event: SchedulerEvent) => readonly SchedulerEvent[];

@@ -35,7 +35,7 @@ export const fickle: Program = (framework, env) => {
 
 /** Speaks the protocol by hand: duplicates, strangers' offers, tasks that do not fit, kills and acknowledgements of nothing, and worse. */
 export function rogue(info: Omit<FrameworkInfo, 'id'>): (env: Env, send: (message: object) => void) => RawProgram {
-  return (env, send) => new Rogue(env, info, send as (message: SchedulerCall) => void);
+  return (env, send) => new Rogue(env, info, send);
 }
 
 class Rogue implements RawProgram {
@@ -105,8 +105,11 @@ class Rogue implements RawProgram {
     };
     this.#lastAccept = accept;
     this.#send(accept);
-    // The same again, with other tasks: nothing may come of it.
-    if (random.chance(0.4)) this.#send({ ...accept, operations: [{ type: 'LAUNCH', tasks: [this.#task(offer)] }] });
+    // The same again, with another task, which may want all there was: nothing may come of it.
+    if (!random.chance(0.4)) return;
+    const more = this.#task(offer);
+    const task = random.chance(0.5) ? { ...more, resources: offer.resources } : more;
+    this.#send({ ...accept, operations: [{ type: 'LAUNCH', tasks: [task] }] });
   }
 
   #task(offer: Offer): TaskInfo {

@@ -31,10 +31,13 @@ export class ConservationChecker implements Checker {
   readonly name = 'conservation';
   readonly #agents = new Map<AgentId, Books>();
   readonly #offers = new Map<OfferId, Offered>();
+  /** Frameworks that asked to be torn down: their offers end without a word, once that is durable. */
+  readonly #leaving = new Set<SessionId>();
   /** What each launched task was given; outlives masters, as containers do. */
   readonly #given = new Map<string, Bag>();
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
+    if (this.#leaving.size > 0) this.#leave(world);
     switch (event.type) {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, report);
@@ -45,7 +48,7 @@ export class ConservationChecker implements Checker {
       case 'SCHEDULER_CALL':
         if (event.call.type === 'ACCEPT' || event.call.type === 'DECLINE')
           this.#offersEnd(event.call.offerIds, event.session);
-        else if (event.call.type === 'TEARDOWN') this.#sessionEnds(event.session);
+        else if (event.call.type === 'TEARDOWN') this.#leaving.add(event.session);
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'REGISTERED') this.#registered(event.event.agentId, event.session, world);
@@ -182,6 +185,15 @@ export class ConservationChecker implements Checker {
 
   #sessionEnds(session: SessionId): void {
     this.#offersEnd([...this.#offers].filter(([, offer]) => offer.session === session).map(([id]) => id));
+  }
+
+  #leave(world: WorldView): void {
+    for (const session of this.#leaving) {
+      const frameworkId = world.sessions.schedulers.get(session)?.frameworkId;
+      if (frameworkId !== undefined && world.cluster?.frameworks.has(frameworkId) === true) continue;
+      this.#leaving.delete(session);
+      this.#sessionEnds(session);
+    }
   }
 
   #takenOver(world: WorldView, session: SessionId): void {

@@ -31,6 +31,8 @@ export class OfferLifeChecker implements Checker {
   readonly #budgets = new Map<string, Budget>();
   /** Tasks of void ACCEPTs that have to hear so within the step. */
   readonly #toDrop = new Map<string, { readonly session: SessionId; readonly taskId: TaskId }>();
+  /** Frameworks that asked to be torn down: their offers end without a word, once that is durable. */
+  readonly #leaving = new Set<SessionId>();
   /** Connections went away in this step. */
   #lost = false;
 
@@ -39,6 +41,7 @@ export class OfferLifeChecker implements Checker {
   }
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
+    if (this.#leaving.size > 0) this.#leave(world);
     switch (event.type) {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, world, report);
@@ -51,7 +54,7 @@ export class OfferLifeChecker implements Checker {
       case 'SCHEDULER_CALL':
         if (event.call.type === 'ACCEPT') this.#accepted(event.call, event.session, world);
         else if (event.call.type === 'DECLINE') this.#end(event.call.offerIds, event.session);
-        else if (event.call.type === 'TEARDOWN') this.#discard(({ session }) => session === event.session);
+        else if (event.call.type === 'TEARDOWN') this.#leaving.add(event.session);
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'LAUNCH') {
@@ -176,6 +179,15 @@ export class OfferLifeChecker implements Checker {
     else {
       const left = describeResources(budget.left);
       report(`task ${taskId} takes ${describeResources(resources)}, its offers have ${left} left (R5)`);
+    }
+  }
+
+  #leave(world: WorldView): void {
+    for (const session of this.#leaving) {
+      const frameworkId = world.sessions.schedulers.get(session)?.frameworkId;
+      if (frameworkId !== undefined && world.cluster?.frameworks.has(frameworkId) === true) continue;
+      this.#leaving.delete(session);
+      this.#discard(one => one.session === session);
     }
   }
 

@@ -137,12 +137,12 @@ export class RefusalsChecker implements Checker {
         if (this.#known(session, call.roles)) {
           const suppressed = this.#suppressed.get(frameworkId) ?? new Set<Role>();
           this.#suppressed.set(frameworkId, suppressed);
-          for (const role of call.roles ?? session.info?.roles ?? []) suppressed.add(role);
+          for (const role of rolesOf(call, session)) suppressed.add(role);
         }
         return;
       case 'REVIVE':
         this.#filters.delete(frameworkId);
-        for (const role of call.roles ?? session.info?.roles ?? []) this.#suppressed.get(frameworkId)?.delete(role);
+        for (const role of rolesOf(call, session)) this.#suppressed.get(frameworkId)?.delete(role);
         return;
       case 'UPDATE_FRAMEWORK':
         if (call.callId !== undefined) this.#updating.add(`${session.session} ${call.callId}`);
@@ -202,4 +202,9 @@ export class RefusalsChecker implements Checker {
     // A framework or agent that is away loses its filters.
     for (const id of this.#filters.keys()) if (!world.sessions.ofFramework.has(id)) this.#filters.delete(id);
   }
+}
+
+/** No roles, or an empty list: all of the framework's. */
+function rolesOf(call: { readonly roles?: readonly Role[] }, session: SchedulerSession): readonly Role[] {
+  return call.roles === undefined || call.roles.length === 0 ? (session.info?.roles ?? []) : call.roles;
 }

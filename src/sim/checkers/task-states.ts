@@ -138,7 +138,8 @@ export class TaskStatesChecker implements Checker {
       stream !== undefined &&
       isTerminal(stream.state) &&
       !isTerminal(status.state) &&
-      status.state !== 'TASK_UNREACHABLE'
+      status.state !== 'TASK_UNREACHABLE' &&
+      status.state !== 'TASK_UNKNOWN'
     ) {
       report(`${node} hears that ${status.taskId}, which is ${stream.state}, is ${status.state} (T3)`);
     }
