@@ -17,7 +17,8 @@ export interface PoolAgent {
   info: AllocatorAgent;
   active: boolean;
   free: Bag;
-  readonly held: Map<Client, Bag>;
+  /** What each client was given, in the parts it was given in: most come back as they went, and then nothing is to be merged. */
+  readonly held: Map<Client, Bag[]>;
   /** More is held than the total has. */
   overbooked: boolean;
   hasGpus: boolean;
@@ -111,14 +112,19 @@ export class AgentPool {
 
   /** Takes back what a client holds, or part of it. */
   give(agent: PoolAgent, client: Client, resources: Bag): void {
-    const held = agent.held.get(client);
+    const parts = agent.held.get(client);
     assert(
-      held !== undefined,
+      parts !== undefined,
       () => `framework ${client.framework.id} holds nothing of role ${client.role} on agent ${agent.id}`,
     );
-    const left = held === resources ? emptyBag : subtract(held, resources);
-    if (left.length > 0) agent.held.set(client, left);
+    const at = parts.indexOf(resources);
+    if (at >= 0) parts.splice(at, 1);
     else {
+      const left = subtract(sum(parts), resources);
+      parts.length = 0;
+      if (left.length > 0) parts.push(left);
+    }
+    if (parts.length === 0) {
       agent.held.delete(client);
       client.heldOn -= 1;
     }
@@ -146,15 +152,24 @@ export class AgentPool {
   }
 }
 
+/** All that a client holds on an agent. */
+export function heldBy(agent: PoolAgent, client: Client): Bag {
+  return sum(agent.held.get(client) ?? []);
+}
+
 function hold(agent: PoolAgent, client: Client, resources: Bag): void {
-  const held = agent.held.get(client);
-  if (held === undefined) client.heldOn += 1;
-  agent.held.set(client, held === undefined ? resources : add(held, resources));
+  const parts = agent.held.get(client);
+  if (parts !== undefined) {
+    parts.push(resources);
+    return;
+  }
+  agent.held.set(client, [resources]);
+  client.heldOn += 1;
 }
 
 function recount(agent: PoolAgent): void {
   const { total } = agent.info;
-  const held = sum(agent.held.values());
+  const held = sum([...agent.held.values()].flat());
   agent.settledAt = 0;
   agent.overbooked = !contains(total, held);
   agent.free = agent.overbooked ? remainder(total, held) : subtract(total, held);

@@ -6,7 +6,7 @@ import type { Counter, Histogram } from '../env/metrics.js';
 import type { Bag } from '../resources/index.js';
 import { add, bagOf, contains, emptyBag, remainder, roleAncestors } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
-import { AgentPool } from './agent-pool.js';
+import { AgentPool, heldBy } from './agent-pool.js';
 import type {
   Allocator,
   AllocatorAgent,
@@ -169,8 +169,8 @@ export class HierarchicalAllocator implements Allocator {
     if (agent === undefined) return;
     tree.removeTotal(agent.info.total);
     pool.remove(agent);
-    for (const [client, held] of agent.held) {
-      if (client.node !== undefined) tree.discharge(client.node, held);
+    for (const client of agent.held.keys()) {
+      if (client.node !== undefined) tree.discharge(client.node, heldBy(agent, client));
       client.heldOn -= 1;
       this.#settleClient(client);
     }
@@ -351,8 +351,7 @@ export class HierarchicalAllocator implements Allocator {
     client.node = tree.add(client.role, client.framework.id, client.slot);
     if (client.heldOn === 0) return;
     for (const agent of pool.values()) {
-      const held = agent.held.get(client);
-      if (held !== undefined) tree.charge(client.node, held);
+      if (agent.held.has(client)) tree.charge(client.node, heldBy(agent, client));
     }
   }
 
@@ -408,7 +407,8 @@ export class HierarchicalAllocator implements Allocator {
     }
     for (const grant of told.values()) {
       const client = clients.find(grant.frameworkId, grant.role);
-      const held = (client && pool.get(grant.agentId)?.held.get(client)) ?? emptyBag;
+      const agent = pool.get(grant.agentId);
+      const held = client === undefined || agent === undefined ? emptyBag : heldBy(agent, client);
       if (!contains(held, grant.resources)) this.book({ ...grant, resources: remainder(grant.resources, held) });
     }
   }
