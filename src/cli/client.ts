@@ -102,7 +102,7 @@ export async function findTask(
   framework: string | undefined,
 ): Promise<{ readonly text: string; readonly task: TaskView }> {
   const query = new URLSearchParams(framework === undefined ? {} : { framework });
-  const only = query.size === 0 ? '' : `?${query}`;
+  const only = query.size === 0 ? '' : `?${query.toString()}`;
   const pathOf = (id: string): string => `/tasks/${encodeURIComponent(id)}${only}`;
   try {
     const { text, value } = await master.get<TaskView>(pathOf(start));
@@ -111,7 +111,7 @@ export async function findTask(
     if (!(error instanceof ProfferError) || error.code !== 'UNKNOWN_TASK') throw error;
   }
   query.set('prefix', start);
-  const { value: found } = await master.get<TaskView[]>(`/tasks?${query}`);
+  const { value: found } = await master.get<TaskView[]>(`/tasks?${query.toString()}`);
   const [task, second] = found;
   if (task === undefined) {
     throw new ProfferError('UNKNOWN_TASK', `no task has the id ${shown(start)}, nor one that starts so`, {

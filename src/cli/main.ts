@@ -19,7 +19,9 @@ const terminal: Terminal = {
   color: stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb',
 };
 // A reader that has seen enough (`proffer tasks | head`) is no failure.
-stdout.on('error', error => process.exit('code' in error && error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failure));
+stdout.on('error', (error: Error) =>
+  process.exit('code' in error && error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failure),
+);
 
 let exitCode: number;
 try {
@@ -107,7 +109,7 @@ function addFlags(sub: Commander, spec: Command): void {
     const shown =
       flag.default === undefined || flag.default === false || Array.isArray(flag.default)
         ? ''
-        : ` (default ${String(flag.default)})`;
+        : ` (default ${shownDefault(flag.default)})`;
     const option = new Option(
       `${short}${name}${flag.placeholder === undefined ? '' : ` <${flag.placeholder}>`}`,
       flag.help + shown,
@@ -122,6 +124,10 @@ function addFlags(sub: Commander, spec: Command): void {
       sub.addOption(option);
     }
   }
+}
+
+function shownDefault(value: unknown): string {
+  return typeof value === 'number' ? String(value) : typeof value === 'string' ? value : '';
 }
 
 function examples(lines: Command['examples']): string {

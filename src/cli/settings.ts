@@ -186,5 +186,5 @@ function parseConfig(file: string): JsonText {
 function textsOf(value: unknown): readonly string[] | undefined {
   if (typeof value === 'string') return [value];
   if (typeof value === 'number' || typeof value === 'boolean') return [String(value)];
-  return Array.isArray(value) && value.every(item => typeof item === 'string') ? (value as string[]) : undefined;
+  return Array.isArray(value) && value.every(item => typeof item === 'string') ? value : undefined;
 }

@@ -33,7 +33,7 @@ export function closable(end: () => Promise<void>): {
     }
     return closed;
   };
-  return { closed, close: () => close(), fail: error => void close(error).catch(() => {}) };
+  return { closed, close: () => close(), fail: error => void close(error) };
 }
 
 /** Ends it when `signal` is aborted. */

@@ -60,7 +60,7 @@ export class Supervisor {
 
   /** Ends these children (default: all), SIGTERM first, and waits until they are gone. None is started again. */
   async stop(names: readonly string[] = [...this.#children.keys()]): Promise<void> {
-    await Promise.all(names.map(name => this.#children.get(name)?.stop()));
+    await Promise.all(names.map(name => this.#children.get(name)?.stop() ?? Promise.resolve()));
   }
 
   /** From here on nothing is started again. */

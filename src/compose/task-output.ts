@@ -57,7 +57,7 @@ export class TaskOutputs {
   #read(place: OutputPlace, name: OutputName): Promise<void> {
     const { hostname, port, frameworkId, taskId } = place;
     const query = new URLSearchParams({ follow: 'true', framework: frameworkId });
-    const path = `/tasks/${encodeURIComponent(taskId)}/files/${name}?${query}`;
+    const path = `/tasks/${encodeURIComponent(taskId)}/files/${name}?${query.toString()}`;
     return new Promise(resolve => {
       const sent = request({ host: hostname, port, path, agent: false }, response => {
         response.on('close', resolve);

@@ -53,7 +53,8 @@ export class EventFeeds {
 
   #add(sink: FeedSink): () => void {
     let allowance = this.#bufferedBytesMax;
-    let unsubscribe: (() => void) | undefined;
+    // Set after the snapshot, which comes while subscribing.
+    const subscription: { end?: () => void } = {};
     const put = (event: ClusterEvent): void => {
       const text = this.#render(event);
       // A snapshot may be large by itself; only what gathers on top of it counts as slow reading.
@@ -69,7 +70,7 @@ export class EventFeeds {
       beat: () => put({ type: 'HEARTBEAT' }),
     };
     const leave = (): void => {
-      unsubscribe?.();
+      subscription.end?.();
       this.#open.delete(feed);
     };
     if (this.#open.size >= this.#subscribersMax) {
@@ -77,7 +78,7 @@ export class EventFeeds {
       oldest?.close();
     }
     this.#open.add(feed);
-    unsubscribe = this.#subscribe(put);
+    subscription.end = this.#subscribe(put);
     return leave;
   }
 

@@ -85,7 +85,7 @@ export function httpApp(options: Pick<HttpOptions, 'routes' | 'allowedHosts' | '
     clientErrorHandler: refuseSocket,
     // A path that cannot be decoded; it never reaches a route.
     frameworkErrors: (error, _request, reply) => {
-      sendError(reply as unknown as FastifyReply, answerable(error, log));
+      sendError(reply, answerable(error, log));
     },
   });
   app.removeAllContentTypeParsers();
@@ -167,16 +167,16 @@ function takeOver(
 }
 
 function feed(raw: ServerResponse, open: (sink: FeedSink) => () => void): void {
-  let onGone: (() => void) | undefined;
-  let gone = false;
+  // Told before or after `open` has returned.
+  const connection: { gone: boolean; onGone?: () => void } = { gone: false };
   raw.on('error', () => raw.destroy());
   raw.on('close', () => {
-    gone = true;
-    onGone?.();
+    connection.gone = true;
+    connection.onGone?.();
   });
-  onGone = open({
+  connection.onGone = open({
     write: text => {
-      if (!gone) raw.write(text);
+      if (!connection.gone) raw.write(text);
     },
     get bufferedBytes() {
       return raw.writableLength;
@@ -184,7 +184,7 @@ function feed(raw: ServerResponse, open: (sink: FeedSink) => () => void): void {
     end: () => raw.end(),
     destroy: () => raw.destroy(),
   });
-  if (gone) onGone();
+  if (connection.gone) connection.onGone();
 }
 
 /** Any error as one that may be shown; what is a bug is logged in full. */

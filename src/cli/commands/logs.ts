@@ -10,9 +10,10 @@ export const logs: RunCommand<LogsFlags> = async ({ flags, args: [id = ''] }) =>
   const agent = agentClient(task);
   const query = new URLSearchParams({ framework: task.frameworkId });
   const path = `/tasks/${encodeURIComponent(task.id)}/files/${flags.stderr ? 'stderr' : 'stdout'}`;
-  if (flags.tail !== undefined) query.set('offset', String(await tailOffset(agent, `${path}?${query}`, flags.tail)));
+  if (flags.tail !== undefined)
+    query.set('offset', String(await tailOffset(agent, `${path}?${query.toString()}`, flags.tail)));
   if (flags.follow) query.set('follow', 'true');
-  const reply = await agent.open('GET', `${path}?${query}`);
+  const reply = await agent.open('GET', `${path}?${query.toString()}`);
   // Bytes as they are: a character may be cut between two chunks.
   for await (const chunk of reply.body) {
     if (!process.stdout.write(chunk)) await new Promise<void>(resolve => process.stdout.once('drain', () => resolve()));

@@ -52,8 +52,8 @@ function tasksPath(flags: ViewFlags): string {
   for (const framework of flags['framework'] as readonly string[]) query.append('framework', framework);
   for (const state of states) query.append('state', state);
   if (flags['all'] !== true && states.length === 0) query.set('ended', 'false');
-  if (flags['limit'] !== undefined) query.set('limit', String(flags['limit']));
-  return query.size === 0 ? '/tasks' : `/tasks?${query}`;
+  if (typeof flags['limit'] === 'number') query.set('limit', String(flags['limit']));
+  return query.size === 0 ? '/tasks' : `/tasks?${query.toString()}`;
 }
 
 function checkedState(given: string): string {
