@@ -2,8 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface BenchClusterOptions {
@@ -30,7 +29,8 @@ const readyWithinMs = 60_000;
 
 /** Resolves when the master listens and every agent process says that it runs; agents of the command line may still be registering. */
 export async function startCluster(options: BenchClusterOptions): Promise<BenchCluster> {
-  const workDir = mkdtempSync(join(tmpdir(), 'proffer-bench-'));
+  // Beside the code, where work directories usually are: some disks make files slowly in /tmp.
+  const workDir = mkdtempSync(join(dirname(noopAgents), '.cluster-'));
   const children: ChildProcess[] = [];
   const quiet = ['--log-level', 'error', '--log-format', 'json'];
   const stop = async (): Promise<void> => {

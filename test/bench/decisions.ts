@@ -61,9 +61,11 @@ async function launches(load: Load, windows: number): Promise<BenchRow[]> {
       resources: { cpus: 0.01, mem: 1 },
       ...(load.tasks === 'finish' ? { env: { [noopRunMs]: '0' } } : {}),
     };
-    const request = [launch(...Array.from({ length: load.tasksPerAccept }, () => spec))];
     const use = (offer: Offer): void => {
       const nowMs = performance.now();
+      // What ended tasks gave back may be less than a full load.
+      const count = Math.min(load.tasksPerAccept, howMany(offer, spec.resources));
+      const request = [launch(...Array.from({ length: count }, () => spec))];
       for (const { taskId } of framework.accept(offer, request, { refuseMs: 0 })) acceptedMs.set(taskId, nowMs);
     };
     framework.rescinds$.subscribe(gone => {
@@ -112,6 +114,12 @@ async function launches(load: Load, windows: number): Promise<BenchRow[]> {
   } finally {
     await cluster.stop();
   }
+}
+
+function howMany({ resources }: Offer, each: { readonly cpus: number; readonly mem: number }): number {
+  const { cpus = 0, mem = 0 } = resources;
+  // Thousandths are whole numbers; their quotients are not quite.
+  return Math.floor(Math.min(Number(cpus) / each.cpus, Number(mem) / each.mem) + 0.001);
 }
 
 /** Longer than what the allocator waits between runs, so that each revive meets a cluster at rest. */

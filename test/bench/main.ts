@@ -13,6 +13,7 @@ const benchmarks: { readonly [name: string]: string } = {
   allocator: 'allocation cycles by agents × frameworks, in one process without a network',
   transport: 'round trips and codecs against bare ws with JSON',
   decisions: 'launches per second and offers after a revive, between processes, containers that do nothing',
+  containers: 'the containerizers alone, against a bare spawn loop and docker run',
   tasks: 'processes end to end, and against a bare spawn loop',
   docker: 'Docker containers against docker run; needs an engine at DOCKER_HOST',
   memory: 'a master with 10,000 agents and 100,000 tasks; idle processes',
@@ -56,7 +57,7 @@ async function main(args: readonly string[]): Promise<number> {
     const near = unknown.map(name => didYouMean(name, known)).find(text => text !== undefined);
     return usage(
       `no benchmark is called ${unknown.map(name => JSON.stringify(name)).join(', ')}`,
-      `${near === undefined ? '' : `${near}; `}there are ${known.join(', ')}`,
+      `${near === undefined ? '' : `${near} `}There are ${known.join(', ')}`,
     );
   }
   const names = positionals.length === 0 ? known : known.filter(name => positionals.includes(name));

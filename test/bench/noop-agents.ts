@@ -17,6 +17,10 @@ const prober: NetworkProber = {
   http: (_url, _timeoutMs, done) => done({ error: 'not probed' }),
   tcp: (_host, _port, _timeoutMs, done) => done({ connected: false, error: 'not probed' }),
 };
+const agents: Agent[] = [];
+process.once('exit', () => {
+  for (const agent of agents) agent.close();
+});
 process.once('disconnect', () => process.exit(0));
 process.once('SIGTERM', () => process.exit(0));
 
@@ -58,6 +62,6 @@ function registered(index: number, offer: Resources): Promise<void> {
         onFatal: reject,
       },
     });
-    process.once('exit', () => agent.close());
+    agents.push(agent);
   });
 }
