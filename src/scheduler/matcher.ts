@@ -112,20 +112,48 @@ export function match(
   return { vetoes };
 }
 
-/** One line on why nothing fits, e.g. "mem short by 512 on 7 agents, constraint rack UNIQUE on 2 agents". */
+/**
+ * One line on why nothing fits, what most agents lack first: "mem short by 512 (wanted 1024, have 512) on 7 agents, constraint rack UNIQUE on
+ * 2 agents". Where agents lack different amounts of a resource, the nearest to enough is told: "mem short by at least …".
+ */
 export function describeVetoes(vetoes: MatchResult['vetoes']): string {
   if (vetoes.length === 0) return 'no offers';
-  const tally = new Map<string, Set<AgentId>>();
+  const tally = new Map<string, Reason>();
   for (const { agentId, veto } of vetoes) {
-    for (const reason of reasonsOf(veto)) {
-      const agents = tally.get(reason) ?? new Set();
-      tally.set(reason, agents.add(agentId));
+    for (const { key, shortage, text } of reasonsOf(veto)) {
+      const reason = tally.get(key);
+      if (reason === undefined) tally.set(key, { agents: new Set([agentId]), nearest: shortage, differ: false, text });
+      else note(reason, agentId, shortage);
     }
   }
-  return [...tally]
-    .sort(([, a], [, b]) => b.size - a.size)
-    .map(([reason, agents]) => `${reason} on ${agents.size} ${agents.size === 1 ? 'agent' : 'agents'}`)
+  return [...tally.values()]
+    .sort((a, b) => b.agents.size - a.agents.size)
+    .map(({ agents, nearest, differ, text }) => {
+      const what = nearest === undefined ? text : describeNearest(nearest, differ);
+      return `${what} on ${agents.size} ${agents.size === 1 ? 'agent' : 'agents'}`;
+    })
     .join(', ');
+}
+
+interface Reason {
+  readonly agents: Set<AgentId>;
+  /** Of shortages the smallest. */
+  nearest: Shortage | undefined;
+  differ: boolean;
+  readonly text: string;
+}
+
+function note(reason: Reason, agentId: AgentId, shortage: Shortage | undefined): void {
+  reason.agents.add(agentId);
+  if (shortage === undefined || reason.nearest === undefined) return;
+  if (shortage.short !== reason.nearest.short) reason.differ = true;
+  if (shortage.short < reason.nearest.short) reason.nearest = shortage;
+}
+
+function describeNearest(shortage: Shortage, differ: boolean): string {
+  if (!differ) return describeShortage(shortage);
+  const { key, wanted, have, short } = shortage;
+  return `${key} short by at least ${short} (wanted ${wanted}, have at most ${have})`;
 }
 
 // An absence that is over concerns nobody, nor one that begins after the instance has ended.
@@ -134,20 +162,26 @@ function concerns({ startMs, durationMs }: Unavailability, wallMs: number, runsF
   return !over && startMs <= wallMs + runsForMs;
 }
 
-function reasonsOf(veto: Veto): string[] {
+function reasonsOf(veto: Veto): { readonly key: string; readonly text: string; readonly shortage?: Shortage }[] {
+  const one = (text: string): { key: string; text: string }[] => [{ key: text, text }];
   switch (veto.kind) {
     case 'insufficient':
-      return veto.shortages.map(describeShortage);
+      return veto.shortages.map(shortage => {
+        const text = describeShortage(shortage);
+        return typeof shortage.short === 'number'
+          ? { key: `${shortage.key} of ${shortage.wanted}`, text, shortage }
+          : { key: text, text };
+      });
     case 'role':
-      return [`offer is for role ${veto.role}`];
+      return one(`offer is for role ${veto.role}`);
     case 'constraint':
-      return [`constraint ${veto.refusal.constraint.field} ${veto.refusal.constraint.operator}`];
+      return one(`constraint ${veto.refusal.constraint.field} ${veto.refusal.constraint.operator}`);
     case 'containerizer':
-      return [`no ${veto.wanted} containerizer`];
+      return one(`no ${veto.wanted} containerizer`);
     case 'avoided':
-      return [veto.why];
+      return one(veto.why);
     case 'unavailable':
-      return ['planned absence'];
+      return one('planned absence');
     default:
       return assertNever(veto, 'veto');
   }

@@ -38,9 +38,10 @@ export function ordered(...comparators: readonly OfferComparator[]): OfferOrder 
 
 /** A new random order each time. */
 export function shuffled(random: Random): OfferOrder {
-  const last = ordered(inOrder);
-  return (offers, request) => {
+  return offers => {
     const mixed = random.shuffle([...offers]);
-    return mixed.some(open => open.offer.unavailability !== undefined) ? last(mixed, request) : mixed;
+    const absent = mixed.filter(open => open.offer.unavailability !== undefined);
+    if (absent.length === 0) return mixed;
+    return [...mixed.filter(open => open.offer.unavailability === undefined), ...absent];
   };
 }
