@@ -8,13 +8,12 @@ import { decideAccept } from './decide/accept.js';
 import { decideAgentRemoved, decideAgentUnreachable, decideUnregister } from './decide/agents.js';
 import {
   decideDemand,
-  decideEndFramework,
   decideFrameworkChanged,
-  decideFrameworkEnded,
   decideRequest,
-  decideSubscribed,
   decideUpdateFramework,
-} from './decide/frameworks.js';
+} from './decide/framework-changes.js';
+import { decideEndFramework, decideFrameworkEnded } from './decide/framework-end.js';
+import { decideSubscribed } from './decide/frameworks.js';
 import { decideDecline } from './decide/offers.js';
 import { decideReconcile } from './decide/reconcile.js';
 import { decideRegistered } from './decide/registration.js';

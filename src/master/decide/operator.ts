@@ -8,7 +8,7 @@ import type { Decision } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { ClusterView, TaskRecord } from '../state.js';
-import { decideEndFramework } from './frameworks.js';
+import { decideEndFramework } from './framework-end.js';
 
 /** Decides one call; `ticket` names it in the answer. */
 export function decideOperator(view: ClusterView, registry: Registry, call: OperatorCall, ticket: number): Decision {

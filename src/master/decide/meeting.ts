@@ -1,0 +1,265 @@
+// A registering agent's list and the master's knowledge of the agent, brought together. In: both. Out: changes, bookings, and orders for the agent.
+import type { AgentId, ExecutorId, FrameworkId, Role } from '../../base/ids.js';
+import type { AgentTask } from '../../protocol/agent-api.js';
+import { isTerminal, mayMove } from '../../protocol/task-state.js';
+import { toBag } from '../../resources/index.js';
+import type { Change } from '../changes.js';
+import type { Registration } from '../decision.js';
+import { Draft, masterStatus } from '../decision.js';
+import type { Registry } from '../registry.js';
+import { sameData } from '../same-data.js';
+import type { AgentRecord, ClusterView, FrameworkRecord, Moment, TaskRecord } from '../state.js';
+import { executorKey, heldKey } from '../state.js';
+import { statusOf } from './reconcile.js';
+
+/** Brings together what an agent lists and what the master knows of it. */
+export class Meeting {
+  /** Kills and shutdowns; they follow REGISTERED. */
+  readonly orders = new Draft();
+  /** What is booked anew; it follows all that is given back, so that a smaller total can hold it. */
+  readonly bookings: Change[] = [];
+  readonly #frameworks = new Map<FrameworkId, 'LIVE' | 'ENDED'>();
+
+  constructor(
+    readonly view: ClusterView,
+    readonly registry: Registry,
+    readonly draft: Draft,
+    readonly agentId: AgentId,
+    readonly known: Readonly<AgentRecord> | undefined,
+    readonly registration: Registration,
+    readonly at: Moment,
+  ) {}
+
+  /** Tasks the master has and the agent did not list. */
+  run(): { frameworkId: FrameworkId; taskId: string }[] {
+    this.#meetFrameworks();
+    const listed = new Set<string>();
+    for (const task of this.registration.tasks) {
+      listed.add(heldKey(task.frameworkId, task.task.taskId));
+      if (this.#frameworks.get(task.frameworkId) === 'LIVE') this.#meetTask(task);
+      else if (!isTerminal(task.state)) this.#hold(task);
+    }
+    const reconcile = this.#missing(listed);
+    this.#meetExecutors();
+    return reconcile;
+  }
+
+  #meetFrameworks(): void {
+    const { view, draft, at } = this;
+    for (const info of this.registration.frameworks) {
+      const { id } = info;
+      const live = id === undefined ? undefined : view.frameworks.get(id);
+      if (live !== undefined && !sameData(live.info, info))
+        this.orders.toAgent(this.agentId, { type: 'UPDATE_FRAMEWORK', framework: live.info });
+      if (id === undefined || view.frameworks.has(id) || view.completedFrameworks.has(id)) continue;
+      const named = { ...info, id };
+      const graceMs = Math.max(info.failoverTimeoutMs ?? 0, view.options.frameworkReregisterTimeoutMs);
+      draft.change({ type: 'FRAMEWORK_ADDED', info: named, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
+      draft.store(this.registry.frameworkKept(named));
+      this.#frameworks.set(id, 'LIVE');
+    }
+    const { frameworks, tasks, executors } = this.registration;
+    for (const id of [
+      ...frameworks.map(info => info.id),
+      ...tasks.map(t => t.frameworkId),
+      ...executors.map(e => e.frameworkId),
+    ]) {
+      if (id === undefined || this.#frameworks.has(id)) continue;
+      if (view.frameworks.has(id)) {
+        this.#frameworks.set(id, 'LIVE');
+        continue;
+      }
+      this.#frameworks.set(id, 'ENDED');
+      if (!view.completedFrameworks.has(id)) {
+        // Nobody knows it any more, yet what it holds must be booked to someone until it has ended.
+        draft.change({ type: 'FRAMEWORK_ADDED', info: { id, name: id, roles: ['*'] }, wallMs: at.wallMs });
+        draft.change({ type: 'FRAMEWORK_ENDED', frameworkId: id, why: 'unknown to this master', wallMs: at.wallMs });
+      }
+      this.orders.toAgent(this.agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: id });
+    }
+  }
+
+  #meetTask(listed: AgentTask): void {
+    const { draft, agentId, at, view } = this;
+    const { frameworkId, state } = listed;
+    const { taskId } = listed.task;
+    const framework = view.frameworks.get(frameworkId);
+    const task = framework?.tasks.get(taskId);
+    if (framework !== undefined && task !== undefined) {
+      if (task.agentId !== agentId || (isTerminal(task.state) && !isTerminal(state))) {
+        this.#holdAndKill(listed);
+        return;
+      }
+      if (mayMove('AGENT', task.state, state)) {
+        const status = listed.status ?? {
+          ...masterStatus({ taskId, agentId }, state, 'AGENT_REREGISTERED', 'told at registration', at),
+        };
+        draft.change({ type: 'TASK_UPDATED', frameworkId, taskId, state, status, forwarded: false });
+      }
+      this.#repeatKill(task, state);
+      return;
+    }
+    const away = framework?.unreachable.get(taskId);
+    if (framework !== undefined && away !== undefined) {
+      if (away.agentId !== agentId) {
+        this.#holdAndKill(listed);
+        return;
+      }
+      this.#return(framework, away, listed);
+      return;
+    }
+    const done = framework?.completed.get(taskId);
+    if (done !== undefined) {
+      // Ended and acknowledged here, or ended in the master's name while the agent was away.
+      if (!isTerminal(state)) this.#holdAndKill(listed);
+      return;
+    }
+    this.bookings.push({
+      type: 'TASK_ADDED',
+      task: recordOf(listed, agentId, this.#roleOf(listed), at),
+      booked: false,
+    });
+  }
+
+  #return(framework: Readonly<FrameworkRecord>, task: TaskRecord, listed: AgentTask): void {
+    const { draft, agentId, at } = this;
+    // What the framework heard last through the agent's stream; an end is told by that stream alone.
+    const told = task.streamState === 'TASK_STAGING' && !isTerminal(listed.state) ? listed.state : task.streamState;
+    const change = { type: 'TASK_RETURNED' as const, frameworkId: framework.id, taskId: task.id, state: listed.state };
+    if (isTerminal(told)) {
+      this.bookings.push(change);
+    } else {
+      const status = masterStatus({ taskId: task.id, agentId }, told, 'AGENT_REREGISTERED', 'the agent is back', at);
+      this.bookings.push({ ...change, status });
+      draft.sendStatus(framework, status);
+    }
+    this.#repeatKill(task, listed.state);
+  }
+
+  #repeatKill(task: TaskRecord, state: AgentTask['state']): void {
+    if (task.kill === undefined || isTerminal(state)) return;
+    const { policy } = task.kill;
+    this.orders.toAgent(this.agentId, {
+      type: 'KILL',
+      frameworkId: task.frameworkId,
+      taskId: task.id,
+      ...(policy === undefined ? {} : { killPolicy: policy }),
+    });
+  }
+
+  #holdAndKill(listed: AgentTask): void {
+    if (!isTerminal(listed.state)) this.#hold(listed);
+    this.orders.toAgent(this.agentId, { type: 'KILL', frameworkId: listed.frameworkId, taskId: listed.task.taskId });
+  }
+
+  #hold(listed: AgentTask): void {
+    if (this.known?.held.has(heldKey(listed.frameworkId, listed.task.taskId)) === true) return;
+    this.bookings.push({
+      type: 'TASK_HELD',
+      task: { ...recordOf(listed, this.agentId, this.#roleOf(listed), this.at), holds: true },
+    });
+  }
+
+  #roleOf(listed: AgentTask): Role {
+    return listed.task.role ?? this.#someRole(listed.frameworkId);
+  }
+
+  // An executor is booked to the role of its tasks.
+  #roleOfExecutor(frameworkId: FrameworkId, executorId: ExecutorId): Role {
+    const of = this.registration.tasks.find(
+      each => each.frameworkId === frameworkId && each.task.executor?.executorId === executorId,
+    );
+    return of === undefined ? this.#someRole(frameworkId) : this.#roleOf(of);
+  }
+
+  #someRole(frameworkId: FrameworkId): Role {
+    const framework = this.view.frameworks.get(frameworkId) ?? this.view.completedFrameworks.get(frameworkId);
+    const info = framework?.info ?? this.registration.frameworks.find(f => f.id === frameworkId);
+    return info?.roles[0] ?? '*';
+  }
+
+  #missing(listed: ReadonlySet<string>): { frameworkId: FrameworkId; taskId: string }[] {
+    const { draft, known, view, at, agentId } = this;
+    const reconcile: { frameworkId: FrameworkId; taskId: string }[] = [];
+    for (const task of known?.tasks ?? []) {
+      const { frameworkId, id: taskId } = task;
+      if (listed.has(heldKey(frameworkId, taskId))) continue;
+      if (known?.held.get(heldKey(frameworkId, taskId)) === task) {
+        draft.change({ type: 'HELD_RELEASED', agentId, frameworkId, taskId });
+        continue;
+      }
+      const framework = view.frameworks.get(frameworkId);
+      if (framework === undefined) continue;
+      if (!isTerminal(task.state)) {
+        reconcile.push({ frameworkId, taskId });
+        continue;
+      }
+      // The agent has forgotten an end that the framework did not acknowledge: it is told once more, now without a need to.
+      const status = { ...statusOf(task, at), state: task.state };
+      draft.change({ type: 'TASK_COMPLETED', frameworkId, taskId });
+      draft.sendStatus(framework, status);
+    }
+    if (known?.state === 'UNREACHABLE') this.#gone(listed);
+    return reconcile;
+  }
+
+  // Became unreachable with the agent, and did not come back with it: an agent that was started anew has nothing left of them.
+  #gone(listed: ReadonlySet<string>): void {
+    const { draft, view, at, agentId } = this;
+    for (const framework of view.frameworks.values()) {
+      for (const { id: taskId, agentId: placedOn } of framework.unreachable.values()) {
+        if (placedOn !== agentId || listed.has(heldKey(framework.id, taskId))) continue;
+        const why = 'the agent is back without this task';
+        const status = masterStatus({ taskId, agentId }, 'TASK_GONE', 'AGENT_REREGISTERED', why, at);
+        draft.change({ type: 'TASK_RETURNED', frameworkId: framework.id, taskId, state: 'TASK_GONE', status });
+        draft.change({ type: 'TASK_COMPLETED', frameworkId: framework.id, taskId });
+        draft.sendStatus(framework, status);
+      }
+    }
+  }
+
+  #meetExecutors(): void {
+    const { draft, known, registration, agentId } = this;
+    const listed = new Set<string>();
+    for (const { frameworkId, executor } of registration.executors) {
+      const key = executorKey(frameworkId, executor.executorId);
+      listed.add(key);
+      if (known?.executors.has(key) === true) continue;
+      const record = {
+        id: executor.executorId,
+        frameworkId,
+        agentId,
+        role: this.#roleOfExecutor(frameworkId, executor.executorId),
+        info: executor,
+        resources: toBag(executor.resources).bag,
+      };
+      this.bookings.push({ type: 'EXECUTOR_ADDED', executor: record, booked: false });
+    }
+    for (const [key, executor] of known?.executors ?? []) {
+      if (!listed.has(key))
+        draft.change({ type: 'EXECUTOR_REMOVED', agentId, frameworkId: executor.frameworkId, executorId: executor.id });
+    }
+  }
+}
+
+function recordOf(listed: AgentTask, agentId: AgentId, role: Role, at: Moment): TaskRecord {
+  const { data, ...info } = listed.task;
+  return {
+    id: listed.task.taskId,
+    frameworkId: listed.frameworkId,
+    agentId,
+    role,
+    info: data === undefined ? listed.task : info,
+    resources: toBag(listed.task.resources).bag,
+    groupId: listed.groupId,
+    launchedAtMs: at.wallMs,
+    state: listed.state,
+    streamState: 'TASK_STAGING',
+    last: listed.status,
+    uuid: undefined,
+    holds: !isTerminal(listed.state),
+    kill: undefined,
+    unreachableAtMs: undefined,
+    history: listed.status === undefined ? [] : [listed.status],
+  };
+}

@@ -1,0 +1,125 @@
+// What can be wrong with an agent's registration. In: the merged call and the state. Out: every problem at once.
+import type { Problem } from '../../base/errors.js';
+import { problem, shown } from '../../base/errors.js';
+import { agentMoves, isTerminal } from '../../protocol/task-state.js';
+import type { Bag } from '../../resources/index.js';
+import { contains, describeShortage, shortages, subtract, toBag } from '../../resources/index.js';
+import type { Registration } from '../decision.js';
+import type { AgentRecord, ClusterView } from '../state.js';
+import { executorKey, heldKey } from '../state.js';
+import { wireBytes } from '../wire-size.js';
+
+/** What is wrong with a registration by itself, all at once. */
+export function registrationProblems(view: ClusterView, registration: Registration): Problem[] {
+  const { agentId, agent: info, tasks, executors } = registration;
+  const problems: Problem[] = [];
+  if (agentId !== undefined && view.goneAgents.has(agentId)) {
+    problems.push(
+      problem(
+        'register.agentId',
+        'AGENT_REFUSED',
+        `agent ${agentId} was declared gone`,
+        'remove its work directory to register as a new agent',
+      ),
+    );
+  }
+  if (agentId === undefined && tasks.length + executors.length > 0) {
+    problems.push(
+      problem(
+        'register.tasks',
+        'INVALID_AGENT',
+        'an agent without an id lists tasks',
+        'register with the id from the agent’s checkpoint',
+      ),
+    );
+  }
+  const bytes = wireBytes(info);
+  if (bytes > view.options.infoBytesMax) {
+    problems.push(
+      problem(
+        'register.agent',
+        'INVALID_AGENT',
+        `the description takes ${bytes} bytes, at most ${view.options.infoBytesMax} are allowed`,
+      ),
+    );
+  }
+  problems.push(...toBag(info.resources, 'register.agent.resources').problems);
+  const seen = new Set<string>();
+  for (const [i, { frameworkId, task, state }] of tasks.entries()) {
+    if (!(state in agentMoves || isTerminal(state)) || state === 'TASK_GONE_BY_OPERATOR') {
+      problems.push(
+        problem(`register.tasks[${i}].state`, 'INVALID_AGENT', `${shown(state)} is not a state that an agent can know`),
+      );
+    }
+    const key = heldKey(frameworkId, task.taskId);
+    if (seen.has(key))
+      problems.push(
+        problem(
+          `register.tasks[${i}]`,
+          'INVALID_AGENT',
+          `task ${shown(task.taskId)} of framework ${frameworkId} is listed twice`,
+        ),
+      );
+    seen.add(key);
+    problems.push(...toBag(task.resources, `register.tasks[${i}].task.resources`).problems);
+  }
+  seen.clear();
+  for (const [i, { frameworkId, executor }] of executors.entries()) {
+    const key = executorKey(frameworkId, executor.executorId);
+    if (seen.has(key))
+      problems.push(
+        problem(
+          `register.executors[${i}]`,
+          'INVALID_AGENT',
+          `executor ${shown(executor.executorId)} of framework ${frameworkId} is listed twice`,
+        ),
+      );
+    seen.add(key);
+    problems.push(...toBag(executor.resources, `register.executors[${i}].executor.resources`).problems);
+  }
+  return problems;
+}
+
+/** What runs on the agent, by its own list and by the master's, must fit into what it says it has. */
+export function capacityProblems(
+  view: ClusterView,
+  registration: Registration,
+  known: Readonly<AgentRecord> | undefined,
+  total: Bag,
+): Problem[] {
+  let left = total;
+  const problems: Problem[] = [];
+  const take = (path: string, what: string, want: Bag): void => {
+    if (contains(left, want)) {
+      left = subtract(left, want);
+      return;
+    }
+    const missing = shortages(left, want).map(describeShortage).join('; ');
+    problems.push(
+      problem(
+        path,
+        'AGENT_REFUSED',
+        `${what} does not fit into the agent's resources: ${missing}`,
+        'start the agent with the resources it had, or with a new work directory',
+      ),
+    );
+  };
+  const listed = new Set<string>();
+  for (const [i, { frameworkId, task, state }] of registration.tasks.entries()) {
+    const key = heldKey(frameworkId, task.taskId);
+    listed.add(key);
+    if (isTerminal(state)) continue;
+    const mine = view.frameworks.get(frameworkId)?.tasks.get(task.taskId);
+    const booked =
+      known === undefined ? undefined : mine?.agentId === known.id && mine.holds ? mine : known.held.get(key);
+    take(`register.tasks[${i}]`, `task ${task.taskId}`, booked?.resources ?? toBag(task.resources).bag);
+  }
+  for (const task of known?.tasks ?? []) {
+    if (task.holds && !isTerminal(task.state) && !listed.has(heldKey(task.frameworkId, task.id)))
+      take('register.tasks', `task ${task.id}`, task.resources);
+  }
+  for (const [i, { executor }] of registration.executors.entries()) {
+    take(`register.executors[${i}]`, `executor ${executor.executorId}`, toBag(executor.resources).bag);
+  }
+  return problems;
+}
