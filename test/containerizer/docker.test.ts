@@ -64,7 +64,9 @@ dockerTest('environment, user, hostname, sandbox and argv are as told; the image
   t.deepEqual(task.end, exited(0));
   t.is(task.stdout(), 'a  b|$x|/bin:/sbin:/usr/bin:/usr/sbin|/mnt/proffer/sandbox|0|web-7\n');
   t.true(existsSync(join(task.sandbox, 'file')));
-  t.is((await shop.run({ value: 'id -u; id -g', user: '1234:5' }, inDocker())).stdout(), '1234\n5\n');
+  const other = await shop.run({ value: 'id -u; id -g; echo x > $PROFFER_SANDBOX/mine', user: '1234:5' }, inDocker());
+  t.deepEqual(other.end, exited(0), 'a user given by number owns the sandbox');
+  t.is(other.stdout(), '1234\n5\n');
 });
 
 dockerTest('with a read-only root only /tmp and the sandbox can be written', async t => {
