@@ -27,6 +27,7 @@ import { acceptSession } from '../transport/session.js';
 import { wsDialer, wsListener } from '../transport/ws-transport.js';
 import type { ContainerizerChoice } from './containerizers.js';
 import { makeContainerizers } from './containerizers.js';
+import { FileStore } from './file-store.js';
 import type { Running } from './running.js';
 import { closable, closeOnAbort } from './running.js';
 import { token, Wiring } from './wiring.js';
@@ -86,6 +87,8 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
         .slice(-100),
       sandboxRoot,
     });
+    // An agent that died and comes back is the same one: the master then knows at once which tasks are no more.
+    const store = new FileStore(join(workDir.path, 'agent.json'));
     const wiring = new Wiring();
     const http = await serveHttp({
       routes: agentRoutes(
@@ -112,6 +115,8 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     const end = closable(async () => {
       log.info('agent ends', { url: http.url });
       await new Promise<void>(resolve => agent.shutdown(resolve));
+      // It has unregistered, or was refused: the id is used up.
+      store.clear();
       await new Promise<void>(resolve => containerizer.close(resolve));
       listener.close();
       await http.close();
@@ -130,6 +135,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
             info,
             containerizer,
             prober,
+            store,
             sandboxRoot,
             connect: handler =>
               connectPersistently<AgentEvent, AgentCall>(

@@ -128,7 +128,7 @@ export class Batch {
     const entry = this.#byTask.get(status.taskId);
     if (entry === undefined || entry.ended) return;
     // It never began, and the offer was at fault, not the task: once more, under an id that was not used.
-    if (status.state === 'TASK_DROPPED' && !this.#stopping && entry.attempt <= relaunchesMax) {
+    if (neverBegan(status) && !this.#stopping && entry.attempt <= relaunchesMax) {
       this.#byTask.delete(entry.taskId);
       entry.attempt += 1;
       entry.taskId = `${entry.item.spec.taskId}-${entry.attempt}`;
@@ -149,6 +149,11 @@ export class Batch {
     this.#queue.close();
     this.#resolve(this.#entries);
   }
+}
+
+/** A framework without PARTITION_AWARE sees TASK_LOST for TASK_DROPPED. */
+function neverBegan({ state, reason }: TaskStatus): boolean {
+  return state === 'TASK_DROPPED' || (state === 'TASK_LOST' && reason === 'INVALID_OFFERS');
 }
 
 function keyOf(entry: Entry): string {
