@@ -378,3 +378,16 @@ test('too many unreachable agents: the longest gone is forgotten, and admitted a
   );
   t.is(rig.agent(big, { agentId: 'M-S0' }).agentId, 'M-S0');
 });
+
+test('another machine cannot register under the id of a known agent', t => {
+  const { rig, agent, scheduler, id } = running();
+  const copy = rig.connectAgent();
+  copy.register(big, { agentId: 'M-S0', info: { hostname: 'elsewhere' } });
+  t.deepEqual(
+    copy.last('REFUSED').problems.map(p => [p.path, p.code]),
+    [['register.agent.hostname', 'AGENT_REFUSED']],
+  );
+  t.is(agent.closed, undefined);
+  agent.status(id, 'a', 'TASK_FINISHED');
+  t.deepEqual(scheduler.states('a'), ['TASK_RUNNING', 'TASK_FINISHED']);
+});

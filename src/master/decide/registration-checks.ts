@@ -23,6 +23,18 @@ export function registrationProblems(view: ClusterView, registration: Registrati
       ),
     );
   }
+  const known = agentId === undefined ? undefined : view.agents.get(agentId);
+  if (known !== undefined && known.info.hostname !== info.hostname) {
+    // Two agents of one id, as from a copied work directory, would take each other's tasks for lost.
+    problems.push(
+      problem(
+        'register.agent.hostname',
+        'AGENT_REFUSED',
+        `agent ${known.id} is known on ${shown(known.info.hostname)}, not on ${shown(info.hostname)}`,
+        'start it with its former hostname, or with a new work directory to register as a new agent',
+      ),
+    );
+  }
   if (agentId === undefined && tasks.length + executors.length > 0) {
     problems.push(
       problem(
