@@ -1,6 +1,6 @@
 // Resource limits by cgroups, v1 and v2: one cgroup per container below `proffer/<instance>`, made, joined by open descriptors, asked, removed.
 // In: limits in thousandths of a cpu and bytes. Out: a cgroup, or (told once) why limits are not enforced.
-import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.js';
 import type { CgroupHierarchy, CgroupLayout } from './cgroup-layout.js';
@@ -83,6 +83,7 @@ export class Cgroups {
     const layout = this.#detect();
     for (const notice of layout.notices) this.#onNotice(notice);
     this.#hierarchies = layout.hierarchies;
+    for (const { base } of layout.hierarchies) removeEmptyBelow(join(base, 'proffer', this.#instance));
     return this.#hierarchies;
   }
 }
@@ -176,6 +177,16 @@ function readOr(path: string, fallback: string): string {
     return readFileSync(path, 'utf8');
   } catch {
     return fallback;
+  }
+}
+
+/** What an agent of this name that was killed left behind; cgroups with processes in them stay. */
+function removeEmptyBelow(dir: string): void {
+  try {
+    for (const entry of readdirSync(dir, { withFileTypes: true }))
+      if (entry.isDirectory()) removeDirectory(join(dir, entry.name));
+  } catch {
+    // Not there: nothing was left.
   }
 }
 
