@@ -37,7 +37,9 @@ export interface QueuedLaunch {
   /** One task, or several that start together on one agent as a group. */
   readonly tasks: readonly [TaskSpec, ...TaskSpec[]];
   readonly constraints?: readonly PlacementConstraint[];
-  /** Where instances of the same group run already, for the constraints; asked at each match. */
+  /** What the launch is an instance of: those of one group are held against each other's places. Default: all with the same constraints are one. */
+  readonly group?: string;
+  /** Where instances of the group run already, for the constraints; asked at each match. Default: nowhere. */
   readonly placed?: () => readonly AgentTraits[];
   /** Agents not to use, with the reason. */
   readonly avoid?: ReadonlyMap<AgentId, string>;
@@ -74,6 +76,8 @@ interface Item {
   readonly request: MatchRequest;
   /** Equal for launches that fail alike within a pass; undefined for those to be looked at one by one. */
   readonly shape: string | undefined;
+  /** Launches whose places count for each other; undefined without constraints. */
+  readonly group: string | undefined;
   /** Its size in a message, about. */
   readonly chars: number;
   readonly since: number;
@@ -137,6 +141,7 @@ export class LaunchQueue {
       launch: queued,
       request,
       shape: shapeOf(request),
+      group: groupOf(queued),
       chars: JSON.stringify(queued.tasks).length,
       since: now,
       notBefore: now + (queued.delayMs ?? 0),
@@ -212,6 +217,7 @@ export class LaunchQueue {
     const wallMs = this.#env.clock.wallMs();
     const open = new Map<OfferId, OpenOffer>(this.#framework.book.open().map(held => [held.offer.id, held]));
     const chosen = new Map<OfferId, Share>();
+    const placedNow = new Map<string, AgentTraits[]>();
     const hopeless = new Map<string, MatchResult['vetoes']>();
     let nextDue = Number.POSITIVE_INFINITY;
     for (const item of this.#items.values()) {
@@ -224,7 +230,7 @@ export class LaunchQueue {
       const known = shape === undefined ? undefined : hopeless.get(shape);
       const result: MatchResult =
         known === undefined
-          ? match(item.request, [...open.values()], item.launch.placed?.() ?? [], this.#order, wallMs)
+          ? match(item.request, [...open.values()], placesOf(item, placedNow), this.#order, wallMs)
           : { vetoes: known };
       for (const veto of result.vetoes) item.vetoes.set(veto.agentId, veto);
       const fit = result.offer;
@@ -232,6 +238,8 @@ export class LaunchQueue {
         if (shape !== undefined) hopeless.set(shape, result.vetoes);
         continue;
       }
+      // The author hears of it after the pass; until then the queue remembers.
+      if (item.group !== undefined) placedNow.set(item.group, [...(placedNow.get(item.group) ?? []), fit.offer]);
       const left = subtract(fit.left, takenBy(item.request, fit));
       const share = chosen.get(fit.offer.id) ?? { items: [], chars: 0 };
       share.items.push(item);
@@ -314,6 +322,16 @@ function requestOf(queued: QueuedLaunch): MatchRequest {
     ...(queued.avoid === undefined ? {} : { avoid: queued.avoid }),
     ...(containerizer === undefined ? {} : { containerizer }),
   };
+}
+
+function groupOf({ constraints = [], group }: QueuedLaunch): string | undefined {
+  return constraints.length === 0 ? undefined : (group ?? JSON.stringify(constraints));
+}
+
+function placesOf(item: Item, placedNow: ReadonlyMap<string, readonly AgentTraits[]>): readonly AgentTraits[] {
+  const before = item.launch.placed?.() ?? [];
+  const now = item.group === undefined ? undefined : placedNow.get(item.group);
+  return now === undefined ? before : [...before, ...now];
 }
 
 function shapeOf(request: MatchRequest): string | undefined {

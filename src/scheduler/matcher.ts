@@ -127,7 +127,7 @@ export function describeVetoes(vetoes: MatchResult['vetoes']): string {
     }
   }
   return [...tally.values()]
-    .sort((a, b) => b.agents.size - a.agents.size)
+    .sort((a, b) => b.agents.size - a.agents.size || (a.text < b.text ? -1 : 1))
     .map(({ agents, nearest, differ, text }) => {
       const what = nearest === undefined ? text : describeNearest(nearest, differ);
       return `${what} on ${agents.size} ${agents.size === 1 ? 'agent' : 'agents'}`;
