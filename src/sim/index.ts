@@ -34,3 +34,17 @@ export type { Mutations } from './surroundings.js';
 export type { AllocatorBooks, Checker, Report, WorldView } from './checkers/checker.js';
 export { addCounts, belowFloors } from './checkers/floors.js';
 export type { Counts, Floors } from './checkers/floors.js';
+export { virtualEnv } from './virtual-env.js';
+// What test kits for authors are made of.
+export { parseDurationMs } from '../base/units.js';
+export { describeProblem } from '../base/errors.js';
+export type { Problem } from '../base/errors.js';
+export type { Env } from '../env/env.js';
+export { bagOf, fromBag, subtract } from '../resources/index.js';
+export type { Resources } from '../resources/index.js';
+export { validateSchedulerCall } from '../protocol/validate.js';
+export { isTerminal } from '../protocol/task-state.js';
+export type { TaskState } from '../protocol/task-state.js';
+export type { FrameworkInfo, Offer, TaskInfo, TaskStatus } from '../protocol/entities.js';
+export type { StateView } from '../protocol/operator-api.js';
+export type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';

@@ -23,6 +23,8 @@ import type { Surroundings } from './surroundings.js';
 export interface MasterNodeOptions {
   readonly master?: Partial<MasterOptions>;
   readonly allocator?: AllocatorOptions;
+  /** The master's id, with which the ids of frameworks, agents and offers begin. Default: a new one for each process. */
+  readonly id?: string;
   /** How often sessions send heartbeats. Default 15,000. */
   readonly heartbeatIntervalMs?: number;
 }
@@ -78,7 +80,7 @@ export class MasterNode {
     let allocator: Allocator | undefined;
     const books = new ObservedBooks(() => allocator as Allocator);
     this.#books = books;
-    const info: MasterInfo = { id: env.ids.uuid(), hostname: this.name, port: 5050, version: 'sim' };
+    const info: MasterInfo = { id: this.#node.id ?? env.ids.uuid(), hostname: this.name, port: 5050, version: 'sim' };
     const master = new Master(env, {
       allocator: onGrants => {
         const real = createAllocator(env, this.#node.allocator ?? {}, batch => {
@@ -115,6 +117,13 @@ export class MasterNode {
     this.#books = undefined;
     for (const [session, kind] of this.#sessions) this.#ended(session, kind);
     this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'MASTER', up: false });
+  }
+
+  /** Opens a link that does not come over the network: for tests that send what no codec would carry. */
+  accept(link: Link, path: string): LinkHandler | undefined {
+    const { process, master } = this;
+    if (process?.alive !== true || master === undefined) return undefined;
+    return this.#accept(process, master, link, path);
   }
 
   #accept(process: NodeProcess, master: Master, link: Link, path: string): LinkHandler | undefined {

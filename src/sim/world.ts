@@ -94,6 +94,7 @@ export class World {
     const world = this as World;
     this.#view = {
       sessions: this.sessions,
+      knows: node => this.agents.has(node) || this.schedulers.has(node) || this.rawSchedulers.has(node),
       get nowMs() {
         return world.clock.now();
       },

@@ -9,6 +9,8 @@ import type { Sessions } from '../sessions.js';
 export interface WorldView {
   readonly nowMs: number;
   readonly sessions: Sessions;
+  /** Whether `node` is one of this world's, and not a stranger who may say anything. */
+  knows(node: string): boolean;
   /** The master is stopped for a while, as by SIGSTOP: nothing can be expected of it. */
   readonly masterPaused: boolean;
   /** The state of the master process that runs, if one does. */

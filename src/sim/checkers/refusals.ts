@@ -30,6 +30,8 @@ export class RefusalsChecker implements Checker {
   readonly #offers = new Map<OfferId, { readonly offer: Offer; readonly session: SessionId }>();
   readonly #filters = new Map<FrameworkId, Map<string, Filter[]>>();
   readonly #suppressed = new Map<FrameworkId, Set<Role>>();
+  /** What subscriptions under way suppress: it takes effect with SUBSCRIBED; offers to an older session may come before. */
+  readonly #subscribing = new Map<SessionId, readonly Role[]>();
   /** Updates that are not answered yet. */
   readonly #updating = new Set<string>();
   #accepted: Accepted[] = [];
@@ -45,15 +47,19 @@ export class RefusalsChecker implements Checker {
     switch (event.type) {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, world, report);
-        else if (event.event.type === 'SUBSCRIBED') this.#filters.delete(event.event.frameworkId);
-        else if (event.event.type === 'ANSWERED' && this.#updating.delete(`${event.session} ${event.event.callId}`)) {
+        else if (event.event.type === 'SUBSCRIBED') {
+          this.#filters.delete(event.event.frameworkId);
+          this.#suppressed.set(event.event.frameworkId, new Set(this.#subscribing.get(event.session)));
+          this.#subscribing.delete(event.session);
+        } else if (event.event.type === 'ANSWERED' && this.#updating.delete(`${event.session} ${event.event.callId}`)) {
           // An update takes effect once it is durable; roles that it takes out of suppression lose their filters.
           this.#filters.delete(world.sessions.schedulers.get(event.session)?.frameworkId ?? '');
         } else if (event.event.type === 'RESCIND') for (const id of event.event.offerIds) this.#offers.delete(id);
         return;
       case 'SCHEDULER_CALL': {
         const session = world.sessions.schedulers.get(event.session);
-        if (session !== undefined) this.#called(event.call, session, world);
+        if (event.call.type === 'SUBSCRIBE') this.#subscribing.set(event.session, event.call.suppressedRoles ?? []);
+        else if (session !== undefined) this.#called(event.call, session, world);
         return;
       }
       case 'AGENT_EVENT':
@@ -69,6 +75,7 @@ export class RefusalsChecker implements Checker {
         }
         return;
       case 'SESSION':
+        if (!event.open) this.#subscribing.delete(event.session);
         if (!event.open) this.#sessionEnds(event.session, world);
         return;
       case 'PROCESS':
@@ -115,12 +122,6 @@ export class RefusalsChecker implements Checker {
 
   #called(call: SchedulerCall, session: SchedulerSession, world: WorldView): void {
     const { frameworkId } = session;
-    if (call.type === 'SUBSCRIBE') {
-      // It takes effect with SUBSCRIBED, which is the next the framework hears.
-      const id = call.framework.id;
-      if (id !== undefined) this.#suppressed.set(id, new Set(call.suppressedRoles));
-      return;
-    }
     if (frameworkId === undefined) return;
     switch (call.type) {
       case 'DECLINE':

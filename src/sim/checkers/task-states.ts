@@ -36,7 +36,7 @@ export class TaskStatesChecker implements Checker {
         this.#live.delete(taskOf(event.container.spec.env));
         return;
       case 'AGENT_CALL':
-        if (event.call.type !== 'STATUS_UPDATE') return;
+        if (event.call.type !== 'STATUS_UPDATE' || !world.knows(event.node)) return;
         this.#next(this.#told, event.call.frameworkId, event.call.status, 'its agent', report);
         return;
       case 'SCHEDULER_CALL':

@@ -1,0 +1,173 @@
+// The test kit as an author uses it: a cluster in which agents crash, masters restart and links break, and a master that plays a part.
+import test from 'ava';
+import { launch } from '../../src/scheduler/launch.js';
+import type { TaskSpec } from '../../src/scheduler/launch.js';
+import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
+import { behaviourEnv, cluster, fakeMaster } from '../../src/testing/index.js';
+
+const web = { name: 'web', command: 'serve', resources: { cpus: 1, mem: 64 }, instances: 3 };
+
+test('an app is kept at its number when an agent crashes', t => {
+  const c = cluster({ agents: 3, seed: 7 });
+  c.launch(web);
+  c.run('5s');
+  t.is(c.running(web), 3);
+  const [victim] = c.tasks(web);
+  c.crash(victim?.agent ?? 'agent-1');
+  c.run('150s');
+  t.is(c.running(web), 3);
+  t.true(
+    c.tasks(web).every(({ agent }) => agent !== victim?.agent),
+    'the crashed agent is still down',
+  );
+  c.stop(web);
+  c.run('10s');
+  t.is(c.running(), 0);
+});
+
+test('a task that outlives a partition is not run twice for long: the one that comes back is killed', t => {
+  const c = cluster({ agents: 2, seed: 3 });
+  c.launch({ ...web, instances: 1 });
+  c.run('5s');
+  const [first] = c.tasks();
+  c.partition(first?.agent ?? '', 'drop');
+  c.run('120s');
+  t.is(c.running('web'), 2, 'the lost one runs on where nobody sees it');
+  c.heal();
+  t.true(c.runUntil(() => c.running('web') === 1, '120s'));
+  t.not(c.tasks()[0]?.taskId, first?.taskId);
+});
+
+test('tasks survive the master, and jobs do what their commands say', t => {
+  const c = cluster({ agents: 1 });
+  const framework = c.connect({ name: 'jobs', failoverTimeoutMs: 600_000 });
+  const seen: string[] = [];
+  framework.updates$.subscribe(({ taskId, state, exitCode }) =>
+    seen.push(`${taskId} ${state} ${exitCode ?? ''}`.trim()),
+  );
+  const job = (taskId: string, command: string, env = {}): TaskSpec => ({
+    taskId,
+    name: taskId,
+    command,
+    env,
+    resources: { cpus: 0.5, mem: 32 },
+  });
+  framework.offers$.subscribe(offer =>
+    framework.accept(
+      offer,
+      seen.length > 0
+        ? []
+        : [
+            launch(
+              job('a', 'sleep 60'),
+              job('b', 'sleep 1; exit 3'),
+              job('c', 'x', behaviourEnv({ oom: true, runMs: 5 })),
+            ),
+          ],
+      { refuseMs: 3_600_000 },
+    ),
+  );
+  c.run('5s');
+  t.is(c.running(), 1);
+  c.crash('master');
+  c.run('2s');
+  t.is(c.running(), 1);
+  c.restart('master');
+  t.true(c.runUntil(() => seen.includes('a TASK_FINISHED 0'), '120s'));
+  t.deepEqual(
+    seen.filter(line => !line.startsWith('a ')),
+    ['b TASK_RUNNING', 'c TASK_RUNNING', 'c TASK_FAILED', 'b TASK_FAILED 3'],
+  );
+  const [known] = c.state().frameworks;
+  t.is(known?.state, 'ACTIVE');
+});
+
+test('promises of the SDK settle while the cluster runs', async t => {
+  const c = cluster();
+  const framework = c.connect({ name: 'short' });
+  await c.settled(framework.update({ labels: { a: 'b' } }));
+  t.deepEqual(c.state().frameworks[0]?.labels, { a: 'b' });
+  await c.settled(framework.teardown());
+  t.is(c.state().frameworks.length, 0);
+  await t.throwsAsync(c.settled(framework.update({})), { code: 'DISCONNECTED' });
+});
+
+test('a scheduler that crashes takes its tasks over again', t => {
+  const c = cluster({ agents: 1, seed: 5 });
+  const heard: string[] = [];
+  c.connect({ name: 'phoenix', failoverTimeoutMs: 60_000 }, (framework, env) => {
+    framework.updates$.subscribe(({ state }) => heard.push(state));
+    if (heard.length > 0) return;
+    const queue = new LaunchQueue(env, framework);
+    queue.add({ key: 'one', tasks: [{ name: 'one', command: 'serve', resources: { cpus: 1, mem: 32 } }] });
+  });
+  c.run('5s');
+  const { id } = c.framework('phoenix');
+  c.crash('phoenix');
+  c.run('10s');
+  t.throws(() => c.framework('phoenix'), { message: 'no framework runs as phoenix' });
+  c.restart('phoenix');
+  c.run('10s');
+  t.is(c.framework('phoenix').id, id);
+  t.is(c.framework('phoenix').tasks.count('TASK_RUNNING'), 1, 'learnt by reconciliation');
+  t.is(c.running(), 1);
+});
+
+test('a node that is not there is named with those that are', t => {
+  t.throws(() => cluster({ agents: 2 }).crash('agent-9'), {
+    message: 'there is no node "agent-9"; there are master, agent-1, agent-2',
+  });
+});
+
+test('a fake master records what a scheduler does with its offers', t => {
+  const master = fakeMaster({ onLaunch: 'run' });
+  const framework = master.connect({ name: 'mine' });
+  const states: string[] = [];
+  framework.updates$.subscribe(({ taskId, state }) => states.push(`${taskId} ${state}`));
+  const queue = new LaunchQueue(master.env, framework);
+  queue.add({ key: 'k', tasks: [{ taskId: 'k.1', name: 'k', command: 'true', resources: { cpus: 2, mem: 64 } }] });
+  const small = master.offer({ resources: { cpus: 1, mem: 64 } });
+  master.run('1s');
+  t.deepEqual(master.launched(), []);
+  t.deepEqual(
+    master.callsOf('DECLINE').flatMap(({ offerIds }) => offerIds),
+    [small.id],
+  );
+  master.offer({ resources: { cpus: 4, mem: 128 }, agentId: 'agent-2' });
+  master.run('1s');
+  t.deepEqual(
+    master.launched().map(({ taskId }) => taskId),
+    ['k.1'],
+  );
+  t.deepEqual(states, ['k.1 TASK_RUNNING']);
+  t.is(master.callsOf('ACKNOWLEDGE')[0]?.agentId, 'agent-2');
+  master.update('k.1', 'TASK_FINISHED', { exitCode: 0 });
+  t.is(framework.tasks.get('k.1')?.state, 'TASK_FINISHED');
+  t.deepEqual(master.outstanding(), []);
+});
+
+test('a fake master that refuses everything shows what a scheduler does about it', t => {
+  const master = fakeMaster({ onLaunch: 'refuse' });
+  const framework = master.connect({ name: 'mine', id: 'mine-1' });
+  t.is(framework.id, 'mine-1');
+  let attempts = 0;
+  framework.updates$.subscribe(({ state }) => {
+    if (state === 'TASK_DROPPED') attempts += 1;
+  });
+  framework.offers$.subscribe(offer =>
+    framework.accept(offer, [launch({ name: 'again', command: 'true', resources: { cpus: 1, mem: 32 } })]),
+  );
+  for (let i = 0; i < 3; i += 1) {
+    master.offer();
+    master.run('1s');
+  }
+  t.is(attempts, 3);
+  master.disconnect();
+  t.false(framework.connected);
+  master.reconnect();
+  master.run(0);
+  t.true(framework.connected);
+  t.is(master.callsOf('SUBSCRIBE').length, 2);
+  master.fail([{ path: '', code: 'FRAMEWORK_REMOVED', message: 'torn down' }]);
+  t.false(framework.connected);
+});
