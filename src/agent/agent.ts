@@ -154,6 +154,8 @@ export class Agent {
     this.#peer = peer;
     this.#registered = false;
     this.#heardAtMs = this.#env.clock.now();
+    // How often a former master pinged says nothing about this one.
+    this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
     this.#watchSilence();
     const inventory = this.#inventory();
     for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);

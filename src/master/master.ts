@@ -391,20 +391,8 @@ export class Master implements OperatorDesk {
       const why = wrongId
         ? `this connection is of agent ${session.agentId}`
         : 'a registration over this connection is under way';
-      return {
-        changes: [],
-        effects: [
-          {
-            type: 'TO_AGENT_PEER',
-            peerId,
-            event: {
-              type: 'REFUSED',
-              problems: [problem('register', 'AGENT_REFUSED', why, 'connect again to register')],
-            },
-          },
-          { type: 'CLOSE_PEER', peerId, code: closeCodes.policy, reason: why },
-        ],
-      };
+      // Not REFUSED, after which an agent stops trying: a fresh connection heals this.
+      return { changes: [], effects: [{ type: 'CLOSE_PEER', peerId, code: closeCodes.policy, reason: why }] };
     }
     const { type: _type, more, ...part } = call;
     const registration: Registration = joinParts(session.parts, part);

@@ -4,7 +4,7 @@ import type { CloseCode, LinkEnd } from './transport.js';
 
 /** The other end of a session. `Out` is what we say to it. */
 export interface Peer<Out> {
-  /** Unique within the process. */
+  /** Unique within the process; the later a session was opened, the greater. */
   readonly id: number;
   /** Who it is, for logs. */
   readonly remote: string;

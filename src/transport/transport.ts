@@ -22,7 +22,7 @@ export type CloseCode = (typeof closeCodes)[keyof typeof closeCodes];
 
 /** One connection. Messages arrive at the other end in order and at most once, or the link ends. */
 export interface Link {
-  /** Unique within the process. */
+  /** Unique within the process; the later a link was opened, the greater. */
   readonly id: number;
   /** Who is at the other end, for logs. */
   readonly remote: string;

@@ -65,20 +65,13 @@ export function decideSubscribed(
   if (view.completedFrameworks.has(info.id)) {
     return refuse(peerId, [removedProblem(info.id)], stored.callId);
   }
+  // Late, over a connection that is older than the one in use: the newer one stays.
+  if (known?.peerId !== undefined && known.peerId > peerId) {
+    return refuse(peerId, [failedOver(info.id)], stored.callId);
+  }
   if (known === undefined) draft.change({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs });
   if (known?.peerId !== undefined) {
-    draft.toSchedulerPeer(known.peerId, {
-      type: 'ERROR',
-      fatal: true,
-      problems: [
-        problem(
-          '',
-          'FAILED_OVER',
-          `another scheduler subscribed as framework ${info.id} and took over`,
-          'run one scheduler per framework id',
-        ),
-      ],
-    });
+    draft.toSchedulerPeer(known.peerId, { type: 'ERROR', fatal: true, problems: [failedOver(info.id)] });
     draft.close(known.peerId, closeCodes.policy, 'framework failed over');
   }
   for (const offer of known?.offers ?? []) draft.endOffer(offer, 'DISCARDED');
@@ -100,6 +93,15 @@ export function decideSubscribed(
   draft.answer(peerId, stored.callId, []);
   if (known !== undefined && !sameData(known.info, info)) tellAgents(view, draft, info);
   return draft;
+}
+
+function failedOver(id: FrameworkId): Problem {
+  return problem(
+    '',
+    'FAILED_OVER',
+    `another scheduler subscribed as framework ${id} and took over`,
+    'run one scheduler per framework id',
+  );
 }
 
 function subscribeProblems(

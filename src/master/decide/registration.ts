@@ -47,6 +47,10 @@ export function decideRegistered(
   const draft = new Draft();
   if (!peerOpen) return stored.isNew ? draft.store(registry.agentRemoved(agentId)) : draft;
   const known = view.agents.get(agentId);
+  if (known?.peerId !== undefined && known.peerId > peerId) {
+    // Late, over a connection that the agent has given up: what it lists is no longer so.
+    return draft.close(peerId, closeCodes.policy, 'the agent registered over a newer connection');
+  }
   const total = toBag(registration.agent.resources).bag;
   const wrong = capacityProblems(view, registration, known, total);
   if (wrong.length > 0) return refuse(peerId, wrong);
@@ -60,6 +64,10 @@ export function decideRegistered(
   const info = known !== undefined && sameData(known.info, registration.agent) ? known.info : registration.agent;
   const meeting = new Meeting(view, registry, draft, agentId, known, registration, at);
   const reconcile = meeting.run();
+  // What the agent runs beyond what was known is not to be had any more.
+  if (known !== undefined && sameAgent && meeting.bookings.length > 0) {
+    rescind(view, draft, known.offers, 'RESOURCES_CHANGED');
+  }
   draft.change({
     type: 'AGENT_CONNECTED',
     agentId,
