@@ -53,7 +53,7 @@ export class TaskStatesChecker implements Checker {
         } else if (
           event.event.type === 'ACKNOWLEDGE' &&
           !this.#acknowledged.has(event.event.uuid) &&
-          known(event.event.frameworkId, world)
+          known(event.event, event.session, world)
         ) {
           report(
             `the update ${event.event.uuid} of ${event.event.taskId} is acknowledged to its agent, but no framework did so (T5)`,
@@ -146,9 +146,15 @@ export class TaskStatesChecker implements Checker {
   }
 }
 
-/** For a framework that is gone the master acknowledges itself, as nobody else will. */
-function known(frameworkId: FrameworkId, world: WorldView): boolean {
-  return world.cluster?.frameworks.has(frameworkId) ?? false;
+/** For a framework that is gone, or a task of that id that runs elsewhere, the master acknowledges itself, as nobody else will. */
+function known(
+  of: { readonly frameworkId: FrameworkId; readonly taskId: TaskId },
+  session: SessionId,
+  world: WorldView,
+): boolean {
+  const framework = world.cluster?.frameworks.get(of.frameworkId);
+  const agentId = framework?.tasks.get(of.taskId)?.agentId;
+  return framework !== undefined && (agentId === undefined || agentId === world.sessions.agents.get(session)?.agentId);
 }
 
 /** What reconciliation must not say of a task that is alive. */
