@@ -29,7 +29,7 @@ const master = command({
     ['proffer master --port 0 --log-format json', 'on a free port, with logs for programs'],
   ],
   flags: sets.masterFlags,
-  load: async () => (await import('./commands/daemons.js')).master,
+  load: async () => (await import('./commands/master.js')).master,
 });
 
 const agent = command({
@@ -43,7 +43,10 @@ const agent = command({
     ['proffer agent --attribute rack=a --attribute zone=1', 'with attributes for constraints'],
   ],
   flags: sets.agentFlags,
-  load: async () => (await import('./commands/daemons.js')).agent,
+  load: async () => {
+    (await import('./small-heap.js')).keepHeapSmall();
+    return (await import('./commands/agent.js')).agent;
+  },
 });
 
 const run = command({

@@ -1,4 +1,6 @@
 // The whole product as a person uses it: `proffer up` and the other commands, as processes, over real sockets, with real tasks.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import type { AgentView, FrameworkView, TaskView } from '../../src/protocol/operator-api.js';
 import { Cli, cli, eventually, processesNaming, tempDir } from '../support/cli.js';
@@ -46,7 +48,7 @@ test.serial('up shows a master and three agents, each a process of its own, with
     t.is((await fetch(`${url}/health`)).status, 200, name);
   }
   const agents = await get<AgentView[]>('/agents');
-  t.deepEqual(agents.map(agent => agent.attributes['name']).toSorted(), ['agent-1', 'agent-2', 'agent-3']);
+  t.deepEqual(agents.map(agent => String(agent.attributes['name'])).toSorted(), ['agent-1', 'agent-2', 'agent-3']);
   const ports = agents.map(agent => JSON.stringify(agent.total['ports']));
   t.is(new Set(ports).size, 3, 'no two agents offer the same ports');
 });
@@ -208,6 +210,36 @@ test.serial('an agent that dies is started again, and its tasks are not left run
   await eventually('the orphan is gone', () => processesNaming(`PROFFER_TASK_ID=${id}`).length === 0);
   t.is(await running.ended, 1, 'the task is lost');
   t.regex(running.stderr, new RegExp(`^${id} lost`, 'm'));
+});
+
+test.serial('a master that dies is started again where it was; agents come back and tasks run on', async t => {
+  const running = start(
+    'run',
+    '--name',
+    'survivor',
+    '--',
+    'sh',
+    '-c',
+    'while [ ! -e go ]; do sleep 0.1; done; echo through',
+  );
+  const [, id = ''] = await running.until(/^(survivor\.\w+) launched/m);
+  await eventually('running', async () => (await get<TaskView>(`/tasks/${id}`)).state === 'TASK_RUNNING');
+  const [, pid = ''] = await cluster.until(/^master +(\d+) /m);
+  process.kill(Number(pid), 'SIGKILL');
+  await cluster.until(/master ended \(SIGKILL\)/);
+  await cluster.until(new RegExp(`master runs again: pid \\d+, ${masterUrl}`));
+  await eventually('agents are back', async () => (await get<AgentView[]>('/agents?state=REGISTERED')).length === 3);
+  await eventually(
+    'the framework is back',
+    async () => (await get<FrameworkView[]>('/frameworks?name=run&state=ACTIVE')).length === 1,
+  );
+  const { agentId, hostname, agentPort } = await get<TaskView>(`/tasks/${id}`);
+  const { tasks } = (await (await fetch(`http://${hostname}:${agentPort}/state`)).json()) as {
+    tasks: { id: string; sandbox: string }[];
+  };
+  writeFileSync(join(tasks.find(one => one.id === id)?.sandbox ?? '', 'go'), '');
+  t.is(await running.ended, 0, `${agentId}\n${running.stderr}`);
+  t.is(running.stdout, 'through\n');
 });
 
 test.serial('a second cluster on the same port is told so', async t => {

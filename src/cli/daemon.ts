@@ -1,0 +1,33 @@
+// What `proffer master` and `proffer agent` have in common: one component in this process, until told to end.
+import { ProfferError } from '../base/errors.js';
+import type { LogFormat, Logger, LogLevel } from '../compose/log.js';
+import { processLogger } from '../compose/log.js';
+import { aborted, runProcess, tellParent } from '../compose/process-run.js';
+import type { Running } from '../compose/running.js';
+import { exitCodes } from './command.js';
+
+interface DaemonFlags {
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+/** Runs until a signal, the end of the parent, or trouble; tells the parent where it listens. */
+export function daemon(
+  component: string,
+  flags: DaemonFlags,
+  start: (log: Logger, signal: AbortSignal) => Promise<Running>,
+): Promise<number> {
+  const log = processLogger({ level: flags.logLevel, format: flags.logFormat, fields: { component } });
+  return runProcess(
+    async signal => {
+      const running = await start(log, signal).catch((error: unknown) => {
+        if (error instanceof ProfferError) tellParent({ type: 'FAILED', error: error.toJSON() });
+        throw error;
+      });
+      tellParent({ type: 'READY', url: running.url });
+      await running.closed;
+      return signal.aborted && (await aborted(signal)) === 'SIGINT' ? exitCodes.interrupted : exitCodes.ok;
+    },
+    { log },
+  );
+}

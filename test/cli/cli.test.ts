@@ -1,0 +1,238 @@
+// Flags, variables and configuration files: where values come from, and what is said of wrong ones; JSON text with positions; tables.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import fc from 'fast-check';
+import { ProfferError } from '../../src/base/errors.js';
+import { parseJsonText } from '../../src/base/json-text.js';
+import type { Terminal } from '../../src/cli/command.js';
+import { commands } from '../../src/cli/commands.js';
+import { describeError, exitCodeOf } from '../../src/cli/failure.js';
+import { amount, choice, count, flag, flagName, text, texts, variableName } from '../../src/cli/flags.js';
+import { settle } from '../../src/cli/settings.js';
+import { table } from '../../src/cli/table.js';
+import { outcome, ports, scalar } from '../../src/cli/words.js';
+import { tempDir } from '../support/cli.js';
+
+const flags = {
+  port: count('PORT', 'port', { min: 0, max: 65_535, default: 5050 }),
+  workDir: text('DIR', 'dir', { default: '.proffer' }),
+  env: texts('NAME=VALUE', 'env', { pattern: /^[^=]+=/, example: '--env A=b' }),
+  cpus: amount('CPUS', 'cpus', { default: 0.1 }),
+  format: choice(['auto', 'json'], 'format', { default: 'auto' }),
+  sample: flag('sample'),
+};
+const known = { command: 'up', flagsOf: { up: flags, logs: { follow: flag('follow') } } };
+const none = { given: {}, variables: {} };
+
+/** A configuration file with this content. */
+function config(t: { teardown(run: () => void): void }, content: string): string {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  const file = join(dir.path, 'proffer.json');
+  writeFileSync(file, content);
+  return file;
+}
+
+test('a flag goes before a variable, a variable before the file, the file before the default', t => {
+  const file = config(
+    t,
+    '{ "port": 3, "workDir": "/file", "cpus": 0.25, "up": { "port": 4 }, "env": ["A=1", "B=2"], "sample": true }',
+  );
+  const variables = { PROFFER_PORT: '2', PROFFER_WORK_DIR: '/variable', PROFFER_FORMAT: '' };
+  t.deepEqual(settle(flags, none, known), {
+    port: 5050,
+    workDir: '.proffer',
+    env: [],
+    cpus: 0.1,
+    format: 'auto',
+    sample: false,
+  });
+  t.deepEqual(settle(flags, { given: {}, variables: {}, file }, known), {
+    port: 4,
+    workDir: '/file',
+    env: ['A=1', 'B=2'],
+    cpus: 0.25,
+    format: 'auto',
+    sample: true,
+  });
+  t.like(settle(flags, { given: {}, variables, file }, known), { port: 2, workDir: '/variable', cpus: 0.25 });
+  t.like(settle(flags, { given: { port: ['1'], sample: ['false'] }, variables, file }, known), {
+    port: 1,
+    sample: false,
+  });
+});
+
+function failure(
+  t: { throws(run: () => unknown, expected: { instanceOf: typeof ProfferError }): ProfferError },
+  run: () => unknown,
+): ProfferError {
+  return t.throws(run, { instanceOf: ProfferError });
+}
+
+test('everything wrong is said at once, each with its place', t => {
+  const error = failure(t, () =>
+    settle(
+      flags,
+      {
+        given: { port: ['x'], env: ['A'], format: ['yaml'] },
+        variables: { PROFFER_CPUS: '-1', PROFFER_SAMPLE: 'perhaps' },
+      },
+      known,
+    ),
+  );
+  t.is(error.code, 'USAGE');
+  t.deepEqual(
+    error.problems.map(({ path }) => path),
+    ['--port', '--env', 'PROFFER_CPUS', '--format', 'PROFFER_SAMPLE'],
+  );
+  t.is(exitCodeOf(error), 2);
+  t.is(describeError(error).match(/^error: /gm)?.length, 5);
+  t.is(
+    failure(t, () => settle(flags, { given: { port: ['1', '2'] }, variables: {} }, known)).message,
+    '--port: is given 2 times: "1" and "2"',
+  );
+});
+
+test('a configuration file is told by file, line and column, with a hint', t => {
+  const file = config(t, '{\n  "prot": 1,\n  "port": "high",\n  "up": { "cpu": 1 },\n  "cpus": { "a": 1 }\n}\n');
+  const error = failure(t, () => settle(flags, { ...none, file }, known));
+  t.is(error.code, 'CONFIG');
+  t.is(exitCodeOf(error), 78);
+  t.deepEqual(
+    error.problems.map(({ path, message, hint }) => [path.replace(file, 'F'), message, hint]),
+    [
+      ['F:2:3', 'the key "prot" is unknown', 'did you mean port?'],
+      ['F:4:11', 'the key "cpu" is unknown in up', 'did you mean cpus?'],
+      ['F:5:3', 'cpus is {"a":1}, not a text, a number, true, false or a list of texts', undefined],
+      ['F:3:3 port', '"high" is not a whole number from 0 to 65535', undefined],
+    ],
+  );
+});
+
+test('a broken file says where it breaks', t => {
+  const rows: readonly (readonly [content: string, message: RegExp])[] = [
+    ['{ "port": 1,\n}', /:2:1: a value is expected after the comma/],
+    ['{ "port": 1, "port": 2 }', /:1:14: the key "port" is given twice/],
+    ["{ 'port': 1 }", /:1:3: a key in double quotes is expected/],
+    ['{ "port": 0x10 }', /:1:11: a value is expected, but there is "0"|a comma or }/],
+    ['', /:1:1: a value is expected, but there is the end of the text/],
+    ['[1]', /:1:1: \[1\] is not an object/],
+    ['{\n\t"port": 01 }', /:2:/],
+  ];
+  for (const [content, message] of rows) {
+    const file = config(t, content);
+    const error = failure(t, () => settle(flags, { ...none, file }, known));
+    t.is(error.code, 'CONFIG', content);
+    t.regex(error.message, message, content);
+  }
+  t.regex(
+    failure(t, () => settle(flags, { ...none, file: '/nowhere.json' }, known)).message,
+    /^\/nowhere\.json: cannot be read/,
+  );
+});
+
+test('JSON text reads what JSON.parse reads, and refuses what it refuses', t => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), fc.boolean(), (value, pretty) => {
+      const own = JSON.stringify(value, undefined, pretty ? 2 : undefined);
+      // The two differ on purpose: this key is refused.
+      if (own.includes('"__proto__"')) return;
+      t.deepEqual(parseJsonText(own).value, JSON.parse(own));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.stringMatching(/^[[\]{},:"0-9.eE+\-truefalsn\\ ]{0,20}$/), content => {
+      let expected: unknown;
+      try {
+        expected = JSON.parse(content);
+      } catch {
+        t.throws(() => parseJsonText(content), { instanceOf: ProfferError }, content);
+        return;
+      }
+      try {
+        t.deepEqual(parseJsonText(content).value, expected);
+      } catch (error) {
+        // JSON.parse takes the last of equal keys.
+        t.regex(String(error), /given twice/, content);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  t.throws(() => parseJsonText('['.repeat(100_000)), { message: /deeper than 64/ });
+});
+
+test('every command has its help: a summary, examples, and flags that mean one thing everywhere', t => {
+  const kinds = new Map<string, string>();
+  for (const { name, summary, description, examples, flags: own, hidden } of commands) {
+    t.true(summary !== '' && description.endsWith('.'), name);
+    if (hidden !== true) t.true(examples.length > 0, name);
+    for (const [line] of examples) t.regex(line, new RegExp(`^proffer ${name}\\b`));
+    for (const [key, { help, placeholder }] of Object.entries(own)) {
+      t.true(help !== '', `${name} ${key}`);
+      t.regex(flagName(key), /^--[a-z-]+$/);
+      t.regex(variableName(key), /^PROFFER_[A-Z_]+$/);
+      // One variable serves all commands, so that it cannot be a switch here and a text there; --all and such stay what they are.
+      const isSwitch = placeholder === undefined ? 'switch' : 'value';
+      t.is(kinds.get(key) ?? isSwitch, isSwitch, `${name} ${key}`);
+      kinds.set(key, isSwitch);
+    }
+  }
+});
+
+const terminal: Terminal = {
+  out: () => {},
+  err: () => {},
+  outIsTerminal: false,
+  errIsTerminal: false,
+  columns: 0,
+  color: false,
+};
+
+test('a table fits the terminal, and shows no control characters', t => {
+  const columns = [
+    { title: 'ID', least: 6 },
+    { title: 'N', right: true },
+  ];
+  const rows = [
+    ['a-very-long-identifier', '1'],
+    ['b\u{1B}[31m', '22'],
+  ];
+  t.is(
+    table(terminal, columns, rows, 'none'),
+    'ID                       N\na-very-long-identifier   1\nb\u{FFFD}[31m                  22\n',
+  );
+  const narrow = table({ ...terminal, columns: 14 }, columns, rows, 'none');
+  t.true(
+    narrow.split('\n').every(line => line.length <= 14),
+    narrow,
+  );
+  t.true(narrow.includes('…'));
+  t.is(table(terminal, columns, [], 'none'), 'none\n');
+  t.true(table({ ...terminal, color: true }, columns, rows, '').includes('\u{1B}[1m'));
+});
+
+test('amounts, ports and ends read well', t => {
+  t.is(scalar({ cpus: 0.1, 'cpus(ads)': 0.2, mem: 5 }, 'cpus'), '0.3');
+  t.is(
+    ports({
+      ports: [
+        [31000, 31009],
+        [31020, 31020],
+      ],
+    }),
+    '31000-31009,31020',
+  );
+  t.is(ports({ ports: [1, 3, 5, 7, 9].map(n => [n, n]) }), '1,3,5,… (5)');
+  t.is(
+    outcome({
+      taskId: 't',
+      state: 'TASK_FAILED',
+      source: 'AGENT',
+      timestampMs: 0,
+      exitCode: 7,
+      reason: 'COMMAND_EXECUTOR_FAILED',
+    }),
+    'exit 7, COMMAND_EXECUTOR_FAILED',
+  );
+});

@@ -1,0 +1,185 @@
+// Composition: work directories and their locks, the agent's store, shares of a machine, what can never fit, wiring, and daemons in this process.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { runAgent } from '../../src/compose/agent.js';
+import { agentAttributes, agentResources } from '../../src/compose/agent-text.js';
+import { agentShares } from '../../src/compose/cluster.js';
+import { whyNever } from '../../src/compose/feasible.js';
+import { FileStore } from '../../src/compose/file-store.js';
+import { prettyLogger } from '../../src/compose/log.js';
+import { runMaster } from '../../src/compose/master.js';
+import { token, Wiring } from '../../src/compose/wiring.js';
+import { lockWorkDir } from '../../src/compose/work-dir.js';
+import type { AgentView } from '../../src/protocol/operator-api.js';
+import { bagOf } from '../../src/resources/index.js';
+import { eventually, tempDir } from '../support/cli.js';
+
+test('a work directory has one user at a time, and a dead one does not count', t => {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  const first = lockWorkDir(dir.path);
+  const error = t.throws(() => lockWorkDir(dir.path));
+  t.like(error, { code: 'WORK_DIR_LOCKED' });
+  t.true(error.message.includes(`used by process ${process.pid}`), error.message);
+  first.release();
+  lockWorkDir(dir.path).release();
+  t.false(existsSync(join(dir.path, 'lock')));
+  // A pid that lives, but began at another time than the holder: the holder is dead and its pid was used again.
+  writeFileSync(join(dir.path, 'lock'), `${process.pid} 1\n`);
+  lockWorkDir(dir.path).release();
+  writeFileSync(join(dir.path, 'lock'), 'nonsense');
+  lockWorkDir(dir.path).release();
+});
+
+test('a file store keeps records over a restart, and an unreadable file is never taken for an empty one', async t => {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  const file = join(dir.path, 'agent.json');
+  const written = await new Promise<Error | undefined>(resolve =>
+    new FileStore(file).write(
+      [
+        { key: 'agent/id', value: 'm-S0' },
+        { key: 'b', value: [1] },
+      ],
+      resolve,
+    ),
+  );
+  t.is(written, undefined);
+  const again = new FileStore(file);
+  t.deepEqual(again.load('agent/'), [{ key: 'agent/id', value: 'm-S0' }]);
+  await new Promise<Error | undefined>(resolve => again.write([{ key: 'b', remove: true }], resolve));
+  t.deepEqual(new FileStore(file).load(''), [{ key: 'agent/id', value: 'm-S0' }]);
+  writeFileSync(file, readFileSync(file, 'utf8').slice(0, -4));
+  t.like(
+    t.throws(() => new FileStore(file)),
+    { code: 'STORE_FAILED' },
+  );
+  again.clear();
+  t.deepEqual(new FileStore(file).load(''), []);
+  const nowhere = new FileStore(join(dir.path, 'no', 'file'));
+  const failed = await new Promise<Error | undefined>(resolve => nowhere.write([{ key: 'a', value: 1 }], resolve));
+  t.like(failed, { code: 'STORE_FAILED' });
+});
+
+test('agents of one machine share it, with ports of their own and a nominal least', t => {
+  const machine = { cpus: 8, mem: 9000, disk: 3000, ports: [[31_000, 32_000]] as [number, number][] };
+  t.deepEqual(agentShares({ agents: 3 }, machine), [
+    { cpus: 2, mem: 3000, disk: 1000, ports: [[31_000, 31_332]] },
+    { cpus: 2, mem: 3000, disk: 1000, ports: [[31_333, 31_665]] },
+    { cpus: 2, mem: 3000, disk: 1000, ports: [[31_666, 31_998]] },
+  ]);
+  const [small] = agentShares({ agents: 4 }, { ...machine, cpus: 2, mem: 500 });
+  t.like(small, { cpus: 1, mem: 256 });
+  t.like(agentShares({ agents: 1, agentCpus: 0.5, agentMem: 64 }, machine)[0], { cpus: 0.5, mem: 64 });
+});
+
+function agentView(total: AgentView['total'], more: Partial<AgentView> = {}): AgentView {
+  return {
+    id: 'S',
+    hostname: 'h',
+    port: 1,
+    liveness: 'REGISTERED',
+    total,
+    used: total,
+    offered: {},
+    free: {},
+    attributes: {},
+    containerizers: ['PROCESS'],
+    version: '',
+    tasks: 0,
+    registeredAtMs: 0,
+    ...more,
+  };
+}
+
+test('what can never fit is counted over the agents, whatever is in use now', t => {
+  const agents = [
+    agentView({ cpus: 2, mem: 100 }),
+    agentView({ cpus: 2, mem: 500 }),
+    agentView({ cpus: 999, mem: 9 }, { liveness: 'UNREACHABLE' }),
+  ];
+  t.is(whyNever(agents, { resources: bagOf({ cpus: 1000 }) }), 'cpus short by 998 on 2 agents');
+  t.is(
+    whyNever(agents, { resources: bagOf({ cpus: 3, mem: 200 }) }),
+    'cpus short by 1 on 2 agents, mem short by 100 on 1 agent',
+  );
+  t.is(whyNever(agents, { resources: bagOf({ cpus: 2, mem: 400 }) }), undefined);
+  t.is(
+    whyNever(agents, { resources: bagOf({ cpus: 1 }), containerizer: 'DOCKER' }),
+    'no docker containerizer on 2 agents',
+  );
+  t.is(whyNever([], { resources: bagOf({ cpus: 1 }) }), undefined);
+});
+
+test('a wiring makes each thing once, of what it needs', t => {
+  const T = { name: token<string>('name'), list: token<string[]>('list'), size: token<() => number>('size') };
+  let made = 0;
+  const wiring = new Wiring()
+    .constant(T.name, 'a')
+    .make(T.list, [T.name], name => {
+      made += 1;
+      return [name];
+    })
+    .make(T.size, [T.list], list => () => list.length);
+  t.is(wiring.get(T.size)(), 1);
+  t.is(wiring.get(T.list), wiring.get(T.list));
+  t.is(made, 1);
+});
+
+test('resources and attributes are read from text', t => {
+  t.deepEqual(agentResources('cpus:2;ports:[1-3]'), { cpus: 2, ports: [[1, 3]] });
+  t.like(
+    t.throws(() => agentResources('cpus:x;mem')),
+    { code: 'USAGE', problems: { length: 2 } },
+  );
+  t.deepEqual(agentAttributes(['rack=a', 'zone=1', 'v=1.2.3']), { rack: 'a', zone: 1, v: '1.2.3' });
+  t.throws(() => agentAttributes(['rack=a', 'rack=b']), { message: /given twice/ });
+});
+
+test('log lines for people are short, and in colour only where asked', t => {
+  const lines: string[] = [];
+  const log = prettyLogger('info', { component: 'agent' }, line => lines.push(line), false);
+  log.debug('unheard');
+  log.child({ id: 7 }).warn('said', { why: 'two words' });
+  t.is(lines.length, 1);
+  t.regex(lines[0] ?? '', /^\d\d:\d\d:\d\d\.\d{3} warn {2}said component=agent id=7 why="two words"\n$/);
+});
+
+test('a master and an agent in this process: one registers with the other, and closing leaves nothing', async t => {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  const stop = new AbortController();
+  const master = await runMaster({ port: 0 });
+  const options = {
+    master: master.url,
+    workDir: dir.path,
+    port: 0,
+    containerizer: 'process',
+    resources: { cpus: 1, mem: 64 },
+  } as const;
+  const agent = await runAgent(options, stop.signal);
+  const agents = async (): Promise<AgentView[]> => (await (await fetch(`${master.url}/agents`)).json()) as AgentView[];
+  await eventually('registered', async () => (await agents()).length === 1);
+  t.like((await agents())[0], { hostname: 'localhost', liveness: 'REGISTERED', total: { cpus: 1, mem: 64 } });
+  t.like(await (await fetch(`${agent.url}/health`)).json(), { healthy: true, registered: true });
+  t.regex(await (await fetch(`${master.url}/metrics`)).text(), /^proffer_/m);
+  t.like(await t.throwsAsync(runAgent(options)), { code: 'WORK_DIR_LOCKED' });
+  stop.abort();
+  await agent.closed;
+  await eventually('unregistered', async () => (await agents()).length === 0);
+  await t.throwsAsync(fetch(`${agent.url}/health`));
+  t.is(agent.close(), agent.closed);
+  await master.close();
+  await t.throwsAsync(fetch(`${master.url}/health`));
+});
+
+test('an agent that a bad option stops leaves its directory free', async t => {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  const options = { master: 'http://127.0.0.1:1', workDir: dir.path, port: 0, containerizer: 'process' } as const;
+  t.like(await t.throwsAsync(runAgent({ ...options, host: '0.0.0.0' })), { code: 'FORBIDDEN' });
+  t.like(await t.throwsAsync(runAgent({ ...options, attributes: { '': 'x' } })), { code: 'INVALID_AGENT' });
+  t.like(await t.throwsAsync(runAgent({ ...options, master: 'http://' })), { code: 'USAGE' });
+  lockWorkDir(dir.path).release();
+});
