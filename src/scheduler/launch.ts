@@ -1,7 +1,8 @@
 // Short forms for people: `launch({ name, command, resources })` becomes an operation with complete TaskInfos once ids and ports are known.
 import { ProfferError, shown } from '../base/errors.js';
 import type { TaskId } from '../base/ids.js';
-import type { CommandInfo, ContainerInfo, DockerInfo, TaskInfo } from '../protocol/entities.js';
+import { merged } from '../base/merged.js';
+import type { CommandInfo, ContainerInfo, DockerInfo, PortMapping, TaskInfo } from '../protocol/entities.js';
 import type { Operation } from '../protocol/scheduler-api.js';
 import { isTerminal } from '../protocol/task-state.js';
 import type { Bag, Resources } from '../resources/index.js';
@@ -23,7 +24,10 @@ export interface TaskSpec extends Omit<TaskInfo, 'taskId' | 'command' | 'contain
   readonly container?: ContainerInfo;
   /** What it needs, e.g. `{ cpus: 0.1, mem: 32 }`. */
   readonly resources: Resources;
-  /** How many host ports to pick from the offer, beside those named in `resources`. The task sees them as PORT0, PORT1, … Default 0. */
+  /**
+   * How many host ports to pick from the offer, beside those named in `resources`. The task sees them as PORT0, PORT1, …; port mappings with
+   * `hostPort` 0 get them in turn. Default 0.
+   */
   readonly ports?: number;
 }
 
@@ -110,6 +114,13 @@ export function checkSpec(spec: TaskSpec): void {
       path: `tasks[${shown(spec.name)}].image`,
     });
   }
+  const open = [docker, container?.docker].flatMap(info => info?.portMappings ?? []).filter(isOpen).length;
+  if (open > ports) {
+    throw new ProfferError('INVALID_TASK', `${open} port mappings have hostPort 0, but ports is ${ports}`, {
+      path: `tasks[${shown(spec.name)}].ports`,
+      hint: 'ports says how many host ports to pick; mappings with hostPort 0 get them in turn',
+    });
+  }
   bagOf(resources, `tasks[${shown(spec.name)}].resources`);
 }
 
@@ -119,7 +130,7 @@ export function commandOf(spec: Pick<TaskSpec, 'command' | 'env'>): CommandInfo 
   if (command === undefined && env === undefined) return undefined;
   const base: CommandInfo =
     typeof command === 'string' ? { value: command } : isArgv(command) ? { argv: command } : (command ?? {});
-  return env === undefined ? base : { ...base, env: { ...base.env, ...env } };
+  return env === undefined ? base : merged(base, { env: base.env === undefined ? env : merged(base.env, env) });
 }
 
 function isArgv(command: readonly string[] | CommandInfo | undefined): command is readonly string[] {
@@ -142,13 +153,28 @@ function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string
   free.ports = subtract(free.ports, picked);
   const completeContainer: ContainerInfo | undefined =
     image === undefined ? container : { type: 'DOCKER', docker: { ...docker, image } };
+  const numbers = portsOf(picked);
   return {
-    ...rest,
     taskId: taskId ?? newId(spec.name),
     resources: ports === 0 ? resources : fromBag(add(bag, picked)),
     ...(command === undefined ? {} : { command }),
-    ...(completeContainer === undefined ? {} : { container: completeContainer }),
+    ...(completeContainer === undefined ? {} : { container: withHostPorts(completeContainer, numbers) }),
+    ...rest,
   };
+}
+
+function isOpen({ hostPort }: PortMapping): boolean {
+  return hostPort === 0;
+}
+
+function withHostPorts(container: ContainerInfo, numbers: readonly number[]): ContainerInfo {
+  const { docker } = container;
+  if (docker?.portMappings?.some(isOpen) !== true) return container;
+  const left = [...numbers];
+  const portMappings = docker.portMappings.map(mapping =>
+    isOpen(mapping) ? { ...mapping, hostPort: left.shift() ?? 0 } : mapping,
+  );
+  return { ...container, docker: { ...docker, portMappings } };
 }
 
 // Ports that tasks name themselves are not picked for others; one that is not in the offer is the master's to refuse.

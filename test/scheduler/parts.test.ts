@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/env/random.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { Offer, TaskInfo, TaskStatus } from '../../src/protocol/entities.js';
 import type { TaskState } from '../../src/protocol/task-state.js';
-import { bagOf, fromBag } from '../../src/resources/index.js';
+import { bagOf, emptyBag, fromBag } from '../../src/resources/index.js';
 import type { AgentTraits, PlacementConstraint } from '../../src/scheduler/constraints.js';
 import { constraintProblems, constraintRefusal, fieldOf, traitsOf } from '../../src/scheduler/constraints.js';
 import { demandDirectives } from '../../src/scheduler/demand.js';
@@ -454,6 +454,33 @@ test('launches: commands in three forms, images, ids, and ports that no two shar
       ['LAUNCH', 2],
       ['LAUNCH_GROUP', 1],
     ],
+  );
+  const mapped = completeLaunches(
+    [
+      launch({
+        ...spec,
+        image: 'i',
+        docker: { portMappings: [8080, 8443].map(containerPort => ({ containerPort, hostPort: 0 })) },
+        ports: 3,
+      }),
+    ],
+    bagOf({ ports: [[7, 9]] }),
+    name => name,
+  );
+  t.deepEqual(mapped.tasks[0]?.container?.docker?.portMappings, [
+    { containerPort: 8080, hostPort: 7 },
+    { containerPort: 8443, hostPort: 8 },
+  ]);
+  t.throws(
+    () =>
+      completeLaunches(
+        [launch({ ...spec, image: 'i', docker: { portMappings: [{ containerPort: 1, hostPort: 0 }] } })],
+        emptyBag,
+        name => name,
+      ),
+    {
+      message: '1 port mappings have hostPort 0, but ports is 0',
+    },
   );
   const twice = t.throws(() => checkNewIds(tasks, { get: () => undefined }), { instanceOf: ProfferError });
   t.like(twice, {
