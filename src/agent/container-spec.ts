@@ -31,10 +31,10 @@ export const containerLabels = {
 /** The container of a task without an executor of its own. `resources` are the task's. */
 export function taskSpec(task: TaskInfo, resources: Bag, place: Place): ContainerSpec {
   return {
-    ...common(place, task.command, task.container, resources, task.limits),
     name: task.taskId,
     env: environment(place, task.command, task.container, resources, { PROFFER_TASK_ID: task.taskId }),
-    labels: { ...placeLabels(place), [containerLabels.task]: task.taskId },
+    labels: { [containerLabels.task]: task.taskId, ...placeLabels(place) },
+    ...common(place, task.command, task.container, resources, task.limits),
   };
 }
 
@@ -51,10 +51,10 @@ export function executorSpec(
     PROFFER_EXECUTOR_SHUTDOWN_GRACE_MS: String(more.shutdownGraceMs),
   };
   return {
-    ...common(place, executor.command, executor.container, resources, undefined),
     name: executor.executorId,
     env: environment(place, executor.command, executor.container, resources, own),
-    labels: { ...placeLabels(place), [containerLabels.executor]: executor.executorId },
+    labels: { [containerLabels.executor]: executor.executorId, ...placeLabels(place) },
+    ...common(place, executor.command, executor.container, resources, undefined),
   };
 }
 
@@ -103,16 +103,14 @@ function environment(
 ): { readonly [name: string]: string } {
   // An image has its own PATH and home, which must not be hidden.
   const defaults = container?.type === 'DOCKER' ? {} : { PATH: place.path, HOME: place.sandbox };
-  return {
-    ...defaults,
-    ...resourceEnv(resources),
-    ...command?.env,
-    ...own,
+  const env: { [name: string]: string } = {};
+  Object.assign(env, defaults, resourceEnv(resources), command?.env, own, {
     PROFFER_FRAMEWORK_ID: place.frameworkId,
     PROFFER_AGENT_ID: place.agentId,
     PROFFER_SANDBOX: place.sandbox,
     PROFFER_HOSTNAME: place.hostname,
-  };
+  });
+  return env;
 }
 
 function resourceEnv(resources: Bag): { readonly [name: string]: string } {

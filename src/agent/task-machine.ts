@@ -1,6 +1,7 @@
 // The life of one task on its agent, pure. In: what its container tells, kills, verdicts of its checks. Out: the next life, and wishes
 // (reports, kills, watching) that the runner carries out. Every report is checked against the table of legal moves.
 import { assert, assertNever } from '../base/assert.js';
+import { merged } from '../base/merged.js';
 import { formatBytes } from '../base/units.js';
 import type { ContainerEvent, ContainerExit } from '../containerizer/containerizer.js';
 import type { CheckStatus, Labels, StatusReason, TaskStatus } from '../protocol/entities.js';
@@ -82,17 +83,17 @@ export function stepTask(life: TaskLife, event: TaskEvent, now: number): TaskSte
       return stepEnd(life, event, now);
     case 'HEALTH':
       if (life.state !== 'TASK_RUNNING' || life.ending !== undefined) return still(life);
-      return report(
-        { ...life, healthy: event.healthy },
-        {
-          state: 'TASK_RUNNING',
-          reason: 'TASK_HEALTH_CHECK_STATUS_UPDATED',
-          ...(event.message === undefined ? {} : { message: event.message }),
-        },
-      );
+      return report(merged(life, { healthy: event.healthy }), {
+        state: 'TASK_RUNNING',
+        reason: 'TASK_HEALTH_CHECK_STATUS_UPDATED',
+        ...(event.message === undefined ? {} : { message: event.message }),
+      });
     case 'CHECK':
       if (life.state !== 'TASK_RUNNING' || life.ending !== undefined) return still(life);
-      return report({ ...life, check: event.check }, { state: 'TASK_RUNNING', reason: 'TASK_CHECK_STATUS_UPDATED' });
+      return report(merged(life, { check: event.check }), {
+        state: 'TASK_RUNNING',
+        reason: 'TASK_CHECK_STATUS_UPDATED',
+      });
     case 'TOLD':
       return stepTold(life, event.draft);
     case 'OVER':
@@ -112,16 +113,15 @@ function stepContainer(life: TaskLife, event: ContainerEvent, now: number): Task
         ...(event.fraction === undefined ? {} : { fraction: event.fraction.toFixed(3) }),
       };
       const draft: StatusDraft = { state: 'TASK_STARTING', message: event.message, labels };
-      return report({ ...life, toldProgressMs: now }, draft, [], true);
+      return report(merged(life, { toldProgressMs: now }), draft, [], true);
     }
     case 'STARTED': {
       if (life.started) return still(life);
-      const next: TaskLife = {
-        ...life,
+      const next: TaskLife = merged(life, {
         started: true,
         ...(event.pid === undefined ? {} : { pid: event.pid }),
         ...(event.ip === undefined ? {} : { ip: event.ip }),
-      };
+      });
       // It is on its way out already; that it ran for a moment is no news.
       if (life.ending !== undefined) return still(next);
       return report(next, { state: 'TASK_RUNNING' }, [{ type: 'WATCH' }]);
@@ -143,12 +143,11 @@ function stepEnd(life: TaskLife, event: Extract<TaskEvent, { type: 'END' }>, now
     if (life.killByMs !== undefined && byMs >= life.killByMs) return still(life);
     return { life: { ...life, killByMs: byMs }, wishes: [{ type: 'KILL', graceMs: event.graceMs }] };
   }
-  const next: TaskLife = {
-    ...life,
+  const next: TaskLife = merged(life, {
     ending: life.started ? event.ending : duringLaunch(event.ending),
     killByMs: byMs,
     ...(event.ending.healthy === undefined ? {} : { healthy: event.ending.healthy }),
-  };
+  });
   const wishes: TaskWish[] = life.started ? [{ type: 'UNWATCH' }] : [];
   wishes.push({ type: 'KILL', graceMs: event.graceMs });
   if (!event.tellKilling || !life.started) return { life: next, wishes };
@@ -165,12 +164,11 @@ function duringLaunch(ending: Ending): Ending {
 
 function stepTold(life: TaskLife, draft: StatusDraft): TaskStep {
   if (!mayMove('AGENT', life.state, draft.state)) return still(life);
-  const next: TaskLife = {
-    ...life,
+  const next: TaskLife = merged(life, {
     started: life.started || draft.state === 'TASK_RUNNING',
     ...(draft.healthy === undefined ? {} : { healthy: draft.healthy }),
     ...(draft.check === undefined ? {} : { check: draft.check }),
-  };
+  });
   return isTerminal(draft.state) ? finish(next, draft) : report(next, draft);
 }
 
@@ -216,11 +214,10 @@ function finish(life: TaskLife, draft: StatusDraft): TaskStep {
 // Health and check are part of every report once known, so that the last values are there when somebody asks.
 function report(life: TaskLife, draft: StatusDraft, before: readonly TaskWish[] = [], replaceable = false): TaskStep {
   assert(mayMove('AGENT', life.state, draft.state), () => `a task moved from ${life.state} to ${draft.state}`);
-  const full: StatusDraft = {
-    ...draft,
+  const full: StatusDraft = merged(draft, {
     ...(life.healthy === undefined ? {} : { healthy: life.healthy }),
     ...(life.check === undefined || draft.state === 'TASK_STARTING' ? {} : { check: life.check }),
-  };
+  });
   return {
     life: { ...life, state: draft.state },
     wishes: [...before, { type: 'REPORT', draft: full, replaceable }],

@@ -7,13 +7,16 @@ import type { AgentRecord, ClusterState, FrameworkRecord, TaskRecord } from './s
 import { heldKey } from './state.js';
 
 export function note(state: ClusterState, task: TaskRecord, status: TaskStatus): void {
-  const { data, ...kept } = status;
-  task.last = data === undefined ? status : kept;
+  task.last = status.data === undefined ? status : withoutData(status);
   const { history } = task;
   const previous = history.at(-1);
   // A resent status is no news.
   if (previous?.uuid !== undefined && previous.uuid === status.uuid) return;
   task.history = [...(history.length < state.options.statusHistoryMax ? history : history.slice(1)), task.last];
+}
+
+function withoutData({ data: _data, ...kept }: TaskStatus): TaskStatus {
+  return kept;
 }
 
 export function complete(state: ClusterState, framework: FrameworkRecord, task: TaskRecord): void {

@@ -1,5 +1,6 @@
 // The validators of every inbound message. In: anything a codec may produce. Out: the typed value, or every problem at once; they never throw.
 import type { ErrorCode, Problem } from '../base/errors.js';
+import { merged } from '../base/merged.js';
 import type { AgentCall, AgentEvent } from './agent-api.js';
 import type { Checked, TaskProblems, ValidatedAccept, ValidatedSchedulerCall } from './checked.js';
 import type { TaskInfo } from './entities.js';
@@ -136,7 +137,7 @@ function judged(call: Extract<SchedulerCall, { type: 'ACCEPT' }>): Checked<Valid
     const tasks = bad.get(index);
     return tasks === undefined ? operation : { ...operation, tasks };
   });
-  const value: ValidatedAccept = { ...call, operations, taskProblems };
+  const value: ValidatedAccept = merged(call, { operations, taskProblems });
   return { ok: true, value };
 }
 

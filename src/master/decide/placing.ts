@@ -3,6 +3,7 @@ import { assertNever } from '../../base/assert.js';
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import type { ExecutorId, TaskId } from '../../base/ids.js';
+import { merged } from '../../base/merged.js';
 import type { ExecutorInfo, StatusReason, TaskInfo } from '../../protocol/entities.js';
 import type { Operation } from '../../protocol/scheduler-api.js';
 import type { TaskState } from '../../protocol/task-state.js';
@@ -240,7 +241,7 @@ export class Placing {
     const record = executor?.isNew === true ? { ...executor.record, resources: rest.taken } : undefined;
     if (record !== undefined) this.#executors.set(record.id, record.info);
     return {
-      info: { ...task, agentId: this.#agent.id, role: this.#offer.role, resources },
+      info: merged(task, { agentId: this.#agent.id, role: this.#offer.role, resources }),
       resources: own.taken,
       executor: record,
     };
