@@ -6,7 +6,9 @@ import type { World } from './world.js';
 
 /** Empty when the cluster has settled (T4, T13, L1). */
 export function unsettled(world: World, tenants: ReadonlyMap<string, BatchTenant>): string[] {
-  return [...connections(world), ...wishes(world, tenants), ...truth(world), ...acknowledged(world, tenants)];
+  const wrong = [...connections(world), ...wishes(world, tenants), ...truth(world)];
+  // The dearest look comes last, and only once.
+  return wrong.length > 0 ? wrong : acknowledged(world, tenants);
 }
 
 function connections(world: World): string[] {

@@ -7,7 +7,7 @@ import { VirtualClock } from '../env/virtual-clock.js';
 import type { Env } from '../env/env.js';
 import { AgentNode } from './agent-node.js';
 import type { AgentNodeOptions } from './agent-node.js';
-import type { Checker, WorldView } from './checkers/checker.js';
+import type { Checker, Report, WorldView } from './checkers/checker.js';
 import { ConservationChecker } from './checkers/conservation.js';
 import { FloorsChecker } from './checkers/floors.js';
 import type { Counts } from './checkers/floors.js';
@@ -49,6 +49,12 @@ export interface WorldOptions {
   readonly mutations?: Mutations;
 }
 
+/** A checker, and where its reports go. */
+interface Watch {
+  readonly checker: Checker;
+  readonly report: Report;
+}
+
 /** One simulated cluster. */
 export class World {
   readonly seed: number;
@@ -66,7 +72,7 @@ export class World {
   readonly #auditEverySteps: number;
   readonly #extraCheckers: readonly Checker[];
   readonly #floors = new FloorsChecker();
-  #checkers: readonly Checker[] = [];
+  #checkers: readonly Watch[] = [];
   #broken: { checker: string; message: string } | undefined;
   readonly #surroundings: Surroundings;
   readonly #view: WorldView;
@@ -139,7 +145,7 @@ export class World {
     const node = new MasterNode(this.#surroundings, 'master', new SimDisk(this.random.fork('disk/master')), options);
     this.#master = node;
     const { offerTimeoutMs, refuseDefaultMs } = node.options;
-    this.#checkers = [
+    const checkers: readonly Checker[] = [
       new OfferLifeChecker(offerTimeoutMs),
       new ConservationChecker(),
       new LedgersChecker(),
@@ -148,6 +154,7 @@ export class World {
       this.#floors,
       ...this.#extraCheckers,
     ];
+    this.#checkers = checkers.map(checker => ({ checker, report: message => this.#report(checker, message) }));
     node.start();
     return node;
   }
@@ -195,9 +202,7 @@ export class World {
     }
     if (!stepped) return false;
     this.#steps += 1;
-    for (const checker of this.#checkers) {
-      checker.afterStep?.(this.#view, message => this.#report(checker, message));
-    }
+    for (const { checker, report } of this.#checkers) checker.afterStep?.(this.#view, report);
     this.#master?.books?.settled();
     if (this.#steps % this.#auditEverySteps === 0) this.#audit();
     if (this.#broken !== undefined) this.#fail();
@@ -228,7 +233,7 @@ export class World {
   emit(event: HistoryEvent): void {
     this.sessions.on(event);
     this.journal.write(this.clock.now(), event.node, lineOf(event));
-    for (const checker of this.#checkers) checker.on?.(event, this.#view, message => this.#report(checker, message));
+    for (const { checker, report } of this.#checkers) checker.on?.(event, this.#view, report);
   }
 
   /** Ends the run for a reason that a scenario found. */
@@ -238,7 +243,7 @@ export class World {
   }
 
   #audit(): void {
-    for (const checker of this.#checkers) checker.audit?.(this.#view, message => this.#report(checker, message));
+    for (const { checker, report } of this.#checkers) checker.audit?.(this.#view, report);
   }
 
   // The first one counts: what follows is often its consequence.

@@ -19,7 +19,7 @@ export class TaskStatesChecker implements Checker {
   /** How often each task may still start: once for each ACCEPT that names it, as ids of ended tasks may be used again. */
   readonly #startsLeft = new Map<string, number>();
   readonly #live = new Set<string>();
-  /** By the agents, as the master hears it. */
+  /** By each agent, as the master hears it; by node, as an id may have been used on several. */
   readonly #told = new Map<string, Stream>();
   /** As schedulers hear it, by framework. */
   readonly #heard = new Map<string, Stream>();
@@ -37,7 +37,7 @@ export class TaskStatesChecker implements Checker {
         return;
       case 'AGENT_CALL':
         if (event.call.type !== 'STATUS_UPDATE' || !world.knows(event.node)) return;
-        this.#next(this.#told, event.call.frameworkId, event.call.status, 'its agent', report);
+        this.#next(this.#told, `${event.node}\n${event.call.frameworkId}`, event.call.status, 'its agent', report);
         return;
       case 'SCHEDULER_CALL':
         if (event.call.type === 'ACKNOWLEDGE') this.#acknowledged.add(event.call.uuid);
@@ -49,7 +49,7 @@ export class TaskStatesChecker implements Checker {
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'LAUNCH') {
-          for (const task of event.event.tasks) this.#anew(keyOf(event.event.framework.id ?? '', task.taskId));
+          for (const task of event.event.tasks) this.#anew(event.event.framework.id ?? '', task.taskId, event.node);
         } else if (
           event.event.type === 'ACKNOWLEDGE' &&
           !this.#acknowledged.has(event.event.uuid) &&
@@ -77,9 +77,9 @@ export class TaskStatesChecker implements Checker {
   }
 
   // A task of an id that ended begins again; what belongs to the earlier one is still known by its uuid.
-  #anew(key: string): void {
-    for (const streams of [this.#told, this.#heard]) {
-      const stream = streams.get(key);
+  #anew(frameworkId: FrameworkId, taskId: TaskId, node: string): void {
+    const key = keyOf(frameworkId, taskId);
+    for (const stream of [this.#told.get(`${node}\n${key}`), this.#heard.get(key)]) {
       if (stream === undefined) continue;
       stream.state = 'TASK_STAGING';
       stream.exitCode = undefined;
@@ -96,10 +96,10 @@ export class TaskStatesChecker implements Checker {
     this.#live.add(key);
   }
 
-  #next(streams: Map<string, Stream>, frameworkId: FrameworkId, status: TaskStatus, by: string, report: Report): void {
+  #next(streams: Map<string, Stream>, owner: string, status: TaskStatus, by: string, report: Report): void {
     const { uuid, state, taskId, exitCode } = status;
     if (uuid === undefined) return;
-    const key = keyOf(frameworkId, taskId);
+    const key = keyOf(owner, taskId);
     let stream = streams.get(key);
     if (stream === undefined) {
       stream = { state: 'TASK_STAGING', exitCode: undefined, seen: new Map() };
