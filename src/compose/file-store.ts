@@ -1,4 +1,4 @@
-// A store of a few small records in one file, replaced as a whole at each write: enough for an agent's id.
+// A store in one file, replaced as a whole: an agent's id, and the registry of a master with few agents. In: writes. Out: callbacks, when durable.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, ProfferError } from '../base/errors.js';
@@ -9,6 +9,7 @@ import type { Store, StoreChange } from '../store/store.js';
 export class FileStore implements Store {
   readonly #file: string;
   readonly #records = new Map<string, unknown>();
+  readonly #waiting: ((error?: Error) => void)[] = [];
 
   /** @throws ProfferError STORE_FAILED when the file is there but cannot be read. */
   constructor(file: string) {
@@ -28,6 +29,12 @@ export class FileStore implements Store {
       if ('remove' in change) this.#records.delete(change.key);
       else this.#records.set(change.key, change.value);
     }
+    if (this.#waiting.push(onDurable) === 1) setImmediate(() => this.#flush());
+  }
+
+  // All writes of a turn become durable together.
+  #flush(): void {
+    const waiting = this.#waiting.splice(0);
     let failure: ProfferError | undefined;
     try {
       replaceFile(this.#file, `${JSON.stringify(Object.fromEntries(this.#records))}\n`);
@@ -36,7 +43,7 @@ export class FileStore implements Store {
         cause: error,
       });
     }
-    setImmediate(() => onDurable(failure));
+    for (const onDurable of waiting) onDurable(failure);
   }
 
   close(onClosed: () => void): void {

@@ -33,6 +33,8 @@ export interface RunMasterOptions {
   /** How others reach it. Default `localhost`. */
   readonly hostname?: string;
   readonly master?: Partial<MasterOptions>;
+  /** The registry: what outlives the master. Closed with it. Default: in memory, and forgotten. */
+  readonly store?: Store;
   /** Default: says nothing. */
   readonly log?: Logger;
   /** Memory, cpu and event loop of this process in `/metrics`. Default false. */
@@ -94,7 +96,7 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
   wiring
     .constant(T.env, env)
     .constant(T.info, { id: env.ids.short(), hostname, port: http.port, version })
-    .make(T.store, [], () => new MemoryStore())
+    .make(T.store, [], () => options.store ?? new MemoryStore())
     .make(T.allocator, [T.env], env => onGrants => createAllocator(env, {}, onGrants))
     .make(
       T.master,

@@ -53,7 +53,7 @@ dockerTest('containers run, tell their output and exit code, and end with the cl
   process.kill(Number(pid), 'SIGKILL');
   await up.until(/agent-1 runs again/);
   t.is(await running.ended, 1);
-  t.is(containersNamed(id), '');
+  t.is(containersBelow(home.path), '');
 
   const last = new Cli(['run', '--master', url, '--name', 'last', '--image', testImage, '--', 'sleep', '1000'], {
     cwd: home.path,
@@ -64,25 +64,22 @@ dockerTest('containers run, tell their output and exit code, and end with the cl
     'the container runs',
     async () => (await get<TaskView>(`/tasks/${lastId}`)).state === 'TASK_RUNNING',
   );
-  t.not(containersNamed(lastId), '');
+  t.not(containersBelow(home.path), '');
   up.signal('SIGINT');
   t.is(await up.ended, 130);
   last.signal('SIGKILL');
   await last.ended;
-  t.is(containersNamed(lastId), '');
+  t.is(containersBelow(home.path), '');
   t.deepEqual(processesNaming(home.path), []);
 });
 
-/** Ids of the containers whose environment names this task, running or not. */
-function containersNamed(taskId: string): string {
-  const all = execFileSync('docker', ['ps', '-aq'], { encoding: 'utf8' })
-    .split('\n')
-    .filter(id => id !== '');
+/** The containers, running or not, that mount something below `path`: tasks whose sandbox is there. */
+function containersBelow(path: string): string {
+  const all = execFileSync('docker', ['ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Mounts}}'], {
+    encoding: 'utf8',
+  });
   return all
-    .filter(id =>
-      execFileSync('docker', ['inspect', '--format', '{{json .Config.Env}}', id], { encoding: 'utf8' }).includes(
-        taskId,
-      ),
-    )
-    .join(' ');
+    .split('\n')
+    .filter(line => line.includes(path))
+    .join('\n');
 }

@@ -1,5 +1,6 @@
 // `proffer master`
 import { join } from 'node:path';
+import { FileStore } from '../../compose/file-store.js';
 import { runMaster } from '../../compose/master.js';
 import { lockWorkDir } from '../../compose/work-dir.js';
 import type { RunCommand } from '../command.js';
@@ -15,6 +16,7 @@ export const master: RunCommand<MasterFlags> = ({ flags }) =>
           host: flags.host,
           port: flags.port,
           log,
+          store: new FileStore(join(lock.path, 'registry.json')),
           processMetrics: true,
           ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
           ...(flags.offerTimeout === undefined ? {} : { master: { offerTimeoutMs: flags.offerTimeout } }),
