@@ -102,6 +102,11 @@ export class AgentNode {
     this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: false });
   }
 
+  /** Tells the agent to go away on purpose: it ends its tasks and unregisters; its supervisor starts it again. */
+  shutDown(): void {
+    this.#agent?.shutdown(() => this.#ended());
+  }
+
   // The agent ended by itself; its supervisor starts it again.
   #ended(): void {
     this.#world.clock.soon(() => this.crash());

@@ -11,6 +11,7 @@ import type { World } from './world.js';
 export const faultKinds = [
   'agent-crash',
   'agent-power-cut',
+  'agent-shutdown',
   'scheduler-crash',
   'master-crash',
   'pause',
@@ -24,6 +25,7 @@ export const faultKinds = [
   'slow-disk',
   'disk-failure',
   'wall-clock-jump',
+  'operator-kill',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -87,6 +89,22 @@ export class Faults {
       case 'agent-power-cut': {
         const node = random.pick([...world.agents.values()]);
         return this.#crash(kind, node, kind === 'agent-crash', random.int(0, 100_000));
+      }
+      case 'agent-shutdown': {
+        const node = random.pick([...world.agents.values()]);
+        if (node.process?.alive !== true || node.process.paused) return;
+        this.#told(kind, node.name, false);
+        node.shutDown();
+        return;
+      }
+      case 'operator-kill': {
+        const { master, cluster } = world.master;
+        const tasks = [...(cluster?.frameworks.values() ?? [])].flatMap(framework => [...framework.tasks.values()]);
+        if (master === undefined || world.master.process?.paused === true || tasks.length === 0) return;
+        const { id: taskId, frameworkId } = random.pick(tasks);
+        this.#told(kind, taskId, false);
+        master.operate({ type: 'KILL', taskId, frameworkId }, () => {});
+        return;
       }
       case 'scheduler-crash': {
         const node = random.pick(this.#schedulers());

@@ -43,6 +43,7 @@ export const scenarios = {
       swarmRates(random, [
         'agent-crash',
         'agent-power-cut',
+        'agent-shutdown',
         'scheduler-crash',
         'master-crash',
         'slow-disk',

@@ -4,6 +4,7 @@ import type { Env } from '../env/env.js';
 import type { Random } from '../env/random.js';
 import type { FrameworkInfo, Offer, TaskInfo } from '../protocol/entities.js';
 import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
+import { isTerminal } from '../protocol/task-state.js';
 import type { Program, RawProgram } from './scheduler-node.js';
 
 /** Takes every offer and never answers. */
@@ -47,6 +48,7 @@ class Rogue implements RawProgram {
   #lastAccept: SchedulerCall | undefined;
   #taskNumber = 0;
   readonly #tasks: string[] = [];
+  readonly #ended: string[] = [];
   readonly #offersSeen: string[] = [];
 
   constructor(env: Env, info: Omit<FrameworkInfo, 'id'>, send: (call: SchedulerCall) => void) {
@@ -72,6 +74,7 @@ class Rogue implements RawProgram {
       case 'UPDATE': {
         const { uuid, agentId, taskId } = event.status;
         if (uuid === undefined || agentId === undefined) return;
+        if (isTerminal(event.status.state) && this.#ended.push(taskId) > 10) this.#ended.shift();
         const call: SchedulerCall = { type: 'ACKNOWLEDGE', uuid, agentId, taskId };
         this.#send(call);
         if (this.#random.chance(0.3)) this.#send(call);
@@ -115,8 +118,9 @@ class Rogue implements RawProgram {
   #task(offer: Offer): TaskInfo {
     const random = this.#random;
     const cpus = typeof offer.resources['cpus'] === 'number' ? offer.resources['cpus'] : 0;
-    const reused = this.#tasks.length > 0 && random.chance(0.15);
-    const taskId = reused ? random.pick(this.#tasks) : `rogue-${this.#env.ids.short()}-${(this.#taskNumber += 1)}`;
+    // An id may be used again once its task has ended; while it lives only the master could tell, if it were there to.
+    const reused = this.#ended.length > 0 && random.chance(0.15);
+    const taskId = reused ? random.pick(this.#ended) : `rogue-${this.#env.ids.short()}-${(this.#taskNumber += 1)}`;
     if (!reused) this.#tasks.push(taskId);
     if (this.#tasks.length > 30) this.#tasks.shift();
     return {
