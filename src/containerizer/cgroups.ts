@@ -1,5 +1,5 @@
 // Resource limits by cgroups, v1 and v2: one cgroup per container below `proffer/<instance>`, made, joined by open descriptors, asked, removed.
-// In: limits in thousandths of a cpu and bytes. Out: a cgroup, or (told once) why limits are not enforced.
+// Clean ones serve again. In: limits in thousandths of a cpu and bytes. Out: a cgroup, or (told once) why limits are not enforced.
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.js';
@@ -34,6 +34,9 @@ export class Cgroups {
   readonly #detect: () => CgroupLayout;
   #hierarchies: readonly CgroupHierarchy[] | undefined;
   #failureTold = false;
+  /** Empty cgroups by their limits. */
+  readonly #spares = new Map<string, OpenCgroup[]>();
+  #spareCount = 0;
 
   /** `instance` names the agent's own folder, so that several agents of a machine do not meet. `detect` is replaceable for tests. */
   constructor(
@@ -46,11 +49,17 @@ export class Cgroups {
     this.#detect = detect;
   }
 
-  /** A new cgroup with `limits`; undefined when cgroups cannot be written here. */
+  /** A cgroup with `limits`: a spare one, or a new one called `name`; undefined when cgroups cannot be written here. */
   create(name: string, limits: CgroupLimits): ContainerCgroup | undefined {
     const hierarchies = this.#ready();
     if (hierarchies.length === 0) return undefined;
-    const cgroup = new OpenCgroup(join('proffer', this.#instance, name), hierarchies);
+    const limitsKey = keyOf(limits);
+    const spare = this.#spares.get(limitsKey)?.pop();
+    if (spare !== undefined) {
+      this.#spareCount -= 1;
+      return spare;
+    }
+    const cgroup = new OpenCgroup(join('proffer', this.#instance, name), hierarchies, limitsKey);
     try {
       cgroup.make(limits);
       return cgroup;
@@ -62,6 +71,21 @@ export class Cgroups {
     }
   }
 
+  /**
+   * Takes back the cgroup of a container that has ended, for the next with the same limits: the kernel can take milliseconds to make or remove one.
+   * False when it is to be removed: it came by `find`, somebody is in it, memory is still charged to it, or there are spares enough.
+   */
+  keep(cgroup: ContainerCgroup): boolean {
+    if (this.#spareCount >= sparesMax || !(cgroup instanceof OpenCgroup) || !cgroup.clean()) return false;
+    const { limitsKey } = cgroup;
+    if (limitsKey === undefined) return false;
+    const spares = this.#spares.get(limitsKey);
+    if (spares === undefined) this.#spares.set(limitsKey, [cgroup]);
+    else spares.push(cgroup);
+    this.#spareCount += 1;
+    return true;
+  }
+
   /** The cgroup of an earlier life of the agent, by its name. */
   find(name: string): ContainerCgroup | undefined {
     const hierarchies = this.#ready();
@@ -71,6 +95,9 @@ export class Cgroups {
 
   /** Removes this agent's folder if no container is left in it, and the common one if no agent is. */
   close(): void {
+    for (const spares of this.#spares.values()) for (const spare of spares) spare.remove();
+    this.#spares.clear();
+    this.#spareCount = 0;
     for (const { base } of this.#hierarchies ?? []) {
       removeDirectory(join(base, 'proffer', this.#instance));
       removeDirectory(join(base, 'proffer'));
@@ -90,10 +117,13 @@ export class Cgroups {
 
 class OpenCgroup implements ContainerCgroup {
   readonly name: string;
+  /** What it was made with; undefined for one that was found. */
+  readonly limitsKey: string | undefined;
   readonly #dirs: readonly { readonly dir: string; readonly hierarchy: CgroupHierarchy }[];
 
-  constructor(name: string, hierarchies: readonly CgroupHierarchy[]) {
+  constructor(name: string, hierarchies: readonly CgroupHierarchy[], limitsKey?: string) {
     this.name = name;
+    this.limitsKey = limitsKey;
     this.#dirs = hierarchies.map(hierarchy => ({ dir: join(hierarchy.base, name), hierarchy }));
   }
 
@@ -134,6 +164,19 @@ class OpenCgroup implements ContainerCgroup {
     return 0;
   }
 
+  /** Nobody is in it, nothing was killed in it, and next to no memory is left charged, e.g. for files in /dev/shm. */
+  clean(): boolean {
+    return this.pids().length === 0 && this.oomKills() === 0 && this.#memoryBytes() <= chargedMaxBytes;
+  }
+
+  #memoryBytes(): number {
+    for (const { dir, hierarchy } of this.#dirs) {
+      if (!hierarchy.controllers.has('memory')) continue;
+      return Number(readOr(join(dir, hierarchy.version === 1 ? 'memory.usage_in_bytes' : 'memory.current'), 'NaN'));
+    }
+    return 0;
+  }
+
   remove(): boolean {
     let gone = true;
     for (const { dir } of this.#dirs) gone = removeDirectory(dir) && gone;
@@ -168,6 +211,12 @@ function settings(hierarchy: CgroupHierarchy, limits: CgroupLimits): (readonly [
   return out;
 }
 
+function keyOf({ cpusMilli, cpusLimitMilli, memLimitBytes }: CgroupLimits): string {
+  return `${cpusMilli} ${cpusLimitMilli} ${memLimitBytes}`;
+}
+
+const sparesMax = 32;
+const chargedMaxBytes = 512 * 1024;
 const cpuPeriodUs = 100_000;
 /** Below this not even a shell starts. */
 const memoryMinBytes = 4 * 1024 * 1024;

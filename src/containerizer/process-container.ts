@@ -219,7 +219,8 @@ export class ProcessContainer implements Container {
 
   #exited(exit: ContainerExit): void {
     const oomKilled = exit.exitCode !== 0 && (this.#cgroup?.oomKills() ?? 0) > 0;
-    this.#release();
+    // Of one that ended badly, nothing is kept.
+    this.#release(exit.exitCode === 0);
     this.#end({ type: 'EXITED', exit: { ...exit, oomKilled } });
   }
 
@@ -237,10 +238,11 @@ export class ProcessContainer implements Container {
     return buffer.toString('latin1', 0, readSync(this.#runFd, buffer, 0, runFileMaxBytes, 0));
   }
 
-  #release(): void {
+  #release(keep = false): void {
     if (this.#runFd !== undefined) closeSync(this.#runFd);
     this.#runFd = undefined;
     const cgroup = this.#cgroup;
+    if (keep && cgroup !== undefined && this.#host.cgroups?.keep(cgroup) === true) return;
     // The kernel may need a moment to let go of the dead.
     const remove = (round: number): void => {
       if (cgroup === undefined || cgroup.remove() || round >= removeRoundsMax) return;
