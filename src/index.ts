@@ -16,13 +16,8 @@ export type {
 export { commandOf, launch, launchGroup } from './scheduler/launch.js';
 export type { LaunchRequest, TaskSpec } from './scheduler/launch.js';
 export { LaunchQueue } from './scheduler/launch-queue.js';
-export type {
-  Launched,
-  LaunchQueueFramework,
-  LaunchQueueOptions,
-  QueuedLaunch,
-  Waiting,
-} from './scheduler/launch-queue.js';
+export type { LaunchQueueFramework, LaunchQueueOptions } from './scheduler/launch-queue.js';
+export type { Launched, QueuedLaunch, Waiting } from './scheduler/queued-launch.js';
 export { defaultLaunchDelay, LaunchDelay } from './scheduler/launch-delay.js';
 
 // Deciding where: offers in hand, matching with reasons, constraints, orders, ports.

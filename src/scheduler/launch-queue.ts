@@ -1,22 +1,27 @@
 // Launches that wait for a fitting offer. In: requests, offers (by the framework). Out: accepts, declines, demand; and for each that waits, why.
 import { problemsError, ProfferError, shown } from '../base/errors.js';
-import type { AgentId, ExecutorId, OfferId, Role, TaskId } from '../base/ids.js';
+import type { AgentId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import type { Timer } from '../env/clock.js';
-import type { ContainerType, Filters, Offer, TaskInfo } from '../protocol/entities.js';
+import type { Filters, Offer, TaskInfo } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
-import { add, bagOf, emptyBag, formatResources, subtract, take, takePorts } from '../resources/index.js';
-import type { AgentTraits, PlacementConstraint } from './constraints.js';
+import { add, emptyBag, subtract, take, takePorts } from '../resources/index.js';
+import { Candidates } from './candidates.js';
+import type { AgentTraits } from './constraints.js';
 import { constraintProblems } from './constraints.js';
 import type { Demand } from './demand.js';
-import type { LaunchRequest, TaskSpec } from './launch.js';
+import type { LaunchRequest } from './launch.js';
 import { checkNewIds, checkSpec, launch, launchGroup } from './launch.js';
-import type { MatchRequest, MatchResult, OpenOffer, Veto } from './matcher.js';
-import { describeVetoes, match, needOn } from './matcher.js';
+import type { MatchRequest, MatchResult, OpenOffer } from './matcher.js';
+import { describeVetoes, needOn, vetoOf } from './matcher.js';
 import type { OfferBook } from './offer-book.js';
 import type { OfferOrder } from './ordering.js';
 import { mostFree, ordered } from './ordering.js';
+import type { Launched, QueuedLaunch, Waiting } from './queued-launch.js';
+import { groupOf, requestOf, shapeOf } from './queued-launch.js';
 import type { TaskTracker } from './tracker.js';
+
+export type { Launched, QueuedLaunch, Waiting } from './queued-launch.js';
 
 /** What the queue needs of its framework; `Framework` has it. */
 export interface LaunchQueueFramework {
@@ -28,44 +33,6 @@ export interface LaunchQueueFramework {
   setDemand(demand: Demand): void;
   /** Calls back when offers came or went. Returns the way to stop. */
   onOffersChanged(listener: () => void): () => void;
-}
-
-/** A launch to place. */
-export interface QueuedLaunch {
-  /** Unique among what waits. */
-  readonly key: string;
-  /** One task, or several that start together on one agent as a group. */
-  readonly tasks: readonly [TaskSpec, ...TaskSpec[]];
-  readonly constraints?: readonly PlacementConstraint[];
-  /** What the launch is an instance of: those of one group are held against each other's places. Default: all with the same constraints are one. */
-  readonly group?: string;
-  /** Where instances of the group run already, for the constraints; asked at each match. Default: nowhere. */
-  readonly placed?: () => readonly AgentTraits[];
-  /** Agents not to use, with the reason. */
-  readonly avoid?: ReadonlyMap<AgentId, string>;
-  /** Roles whose offers may be used. Default: all of the framework. */
-  readonly roles?: readonly Role[];
-  /** How long it is expected to run: offers of agents with a planned absence before that are not used. Default 0: only a present absence counts. */
-  readonly runsForMs?: number;
-  /** Not before so long from now, e.g. after a failure. Default 0. */
-  readonly delayMs?: number;
-}
-
-/** A launch that was sent. */
-export interface Launched {
-  readonly key: string;
-  readonly tasks: readonly TaskInfo[];
-  readonly offer: Offer;
-}
-
-/** Why a launch still waits. */
-export interface Waiting {
-  readonly key: string;
-  readonly sinceMs: number;
-  /** Milliseconds until it may be tried; 0 when it is being tried. */
-  readonly delayedMs: number;
-  /** In one line: what is short on how many agents. */
-  readonly why: string;
 }
 
 /** How much is launched by one ACCEPT, as JSON text: that stays below both bounds of a frame (1 MiB, 65,536 items). */
@@ -82,7 +49,28 @@ interface Item {
   readonly chars: number;
   readonly since: number;
   notBefore: number;
-  readonly vetoes: Map<AgentId, { offerId: OfferId; agentId: AgentId; veto: Veto }>;
+  readonly reasons: Reasons;
+}
+
+/** Why launches wait, agent by agent. */
+interface Reasons {
+  readonly vetoes: Map<AgentId, Refusal>;
+  /** How many launches share them. */
+  sharers: number;
+}
+
+type Refusal = MatchResult['vetoes'][number];
+
+/** What one pass over the waiting launches knows. */
+interface Pass {
+  readonly wallMs: number;
+  readonly candidates: Candidates;
+  /** Where launches of a group went in this pass. */
+  readonly placed: Map<string, readonly AgentTraits[]>;
+  /** Per shape: offers that do not fit. */
+  readonly refused: Map<string, Map<OfferId, Refusal>>;
+  /** Shapes that fit on nothing. */
+  readonly hopeless: Set<string>;
 }
 
 /** What goes on one offer. */
@@ -110,6 +98,8 @@ export class LaunchQueue {
   readonly #order: OfferOrder;
   readonly #onLaunched: (launched: Launched) => void;
   readonly #items = new Map<string, Item>();
+  /** By shape. */
+  readonly #reasons = new Map<string, Reasons>();
   /** Ids that what waits brings along. */
   readonly #taskIds = new Set<TaskId>();
   readonly #stopListening: () => void;
@@ -136,16 +126,17 @@ export class LaunchQueue {
     this.#check(queued);
     const now = this.#env.clock.now();
     const request = requestOf(queued);
+    const shape = shapeOf(request);
     for (const { taskId } of queued.tasks) if (taskId !== undefined) this.#taskIds.add(taskId);
     this.#items.set(queued.key, {
       launch: queued,
       request,
-      shape: shapeOf(request),
+      shape,
       group: groupOf(queued),
       chars: JSON.stringify(queued.tasks).length,
       since: now,
       notBefore: now + (queued.delayMs ?? 0),
-      vetoes: new Map(),
+      reasons: this.#reasonsFor(shape),
     });
     this.#soon();
   }
@@ -174,7 +165,7 @@ export class LaunchQueue {
       key: item.launch.key,
       sinceMs: now - item.since,
       delayedMs: Math.max(0, item.notBefore - now),
-      why: item.notBefore > now ? 'delayed' : describeVetoes([...item.vetoes.values()]),
+      why: item.notBefore > now ? 'delayed' : describeVetoes([...item.reasons.vetoes.values()]),
     }));
   }
 
@@ -214,50 +205,41 @@ export class LaunchQueue {
 
   #pass(): void {
     const now = this.#env.clock.now();
-    const wallMs = this.#env.clock.wallMs();
-    const open = new Map<OfferId, OpenOffer>(this.#framework.book.open().map(held => [held.offer.id, held]));
+    const pass: Pass = {
+      wallMs: this.#env.clock.wallMs(),
+      candidates: new Candidates(this.#framework.book.open(), this.#order),
+      placed: new Map(),
+      refused: new Map(),
+      hopeless: new Set(),
+    };
     const chosen = new Map<OfferId, Share>();
-    const placedNow = new Map<string, AgentTraits[]>();
-    const hopeless = new Map<string, MatchResult['vetoes']>();
     let nextDue = Number.POSITIVE_INFINITY;
     for (const item of this.#items.values()) {
       if (item.notBefore > now) {
         nextDue = Math.min(nextDue, item.notBefore);
         continue;
       }
-      if (open.size === 0) continue;
-      const { shape } = item;
-      const known = shape === undefined ? undefined : hopeless.get(shape);
-      const result: MatchResult =
-        known === undefined
-          ? match(item.request, [...open.values()], placesOf(item, placedNow), this.#order, wallMs)
-          : { vetoes: known };
-      for (const veto of result.vetoes) item.vetoes.set(veto.agentId, veto);
-      const fit = result.offer;
-      if (fit === undefined) {
-        if (shape !== undefined) hopeless.set(shape, result.vetoes);
-        continue;
-      }
-      // The author hears of it after the pass; until then the queue remembers.
-      if (item.group !== undefined) placedNow.set(item.group, [...(placedNow.get(item.group) ?? []), fit.offer]);
-      const left = subtract(fit.left, takenBy(item.request, fit));
+      if (pass.candidates.size === 0) continue;
+      const fit = placeFor(item, pass);
+      if (fit === undefined) continue;
       const share = chosen.get(fit.offer.id) ?? { items: [], chars: 0 };
       share.items.push(item);
       share.chars += item.chars;
       chosen.set(fit.offer.id, share);
       // What is left when the message is full returns at once, and is offered again.
-      open.set(fit.offer.id, { offer: fit.offer, left: share.chars < acceptCharsMax ? left : emptyBag });
+      const full = share.chars >= acceptCharsMax;
+      pass.candidates.promise(fit, full ? emptyBag : subtract(fit.left, takenBy(item.request, fit)));
     }
     for (const { items } of chosen.values()) for (const item of items) this.#forget(item);
     // Told before the ACCEPTs, so that a REVIVE never removes the filters they leave.
     this.#tellDemand();
-    this.#send(open, chosen);
+    this.#send(pass.candidates, chosen);
     this.#wakeAt(nextDue, now);
   }
 
-  #send(open: ReadonlyMap<OfferId, OpenOffer>, chosen: ReadonlyMap<OfferId, Share>): void {
+  #send(candidates: Candidates, chosen: ReadonlyMap<OfferId, Share>): void {
     const unused: Offer[] = [];
-    for (const { offer } of open.values()) {
+    for (const { offer } of candidates.all()) {
       const share = chosen.get(offer.id);
       if (share === undefined) {
         unused.push(offer);
@@ -278,8 +260,22 @@ export class LaunchQueue {
     if (unused.length > 0) this.#framework.decline(unused);
   }
 
-  #forget({ launch: { key, tasks } }: Item): void {
+  // A thousand launches that are alike wait for the same reasons.
+  #reasonsFor(shape: string | undefined): Reasons {
+    const known = shape === undefined ? undefined : this.#reasons.get(shape);
+    if (known !== undefined) {
+      known.sharers += 1;
+      return known;
+    }
+    const fresh: Reasons = { vetoes: new Map(), sharers: 1 };
+    if (shape !== undefined) this.#reasons.set(shape, fresh);
+    return fresh;
+  }
+
+  #forget({ launch: { key, tasks }, shape, reasons }: Item): void {
     this.#items.delete(key);
+    reasons.sharers -= 1;
+    if (shape !== undefined && reasons.sharers === 0) this.#reasons.delete(shape);
     for (const { taskId } of tasks) if (taskId !== undefined) this.#taskIds.delete(taskId);
   }
 
@@ -299,45 +295,33 @@ export class LaunchQueue {
   }
 }
 
-function requestOf(queued: QueuedLaunch): MatchRequest {
-  let resources: Bag = emptyBag;
-  let ports = 0;
-  let containerizer: ContainerType | undefined;
-  const executors = new Map<ExecutorId, Bag>();
-  for (const task of queued.tasks) {
-    resources = add(resources, bagOf(task.resources));
-    ports += task.ports ?? 0;
-    const type = task.image === undefined ? (task.container ?? task.executor?.container)?.type : 'DOCKER';
-    // Of a group's types Docker is the one that an agent may lack.
-    if (containerizer !== 'DOCKER') containerizer = type ?? containerizer;
-    if (task.executor !== undefined) executors.set(task.executor.executorId, bagOf(task.executor.resources));
-  }
-  return {
-    resources,
-    ports,
-    ...(executors.size === 0 ? {} : { executors }),
-    ...(queued.runsForMs === undefined ? {} : { runsForMs: queued.runsForMs }),
-    ...(queued.roles === undefined ? {} : { roles: queued.roles }),
-    ...(queued.constraints === undefined ? {} : { constraints: queued.constraints }),
-    ...(queued.avoid === undefined ? {} : { avoid: queued.avoid }),
-    ...(containerizer === undefined ? {} : { containerizer }),
-  };
-}
-
-function groupOf({ constraints = [], group }: QueuedLaunch): string | undefined {
-  return constraints.length === 0 ? undefined : (group ?? JSON.stringify(constraints));
-}
-
-function placesOf(item: Item, placedNow: ReadonlyMap<string, readonly AgentTraits[]>): readonly AgentTraits[] {
+/** The first candidate in order that the launch fits on; its places and refusals are noted in the pass, and in the launch when it stays. */
+function placeFor(item: Item, pass: Pass): OpenOffer | undefined {
+  const { shape, group, request } = item;
+  if (shape !== undefined && pass.hopeless.has(shape)) return undefined;
   const before = item.launch.placed?.() ?? [];
-  const now = item.group === undefined ? undefined : placedNow.get(item.group);
-  return now === undefined ? before : [...before, ...now];
-}
-
-function shapeOf(request: MatchRequest): string | undefined {
-  const { resources, ports, roles, constraints, avoid, containerizer, executors, runsForMs } = request;
-  if ((constraints?.length ?? 0) > 0 || (avoid?.size ?? 0) > 0 || executors !== undefined) return undefined;
-  return JSON.stringify([formatResources(resources), ports, roles, containerizer, runsForMs]);
+  const now = group === undefined ? undefined : pass.placed.get(group);
+  const placed = now === undefined ? before : [...before, ...now];
+  // What is left of an offer only shrinks within a pass: one that refused a launch refuses all of its shape.
+  let refused = shape === undefined ? undefined : pass.refused.get(shape);
+  if (refused === undefined) {
+    refused = new Map();
+    if (shape !== undefined) pass.refused.set(shape, refused);
+  }
+  for (const open of pass.candidates.inOrder(request)) {
+    if (refused.has(open.offer.id)) continue;
+    const veto = vetoOf(request, open, placed, pass.wallMs);
+    if (veto !== undefined) {
+      refused.set(open.offer.id, { offerId: open.offer.id, agentId: open.offer.agentId, veto });
+      continue;
+    }
+    // The author hears of it after the pass; until then the queue remembers.
+    if (group !== undefined) pass.placed.set(group, [...(now ?? []), open.offer]);
+    return open;
+  }
+  for (const refusal of refused.values()) item.reasons.vetoes.set(refusal.agentId, refusal);
+  if (shape !== undefined) pass.hopeless.add(shape);
+  return undefined;
 }
 
 function takenBy(request: MatchRequest, { offer, left }: OpenOffer): Bag {

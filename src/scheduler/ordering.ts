@@ -4,7 +4,11 @@ import { scalarOf } from '../resources/index.js';
 import type { MatchRequest, OpenOffer } from './matcher.js';
 
 /** Puts offers into the order in which they are tried for a request. */
-export type OfferOrder = (offers: readonly OpenOffer[], request: MatchRequest) => readonly OpenOffer[];
+export interface OfferOrder {
+  (offers: readonly OpenOffer[], request: MatchRequest): readonly OpenOffer[];
+  /** The same order as a comparator, where the request does not matter: then a queue need not sort anew for each launch. */
+  readonly compare?: OfferComparator;
+}
 
 /** Compares two offers: negative when `a` comes first. */
 export type OfferComparator = (a: OpenOffer, b: OpenOffer) => number;
@@ -33,7 +37,7 @@ export function ordered(...comparators: readonly OfferComparator[]): OfferOrder 
     }
     return a.offer.agentId < b.offer.agentId ? -1 : a.offer.agentId > b.offer.agentId ? 1 : 0;
   };
-  return offers => [...offers].sort(compare);
+  return Object.assign((offers: readonly OpenOffer[]) => [...offers].sort(compare), { compare });
 }
 
 /** A new random order each time. */

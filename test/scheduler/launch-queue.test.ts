@@ -5,11 +5,13 @@ import fc from 'fast-check';
 import { ProfferError } from '../../src/base/errors.js';
 import type { Offer } from '../../src/protocol/entities.js';
 import { add, bagOf, contains, emptyBag, portsOf } from '../../src/resources/index.js';
+import { Candidates } from '../../src/scheduler/candidates.js';
 import type { AgentTraits, PlacementConstraint } from '../../src/scheduler/constraints.js';
 import { traitsOf } from '../../src/scheduler/constraints.js';
 import type { Launched, LaunchQueueOptions, QueuedLaunch } from '../../src/scheduler/launch-queue.js';
 import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
-import { leastFree, ordered } from '../../src/scheduler/ordering.js';
+import type { OpenOffer } from '../../src/scheduler/matcher.js';
+import { leastFree, mostFree, ordered } from '../../src/scheduler/ordering.js';
 import { holds } from '../support/property.js';
 import { FrameworkRig, offer } from './rig.js';
 
@@ -253,6 +255,49 @@ const someEvent = fc.oneof(
   { weight: 1, arbitrary: fc.nat().map(value => ({ kind: 'remove' as const, value })) },
   { weight: 1, arbitrary: fc.constant({ kind: 'reconnect' as const }) },
 );
+
+test('candidates stay in the order that sorting anew would give', t => {
+  const amounts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 12 });
+  const steps = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 9 })), { maxLength: 30 });
+  holds(
+    t,
+    fc.property(amounts, steps, fc.constantFrom(mostFree('cpus'), leastFree('cpus')), (cpus, promises, comparator) => {
+      const order = ordered(comparator);
+      const open = cpus.map((amount, index): OpenOffer => {
+        const one = offer(`o${index}`, { resources: { cpus: amount } });
+        return { offer: one, left: bagOf(one.resources) };
+      });
+      const kept = new Candidates(open, order);
+      const asked = new Candidates(open, offers => order(offers, request));
+      const request = { resources: emptyBag };
+      for (const [index, amount] of promises) {
+        const before = kept.inOrder(request)[index % open.length];
+        const same = asked.inOrder(request)[index % open.length];
+        assert.ok(before !== undefined && same !== undefined);
+        kept.promise(before, bagOf({ cpus: amount }));
+        asked.promise(same, bagOf({ cpus: amount }));
+        assert.deepEqual(kept.inOrder(request), asked.inOrder(request));
+        assert.deepEqual([...kept.all()], [...asked.all()]);
+      }
+    }),
+  );
+});
+
+test('launches that are alike share their reasons, also with one that comes later', t => {
+  const { rig, queue } = ready();
+  for (const key of ['a', 'b']) queue.add(job(key, 3));
+  rig.clock.advance(0);
+  rig.offer(offer('o1'));
+  queue.add(job('c', 3));
+  const why = 'cpus short by 1 (wanted 3, have 2) on 1 agent';
+  t.deepEqual(
+    queue.waiting().map(one => one.why),
+    [why, why, why],
+  );
+  for (const key of ['a', 'b', 'c']) queue.remove(key);
+  queue.add(job('d', 3));
+  t.is(queue.waiting()[0]?.why, 'no offers', 'what nobody waits for is forgotten');
+});
 
 test('whatever comes in whatever order: nothing is promised twice, each launch goes once, each offer is answered once, constraints hold', t => {
   holds(
