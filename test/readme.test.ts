@@ -15,7 +15,7 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const guide = readFileSync(join(root, 'docs/guide-scheduler.md'), 'utf8');
 const limitMs = 60_000;
 
-test('the programs of README and guides compile under strict, and the README’s runs three tasks', async t => {
+test('the programs of README and guides compile under strict, the README’s runs three tasks, and the guide’s test holds', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'proffer-readme-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const pages = { readme: programs(readme), guide: programs(guide) };
@@ -45,6 +45,11 @@ test('the programs of README and guides compile under strict, and the README’s
   const compiled = await run(join(root, 'node_modules/.bin/tsc'), ['-p', folder]);
   t.is(compiled.output, '');
   t.is(compiled.code, 0);
+
+  // The guide's test of a scheduler is a test: it ends with exit code 0 when its assertions hold.
+  const tested = pages.guide.findIndex(block => block.includes('proffer/testing'));
+  const guideTest = await run(process.execPath, [join(folder, `out/guide-${tested}.js`)]);
+  t.is(guideTest.code, 0, guideTest.output);
 
   const cluster = await runCluster({ agents: 2, containerizer: 'process' });
   try {
