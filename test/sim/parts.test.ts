@@ -116,7 +116,11 @@ test('a disk keeps what was durable, and of the rest a prefix', t => {
     t.deepEqual(keys, ['a/1', 'a/2', 'a/3'].slice(0, keys.length));
     survivors.add(keys.length);
   }
-  t.deepEqual([...survivors].sort(), [1, 2, 3], 'nothing, the first, or both of those under way');
+  t.deepEqual(
+    [...survivors].sort((a, b) => a - b),
+    [1, 2, 3],
+    'nothing, the first, or both of those under way',
+  );
 });
 
 test('a failing disk says so, and what it holds is nobody else’s', t => {

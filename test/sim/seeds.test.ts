@@ -69,19 +69,18 @@ const plan: { readonly [name in ScenarioName]: { readonly seeds: number; readonl
   },
 };
 
-const results = new Map<ScenarioName, RunResult[]>();
-
 for (const [name, { seeds, floors }] of Object.entries(plan) as [ScenarioName, (typeof plan)[ScenarioName]][]) {
-  test(`${name}: ${scenarios[name].about}`, t => {
-    const runs = runSeeds(t, name, seeds);
-    results.set(name, runs);
+  test.serial(`${name}: ${scenarios[name].about}`, async t => {
+    const runs = await runSeeds(t, name, seeds);
     t.deepEqual(belowFloors(totalOf(runs), floors), [], 'too little happened for the seeds to have shown anything');
   });
 }
 
-function runSeeds(t: ExecutionContext, name: ScenarioName, seeds: number): RunResult[] {
+async function runSeeds(t: ExecutionContext, name: ScenarioName, seeds: number): Promise<RunResult[]> {
   const runs: RunResult[] = [];
   for (let seed = 1; seed <= seeds; seed += 1) {
+    // Between runs the reporter may say that there is progress.
+    await new Promise(resolve => setImmediate(resolve));
     try {
       runs.push(runScenario(name, seed));
     } catch (error) {
