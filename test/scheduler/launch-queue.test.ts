@@ -217,10 +217,10 @@ const someTask = fc.record({
   name: fc.constant('job'),
   command: fc.constant('true'),
   resources: fc.record({
-    cpus: fc.integer({ min: 1, max: 30 }).map(tenths => tenths / 10),
-    mem: fc.integer({ min: 1, max: 600 }),
+    cpus: fc.integer({ min: 1, max: 12 }).map(tenths => tenths / 10),
+    mem: fc.integer({ min: 1, max: 200 }),
   }),
-  ports: fc.integer({ min: 0, max: 4 }),
+  ports: fc.constantFrom(0, 1, 2, 3),
 });
 const someOperators: readonly PlacementConstraint[] = [
   { field: 'rack', operator: 'UNIQUE' },
@@ -246,7 +246,7 @@ const someOffer = fc.record({
   rack: fc.constantFrom('x', 'y', 'z'),
 });
 const someEvent = fc.oneof(
-  { weight: 3, arbitrary: someLaunch.map(value => ({ kind: 'launch' as const, value })) },
+  { weight: 6, arbitrary: someLaunch.map(value => ({ kind: 'launch' as const, value })) },
   {
     weight: 3,
     arbitrary: fc.array(someOffer, { minLength: 1, maxLength: 4 }).map(value => ({ kind: 'offers' as const, value })),
