@@ -97,6 +97,8 @@ function main(): void {
   process.exitCode = 1;
 }
 
+// Who reads may have seen enough, as `head` does.
+process.stdout.on('error', () => process.exit(0));
 try {
   main();
 } catch (error) {

@@ -111,6 +111,23 @@ const bugs: readonly Bug[] = [
     }),
   },
   {
+    name: 'what is reserved to one role is offered to another',
+    scenario: 'calm',
+    checker: 'offer life',
+    says: /for role .* holds cpus\(prod\) \(R10\)/,
+    mutations: () => ({
+      schedulerEvent: event => {
+        if (event.type !== 'OFFERS') return [event];
+        return [
+          {
+            ...event,
+            offers: event.offers.map(offer => ('cpus(prod)' in offer.resources ? { ...offer, role: 'dev' } : offer)),
+          },
+        ];
+      },
+    }),
+  },
+  {
     name: 'a task gets more than its offer holds',
     scenario: 'calm',
     checker: 'offer life',

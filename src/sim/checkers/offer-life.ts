@@ -1,10 +1,11 @@
 // Offers: each is outstanding once and ends once, is used at most once, names only those who are connected, and does not outlive its time.
-// In: what the master hears and says. Out: reports for R3, R4, R5, R6, R7.
+// Reservations go to their roles only.
+// In: what the master hears and says. Out: reports for R3, R4, R5, R6, R7, R10.
 import { withoutLabels } from '../../agent/ledger.js';
 import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
 import type { ValidatedAccept } from '../../protocol/checked.js';
 import type { Offer } from '../../protocol/entities.js';
-import { bagOf, contains, describeResources, subtract, sum } from '../../resources/index.js';
+import { bagOf, contains, describeResources, isAncestorOrSelf, subtract, sum } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { HistoryEvent, SessionId } from '../history.js';
 import type { Checker, Report, WorldView } from './checker.js';
@@ -119,6 +120,10 @@ export class OfferLifeChecker implements Checker {
         report(`offer ${offer.id} of ${offer.frameworkId} went to ${to?.node ?? 'nobody'} (R6)`);
       if (!world.sessions.ofAgent.has(offer.agentId))
         report(`offer ${offer.id} names disconnected agent ${offer.agentId} (R6)`);
+      for (const { key, label } of bagOf(offer.resources)) {
+        if (label.role === undefined || isAncestorOrSelf(label.role, offer.role)) continue;
+        report(`offer ${offer.id} for role ${offer.role} holds ${key} (R10)`);
+      }
       this.#outstanding.set(offer.id, { offer, session, sinceMs: world.nowMs });
     }
   }
