@@ -55,8 +55,12 @@ export class TaskRunner {
   /** Starts tasks. A group starts whole or not at all. A task that is here already is left alone. */
   launch(info: FrameworkInfo, tasks: readonly TaskInfo[], groupId?: string): void {
     const { state, ledger, counts } = this.#parts;
+    if (info.id === undefined) {
+      this.#env.log.warn('a launch for a framework without an id is ignored', { framework: info.name });
+      return;
+    }
     counts.launched(tasks.length);
-    const framework = state.framework(must(info.id, 'framework id of a launch'), info);
+    const framework = state.framework(info.id, info);
     const fresh = new Map<TaskId, TaskInfo>();
     for (const task of tasks) {
       if (!framework.tasks.has(task.taskId) && !fresh.has(task.taskId)) fresh.set(task.taskId, task);

@@ -224,3 +224,22 @@ test('an agent broke off every registration with a patient master because an imp
   world.addMaster().disk.latencyMs = [200, 200];
   t.true(world.runUntil(() => node.agent?.registered === true, '120s'));
 });
+
+test('an agent fell over a launch for a framework without an id', t => {
+  const world = new World({ seed: 13 });
+  const master = { id: 'm', hostname: 'm', port: 5050, version: 'x' };
+  const task = { taskId: 'a', name: 'a', command: { value: 'true' }, resources: { cpus: 1 } };
+  world.network.local.listen('master', link => {
+    link.send({ type: '$WELCOME', protocol: 1, epoch: 0, heartbeatIntervalMs: 15_000 });
+    link.send({ type: 'REGISTERED', agentId: 'm-S0', master, pingTimeoutMs: 5000, reconcile: [] });
+    link.send({ type: 'LAUNCH', framework: { name: 'nameless', roles: ['*'] }, tasks: [task] });
+    link.send({ type: 'LAUNCH', framework: { id: 'm-0000', name: 'named', roles: ['*'] }, tasks: [task] });
+    return { onMessage: () => {}, onEnd: () => {} };
+  });
+  const node = world.addAgent();
+  world.run('3s');
+  t.deepEqual(
+    node.agent?.tasks('a').map(({ frameworkId, state }) => `${frameworkId} ${state}`),
+    ['m-0000 TASK_FINISHED'],
+  );
+});
