@@ -47,36 +47,34 @@ export async function runCluster(options: RunClusterOptions = {}, signal?: Abort
   const { agents: count = 3, port = 0 } = options;
   const log = options.log === undefined ? {} : { log: options.log };
   const workDir = options.workDir ?? (await mkdtemp(join(tmpdir(), 'proffer-')));
-  const undo: (() => Promise<void>)[] = [];
-  if (options.workDir === undefined) undo.push(() => rm(workDir, { recursive: true, force: true }));
+  const agents: Running[] = [];
+  let master: Running | undefined;
   const end = closable(async () => {
-    for (const step of undo.toReversed()) await step();
+    // Agents first: they tell the master how their tasks ended.
+    await Promise.all(agents.map(agent => agent.close().catch(() => {})));
+    await master?.close();
+    if (options.workDir === undefined) await rm(workDir, { recursive: true, force: true });
   });
   try {
-    const master = await runMaster({
-      port,
-      ...log,
-      ...(options.master === undefined ? {} : { master: options.master }),
-    });
-    undo.push(() => master.close());
-    const agents = await Promise.all(
+    master = await runMaster({ port, ...log, ...(options.master === undefined ? {} : { master: options.master }) });
+    const { url } = master;
+    const starts = await Promise.allSettled(
       Array.from({ length: count }, (_, index) =>
         runAgent({
-          master: master.url,
+          master: url,
           workDir: join(workDir, `agent-${index + 1}`),
           port: 0,
           resources: options.resources ?? resourcesOf(index),
           containerizer: options.containerizer ?? 'auto',
           ...(options.attributes === undefined ? {} : { attributes: options.attributes(index) }),
           ...log,
-        }).then(agent => {
-          // Below the master's step, so that agents end first and together.
-          undo.push(() => agent.close().catch(() => {}));
-          return agent;
         }),
       ),
     );
-    return { ...closeOnAbort({ url: master.url, closed: end.closed, close: end.close }, signal), agents };
+    for (const start of starts) if (start.status === 'fulfilled') agents.push(start.value);
+    const failed = starts.find(start => start.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return { ...closeOnAbort({ url, closed: end.closed, close: end.close }, signal), agents };
   } catch (error) {
     await end.close();
     throw error;

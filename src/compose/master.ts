@@ -82,6 +82,9 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
     ...(host === undefined ? {} : { host }),
     allowedHosts: [hostname],
     log,
+  }).catch((error: unknown) => {
+    feeds.close();
+    throw error;
   });
   // Each start leads anew: agents and schedulers that saw this epoch drop what an earlier one still says.
   const epoch = env.clock.wallMs();
