@@ -153,7 +153,7 @@ export class ProcessContainer implements Container {
     this.#killDeadline = deadline;
     this.#killTimer?.cancel();
     if (graceMs <= 0) return this.#force(0);
-    if (first) this.#terminate();
+    if (first) this.#terminate(0);
     this.#killTimer = clock.after(graceMs, () => this.#force(0));
   }
 
@@ -175,9 +175,13 @@ export class ProcessContainer implements Container {
     this.#execs.add(stop);
   }
 
-  // The wrapper is in the group, too; it ignores what it passes on.
-  #terminate(): void {
-    if (this.#wrapperPid === 0) return;
+  // The wrapper is in the group, too; it ignores what it passes on. So would the task for its first moments, as a shell that still has the wrapper's traps.
+  #terminate(round: number): void {
+    if (this.#wrapperPid === 0 || this.#state !== 'RUNNING' || this.#forcing) return;
+    if (round < readyRoundsMax && !parseRunFile(this.#readRunFile()).ready) {
+      this.#host.clock.after(roundMs(round), () => this.#terminate(round + 1));
+      return;
+    }
     signal(-this.#wrapperPid, 'SIGTERM');
     for (const pid of this.#othersAlive()) if (processGroup(pid) !== this.#wrapperPid) signal(pid, 'SIGTERM');
   }
@@ -265,6 +269,8 @@ export class ProcessContainer implements Container {
 
 const adoptedLookMs = 200;
 const wrapperRoundsMax = 8;
+/** About a second: a task that could not say that it is ready (disk full) is terminated all the same. */
+const readyRoundsMax = 10;
 const removeRoundsMax = 10;
 const runFileMaxBytes = 16 * 1024;
 

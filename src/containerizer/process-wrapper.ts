@@ -9,7 +9,8 @@ export const firstJoinFd = 5;
 
 /**
  * Runs "$@" without looking into it, in the session and process group of which the wrapper is the leader. Works in dash, bash and busybox ash, and
- * runs no program but the task's. What it says goes to fd 3, the run file: `P <its pid>`, and at the end `E <status>`.
+ * runs no program but the task's. What it says goes to fd 3, the run file: `P <its pid>`, `R` when the task gets signals, and at the
+ * end `E <status>`.
  *
  * - A shell says 137 both for `exit 137` and for SIGKILL, but only for a signal does it also print a line ("Killed"); its own stderr is
  *   therefore the run file, too.
@@ -26,7 +27,7 @@ export function wrapperScript(joinFds: number): string {
 trap : ${trapped}
 exec 4>&2 2>&3
 case $BASH_VERSION in ?*) command set +o posix 2>/dev/null; esac
-(trap - ${trapped}; ${join}exec "$@" 2>&4 3>&- 4>&-)
+(trap - ${trapped}; ${join}echo R >&3; exec "$@" 2>&4 3>&- 4>&-)
 s=$?
 echo E $s >&3 && kill -9 -$$
 exit $s`;
@@ -53,6 +54,8 @@ export interface RunRecord {
   readonly bootId: string | undefined;
   readonly cgroup: string | undefined;
   readonly pid: number | undefined;
+  /** The task has its own signal handling: one that is sent to it is not lost any more. */
+  readonly ready: boolean;
   /** Absent while it runs, or when the wrapper itself was killed. */
   readonly exit: ContainerExit | undefined;
 }
@@ -72,6 +75,7 @@ export function parseRunFile(text: string): RunRecord {
     bootId,
     cgroup: cgroup === '-' ? undefined : cgroup,
     pid: self === undefined ? undefined : Number.parseInt(self, 10),
+    ready: lines.includes('R'),
     exit: end < 0 ? undefined : exitOf(Number((lines[end] ?? '').slice(2)), lines.slice(1, end)),
   };
 }
@@ -81,7 +85,7 @@ const silentSignals: readonly number[] = [constants.signals.SIGINT, constants.si
 
 function exitOf(status: number, before: readonly string[]): ContainerExit {
   const signal = signalName(status - 128);
-  const said = before.some(line => line !== '' && !line.startsWith('P '));
+  const said = before.some(line => line !== '' && line !== 'R' && !line.startsWith('P '));
   if (signal !== undefined && (said || silentSignals.includes(status - 128))) return { signal, oomKilled: false };
   return { exitCode: status, oomKilled: false };
 }

@@ -62,8 +62,10 @@ test('a run file is read as far as it is complete', t => {
   t.like(parseRunFile(''), { bootId: undefined, pid: undefined, exit: undefined });
   t.like(parseRunFile(header), { bootId: 'boot-1', cgroup: 'proffer/a/c', pid: 12, exit: undefined });
   t.like(parseRunFile('B boot-1 -\n'), { bootId: 'boot-1', cgroup: undefined, pid: undefined });
+  t.false(parseRunFile(header).ready);
+  t.true(parseRunFile(`${header}R\n`).ready);
   t.is(parseRunFile(`${header}E 13`).exit, undefined, 'half a line');
-  t.deepEqual(parseRunFile(`${header}E 137\n`).exit, { exitCode: 137, oomKilled: false });
+  t.deepEqual(parseRunFile(`${header}R\nE 137\n`).exit, { exitCode: 137, oomKilled: false });
   t.deepEqual(parseRunFile(`${header}Killed\nE 137\n`).exit, { signal: 'SIGKILL', oomKilled: false });
   t.deepEqual(parseRunFile(`${header}noise\nE 3\n`).exit, { exitCode: 3, oomKilled: false });
   t.deepEqual(parseRunFile(`${header}Real-time signal 6\nE 168\n`).exit, { signal: 'SIGRT40', oomKilled: false });

@@ -147,6 +147,16 @@ test('a stubborn task is killed after its grace, a later kill may only shorten i
   t.deepEqual(await stubborn.ended, signalled('SIGKILL'));
 });
 
+test('a kill that comes while the task is being started is not lost', async t => {
+  const shop = workshop(t);
+  const tasks = Array.from({ length: 12 }, () => {
+    const task = shop.launch({ value: 'sleep 1000' });
+    void task.started.then(() => setImmediate(() => task.container.kill(3_600_000)));
+    return task;
+  });
+  for (const task of tasks) t.deepEqual(await task.ended, signalled('SIGTERM'));
+});
+
 test('a task killed before it starts never starts', async t => {
   const shop = workshop(t);
   const task = shop.launch({ value: 'echo here' });
