@@ -85,6 +85,8 @@ export function masterClient(address: string): Client {
 
 /** The agent that runs, or ran, `task`. */
 export function agentClient(task: TaskView): Client {
+  if (task.hostname === '')
+    throw new ProfferError('UNKNOWN_AGENT', `agent ${task.agentId} is gone, and what ${task.id} printed with it`);
   if (task.agentPort === 0)
     throw new ProfferError('UNREACHABLE', `agent ${task.agentId} has no HTTP server; its files cannot be read`);
   const host = task.hostname.includes(':') ? `[${task.hostname}]` : task.hostname;

@@ -41,7 +41,9 @@ export async function runProcess(
   process.on('uncaughtException', onBug).on('unhandledRejection', onBug);
   process.on('disconnect', onParentGone);
   try {
-    return await main(controller.signal);
+    const code = await main(controller.signal);
+    // What was forced meanwhile ends the process, once it has cleaned up.
+    return forced ? await new Promise<never>(() => {}) : code;
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
     process.off('uncaughtException', onBug).off('unhandledRejection', onBug);

@@ -285,6 +285,25 @@ test('up --once runs the sample, ends everything and exits 0', async t => {
   dir.remove();
 });
 
+test('a second Ctrl-C does not wait for stubborn tasks, and leaves nothing either', async t => {
+  const dir = tempDir();
+  const up = new Cli([...upArgs, '--agents', '1', '--work-dir', dir.path], { cwd: dir.path });
+  const [, url = ''] = await up.until(/^master +\d+ +(http:\S+)/m);
+  await up.until(/^try: /m);
+  const running = new Cli(['run', '--master', url, '--', 'sh', '-c', 'trap "" TERM INT; echo up; sleep 1000'], {
+    cwd: dir.path,
+  });
+  await running.until(/^up$/m);
+  up.signal('SIGINT');
+  await up.until(/^ending the cluster$/m);
+  up.signal('SIGINT');
+  t.is(await up.ended, 130);
+  running.signal('SIGKILL');
+  await running.ended;
+  t.deepEqual(processesNaming(dir.path), []);
+  dir.remove();
+});
+
 test('when up itself is killed, its processes notice and end, and so do their tasks', async t => {
   const dir = tempDir();
   const up = new Cli([...upArgs, '--agents', '1', '--work-dir', dir.path], { cwd: dir.path });
