@@ -22,7 +22,12 @@ const goals: readonly Goal[] = [
   { name: 'allocator/DeclineOffers all filtered', params: size(1000, 50), mesos: '500 ms' },
   { name: 'allocator/DeclineOffers all filtered', params: size(1000, 200), mesos: '2000 ms' },
   { name: 'allocator/DeclineOffers all filtered', params: size(20_000, 2000), atMost: 1000 },
-  { name: 'allocator/AddAndUpdateSlave add', params: size(10_000, 1000), atMost: 300, mesos: '1000–2000 ms' },
+  {
+    name: 'allocator/AddAndUpdateSlave add',
+    params: { ...size(10_000, 1000), turns: 'one' },
+    atMost: 300,
+    mesos: '1000–2000 ms',
+  },
   { name: 'decisions/launches', atLeast: 5000 },
   { name: 'decisions/revive → offers p50', mesos: '0.7 ms' },
   { name: 'decisions/revive → offers p99', mesos: '1.5 ms' },
@@ -33,7 +38,7 @@ const goals: readonly Goal[] = [
   { name: 'tasks/throughput', atLeast: 300, mesos: '21–24 1/s' },
   { name: 'tasks/throughput against the bare loop', atLeast: 60 },
   { name: 'docker/accept → running against docker run', atMost: 110 },
-  { name: 'memory/resident', atMost: 1024 },
+  { name: 'memory/master resident', atMost: 1024 },
   { name: 'memory/idle agent process', atMost: 90 },
 ];
 

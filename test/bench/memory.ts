@@ -1,6 +1,8 @@
 // What a cluster of 10,000 agents and 100,000 tasks takes in memory, and an agent process that has nothing to do. Run with --expose-gc.
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAllocator } from '../../src/allocator/index.js';
+import type { Clock, Timer } from '../../src/env/clock.js';
+import type { Env } from '../../src/env/env.js';
 import { systemEnv } from '../../src/env/system-env.js';
 import { Master } from '../../src/master/master.js';
 import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
@@ -25,7 +27,10 @@ export async function bench(options: BenchOptions = {}): Promise<BenchRow[]> {
 const mib = 1024 * 1024;
 const frameworks = 5;
 
-/** Everything is in this process, agents and schedulers too, so the resident memory is more than the master's. */
+/**
+ * Agents and schedulers are in this process, too: first all is measured, then what is left when they have vanished without a word, and the master
+ * still believes in them.
+ */
 async function bigMaster(agents: number, tasksPerAgent: number, options: BenchOptions): Promise<BenchRow[]> {
   const collect = globalThis.gc;
   if (collect === undefined)
@@ -49,113 +54,148 @@ async function bigMaster(agents: number, tasksPerAgent: number, options: BenchOp
         )
       : acceptSession(env, link, { kind: 'agent', validate: validateAgentCall }, peer => master.acceptAgent(peer)),
   );
-  const fleet = new Fleet(network, agents);
+  const others = endableEnv();
   options.progress?.(`${agents} agents register`);
-  await fleet.registered;
+  await Promise.all(Array.from({ length: agents }, (_, index) => registered(others.env, network, index)));
   options.progress?.(`${agents * tasksPerAgent} tasks are launched`);
-  const launched = await Promise.all(
-    Array.from({ length: frameworks }, () => launchAll(network, (agents * tasksPerAgent) / frameworks, tasksPerAgent)),
+  await Promise.all(
+    Array.from({ length: frameworks }, () =>
+      launchAll(others.env, network, (agents * tasksPerAgent) / frameworks, tasksPerAgent),
+    ),
   );
   const tasks = [...master.view.agents.values()].reduce((sum, { tasks: { size } }) => sum + size, 0);
   if (tasks !== agents * tasksPerAgent) throw new Error(`the master knows ${tasks} tasks`);
-  await delay(1000);
+  const measure = async (): Promise<{ rss: number; heapUsed: number }> => {
+    await delay(1000);
+    collect();
+    collect();
+    // The collector gives pages back a little later.
+    await delay(2000);
+    return process.memoryUsage();
+  };
+  const whole = await measure();
   const peakBytes = process.resourceUsage().maxRSS * 1024;
-  collect();
-  collect();
-  await delay(1000);
-  const { heapUsed, rss } = process.memoryUsage();
-  const params = { agents, tasks, processes: 'all in one' };
-  for (const end of launched) end();
+  for (let index = 0; index < agents; index += 1) network.crash(agentName(index), { tell: false });
+  network.crash('scheduler', { tell: false });
+  others.end();
+  const alone = await measure();
+  const stillThere = [...master.view.agents.values()].filter(({ state }) => state === 'REGISTERED').length;
+  if (stillThere !== agents) throw new Error(`the master believes in ${stillThere} agents`);
   listener.close();
   master.close();
+  const params = { agents, tasks };
   return [
-    row('memory/resident', params, rss / mib, 'MiB'),
-    row('memory/resident at most', params, peakBytes / mib, 'MiB'),
-    row('memory/heap', params, (heapUsed - emptyBytes) / mib, 'MiB'),
+    row('memory/master resident', params, alone.rss / mib, 'MiB'),
+    row('memory/master heap', params, (alone.heapUsed - emptyBytes) / mib, 'MiB'),
+    row('memory/with agents and schedulers resident', params, whole.rss / mib, 'MiB'),
+    row('memory/with agents and schedulers heap', params, (whole.heapUsed - emptyBytes) / mib, 'MiB'),
+    row('memory/with agents and schedulers peak', params, peakBytes / mib, 'MiB'),
   ];
 }
 
-/** Agents that say of every task that it runs, and keep nothing. */
-class Fleet {
-  readonly registered: Promise<void>;
-  readonly #env = systemEnv();
-
-  constructor(network: LocalNetwork, count: number) {
-    this.registered = Promise.all(Array.from({ length: count }, (_, index) => this.#agent(network, index))).then(
-      () => {},
-    );
-  }
-
-  #agent(network: LocalNetwork, index: number): Promise<void> {
-    const env = this.#env;
-    return new Promise((resolve, reject) => {
-      dialSession<AgentEvent, AgentCall>(
-        env,
-        network.dialer(`agent-${index}`),
-        'ws://master/v1/agent',
-        { kind: 'agent', version: '0.1.0', validate: validateAgentEvent },
-        {
-          onWelcome: peer => {
-            let agentId = '';
-            peer.send({
-              type: 'REGISTER',
-              more: false,
-              agent: {
-                hostname: `agent-${index}.rack-${index % 40}.example`,
-                port: 5051,
-                resources: { cpus: 16, mem: 65_536, disk: 409_600, ports: [[31_000, 32_000]] },
-                attributes: { rack: `rack-${index % 40}`, zone: 'a', os: 'linux' },
-                containerizers: ['PROCESS', 'DOCKER'],
-                version: '0.1.0',
-              },
-              tasks: [],
-              executors: [],
-              frameworks: [],
-            });
-            return {
-              onMessage: event => {
-                if (event.type === 'PING') return peer.send({ type: 'PONG' });
-                if (event.type === 'REGISTERED') {
-                  ({ agentId } = event);
-                  return resolve();
-                }
-                if (event.type !== 'LAUNCH') return;
-                for (const { taskId } of event.tasks) {
-                  peer.send({
-                    type: 'STATUS_UPDATE',
-                    frameworkId: event.framework.id ?? '',
-                    latestState: 'TASK_RUNNING',
-                    status: {
-                      taskId,
-                      state: 'TASK_RUNNING',
-                      source: 'AGENT',
-                      agentId,
-                      timestampMs: env.clock.wallMs(),
-                      uuid: env.ids.uuid(),
-                      container: { containerId: env.ids.uuid(), pid: 1000 },
-                    },
-                  });
-                }
-              },
-              onInvalid: problems => reject(new Error(JSON.stringify(problems))),
-              onEnd: end => reject(new Error(end.reason)),
-            };
-          },
-          onFailed: end => reject(new Error(end.reason)),
-        },
-      );
-    });
-  }
+function agentName(index: number): string {
+  return `agent-${index}`;
 }
 
-/** A framework that launches `count` tasks, some on each agent it is offered; resolves when all run, with the way to end it. */
-async function launchAll(network: LocalNetwork, count: number, tasksPerAgent: number): Promise<() => void> {
+/** The machine's environment, but for timers that end when asked: no timer keeps agents and schedulers when they are to vanish. */
+function endableEnv(): { readonly env: Env; readonly end: () => void } {
+  const env = systemEnv();
+  const timers = new Set<Timer>();
+  const clock: Clock = {
+    ...env.clock,
+    after: (delayMs, run) => {
+      const timer = env.clock.after(delayMs, () => {
+        timers.delete(timer);
+        run();
+      });
+      timers.add(timer);
+      return {
+        cancel: () => {
+          timers.delete(timer);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  return {
+    env: { ...env, clock },
+    end: () => {
+      for (const timer of timers) timer.cancel();
+      timers.clear();
+    },
+  };
+}
+
+/** Registers an agent that says of every task that it runs, and keeps nothing. */
+function registered(env: Env, network: LocalNetwork, index: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    dialSession<AgentEvent, AgentCall>(
+      env,
+      network.dialer(agentName(index)),
+      'ws://master/v1/agent',
+      { kind: 'agent', version: '0.1.0', validate: validateAgentEvent },
+      {
+        onWelcome: peer => {
+          let agentId = '';
+          peer.send({
+            type: 'REGISTER',
+            more: false,
+            agent: {
+              hostname: `agent-${index}.rack-${index % 40}.example`,
+              port: 5051,
+              resources: { cpus: 16, mem: 65_536, disk: 409_600, ports: [[31_000, 32_000]] },
+              attributes: { rack: `rack-${index % 40}`, zone: 'a', os: 'linux' },
+              containerizers: ['PROCESS', 'DOCKER'],
+              version: '0.1.0',
+            },
+            tasks: [],
+            executors: [],
+            frameworks: [],
+          });
+          return {
+            onMessage: event => {
+              if (event.type === 'PING') return peer.send({ type: 'PONG' });
+              if (event.type === 'REGISTERED') {
+                ({ agentId } = event);
+                return resolve();
+              }
+              if (event.type !== 'LAUNCH') return;
+              for (const { taskId } of event.tasks) {
+                peer.send({
+                  type: 'STATUS_UPDATE',
+                  frameworkId: event.framework.id ?? '',
+                  latestState: 'TASK_RUNNING',
+                  status: {
+                    taskId,
+                    state: 'TASK_RUNNING',
+                    source: 'AGENT',
+                    agentId,
+                    timestampMs: env.clock.wallMs(),
+                    uuid: env.ids.uuid(),
+                    container: { containerId: env.ids.uuid(), pid: 1000 },
+                  },
+                });
+              }
+            },
+            onInvalid: problems => reject(new Error(JSON.stringify(problems))),
+            onEnd: end => reject(new Error(end.reason)),
+          };
+        },
+        onFailed: end => reject(new Error(end.reason)),
+      },
+    );
+  });
+}
+
+/** A framework that launches `count` tasks, some on each agent it is offered; resolves when all run. */
+async function launchAll(env: Env, network: LocalNetwork, count: number, tasksPerAgent: number): Promise<void> {
   const framework = await connect({
     master: 'ws://master',
     name: 'services',
     reconcile: false,
     dialer: network.dialer('scheduler'),
     suppressed: true,
+    env,
   });
   let left = count;
   let running = 0;
@@ -185,7 +225,6 @@ async function launchAll(network: LocalNetwork, count: number, tasksPerAgent: nu
     framework.offers$.subscribe(use);
     framework.revive();
   });
-  return () => framework.close();
 }
 
 /** Resident memory of a master and an agent as the command line starts them, some time after they have found each other. */
