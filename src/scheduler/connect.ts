@@ -112,6 +112,13 @@ function frameworkOptions(options: ConnectOptions): FrameworkOptions {
   } = options;
   const roles = info.roles ?? ['*'];
   const suppressedRoles = suppressed === true ? roles : suppressed === false ? undefined : suppressed;
+  const strange = suppressedRoles?.find(role => !roles.includes(role));
+  if (strange !== undefined) {
+    throw new ProfferError('INVALID_FRAMEWORK', `${shown(strange)} is not a role of the framework`, {
+      path: 'suppressed',
+      hint: `its roles are ${roles.join(', ')}`,
+    });
+  }
   return {
     info: { capabilities: ['PARTITION_AWARE', 'TASK_KILLING_STATE'], ...info, roles },
     ...(suppressedRoles === undefined ? {} : { suppressedRoles }),

@@ -1,7 +1,7 @@
 // Demand changes in bursts; the master should hear of it at most once per interval, and only what differs: SUPPRESS where nothing
 // waits, REVIVE where something does. In: how many launches wait per role. Out: directives.
 import type { Observable, SchedulerLike } from 'rxjs';
-import { concatMap, distinctUntilChanged, filter, from, map, scan, throttleTime } from 'rxjs';
+import { concatMap, defer, distinctUntilChanged, from, tap, throttleTime } from 'rxjs';
 import type { Role } from '../base/ids.js';
 
 /** Number of launches that wait, per role; a role not named waits for nothing. */
@@ -15,11 +15,18 @@ export interface DemandDirective {
 
 /**
  * What changed from what the master was told (undefined: nothing yet) to what is wanted now. Growing demand revives again: filters may hide
- * fitting offers. A role of which nothing was said gets offers, so that nothing wanted is news for it.
+ * fitting offers; `grown` names roles for which something new came to wait since, even when something else ceased to. A role of which nothing
+ * was said gets offers, so that nothing wanted is news for it.
  */
-export function demandDirectives(told: Demand | undefined, wanted: Demand, roles: readonly Role[]): DemandDirective[] {
-  const revive = roles.filter(role => (wanted.get(role) ?? 0) > (told?.get(role) ?? 0));
-  const suppress = roles.filter(role => (told?.get(role) ?? 1) > 0 && (wanted.get(role) ?? 0) === 0);
+export function demandDirectives(
+  told: Demand | undefined,
+  wanted: Demand,
+  roles: readonly Role[],
+  grown: ReadonlySet<Role> = new Set(),
+): DemandDirective[] {
+  const count = (role: Role): number => wanted.get(role) ?? 0;
+  const revive = roles.filter(role => count(role) > (told?.get(role) ?? 0) || (count(role) > 0 && grown.has(role)));
+  const suppress = roles.filter(role => (told?.get(role) ?? 1) > 0 && count(role) === 0);
   const directives: DemandDirective[] = [];
   if (revive.length > 0) directives.push({ type: 'REVIVE', roles: revive });
   if (suppress.length > 0) directives.push({ type: 'SUPPRESS', roles: suppress });
@@ -33,30 +40,27 @@ export function directives$(
   intervalMs: number,
   scheduler: SchedulerLike,
 ): Observable<DemandDirective> {
-  interface Step {
-    readonly told: Demand | undefined;
-    readonly directives: readonly DemandDirective[];
-  }
-  return demand$.pipe(
-    distinctUntilChanged(sameDemand),
-    throttleTime(intervalMs, scheduler, { leading: true, trailing: true }),
-    scan((step: Step, wanted) => stepTo(step.told, wanted, roles()), { told: undefined, directives: [] }),
-    map(step => step.directives),
-    filter(list => list.length > 0),
-    concatMap(list => from(list)),
-  );
-}
-
-// What is told counts for the roles of now: a role that comes later, or comes back, is one of which nothing was said.
-function stepTo(
-  told: Demand | undefined,
-  wanted: Demand,
-  roles: readonly Role[],
-): { told: Demand; directives: readonly DemandDirective[] } {
-  return {
-    told: new Map(roles.map(role => [role, wanted.get(role) ?? 0])),
-    directives: demandDirectives(told, wanted, roles),
-  };
+  return defer(() => {
+    let told: Demand | undefined;
+    let last: Demand = new Map();
+    const grown = new Set<Role>();
+    return demand$.pipe(
+      distinctUntilChanged(sameDemand),
+      tap(wanted => {
+        for (const [role, count] of wanted) if (count > (last.get(role) ?? 0)) grown.add(role);
+        last = wanted;
+      }),
+      throttleTime(intervalMs, scheduler, { leading: true, trailing: true }),
+      concatMap(wanted => {
+        const now = roles();
+        const directives = demandDirectives(told, wanted, now, grown);
+        // A role that comes later, or comes back, is one of which nothing was said.
+        told = new Map(now.map(role => [role, wanted.get(role) ?? 0]));
+        grown.clear();
+        return from(directives);
+      }),
+    );
+  });
 }
 
 function sameDemand(a: Demand, b: Demand): boolean {

@@ -205,6 +205,8 @@ export class LaunchQueue {
 
   #pass(): void {
     const now = this.#env.clock.now();
+    // Before anything leaves: what came and what goes in one pass must not cancel out, or the master would keep its filters.
+    this.#tellDemand();
     const pass: Pass = {
       wallMs: this.#env.clock.wallMs(),
       candidates: new Candidates(this.#framework.book.open(), this.#order),
@@ -231,7 +233,7 @@ export class LaunchQueue {
       pass.candidates.promise(fit, full ? emptyBag : subtract(fit.left, takenBy(item.request, fit)));
     }
     for (const { items } of chosen.values()) for (const item of items) this.#forget(item);
-    // Told before the ACCEPTs, so that a REVIVE never removes the filters they leave.
+    // And before the ACCEPTs, so that a REVIVE never removes the filters they leave.
     this.#tellDemand();
     this.#send(pass.candidates, chosen);
     this.#wakeAt(nextDue, now);

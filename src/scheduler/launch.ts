@@ -5,6 +5,7 @@ import { merged } from '../base/merged.js';
 import type { CommandInfo, ContainerInfo, DockerInfo, PortMapping, TaskInfo } from '../protocol/entities.js';
 import type { Operation } from '../protocol/scheduler-api.js';
 import { isTerminal } from '../protocol/task-state.js';
+import { idProblem } from '../protocol/validate-ids.js';
 import type { Bag, Resources } from '../resources/index.js';
 import { add, bagOf, emptyBag, filterBag, fromBag, portsOf, subtract, take, takePorts } from '../resources/index.js';
 import type { TaskTracker } from './tracker.js';
@@ -122,6 +123,24 @@ export function checkSpec(spec: TaskSpec): void {
     });
   }
   bagOf(resources, `tasks[${shown(spec.name)}].resources`);
+  checkId(spec, spec.taskId ?? `${spec.name}.${'0'.repeat(idSuffixCharacters)}`);
+}
+
+/** A dot and so many random characters after the name make a task's id. */
+const idSuffixCharacters = 8;
+
+// The master cannot always answer for an id that is none, and to reconcile it with others spoils the call: it must not be sent.
+function checkId(spec: TaskSpec, taskId: TaskId): void {
+  const why = idProblem(taskId);
+  if (why === undefined) return;
+  const given = spec.taskId === undefined ? 'name' : 'taskId';
+  throw new ProfferError('INVALID_TASK', `the task id ${shown(taskId)} ${why}`, {
+    path: `tasks[${shown(spec.name)}].${given}`,
+    hint:
+      given === 'taskId'
+        ? 'use letters, digits and any of _.:@+-'
+        : 'it is made of the name: choose another name, or give taskId',
+  });
 }
 
 /** The command of a spec in full: environment merged, shorthand resolved; undefined for an image's own. */

@@ -167,6 +167,13 @@ test('what the master refuses is final, with every problem', async t => {
   t.is(m1.subscribedAt.length, 1, 'it does not come back');
 });
 
+test('a suppressed role that the framework does not have is named, and nothing is sent', async t => {
+  const error = await t.throwsAsync(connect({ name: 'n', roles: ['a'], suppressed: ['b'] }), {
+    instanceOf: ProfferError,
+  });
+  t.like(error, { code: 'INVALID_FRAMEWORK', path: 'suppressed', hint: 'its roles are a' });
+});
+
 test('nobody there: it gives up in time, and says where and why; with 0 it goes on', async t => {
   const w = world();
   const { error, tookMs } = await w.settled(w.open({ timeoutMs: 5000 }));

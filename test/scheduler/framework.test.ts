@@ -140,6 +140,23 @@ test('a task id in use is refused before it could be taken for the end of the ta
   t.is(rig.framework.tasks.get('one')?.state, 'TASK_STAGING');
 });
 
+test('a task id the master could not answer for is refused before it spoils every reconciliation', t => {
+  const rig = new FrameworkRig().subscribe();
+  rig.offer(offer('o1'));
+  for (const taskId of ['', '..', 'a/b', 'a\nb', 'x'.repeat(256)]) {
+    const error = t.throws(() => rig.framework.accept(offer('o1'), [launch({ ...sleep, taskId })]), {
+      instanceOf: ProfferError,
+    });
+    t.like(error, { code: 'INVALID_TASK', path: 'tasks["sleep"].taskId' });
+  }
+  // An id made of the name must be one, too.
+  t.throws(() => rig.framework.accept(offer('o1'), [launch({ ...sleep, name: 'n'.repeat(250) })]), {
+    message: /it has 259 bytes/,
+  });
+  t.true(rig.framework.book.has('o1'));
+  t.deepEqual(rig.framework.tasks.live(), []);
+});
+
 test('an offer that is gone drops its tasks, says so, and gives the other offers back', t => {
   const rig = new FrameworkRig().subscribe();
   rig.said();

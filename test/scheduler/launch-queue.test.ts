@@ -97,6 +97,25 @@ test('as many as fit go on an offer in one call, first come, first served; other
   t.deepEqual(rig.said(), ['SUPPRESS *', 'ACCEPT o2 LAUNCH:1,LAUNCH:1'], 'nothing waits');
 });
 
+test('a launch that follows another revives too, though as many wait as before: the filters of the first hide what is left', t => {
+  const { rig, queue } = ready();
+  queue.add(job('a'));
+  rig.clock.advance(0);
+  rig.offer(offer('o1'));
+  t.deepEqual(rig.said(), ['REVIVE *', 'ACCEPT o1 LAUNCH:1']);
+  rig.clock.advance(100);
+  queue.add(job('b'));
+  rig.clock.advance(99);
+  t.deepEqual(rig.said(), []);
+  rig.clock.advance(1);
+  t.deepEqual(rig.said(), ['REVIVE *']);
+  rig.clock.advance(1000);
+  // One comes and one goes in the same pass.
+  queue.add(job('big', 9));
+  rig.offer(offer('o2'));
+  t.deepEqual(rig.said(), ['REVIVE *', 'ACCEPT o2 LAUNCH:1']);
+});
+
 test('the order says which offers are filled; unused ones are declined together', t => {
   const { rig, queue } = ready({ order: ordered(leastFree('cpus')) });
   queue.add(job('a', 1));
@@ -163,6 +182,11 @@ test('what could never be launched is refused when it is added', t => {
     [job('c', 1, { tasks: [task(1, { taskId: 'x' }), task(1, { taskId: 'x' })] }), /task id "x" is in use/],
     [job('d', -1), /cpus/],
     [job('e', 1, { tasks: [task(1, { ports: 0.5 })] }), /ports is 0\.5; it must be a whole number/],
+    [job('g', 1, { tasks: [task(1, { taskId: '' })] }), /task id "" is not an id: it is empty/],
+    [
+      job('h', 1, { tasks: [task(1, { name: 'a/b' })] }),
+      /task id "a\/b\.0{8}" is not an id: it must not contain slashes/,
+    ],
     [job('f', 1, { constraints: [{ field: 'rack', operator: 'LIKE', value: '[' }] }), /constraints\[0\]\.value: LIKE/],
   ];
   for (const [queued, message] of refusals) t.throws(() => queue.add(queued), { instanceOf: ProfferError, message });

@@ -406,6 +406,10 @@ test('demand: what differs from what was told', t => {
     { type: 'SUPPRESS', roles: ['b'] },
   ]);
   t.deepEqual(demandDirectives(of(3, 1), of(2, 1), roles), []);
+  t.deepEqual(demandDirectives(of(3, 1), of(3, 0), roles, new Set(roles)), [
+    { type: 'REVIVE', roles: ['a'] },
+    { type: 'SUPPRESS', roles: ['b'] },
+  ]);
   t.deepEqual(demandDirectives(of(3, 1), new Map(), ['a']), [{ type: 'SUPPRESS', roles: ['a'] }]);
 });
 
