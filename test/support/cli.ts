@@ -86,7 +86,8 @@ export function processesNaming(text: string): number[] {
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    if (readOr(`/proc/${name}/cmdline`).includes(text) || readOr(`/proc/${name}/environ`).includes(text)) found.push(pid);
+    if (readOr(`/proc/${name}/cmdline`).includes(text) || readOr(`/proc/${name}/environ`).includes(text))
+      found.push(pid);
   }
   return found;
 }
