@@ -1,6 +1,6 @@
 // A directory of a component's own: made, and locked against a second process. In: its path. Out: the lock, or who holds it.
-import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { messageOf, ProfferError } from '../base/errors.js';
 
 /** A locked directory. */
@@ -18,7 +18,7 @@ export function lockWorkDir(path: string): WorkDir {
   const absolute = resolve(path);
   const file = join(absolute, 'lock');
   try {
-    mkdirSync(absolute, { recursive: true });
+    makeDirectory(absolute);
     take(file, absolute, 3);
   } catch (error) {
     if (error instanceof ProfferError) throw error;
@@ -37,6 +37,18 @@ export function lockWorkDir(path: string): WorkDir {
       ignoringMissing(() => unlinkSync(file));
     },
   };
+}
+
+// With `recursive`, mkdirSync never returns where a file system answers ENOENT below a directory that exists, as /proc does.
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && statSync(path).isDirectory()) return;
+    if (!hasCode(error, 'ENOENT') || existsSync(dirname(path))) throw error;
+    makeDirectory(dirname(path));
+    makeDirectory(path);
+  }
 }
 
 function take(file: string, directory: string, attempts: number): void {

@@ -279,7 +279,7 @@ const socketRefusals: Readonly<Record<string, readonly [string, string, string]>
   ERR_HTTP_REQUEST_TIMEOUT: [
     '408 Request Timeout',
     'TIMED_OUT',
-    `the headers did not come within ${headersTimeoutMs / 1000} s`,
+    `the headers did not come within ${headersTimeoutMs / 1000} s, or all of the request within ${requestTimeoutMs / 1000} s`,
   ],
 };
 

@@ -21,7 +21,7 @@ export function checkHostAndOrigin(headers: HostHeaders, hostnames: readonly str
     name === undefined ||
     !(isLoopback(name) || hostnames.some(h => h.toLowerCase() === name))
   ) {
-    const allowed = ['localhost', 'loopback addresses', ...hostnames].join(', ');
+    const allowed = [...new Set(['localhost', 'loopback addresses', ...hostnames])].join(', ');
     const message = `the Host ${shown(host ?? '')} is not served here; allowed: ${allowed}`;
     return problem('Host', 'FORBIDDEN', message, 'connect by an allowed name, or add this one to the host names');
   }

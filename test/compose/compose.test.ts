@@ -32,6 +32,22 @@ test('a work directory has one user at a time, and a dead one does not count', t
   lockWorkDir(dir.path).release();
 });
 
+test('a work directory that cannot be made is refused at once, also where the file system says strange things', t => {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  writeFileSync(join(dir.path, 'file'), '');
+  // mkdir -p answers ENOENT below /proc for ever.
+  for (const path of ['/proc/proffer/work', join(dir.path, 'file'), join(dir.path, 'file', 'below')])
+    t.like(
+      t.throws(() => lockWorkDir(path)),
+      { code: 'SANDBOX', path: 'workDir' },
+      path,
+    );
+  const deep = join(dir.path, 'a', 'b', 'c');
+  lockWorkDir(deep).release();
+  t.true(existsSync(deep));
+});
+
 test('a file store keeps records over a restart, and an unreadable file is never taken for an empty one', async t => {
   const dir = tempDir();
   t.teardown(() => dir.remove());

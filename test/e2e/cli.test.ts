@@ -154,6 +154,9 @@ test.serial('kill ends one task, teardown a whole framework', async t => {
   await eventually('running', async () => (await get<TaskView>(`/tasks/${id}`)).state === 'TASK_RUNNING');
   t.is((await proffer('kill', id.slice(0, -2))).stdout, `killing ${id}\n`);
   t.is(await one.ended, 143);
+  const late = await proffer('kill', id);
+  t.is(late.code, 1);
+  t.true(late.stderr.includes(`error: task ${id} has ended already: TASK_KILLED`), late.stderr);
   const two = start('run', '--name', 'doomed', '--instances', '2', '--', 'sleep', '1000');
   await two.until(/doomed\.\w+\.1 launched/);
   const torn = await proffer('teardown', 'run');

@@ -195,7 +195,7 @@ test('UPDATE_FRAMEWORK is all or nothing: what cannot change voids it', t => {
   const problems = scheduler.ask({ type: 'UPDATE_FRAMEWORK', framework: info });
   t.deepEqual(
     problems.map(p => p.path),
-    ['user', 'principal', 'checkpoint'].map(field => `update_framework.framework.${field}`),
+    ['user', 'principal', 'checkpoint'].map(field => `updateFramework.framework.${field}`),
   );
   t.is(rig.master.views.frameworks()[0]?.name, 'test');
   const constrained = scheduler.ask({

@@ -1,6 +1,7 @@
 // `proffer kill` and `proffer teardown`: what an operator asks of the master.
 import { ProfferError, shown } from '../../base/errors.js';
 import type { FrameworkView } from '../../protocol/operator-api.js';
+import { isTerminal } from '../../protocol/task-state.js';
 import { findTask, masterClient } from '../client.js';
 import type { RunCommand } from '../command.js';
 import { exitCodes } from '../command.js';
@@ -9,6 +10,12 @@ import type { KillFlags, TeardownFlags } from '../flag-sets.js';
 export const kill: RunCommand<KillFlags> = async ({ flags, args: [id = ''], terminal }) => {
   const master = masterClient(flags.master);
   const { task } = await findTask(master, id, flags.framework);
+  // TASK_LOST may be wrong, every other end is final.
+  if (isTerminal(task.state) && task.state !== 'TASK_LOST') {
+    throw new ProfferError('UNKNOWN_TASK', `task ${task.id} has ended already: ${task.state}`, {
+      hint: `proffer task ${task.id} shows how`,
+    });
+  }
   await master.post('/kill', {
     taskId: task.id,
     frameworkId: task.frameworkId,

@@ -29,7 +29,7 @@ export function decideUpdateFramework(
     if (was !== is)
       problems.push(
         problem(
-          `update_framework.framework.${field}`,
+          `updateFramework.framework.${field}`,
           'INVALID_FRAMEWORK',
           `${shown(is)} differs from ${shown(was)}; ${field} cannot change`,
           field === 'id' ? undefined : 'subscribe as a new framework to change it',
@@ -40,10 +40,10 @@ export function decideUpdateFramework(
   fixed('user', framework.info.user, info.user);
   fixed('principal', framework.info.principal, info.principal);
   fixed('checkpoint', framework.info.checkpoint ?? true, info.checkpoint ?? true);
-  problems.push(...sizeProblems(view, 'update_framework.framework', info));
+  problems.push(...sizeProblems(view, 'updateFramework.framework', info));
   const suppressed = call.suppressedRoles ?? [];
   const constraints = call.offerConstraints ?? {};
-  problems.push(...roleProblems('update_framework', info.roles, suppressed, Object.keys(constraints)));
+  problems.push(...roleProblems('updateFramework', info.roles, suppressed, Object.keys(constraints)));
   const draft = new Draft();
   if (problems.length > 0) return draft.answer(peerId, call.callId, problems);
   const then: Durable = {
