@@ -255,7 +255,8 @@ class LocalLink implements Link {
   /** Over without a word to this end's owner. */
   die(tell: boolean): void {
     this.#forget();
-    // The other end may live on for long, and must not keep the memory of the dead.
+    // The other end may live on for long, and must not keep the memory of the dead: what it sends vanishes.
+    if (this.#other !== undefined) this.#other.#other = undefined;
     this.handler = undefined;
     if (tell) this.#tell(lost('connection reset'));
   }
