@@ -32,6 +32,8 @@ export interface ExtractOptions {
 }
 
 const smallBytes = 1024 * 1024;
+/** What lies between the files of a tar: headers and their extensions, which tar-stream collects in memory, and padding. */
+const betweenFilesBytesMax = 1024 * 1024;
 /** An empty file costs the disk something, too. */
 const entryBytesMin = 512;
 
@@ -59,6 +61,11 @@ class Unpacking {
   readonly #allowance: number;
   readonly signal: AbortSignal;
   #bytes = 0;
+
+  /** What has been unpacked so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   constructor(root: string, owner: UserIds | undefined, allowance: number, signal: AbortSignal) {
     this.#root = root;
@@ -123,7 +130,10 @@ class Unpacking {
 async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Promise<void> {
   const { extract } = await import('tar-stream');
   const entries = extract();
+  let read = 0;
+  let readAtEntry = 0;
   entries.on('entry', (header, content, next) => {
+    readAtEntry = read - unpacking.bytes;
     const unpack = async (): Promise<void> => {
       try {
         await tarEntry(header, content, unpacking);
@@ -134,14 +144,23 @@ async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Pro
     };
     void unpack();
   });
+  const bounded = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      read += chunk.length;
+      if (read - unpacking.bytes - readAtEntry <= betweenFilesBytesMax) done(null, chunk);
+      else done(new Error(`the archive holds more than ${formatBytes(betweenFilesBytesMax)} between two files`));
+    },
+  });
   const { signal } = unpacking;
   const source = createReadStream(path);
-  if (gzip) await pipeline(source, createGunzip(), entries, { signal });
-  else await pipeline(source, entries, { signal });
+  if (gzip) await pipeline(source, createGunzip(), bounded, entries, { signal });
+  else await pipeline(source, bounded, entries, { signal });
 }
 
 async function tarEntry(header: Headers, content: Readable, unpacking: Unpacking): Promise<void> {
-  const { name, type, mode = 0o644 } = header;
+  const { name, type, mode = 0o644, size = 0 } = header;
+  // tar-stream would stop there, and say that all went well.
+  if (size < 0) throw new Error(`the archive holds ${shown(name)} with a size below 0`);
   if (type === 'directory') {
     await unpacking.folder(name);
     content.resume();

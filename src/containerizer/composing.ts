@@ -134,8 +134,9 @@ class FetchingContainer implements Container {
       ? resolveUser(this.#spec.user ?? this.#spec.command?.user, { uid: process.getuid?.() ?? 0 })
       : undefined;
     if (typeof user === 'string') throw new Error(user);
-    const leave = await slots.enter();
+    const leave = await slots.enter(this.#abort.signal);
     try {
+      this.#assertWanted();
       const onProgress = (message: string, fraction: number | undefined): void => {
         if (clock.now() < this.#toldAt + progressGapMs || this.#abort.signal.aborted) return;
         this.#toldAt = clock.now();
@@ -151,10 +152,14 @@ class FetchingContainer implements Container {
         { uris, sandbox: this.#spec.sandbox, user, signal: this.#abort.signal, onProgress },
         limits,
       );
-      if (this.#abort.signal.aborted) throw new Error('it was killed before it started');
+      this.#assertWanted();
     } finally {
       leave();
     }
+  }
+
+  #assertWanted(): void {
+    if (this.#abort.signal.aborted) throw new Error('it was killed before it started');
   }
 }
 

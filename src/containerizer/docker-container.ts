@@ -149,7 +149,7 @@ export class DockerContainer implements Container {
 
   // Creating without asking for the image first spares every start of a present image a round trip.
   async #createAndStart(body: CreateBody, pulled: boolean): Promise<ContainerState | 'NO_IMAGE'> {
-    const leave = await this.#host.starts.enter();
+    const leave = await this.#host.starts.enter(this.#killedEarly.signal);
     try {
       this.#assertWanted();
       try {

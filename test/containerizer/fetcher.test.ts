@@ -255,6 +255,33 @@ test('archives that explode are refused: by ratio, by size, by number', async t 
   t.regex(await crowded.fetch([{ value: join(dir, 'many.tgz') }]), /expands to more than 97.7 KiB \(at "f195"\)/);
 });
 
+test('what a tar holds between its files is bounded, too: it is collected in memory', async t => {
+  const { fetch, box, dir } = kitchen(t);
+  const extension = await tar([{ name: 'header', body: Buffer.alloc(8_000_000) }]);
+  extension.write('x', 156, 'latin1');
+  sumHeader(extension);
+  writeFileSync(join(dir, 'extended.tgz'), gzipSync(extension));
+  t.regex(await fetch([{ value: join(dir, 'extended.tgz') }]), /the archive holds more than 1 MiB between two files/);
+  writeFileSync(join(dir, 'padded.tgz'), gzipSync(Buffer.alloc(8_000_000)));
+  t.regex(await fetch([{ value: join(dir, 'padded.tgz') }]), /the archive holds more than 1 MiB between two files/);
+  const large = Buffer.alloc(5_000_000, 'some text of no great variety, ');
+  writeFileSync(
+    join(dir, 'large.tgz'),
+    gzipSync(
+      await tar([
+        { name: 'a', body: large },
+        { name: 'b', body: large },
+      ]),
+      { level: 0 },
+    ),
+  );
+  t.is(await fetch([{ value: join(dir, 'large.tgz') }]), 'ok');
+  t.deepEqual([statSync(join(box, 'a')).size, statSync(join(box, 'b')).size], [5_000_000, 5_000_000]);
+  const negative = await tar([{ name: 'a', pax: { size: '-512' }, body: 'x' }]);
+  writeFileSync(join(dir, 'negative.tar'), negative);
+  t.regex(await fetch([{ value: join(dir, 'negative.tar') }]), /"a" with a size below 0/);
+});
+
 asRoot('everything fetched belongs to the user of the task, who must be able to read what it copies', async t => {
   const nobody = { uid: 65534, gid: 65534 };
   const { fetch, box, dir } = kitchen(t, {}, nobody);
@@ -280,10 +307,7 @@ test('a task starts when its files are there; progress comes first, a failed fet
   const task = await shop.run({ value: './tool', uris: [{ value: `${url}/tool`, executable: true }] });
   t.deepEqual(task.end, exited(0));
   t.is(task.stdout(), 'fetched and run\n');
-  t.deepEqual(
-    task.events.map(({ type }) => type),
-    ['PROGRESS', 'STARTED', 'EXITED'],
-  );
+  t.deepEqual([...new Set(task.events.map(({ type }) => type))], ['PROGRESS', 'STARTED', 'EXITED']);
   t.like(task.events[0], { phase: 'FETCHING' });
   const failed = await shop.run({ value: 'true', uris: [{ value: 'http://127.0.0.1:1/x' }] });
   t.like(failed.end, { type: 'FAILED', code: 'FETCH_FAILED' });
@@ -292,6 +316,34 @@ test('a task starts when its files are there; progress comes first, a failed fet
   killed.container.kill(1000);
   t.like(await killed.ended, { type: 'FAILED', code: 'FETCH_FAILED' } satisfies Partial<EndEvent>);
   t.deepEqual((await shop.run({ value: 'exit 4' })).end, exited(4));
+});
+
+test('a task that waits for others to be fetched ends at once when it is killed', async t => {
+  const env = systemEnv();
+  const shop = new Workshop(
+    t,
+    new ComposingContainerizer(env, [new ProcessContainerizer(env, { cgroups: null })], { fetchesMax: 1 }),
+  );
+  const url = await serve(t, (_, answer) => answer.writeHead(200).write('x'));
+  const uris = [{ value: `${url}/endless` }];
+  const first = shop.launch({ value: 'true', uris });
+  await until(() => existsSync(join(first.sandbox, '.proffer-fetch-0')));
+  const [second, third] = [shop.launch({ value: 'true', uris }), shop.launch({ value: 'true', uris })];
+  await new Promise(setImmediate);
+  second.container.kill(1000);
+  t.deepEqual(await second.ended, {
+    type: 'FAILED',
+    code: 'FETCH_FAILED',
+    message: 'it was killed before it started',
+  });
+  t.true(
+    first.events.every(({ type }) => type === 'PROGRESS'),
+    'the first is still being fetched',
+  );
+  first.container.kill(1000);
+  await first.ended;
+  await until(() => existsSync(join(third.sandbox, '.proffer-fetch-0')));
+  third.container.kill(1000);
 });
 
 test('each type goes to its containerizer; one that nobody runs is refused', async t => {
@@ -383,11 +435,20 @@ function read(box: string, name: string): string {
   return readFileSync(join(box, name), 'utf8');
 }
 
-function tar(entries: readonly (Headers & { readonly body: string | Buffer })[]): Promise<Buffer> {
+type TarEntry = Headers & { readonly body: string | Buffer; readonly pax?: { readonly [field: string]: string } };
+
+function tar(entries: readonly TarEntry[]): Promise<Buffer> {
   const out = pack();
   for (const { body, ...header } of entries) out.entry(header, body);
   out.finalize();
   return buffer(out);
+}
+
+/** Makes the checksum of a tar's first header right. Source of the format: POSIX, pax. */
+function sumHeader(archive: Buffer): void {
+  archive.write('        ', 148, 'latin1');
+  const sum = archive.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  archive.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
 }
 
 /** A zip of stored entries, names as given. Source of the format: PKWARE's APPNOTE. */
