@@ -113,9 +113,12 @@ export function imageProblem(image: string): string | undefined {
   return undefined;
 }
 
-/** Why `uri` cannot be fetched. */
+/** Why `uri` cannot be fetched; without the URI itself, which may hold a password. */
 export function uriProblem(uri: string): string | undefined {
-  if (!/^(?:https?:\/\/[^/\s]|file:\/\/)/i.test(uri)) return 'is not a URI with http:, https: or file:';
+  if (!/^(?:https?:\/\/[^/\s]|file:\/\/)/i.test(uri)) {
+    const scheme = /^[a-z][a-z0-9+.-]*:(?=\/\/)/i.exec(uri)?.[0];
+    return `${scheme === undefined ? '' : `with ${scheme} `}is not a URI with http:, https: or file:`;
+  }
   return URL.canParse(uri) ? undefined : 'is not a URI';
 }
 

@@ -77,8 +77,8 @@ const tasks: readonly Row<Fields>[] = [
   ],
   [
     'a URI of another scheme',
-    { command: { value: 'x', uris: [{ value: 'ftp://h/x' }] } },
-    ['command.uris[0].value', 'INVALID_TASK', /is not a URI with http:, https: or file:/],
+    { command: { value: 'x', uris: [{ value: 'ftp://user:password@h/x' }] } },
+    ['command.uris[0].value', 'INVALID_TASK', /^the value with ftp: is not a URI with http:, https: or file:/],
   ],
   [
     'a way out of the sandbox',

@@ -29,7 +29,7 @@ import * as leaves from './leaves.js';
 import { boolean, list, object, oneOf, optional, record, refine, secretText, text, union, whole } from './shape.js';
 
 const fetchUri = object<FetchUri>('a URI to fetch', {
-  value: text('a URI', uriProblem, 'write http://…, https://… or file:///…'),
+  value: secretText(uriProblem, 'write http://…, https://… or file:///…'),
   executable: optional(boolean),
   extract: optional(boolean),
   outputFile: optional(text('a path', relativePathProblem)),

@@ -64,16 +64,16 @@ export function text<T extends string = string>(
 }
 
 /** Text that may be a secret: messages never show it. */
-export function secretText(why?: (value: string) => string | undefined): Shape<string> {
+export function secretText(why?: (value: string) => string | undefined, hint?: string): Shape<string> {
   const what = 'a string';
   return {
     what,
     ok: value => typeof value === 'string' && (why === undefined || why(value) === undefined),
     explain(value, path, code, found) {
-      if (typeof value !== 'string') found.add(path, code, `the value (${kindOf(value)}) is not ${what}`);
+      if (typeof value !== 'string') found.add(path, code, `the value (${kindOf(value)}) is not ${what}`, hint);
       else {
         const reason = why?.(value);
-        if (reason !== undefined) found.add(path, code, `the value ${reason}`);
+        if (reason !== undefined) found.add(path, code, `the value ${reason}`, hint);
       }
     },
   };
