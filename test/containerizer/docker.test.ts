@@ -44,9 +44,6 @@ dockerTest('a container ends with its own code, and its output is complete and a
     task.events.map(({ type }) => type),
     ['STARTED', 'EXITED'],
   );
-  const { pid, ip } = await task.started;
-  t.true((pid ?? 0) > 1);
-  t.regex(ip ?? '', /^\d+\.\d+\.\d+\.\d+$/);
 });
 
 dockerTest('environment, user, hostname, sandbox and argv are as told; the image keeps its own PATH', async t => {
@@ -116,7 +113,10 @@ dockerTest('a mapped port is reachable on the host, and a taken one is a clear f
   const portMappings = [{ hostPort, containerPort: 80 }];
   const value = 'mkdir /w && echo hello > /w/index.html && exec httpd -f -p 80 -h /w';
   const web = shop.launch({ value }, inDocker({ portMappings }));
-  await web.started;
+  // Only of a container that stays up: a short one may be over before the engine is asked.
+  const { pid, ip } = await web.started;
+  t.true((pid ?? 0) > 1);
+  t.regex(ip ?? '', /^\d+\.\d+\.\d+\.\d+$/);
   t.is(await page(`http://127.0.0.1:${hostPort}/`), 'hello\n');
   const second = await shop.run({ value }, inDocker({ portMappings }));
   t.is(second.end.type === 'FAILED' ? second.end.code : second.end.type, 'CONTAINER_LAUNCH_FAILED');
