@@ -76,8 +76,11 @@ async function launches(load: Load, windows: number): Promise<BenchRow[]> {
     });
     framework.updates$.subscribe(({ taskId, state, message }) => {
       if (state === 'TASK_RUNNING') {
+        const fromMs = acceptedMs.get(taskId);
+        // Told at least once: when acknowledgements are slow, again.
+        if (fromMs === undefined) return;
         running += 1;
-        if (measuring) latency.add(performance.now() - (acceptedMs.get(taskId) ?? 0));
+        if (measuring) latency.add(performance.now() - fromMs);
         acceptedMs.delete(taskId);
         const next = acceptedMs.size < inFlightMax ? held.shift() : undefined;
         if (next !== undefined) use(next);
