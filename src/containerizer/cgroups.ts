@@ -17,7 +17,7 @@ export interface CgroupLimits {
 export interface ContainerCgroup {
   /** `proffer/<instance>/<name>`: the same in each hierarchy. */
   readonly name: string;
-  /** Descriptors of each cgroup.procs, for a child to write itself into; the caller closes them. Empty when the cgroup is gone. */
+  /** Descriptors for a child of one thread to write itself into; the caller closes them. Empty when the cgroup is gone. */
   openForJoining(): number[];
   /** Processes in it, wherever they have put their session. */
   pids(): readonly number[];
@@ -137,7 +137,10 @@ class OpenCgroup implements ContainerCgroup {
   openForJoining(): number[] {
     const fds: number[] = [];
     try {
-      for (const { dir } of this.#dirs) fds.push(openSync(join(dir, 'cgroup.procs'), 'w'));
+      for (const { dir, hierarchy } of this.#dirs) {
+        // A thread that moves itself need not wait for the rest of the machine (5 to 15 ms), and a shell is one thread. v2 has that between threads only.
+        fds.push(openSync(join(dir, hierarchy.version === 1 ? 'tasks' : 'cgroup.procs'), 'w'));
+      }
       return fds;
     } catch {
       for (const fd of fds) closeSync(fd);
