@@ -26,7 +26,7 @@ import { connectPersistently } from '../transport/reconnecting.js';
 import { acceptSession } from '../transport/session.js';
 import { wsDialer, wsListener } from '../transport/ws-transport.js';
 import type { ContainerizerChoice } from './containerizers.js';
-import { makeContainerizers } from './containerizers.js';
+import { makeContainerizers, sandboxRootOf } from './containerizers.js';
 import { FileStore } from './file-store.js';
 import type { Running } from './running.js';
 import { closable, closeOnAbort } from './running.js';
@@ -77,15 +77,10 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
   const workDir = lockWorkDir(options.workDir);
   const undo: (() => unknown)[] = [() => workDir.release()];
   try {
-    const sandboxRoot = join(workDir.path, 'sandboxes');
+    const sandboxRoot = sandboxRootOf(workDir.path);
     const { containerizer, prober } = await makeContainerizers(env, {
       choice: options.containerizer ?? 'auto',
-      // Two agents of one machine must not share cgroups; a work directory has one agent.
-      instance: workDir.path
-        .replaceAll(/[^\w.-]/g, '_')
-        .replace(/^_+/, '')
-        .slice(-100),
-      sandboxRoot,
+      workDir: workDir.path,
     });
     // An agent that died and comes back is the same one: the master then knows at once which tasks are no more.
     const store = new FileStore(join(workDir.path, 'agent.json'));

@@ -52,8 +52,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const names = Array.from({ length: options.agents }, (_, index) => `agent-${index + 1}`);
   const sweep = async (some: readonly string[]): Promise<void> => {
     for (const name of some) {
-      const sandboxRoot = sandboxRootOf(workDir.path, name);
-      await sweepSandboxes(systemEnv(), { choice: options.containerizer, instance: name, sandboxRoot });
+      await sweepSandboxes(systemEnv(), { choice: options.containerizer, workDir: agentWorkDir(workDir.path, name) });
     }
   };
   const stop = async (): Promise<void> => {
@@ -104,9 +103,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-/** Where the sandboxes of an agent of the cluster are. */
-function sandboxRootOf(workDir: string, name: string): string {
-  return join(workDir, name, 'agent', 'sandboxes');
+/** Where an agent of the cluster keeps its things. */
+function agentWorkDir(workDir: string, name: string): string {
+  return join(workDir, name, 'agent');
 }
 
 function agentArgs(

@@ -1,4 +1,5 @@
 // Which containerizers an agent gets. In: the choice, and what answers on this machine. Out: one containerizer for all types, and the prober.
+import { join } from 'node:path';
 import { ProfferError } from '../base/errors.js';
 import { ComposingContainerizer } from '../containerizer/composing.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
@@ -13,9 +14,8 @@ export type ContainerizerChoice = 'auto' | 'process' | 'docker';
 
 export interface ContainerizersOptions {
   readonly choice: ContainerizerChoice;
-  /** Names the agent in cgroup paths; two agents of a machine must differ. */
-  readonly instance: string;
-  readonly sandboxRoot: string;
+  /** Of the agent; it has one agent. */
+  readonly workDir: string;
 }
 
 /**
@@ -27,25 +27,47 @@ export async function makeContainerizers(
   options: ContainerizersOptions,
 ): Promise<{ readonly containerizer: Containerizer; readonly prober: NetworkProber }> {
   const inner = await innerContainerizers(env, options);
-  const ended = await endOrphans(options.sandboxRoot, inner);
+  const ended = await endLeftovers(options, inner);
   if (ended.length > 0) env.log.warn('ended tasks that an earlier agent had left running', { sandboxes: ended });
   return { containerizer: new ComposingContainerizer(env, inner), prober: new SystemProber(env.clock) };
 }
 
-/** Ends what agents that are gone left running below `sandboxRoot`. */
+/** Ends what an agent that is gone left running. */
 export async function sweepSandboxes(env: Env, options: ContainerizersOptions): Promise<void> {
-  await endOrphans(options.sandboxRoot, await innerContainerizers(env, options));
+  await endLeftovers(options, await innerContainerizers(env, options));
+}
+
+/** Where an agent's sandboxes are. */
+export function sandboxRootOf(workDir: string): string {
+  return join(workDir, 'sandboxes');
+}
+
+async function endLeftovers(
+  { workDir }: ContainerizersOptions,
+  containerizers: readonly Containerizer[],
+): Promise<readonly string[]> {
+  const ended = await endOrphans(sandboxRootOf(workDir), containerizers);
+  for (const containerizer of containerizers) {
+    if (containerizer instanceof ProcessContainerizer)
+      await new Promise<void>(resolve => containerizer.endStrays(resolve));
+  }
+  return ended;
 }
 
 async function innerContainerizers(
   env: Env,
-  { choice, instance, sandboxRoot }: ContainerizersOptions,
+  { choice, workDir }: ContainerizersOptions,
 ): Promise<readonly Containerizer[]> {
+  // Two agents of one machine must not share cgroups.
+  const instance = workDir
+    .replaceAll(/[^\w.-]/g, '_')
+    .replace(/^_+/, '')
+    .slice(-100);
   if (choice === 'process') return [new ProcessContainerizer(env, { instance })];
   const probe = await probeDocker(env.clock);
   if (probe.available) {
     env.log.info('Docker engine found', { version: probe.version });
-    const docker = new DockerContainerizer(env, { refusedHostPaths: [sandboxRoot] });
+    const docker = new DockerContainerizer(env, { refusedHostPaths: [sandboxRootOf(workDir)] });
     return choice === 'docker' ? [docker] : [new ProcessContainerizer(env, { instance }), docker];
   }
   if (choice === 'docker') {

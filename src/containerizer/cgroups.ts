@@ -93,6 +93,23 @@ export class Cgroups {
     return new OpenCgroup(name, hierarchies);
   }
 
+  /** Processes in any container's cgroup of this agent, an earlier life's included. */
+  pids(): readonly number[] {
+    const all = new Set<number>();
+    const hierarchies = this.#ready();
+    for (const { base } of hierarchies) {
+      for (const name of directoriesIn(join(base, 'proffer', this.#instance))) {
+        for (const pid of new OpenCgroup(join('proffer', this.#instance, name), hierarchies).pids()) all.add(pid);
+      }
+    }
+    return [...all];
+  }
+
+  /** Removes cgroups of this agent in which nobody is. */
+  removeEmpty(): void {
+    for (const { base } of this.#ready()) removeEmptyBelow(join(base, 'proffer', this.#instance));
+  }
+
   /** Removes this agent's folder if no container is left in it, and the common one if no agent is. */
   close(): void {
     for (const spares of this.#spares.values()) for (const spare of spares) spare.remove();
@@ -110,7 +127,7 @@ export class Cgroups {
     const layout = this.#detect();
     for (const notice of layout.notices) this.#onNotice(notice);
     this.#hierarchies = layout.hierarchies;
-    for (const { base } of layout.hierarchies) removeEmptyBelow(join(base, 'proffer', this.#instance));
+    this.removeEmpty();
     return this.#hierarchies;
   }
 }
@@ -234,11 +251,15 @@ function readOr(path: string, fallback: string): string {
 
 /** What an agent of this name that was killed left behind; cgroups with processes in them stay. */
 function removeEmptyBelow(dir: string): void {
+  for (const name of directoriesIn(dir)) removeDirectory(join(dir, name));
+}
+
+/** Names; none when `dir` is not there. */
+function directoriesIn(dir: string): readonly string[] {
   try {
-    for (const entry of readdirSync(dir, { withFileTypes: true }))
-      if (entry.isDirectory()) removeDirectory(join(dir, entry.name));
+    return readdirSync(dir, { withFileTypes: true }).flatMap(entry => (entry.isDirectory() ? [entry.name] : []));
   } catch {
-    // Not there: nothing was left.
+    return [];
   }
 }
 

@@ -1,7 +1,7 @@
 // One process task from its start to the death of its last process. In: start or adopt, kill, exec. Out: STARTED, EXITED or FAILED.
 // Its end is told only when no process of it is left.
 import { spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { messageOf } from '../base/errors.js';
 import type { Clock, Timer } from '../env/clock.js';
 import type { CommandInfo } from '../protocol/entities.js';
@@ -11,7 +11,7 @@ import { runBeside } from './process-exec.js';
 import type { ProcessTable } from './process-table.js';
 import { holdsRunFile, processGroup, signal } from './process-table.js';
 import { commandArgv, parseRunFile, runHeader, wrapperScript } from './process-wrapper.js';
-import { closeAll, createRunFile, makeSandbox, openOutput, runFilePath } from './sandbox.js';
+import { closeAll, createRunFile, makeSandbox, openOutput, openRunFile } from './sandbox.js';
 import type { UserIds } from './users.js';
 import { resolveUser } from './users.js';
 
@@ -113,14 +113,8 @@ export class ProcessContainer implements Container {
 
   /** Takes over what an earlier agent process started. */
   adopt(): void {
-    try {
-      this.#runFd = openSync(
-        runFilePath(this.#spec.sandbox),
-        constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-      );
-    } catch {
-      return this.#fail('CONTAINER_LAUNCH_FAILED', 'it was never started');
-    }
+    this.#runFd = openRunFile(this.#spec.sandbox);
+    if (this.#runFd === undefined) return this.#fail('CONTAINER_LAUNCH_FAILED', 'it was never started');
     const { bootId, cgroup, pid } = parseRunFile(this.#readRunFile());
     const sameBoot = bootId === this.#host.bootId;
     const user = resolveUser(this.#spec.user ?? this.#spec.command?.user, this.#host);
@@ -275,7 +269,7 @@ const removeRoundsMax = 10;
 const runFileMaxBytes = 16 * 1024;
 
 /** Time between rounds of killing: 5 ms doubling to 200 ms. */
-function roundMs(round: number): number {
+export function roundMs(round: number): number {
   return Math.min(200, 5 * 2 ** Math.min(round, 6));
 }
 

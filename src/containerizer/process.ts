@@ -3,9 +3,9 @@
 import type { Env } from '../env/env.js';
 import { Cgroups } from './cgroups.js';
 import type { Container, Containerizer, ContainerEvent, ContainerSpec } from './containerizer.js';
-import { ProcessContainer } from './process-container.js';
+import { ProcessContainer, roundMs } from './process-container.js';
 import type { ProcessHost } from './process-container.js';
-import { ProcessTable, readBootId } from './process-table.js';
+import { ProcessTable, readBootId, signal } from './process-table.js';
 
 export interface ProcessContainerizerOptions {
   /** Names the agent in cgroup paths; two agents of a machine must differ. Default: the pid. */
@@ -58,6 +58,19 @@ export class ProcessContainerizer implements Containerizer {
     return container;
   }
 
+  /**
+   * Kills what an earlier agent process left in its cgroups: tasks that no run file leads to any more, as they can remove theirs. For an agent that
+   * runs nothing yet. Calls back when nothing is left or, after some ten seconds, cannot be killed.
+   */
+  endStrays(onEnded: () => void, round = 0): void {
+    const left = this.#host.cgroups?.pids() ?? [];
+    for (const pid of left) signal(pid, 'SIGKILL');
+    if (left.length === 0 || round >= strayRoundsMax) {
+      this.#host.cgroups?.removeEmpty();
+      this.#host.clock.soon(onEnded);
+    } else this.#host.clock.after(roundMs(round), () => this.endStrays(onEnded, round + 1));
+  }
+
   close(onClosed: () => void): void {
     const before = this.#onClosed;
     this.#onClosed = () => {
@@ -95,3 +108,5 @@ export class ProcessContainerizer implements Containerizer {
     onClosed();
   }
 }
+
+const strayRoundsMax = 50;

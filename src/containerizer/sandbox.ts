@@ -1,5 +1,5 @@
 // The sandbox of a task on disk: the directory, its stdout and stderr, and beside them the run file `.proffer`.
-import { closeSync, constants, fchownSync, mkdirSync, chownSync, openSync } from 'node:fs';
+import { closeSync, constants, fchownSync, fstatSync, mkdirSync, chownSync, openSync } from 'node:fs';
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { UserIds } from './users.js';
@@ -39,6 +39,19 @@ export function openOutput(sandbox: string, name: 'stdout' | 'stderr', user: Use
  */
 export function createRunFile(sandbox: string): number {
   return openSync(runFilePath(sandbox), runFlags, 0o644);
+}
+
+/** Opens the run file of an earlier life of the agent for reading; undefined when there is none. The task may have put anything in its place. */
+export function openRunFile(sandbox: string): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync(runFilePath(sandbox), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  return undefined;
 }
 
 /** Closes descriptors; one that is closed already is a bug and throws. */

@@ -19,6 +19,7 @@ import { must } from '../../src/base/assert.js';
 import type { ContainerCgroup } from '../../src/containerizer/cgroups.js';
 import { Cgroups } from '../../src/containerizer/cgroups.js';
 import { ProcessContainerizer } from '../../src/containerizer/process.js';
+import type { ProcessContainerizerOptions } from '../../src/containerizer/process.js';
 import { systemEnv } from '../../src/env/system-env.js';
 import type { Watched } from '../support/containers.js';
 import { exited, signalled, until, Workshop } from '../support/containers.js';
@@ -299,6 +300,25 @@ asRoot('cgroups that a killed agent left empty are removed by its successor of t
   successor.close();
 });
 
+asRoot(
+  'a task that removed its run file, and all its descendants, are ended by the next agent of the same name',
+  async t => {
+    const shop = workshop(t);
+    const instance = `test-${process.pid}-${instances++}`;
+    const spec = shop.spec({
+      value: 'rm .proffer; setsid sleep 1000 & echo $$ $!; wait',
+      env: { PATH: process.env['PATH'] ?? '' },
+    });
+    await crashingAgent(t, spec, { instance });
+    const pids = readFileSync(join(spec.sandbox, 'stdout'), 'utf8').trim().split(' ').map(Number);
+    t.true(pids.length === 2 && pids.every(isRunning));
+    const successor = new ProcessContainerizer(systemEnv(), { instance });
+    await new Promise<void>(resolve => successor.endStrays(resolve));
+    await until(() => !pids.some(isRunning));
+    await new Promise<void>(resolve => successor.close(resolve));
+  },
+);
+
 asRoot('an empty cgroup serves again, where the limits are the same', async t => {
   const cgroups = new Cgroups(`test-${process.pid}-${instances++}`, () => {});
   const make = (name: string, cpusMilli: number): ContainerCgroup => must(cgroups.create(name, { cpusMilli }), name);
@@ -398,6 +418,10 @@ test('an adopted task can be killed; a run file of another boot or of nobody is 
     { type: 'EXITED', exit: { oomKilled: false } },
     'this process has its pid and lives on',
   );
+  // What a task may have put there instead.
+  rmSync(join(other.sandbox, '.proffer'));
+  mkdirSync(join(other.sandbox, '.proffer'));
+  t.like(await adopt(shop, other).ended, { type: 'FAILED', message: 'it was never started' });
   const never = adopt(shop, shop.spec({ value: 'true' }));
   t.like(await never.ended, { type: 'FAILED', message: 'it was never started' });
 });
@@ -433,12 +457,16 @@ function adopt(shop: Workshop, spec: Parameters<Workshop['watch']>[0]): Watched 
 }
 
 /** Launches `spec` from a process of its own that is killed as soon as the task has written its first line. */
-async function crashingAgent(t: ExecutionContext, spec: object): Promise<string> {
+async function crashingAgent(
+  t: ExecutionContext,
+  spec: object,
+  options: ProcessContainerizerOptions = { cgroups: null },
+): Promise<string> {
   const here = new URL('../../src/', import.meta.url).href;
   const program = `
     const { ProcessContainerizer } = await import('${here}containerizer/process.js');
     const { systemEnv } = await import('${here}env/system-env.js');
-    new ProcessContainerizer(systemEnv(), { cgroups: null }).launch(${JSON.stringify(spec)}, event => console.log(event.type));`;
+    new ProcessContainerizer(systemEnv(), ${JSON.stringify(options)}).launch(${JSON.stringify(spec)}, event => console.log(event.type));`;
   const agent = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
