@@ -7,7 +7,7 @@ import type { Container, Containerizer, ContainerEvent, ContainerSpec, ExecResul
 import type { FetchLimits } from './fetcher.js';
 import { fetchAll } from './fetcher.js';
 import { Slots } from './slots.js';
-import { resolveUser } from './users.js';
+import { resolveImageUser, resolveUser, unprivilegedUser } from './users.js';
 
 export interface ComposingOptions extends FetchLimits {
   /** Sandboxes being filled at the same time. Default 8. */
@@ -129,10 +129,11 @@ class FetchingContainer implements Container {
 
   async #fetch(onEvent: (event: ContainerEvent) => void, limits: FetchLimits, slots: Slots): Promise<void> {
     const { clock } = this.#env;
+    const self = { uid: process.getuid?.() ?? 0 };
     const isProcess = (this.#spec.container?.type ?? 'PROCESS') === 'PROCESS';
     const user = isProcess
-      ? resolveUser(this.#spec.user ?? this.#spec.command?.user, { uid: process.getuid?.() ?? 0 })
-      : undefined;
+      ? resolveUser(this.#spec.user ?? this.#spec.command?.user, self)
+      : resolveImageUser(this.#spec.command?.user, self);
     if (typeof user === 'string') throw new Error(user);
     const leave = await slots.enter(this.#abort.signal);
     try {
@@ -149,7 +150,15 @@ class FetchingContainer implements Container {
       );
       await fetchAll(
         clock,
-        { uris, sandbox: this.#spec.sandbox, user, signal: this.#abort.signal, onProgress },
+        {
+          uris,
+          sandbox: this.#spec.sandbox,
+          user,
+          // A process may read what its user may; a container sees nothing of this machine but what is mounted.
+          reader: isProcess ? user : unprivilegedUser(self),
+          signal: this.#abort.signal,
+          onProgress,
+        },
         limits,
       );
       this.#assertWanted();

@@ -19,8 +19,7 @@ import { dockerCreateOptions, dockerName } from './docker-options.js';
 import type { DockerPuller } from './docker-pull.js';
 import type { Slots } from './slots.js';
 import { makeSandbox, openOutput } from './sandbox.js';
-import type { UserIds } from './users.js';
-import { resolveUser } from './users.js';
+import { resolveImageUser } from './users.js';
 
 /** What the containers of one engine share. */
 export interface DockerHost {
@@ -133,7 +132,7 @@ export class DockerContainer implements Container {
 
   #body(): CreateBody {
     try {
-      makeSandbox(this.#spec.sandbox, sandboxOwner(this.#spec.command?.user));
+      makeSandbox(this.#spec.sandbox, resolveImageUser(this.#spec.command?.user, { uid: process.getuid?.() ?? 0 }));
       // A volume named relative to the sandbox is a folder of the sandbox.
       for (const { hostPath } of this.#spec.container?.volumes ?? []) {
         if (hostPath === undefined || isAbsolute(hostPath) || hostPath.split('/').includes('..')) continue;
@@ -370,12 +369,6 @@ const removeAttempts = 6;
 
 function codeOf(error: unknown): FailureCode {
   return error instanceof EngineError && error.kind === 'GONE' ? 'DOCKER_UNAVAILABLE' : 'CONTAINER_LAUNCH_FAILED';
-}
-
-/** A user given by number owns the sandbox; one by name is known to the image only. */
-function sandboxOwner(user: string | undefined): UserIds | undefined {
-  const ids = user === undefined || !/^\d/.test(user) ? undefined : resolveUser(user, { uid: process.getuid?.() ?? 0 });
-  return typeof ids === 'string' ? undefined : ids;
 }
 
 function realPath(path: string): string | undefined {

@@ -37,7 +37,10 @@ export interface FetchLimits {
 export interface FetchJob {
   readonly uris: readonly FetchUri[];
   readonly sandbox: string;
+  /** Owns what is fetched. */
   readonly user: UserIds | undefined;
+  /** Opens files of this machine. Default: `user`. */
+  readonly reader?: UserIds | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (message: string, fraction: number | undefined) => void;
 }
@@ -83,7 +86,7 @@ async function fetchOne(clock: Clock, job: FetchJob, uri: FetchUri, index: numbe
             stallMs: limits.stallMs ?? 60_000,
             refuseAddress: limits.refuseAddress ?? isLinkLocal,
           })
-        : await openFile(source, job.user, abort.signal);
+        : await openFile(source, job.reader ?? job.user, abort.signal);
     if (bytes !== undefined && bytes > maxBytes) {
       stream.destroy();
       throw new Error(tooLarge(maxBytes));
@@ -145,7 +148,7 @@ function outputName(uri: FetchUri, source: URL | string): string {
   return name;
 }
 
-// Read as the task's user: the agent's rights must not open files for it.
+// Read by somebody with the task's rights: the agent's must not open files for it.
 async function openFile(
   path: string,
   user: UserIds | undefined,

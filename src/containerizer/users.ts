@@ -21,6 +21,17 @@ export function resolveUser(user: string | undefined, self: { readonly uid: numb
   return found;
 }
 
+/** A user of an image, who owns what is made for its container: one by number; one by name is known to the image only. */
+export function resolveImageUser(user: string | undefined, self: { readonly uid: number }): UserIds | undefined {
+  const ids = user === undefined || !/^\d/.test(user) ? undefined : resolveUser(user, self);
+  return typeof ids === 'string' ? undefined : ids;
+}
+
+/** Whose rights are nobody's: who reads files of this machine for a container that must not see them otherwise. Undefined when the agent is not root. */
+export function unprivilegedUser(self: { readonly uid: number }): UserIds | undefined {
+  return self.uid === 0 ? (lookUp('nobody') ?? { uid: 65_534, gid: 65_534 }) : undefined;
+}
+
 function lookUp(user: string): UserIds | undefined {
   const numeric = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(user);
   for (const line of passwd().split('\n')) {

@@ -346,6 +346,29 @@ test('a task that waits for others to be fetched ends at once when it is killed'
   third.container.kill(1000);
 });
 
+asRoot(
+  'a container gets no file of this machine that only the agent may read; what it gets belongs to its user',
+  async t => {
+    const env = systemEnv();
+    const shop = new Workshop(t, new ComposingContainerizer(env, [new NoopContainerizer(env.clock, ['DOCKER'])]));
+    chmodSync(shop.dir, 0o755);
+    writeFileSync(join(shop.dir, 'secret'), 'only for root', { mode: 0o600 });
+    writeFileSync(join(shop.dir, 'public'), 'for all', { mode: 0o644 });
+    const run = (name: string) =>
+      shop.run(
+        { value: 'true', user: '1234:5678', uris: [{ value: `file://${join(shop.dir, name)}` }] },
+        { container: { type: 'DOCKER' }, env: { PROFFER_NOOP_RUN_MS: '0' } },
+      );
+    const refused = await run('secret');
+    t.like(refused.end, { type: 'FAILED', code: 'FETCH_FAILED' });
+    t.regex(refused.end.type === 'FAILED' ? refused.end.message : '', /Permission denied/);
+    const given = await run('public');
+    t.deepEqual(given.end, exited(0));
+    t.is(read(given.sandbox, 'public'), 'for all');
+    t.is(statSync(join(given.sandbox, 'public')).uid, 1234);
+  },
+);
+
 test('each type goes to its containerizer; one that nobody runs is refused', async t => {
   const env = systemEnv();
   const shop = new Workshop(
