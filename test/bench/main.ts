@@ -87,7 +87,7 @@ function runOne(name: string, quick: boolean): Promise<readonly BenchRow[]> {
   return new Promise((resolve, reject) => {
     const program = fileURLToPath(new URL('one.js', import.meta.url));
     const child = fork(program, quick ? [name, '--quick'] : [name], {
-      execArgv: ['--expose-gc'],
+      execArgv: [...process.execArgv, '--expose-gc'],
       // What it prints is not part of the document.
       stdio: ['ignore', 2, 2, 'ipc'],
     });
