@@ -1,13 +1,17 @@
 // The small parts of the containerizers: the wrapper under every shell at hand, run files, cgroup mounts, users, no-op containers, Docker's create call,
 // its parameters, pull progress and log frames.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import test from 'ava';
 import fc from 'fast-check';
+import { must } from '../../src/base/assert.js';
 import { parseMounts } from '../../src/containerizer/cgroup-layout.js';
+import type { ContainerCgroup } from '../../src/containerizer/cgroups.js';
+import { Cgroups } from '../../src/containerizer/cgroups.js';
 import type { ContainerEvent, ContainerSpec } from '../../src/containerizer/containerizer.js';
 import { LogDemux } from '../../src/containerizer/docker-logs.js';
 import { dockerCreateOptions } from '../../src/containerizer/docker-options.js';
@@ -18,6 +22,7 @@ import { parseRunFile, wrapperScript } from '../../src/containerizer/process-wra
 import { resolveUser } from '../../src/containerizer/users.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { ContainerInfo } from '../../src/protocol/entities.js';
+import { until } from '../support/containers.js';
 
 const shells = [['/bin/sh'], ['/bin/dash'], ['/bin/bash'], ['/bin/bash', '--posix'], ['/bin/busybox', 'sh']].filter(
   ([path = '']) => spawnSync(path, ['-c', 'true'], { argv0: path.split('/').at(-1) }).error === undefined,
@@ -98,6 +103,34 @@ test('the own cgroups are found in v1, v2 and inside a container', t => {
   t.is(parseMounts(inside, '4:memory:/docker/abc/x')[0]?.own, '/sys/fs/cgroup/with space/x');
   t.is(parseMounts(inside, '4:memory:/elsewhere')[0]?.own, undefined);
   t.deepEqual(parseMounts('', ''), []);
+});
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+asRoot('an empty cgroup serves again, where the limits are the same', async t => {
+  const cgroups = new Cgroups(`test-${process.pid}-spares`, () => {});
+  const make = (name: string, cpusMilli: number): ContainerCgroup => must(cgroups.create(name, { cpusMilli }), name);
+  const first = make('first', 100);
+  const second = make('second', 100);
+  t.true(cgroups.keep(first));
+  t.not(make('other', 200), first);
+  t.is(make('third', 100), first);
+  t.not(make('fourth', 100).name, first.name, 'one container each');
+  t.false(cgroups.keep(must(cgroups.find(second.name), 'found')), 'its limits are not known');
+
+  const joined = second.openForJoining();
+  const join = joined.map((_, index) => `echo 0 >&${3 + index}`).join('; ');
+  const child = spawn('/bin/sh', ['-c', `${join}; echo in; read never`], {
+    stdio: ['pipe', 'pipe', 'ignore', ...joined],
+  });
+  for (const fd of joined) closeSync(fd);
+  await once(must(child.stdout, 'stdout'), 'data');
+  t.false(cgroups.keep(second), 'somebody is in it');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  for (const name of ['first', 'second', 'other', 'fourth'])
+    await until(() => cgroups.find(first.name.replace(/[^/]+$/, name))?.remove() === true);
+  cgroups.close();
 });
 
 test('users resolve by name and number; only root may switch', t => {

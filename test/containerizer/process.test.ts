@@ -15,8 +15,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { must } from '../../src/base/assert.js';
-import type { ContainerCgroup } from '../../src/containerizer/cgroups.js';
 import { Cgroups } from '../../src/containerizer/cgroups.js';
 import { ProcessContainerizer } from '../../src/containerizer/process.js';
 import type { ProcessContainerizerOptions } from '../../src/containerizer/process.js';
@@ -318,32 +316,6 @@ asRoot(
     await new Promise<void>(resolve => successor.close(resolve));
   },
 );
-
-asRoot('an empty cgroup serves again, where the limits are the same', async t => {
-  const cgroups = new Cgroups(`test-${process.pid}-${instances++}`, () => {});
-  const make = (name: string, cpusMilli: number): ContainerCgroup => must(cgroups.create(name, { cpusMilli }), name);
-  const first = make('first', 100);
-  const second = make('second', 100);
-  t.true(cgroups.keep(first));
-  t.not(make('other', 200), first);
-  t.is(make('third', 100), first);
-  t.not(make('fourth', 100).name, first.name, 'one container each');
-  t.false(cgroups.keep(must(cgroups.find(second.name), 'found')), 'its limits are not known');
-
-  const joined = second.openForJoining();
-  const join = joined.map((_, index) => `echo 0 >&${3 + index}`).join('; ');
-  const child = spawn('/bin/sh', ['-c', `${join}; echo in; read never`], {
-    stdio: ['pipe', 'pipe', 'ignore', ...joined],
-  });
-  for (const fd of joined) closeSync(fd);
-  await once(must(child.stdout, 'stdout'), 'data');
-  t.false(cgroups.keep(second), 'somebody is in it');
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  for (const name of ['first', 'second', 'other', 'fourth'])
-    await until(() => cgroups.find(first.name.replace(/[^/]+$/, name))?.remove() === true);
-  cgroups.close();
-});
 
 test('where cgroups cannot be written, tasks run and it is said once', async t => {
   const notices: string[] = [];
