@@ -109,6 +109,7 @@ export class Agent {
       registered: this.#registered,
       startedAtMs: this.#startedAtMs,
       sandboxRoot: this.#deps.sandboxRoot,
+      flags: { ...this.#options, ...this.#deps.flags },
       unacknowledgedStatuses: this.#outbox.unacknowledged,
     });
   }

@@ -94,5 +94,7 @@ export interface AgentDeps {
   /** Default: sandboxes stay. */
   readonly janitor?: SandboxJanitor;
   readonly options?: Partial<AgentOptions>;
+  /** Settings besides `options` that the view shows. */
+  readonly flags?: { readonly [name: string]: unknown };
   readonly outcomes?: AgentOutcomes;
 }

@@ -1,6 +1,6 @@
 // What an agent tells over its own HTTP: itself, its tasks with their sandboxes, its executors. Pure. In: its state. Out: plain data.
 import type { AgentId, ContainerId, ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
-import type { AgentInfo, Attributes, Labels, MasterInfo, TaskStatus } from '../protocol/entities.js';
+import type { AgentInfo, Attributes, FaultDomain, Labels, MasterInfo, TaskStatus } from '../protocol/entities.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag, Resources } from '../resources/index.js';
 import { fromBag } from '../resources/index.js';
@@ -22,8 +22,11 @@ export interface AgentStateView {
   /** What tasks and executors hold, reservations left aside. */
   readonly used: Resources;
   readonly attributes: Attributes;
+  readonly domain?: FaultDomain;
   readonly containerizers: AgentInfo['containerizers'];
   readonly sandboxRoot: string;
+  /** How it is set. */
+  readonly flags: { readonly [name: string]: unknown };
   /** Statuses that wait for their acknowledgement. */
   readonly unacknowledgedStatuses: number;
   readonly tasks: readonly AgentTaskView[];
@@ -69,6 +72,7 @@ export function agentView(
     readonly registered: boolean;
     readonly startedAtMs: number;
     readonly sandboxRoot: string;
+    readonly flags: { readonly [name: string]: unknown };
     readonly unacknowledgedStatuses: number;
   },
 ): AgentStateView {
@@ -84,8 +88,10 @@ export function agentView(
     resources: info.resources,
     used: fromBag(more.used),
     attributes: info.attributes,
+    ...(info.domain === undefined ? {} : { domain: info.domain }),
     containerizers: info.containerizers,
     sandboxRoot: more.sandboxRoot,
+    flags: Object.fromEntries(Object.entries(more.flags).filter(([, value]) => value !== undefined)),
     unacknowledgedStatuses: more.unacknowledgedStatuses,
     tasks: Array.from(state.tasks(), taskView),
     executors: [...state.frameworks.values()].flatMap(({ executors }) => [...executors.values()].map(executorView)),

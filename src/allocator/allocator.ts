@@ -38,6 +38,7 @@ export type GrantBatch = readonly { readonly frameworkId: FrameworkId; readonly 
 export interface RoleUse {
   readonly role: Role;
   readonly weight: number;
+  /** What the order goes by: the greatest of allocated/total over the scalars, sub-roles included, divided by the weight. */
   readonly share: number;
   readonly allocated: Bag;
   readonly frameworks: readonly FrameworkId[];
@@ -120,6 +121,8 @@ export interface AllocatorOptions {
   readonly domain?: FaultDomain;
   /** Offer agents with gpus only to GPU_RESOURCES frameworks. Default true. */
   readonly filterGpus?: boolean;
+  /** How much a role counts beside its siblings: twice the weight, twice the share. Positive; a role that is not named has 1. */
+  readonly weights?: ReadonlyMap<Role, number>;
   /** Scalars that do not count in shares, e.g. `['gpus']`. Default none. */
   readonly fairSharingExcluded?: readonly string[];
 }

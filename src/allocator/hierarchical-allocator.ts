@@ -70,6 +70,7 @@ export class HierarchicalAllocator implements Allocator {
       region: options.domain?.region,
       filterGpus: options.filterGpus ?? true,
     };
+    for (const [role, weight] of options.weights ?? []) this.#state.tree.setWeight(role, weight);
     this.#eligibility = new Eligibility(this.#state);
     this.policy = {
       frameworkOrder: 'hierarchical drf by (share, allocations made, path)',
@@ -416,10 +417,11 @@ export class HierarchicalAllocator implements Allocator {
   #use(role: Role): RoleUse {
     const { tree, clients } = this.#state;
     const frameworks = tree.slotsIn(role, false).flatMap(slot => clients.at(slot)?.framework.id ?? []);
+    const weight = tree.weightOf(role);
     return {
       role,
-      weight: tree.weightOf(role),
-      share: tree.dominantShare(role),
+      weight,
+      share: tree.dominantShare(role) / weight,
       allocated: tree.allocatedTo(role),
       frameworks,
     };

@@ -31,3 +31,10 @@ export function daemon(
     { log },
   );
 }
+
+/** Those of `values` that were given. */
+export function given<T extends object>(values: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

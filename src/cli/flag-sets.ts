@@ -1,5 +1,13 @@
 // The flags of every command, apart from the commands: their types are what the commands' work is written against.
-import { amount, choice, count, duration, flag, text, texts } from './flags.js';
+import {
+  formatRoleWeights,
+  parseDomainName,
+  parseMinAllocatable,
+  parseRoleWeight,
+  parseScalarName,
+  roleWeights,
+} from '../compose/settings-text.js';
+import { amount, choice, count, duration, flag, list, parsed, text, texts, toggle } from './flags.js';
 
 const client = {
   master: text('URL', 'where the master is', { default: 'http://127.0.0.1:5050' }),
@@ -19,12 +27,47 @@ const containerizer = choice(
   'what runs tasks; auto: processes, and Docker where an engine answers',
   { default: 'auto' },
 );
-const killGrace = duration('TIME', 'from SIGTERM to SIGKILL; default: the task’s own, else 3s');
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+const region = parsed('NAME', 'the region this machine is in; goes with --zone', parseDomainName);
+const zone = parsed('NAME', 'the zone of the region; goes with --region', parseDomainName);
+
+/** Settings of a master that `up` has too. */
+export const masterSettings = {
+  weights: list(
+    'ROLE=WEIGHT,…',
+    'how much roles count beside each other; twice the weight, twice the share; default 1',
+    {
+      read: parseRoleWeight,
+      gather: roleWeights,
+      write: formatRoleWeights,
+    },
+  ),
+  offerTimeout: duration('TIME', 'when an unanswered offer is taken back; default 30s', { minMs: 1, maxMs: 365 * day }),
+  allocationInterval: duration('TIME', 'between runs of the allocator over all agents; default 1s', {
+    minMs: 1,
+    maxMs: hour,
+  }),
+};
+
+/** Settings of an agent that `up` has too. */
+export const agentSettings = {
+  killGrace: duration('TIME', 'from SIGTERM to SIGKILL where neither the kill nor the task says; default 3s', {
+    maxMs: 365 * day,
+  }),
+  cgroups: choice(['auto', 'off'], 'limits of processes by cgroups; auto: where they can be written; default auto'),
+  cpuHardLimit: toggle('no task uses more cpu than it asked for, also when more is idle; needs cgroups or Docker'),
+};
 
 export const upFlags = {
   agents: count('N', 'how many agents', { min: 1, max: 100, default: 3 }),
   port: count('PORT', 'the master’s port; 0 takes a free one', { min: 0, max: 65_535, default: 5050 }),
   containerizer,
+  ...masterSettings,
+  ...agentSettings,
   sample: flag('run a batch of sample tasks'),
   once: flag('run the sample, then end everything; exit code 1 if a task failed'),
   agentCpus: amount('CPUS', 'cpus of each agent; default: an equal share of the machine’s, at least 1'),
@@ -37,7 +80,52 @@ export const masterFlags = {
   host: text('ADDRESS', 'where to listen; loopback only, as there is no authentication', { default: '127.0.0.1' }),
   port: count('PORT', 'the port; 0 takes a free one', { min: 0, max: 65_535, default: 5050 }),
   hostname: text('NAME', 'how others reach it; default: localhost'),
-  offerTimeout: duration('TIME', 'when an unanswered offer is taken back; default 30s'),
+  ...masterSettings,
+  recoveryInterval: duration('TIME', 'least time between runs because resources came back; default 50ms', {
+    maxMs: hour,
+  }),
+  minAllocatableResources: parsed(
+    'RESOURCES|…',
+    'less than any of these is not offered; none: whatever is free is; default cpus:0.01|mem:32',
+    parseMinAllocatable,
+  ),
+  fairSharingExcluded: list('NAME,…', 'resources that do not count in shares, for example gpus', {
+    read: parseScalarName,
+    gather: names => names,
+    write: names => names.join(','),
+  }),
+  filterGpuResources: toggle('offer agents with gpus only to frameworks with GPU_RESOURCES; default on'),
+  agentPingTimeout: duration('TIME', 'how often agents are pinged, and how long an answer may take; default 15s', {
+    minMs: 100,
+    maxMs: 15 * minute,
+  }),
+  maxAgentPingTimeouts: count('N', 'unanswered pings after which an agent is unreachable; default 5', {
+    min: 1,
+    max: 10_000,
+  }),
+  agentReregisterTimeout: duration('TIME', 'how long agents may take to come back to a new master; default 10m', {
+    minMs: second,
+    maxMs: 365 * day,
+  }),
+  heartbeatInterval: duration('TIME', 'how often connected peers hear a heartbeat; default 15s', {
+    minMs: 100,
+    maxMs: hour,
+  }),
+  region,
+  zone,
+  maxCompletedFrameworks: count('N', 'ended frameworks remembered; default 50', { min: 0, max: 100_000 }),
+  maxCompletedTasksPerFramework: count('N', 'ended tasks remembered of each framework; default 1000', {
+    min: 0,
+    max: 1_000_000,
+  }),
+  maxUnreachableTasksPerFramework: count(
+    'N',
+    'tasks of unreachable agents remembered of each framework; default 1000',
+    {
+      min: 0,
+      max: 1_000_000,
+    },
+  ),
   ...daemon,
 };
 export type MasterFlags = typeof masterFlags;
@@ -53,6 +141,16 @@ export const agentFlags = {
     example: '--attribute rack=a',
   }),
   containerizer,
+  ...agentSettings,
+  gcDelay: duration('TIME', 'how long the sandbox of an ended task is kept; default 7d', { maxMs: 3650 * day }),
+  executorRegistrationTimeout: duration('TIME', 'how long a framework’s executor may take to register; default 1m', {
+    minMs: second,
+    maxMs: 365 * day,
+  }),
+  executorShutdownGrace: duration('TIME', 'from SHUTDOWN of an executor to its kill; default 5s', { maxMs: 365 * day }),
+  maxCompletedTasks: count('N', 'ended tasks remembered; default 1000', { min: 0, max: 1_000_000 }),
+  region,
+  zone,
   ...daemon,
 };
 export type AgentFlags = typeof agentFlags;
@@ -95,7 +193,7 @@ export type LogsFlags = typeof logsFlags;
 
 export const killFlags = {
   ...client,
-  grace: killGrace,
+  grace: duration('TIME', 'from SIGTERM to SIGKILL; default: the task’s own, else 3s'),
   framework: text('ID', 'the framework, where several have such a task'),
 };
 export type KillFlags = typeof killFlags;

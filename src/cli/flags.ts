@@ -1,6 +1,6 @@
 // Flags as data: what a flag is called, what it takes, how its text is read. Light: no command is loaded to print help.
 import { ProfferError, shown } from '../base/errors.js';
-import { parseDurationMs } from '../base/units.js';
+import { formatDurationMs, parseDurationMs } from '../base/units.js';
 
 /** One flag; `T` is what the command gets. */
 export interface Flag<T> {
@@ -11,6 +11,12 @@ export interface Flag<T> {
   readonly default: T;
   /** May be given several times. */
   readonly many?: boolean;
+  /** One text may hold several, separated by commas; with `many`. */
+  readonly commas?: boolean;
+  /** Makes one value of those that were read; with `many`. @throws ProfferError USAGE. */
+  readonly gather?: (values: readonly unknown[]) => unknown;
+  /** The text that `read` makes this value of. Default: as `String` has it. */
+  readonly write?: (value: unknown) => string;
   /** Reads one text. @throws ProfferError USAGE. */
   readonly read: (text: string) => unknown;
   readonly hidden?: boolean;
@@ -109,9 +115,68 @@ export function amount(
   };
 }
 
-/** A duration, in milliseconds. */
-export function duration(placeholder: string, help: string, more: More = {}): Flag<number | undefined> {
-  return { placeholder, help, ...more, default: undefined, read: given => parseDurationMs(given) };
+/** A duration, in milliseconds, within bounds. */
+export function duration(
+  placeholder: string,
+  help: string,
+  more: More & { readonly minMs?: number; readonly maxMs?: number } = {},
+): Flag<number | undefined> {
+  const { minMs = 0, maxMs = Number.POSITIVE_INFINITY, ...rest } = more;
+  return {
+    placeholder,
+    help,
+    ...rest,
+    default: undefined,
+    read: given => {
+      const ms = parseDurationMs(given);
+      if (ms >= minMs && ms <= maxMs) return ms;
+      throw usage(
+        `${shown(given)} is too ${ms < minMs ? 'short' : 'long'}`,
+        `from ${formatDurationMs(minMs)} to ${formatDurationMs(maxMs)} is allowed`,
+      );
+    },
+    write: ms => `${String(ms)}ms`,
+  };
+}
+
+/** A text that means something: `read` makes a value of it. */
+export function parsed<T>(
+  placeholder: string,
+  help: string,
+  read: (text: string) => T,
+  more: More & { readonly write?: (value: T) => string } = {},
+): Flag<T | undefined> {
+  const { write, ...rest } = more;
+  return {
+    placeholder,
+    help,
+    ...rest,
+    default: undefined,
+    read: given => read(notEmpty(given)),
+    ...(write === undefined ? {} : { write: value => write(value as T) }),
+  };
+}
+
+/** Several, separated by commas or each in a use of its own; `gather` makes one value of them. */
+export function list<Item, T>(
+  placeholder: string,
+  help: string,
+  how: {
+    readonly read: (text: string) => Item;
+    readonly gather: (items: readonly Item[]) => T;
+    readonly write: (value: T) => string;
+  },
+): Flag<T | undefined> {
+  return {
+    placeholder,
+    help,
+    default: undefined,
+    many: true,
+    commas: true,
+    read: given => how.read(notEmpty(given)),
+    gather: items => how.gather(items as readonly Item[]),
+    write: value => how.write(value as T),
+  };
 }
 
 /** One of some words. */
@@ -150,6 +215,21 @@ export function flag(help: string, more: More = {}): Flag<boolean> {
       throw usage(`${shown(given)} is neither true nor false`);
     },
   };
+}
+
+/** On, off, or unsaid: then something else decides. */
+export function toggle(help: string, more: More = {}): Flag<boolean | undefined> {
+  return { ...flag(help, more), default: undefined };
+}
+
+/** The command line on which `flags` have these values; flags that were not given, and have no default, are left out. */
+export function writeFlags<F extends Flags>(flags: F, values: FlagValues<F>): string[] {
+  return Object.entries(flags).flatMap(([key, { placeholder, write = String }]) => {
+    const value = values[key];
+    if (value === undefined) return [];
+    if (placeholder === undefined) return [value === true ? flagName(key) : `--no-${flagName(key).slice(2)}`];
+    return [flagName(key), write(value)];
+  });
 }
 
 /** `workDir` is `--work-dir`. */

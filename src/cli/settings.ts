@@ -6,7 +6,7 @@ import { messageOf, problem, ProfferError, shown } from '../base/errors.js';
 import type { JsonText } from '../base/json-text.js';
 import { parseJsonText } from '../base/json-text.js';
 import { didYouMean } from '../base/suggest.js';
-import type { Flags } from './flags.js';
+import type { Flag, Flags } from './flags.js';
 import { flagName, variableName } from './flags.js';
 
 /** What the user wrote. */
@@ -47,7 +47,7 @@ export function settle(flags: Flags, sources: Sources, known: KnownKeys): { read
       problems.push(
         problem(where, code, `is given ${texts.length} times: ${texts.map(shown).join(' and ')}`, 'give it once'),
       );
-    } else values[key] = readAll(texts, flag.read, flag.many === true, where, code, problems);
+    } else values[key] = readAll(texts, flag, where, code, problems);
   }
   if (problems.length > 0) throw settingsError(problems);
   return values;
@@ -55,22 +55,25 @@ export function settle(flags: Flags, sources: Sources, known: KnownKeys): { read
 
 function readAll(
   texts: readonly string[],
-  read: (text: string) => unknown,
-  many: boolean,
+  { read, many, commas, gather }: Flag<unknown>,
   where: string,
   code: 'USAGE' | 'CONFIG',
   problems: Problem[],
 ): unknown {
-  const values: unknown[] = [];
-  for (const text of texts) {
+  const attempt = (work: () => unknown): unknown => {
     try {
-      values.push(read(text));
+      return work();
     } catch (error) {
       if (!(error instanceof ProfferError)) throw error;
       problems.push(problem(where, code, error.message, error.hint));
+      return undefined;
     }
-  }
-  return many ? values : values.at(-1);
+  };
+  const pieces = commas === true ? texts.flatMap(text => text.split(',').map(piece => piece.trim())) : texts;
+  const before = problems.length;
+  const values = pieces.map(text => attempt(() => read(text)));
+  if (many !== true) return values.at(-1);
+  return gather === undefined || problems.length > before ? values : attempt(() => gather(values));
 }
 
 /** One error for all: CONFIG only when the file alone is at fault. */

@@ -18,14 +18,14 @@ import type { AgentSource, TaskSandbox } from '../http/agent-routes.js';
 import { PrometheusMetrics } from '../http/metrics-page.js';
 import { serveHttp } from '../http/server.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
-import type { AgentInfo, Attributes } from '../protocol/entities.js';
+import type { AgentInfo, Attributes, FaultDomain } from '../protocol/entities.js';
 import { isTerminal } from '../protocol/task-state.js';
 import { agentInfoProblems, validateAgentEvent, validateExecutorCall } from '../protocol/validate.js';
 import type { Resources } from '../resources/index.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import { acceptSession } from '../transport/session.js';
 import { wsDialer, wsListener } from '../transport/ws-transport.js';
-import type { ContainerizerChoice } from './containerizers.js';
+import type { CgroupsChoice, ContainerizerChoice } from './containerizers.js';
 import { makeContainerizers, sandboxRootOf } from './containerizers.js';
 import { FileStore } from './file-store.js';
 import type { Running } from './running.js';
@@ -50,6 +50,10 @@ export interface RunAgentOptions {
   readonly attributes?: Attributes;
   /** Default `auto`: processes, and Docker where an engine answers. */
   readonly containerizer?: ContainerizerChoice;
+  /** `off`: process tasks have no limits. Default `auto`: by cgroups, where the agent may write them. */
+  readonly cgroups?: CgroupsChoice;
+  /** Where it stands; only with a master that says so of itself. */
+  readonly domain?: FaultDomain;
   readonly agent?: Partial<AgentOptions>;
   /** Default: says nothing. */
   readonly log?: Logger;
@@ -80,6 +84,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     const sandboxRoot = sandboxRootOf(workDir.path);
     const { containerizer, prober } = await makeContainerizers(env, {
       choice: options.containerizer ?? 'auto',
+      cgroups: options.cgroups ?? 'auto',
       workDir: workDir.path,
     });
     // An agent that died and comes back is the same one: the master then knows at once which tasks are no more.
@@ -102,6 +107,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
       port: http.port,
       resources: options.resources ?? hostResources(workDir.path),
       attributes: options.attributes ?? {},
+      ...(options.domain === undefined ? {} : { domain: options.domain }),
       containerizers: containerizer.types,
       version,
     };
@@ -151,6 +157,11 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
               ),
             janitor: fileJanitor(sandboxRoot, log),
             options: { executorEndpoint: `ws://${http.url.slice('http://'.length)}/v1/executor`, ...options.agent },
+            flags: {
+              containerizer: options.containerizer ?? 'auto',
+              cgroups: options.cgroups ?? 'auto',
+              ...options.domain,
+            },
             outcomes: {
               onRefused: problems => end.fail(problemsError(problems)),
               onShutdown: message =>

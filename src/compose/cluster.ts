@@ -27,6 +27,9 @@ export interface ClusterOptions {
   readonly program: readonly string[];
   /** Arguments for every process: log level, configuration file. */
   readonly commonArgs: readonly string[];
+  /** Further arguments of the master, and of each agent: their settings. */
+  readonly masterArgs: readonly string[];
+  readonly agentArgs: readonly string[];
   readonly hooks: SupervisorHooks;
 }
 
@@ -81,6 +84,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         String(masterPort),
         '--work-dir',
         workDir.path,
+        ...options.masterArgs,
         ...options.commonArgs,
       ],
     });
@@ -131,6 +135,7 @@ function agentArgs(
     `name=${name}`,
     '--containerizer',
     options.containerizer,
+    ...options.agentArgs,
     ...options.commonArgs,
   ];
 }

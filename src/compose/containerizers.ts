@@ -12,10 +12,14 @@ import { endOrphans } from './orphans.js';
 /** `auto`: processes, and Docker where an engine answers. */
 export type ContainerizerChoice = 'auto' | 'process' | 'docker';
 
+export type CgroupsChoice = 'auto' | 'off';
+
 export interface ContainerizersOptions {
   readonly choice: ContainerizerChoice;
   /** Of the agent; it has one agent. */
   readonly workDir: string;
+  /** `off`: processes run without cgroups, and so without limits. Default `auto`: with them where they can be written. */
+  readonly cgroups?: CgroupsChoice;
 }
 
 /**
@@ -27,7 +31,9 @@ export async function makeContainerizers(
   options: ContainerizersOptions,
 ): Promise<{ readonly containerizer: Containerizer; readonly prober: NetworkProber }> {
   const inner = await innerContainerizers(env, options);
-  const ended = await endLeftovers(options, inner);
+  // The earlier agent may have had cgroups.
+  const enders = options.cgroups === 'off' ? inner.map(one => withCgroups(env, options, one)) : inner;
+  const ended = await endLeftovers(options, enders);
   if (ended.length > 0) env.log.warn('ended tasks that an earlier agent had left running', { sandboxes: ended });
   return { containerizer: new ComposingContainerizer(env, inner), prober: new SystemProber(env.clock) };
 }
@@ -56,19 +62,17 @@ async function endLeftovers(
 
 async function innerContainerizers(
   env: Env,
-  { choice, workDir }: ContainerizersOptions,
+  { choice, workDir, cgroups }: ContainerizersOptions,
 ): Promise<readonly Containerizer[]> {
-  // Two agents of one machine must not share cgroups.
-  const instance = workDir
-    .replaceAll(/[^\w.-]/g, '_')
-    .replace(/^_+/, '')
-    .slice(-100);
-  if (choice === 'process') return [new ProcessContainerizer(env, { instance })];
+  const instance = instanceOf(workDir);
+  const processes = (): Containerizer =>
+    new ProcessContainerizer(env, { instance, ...(cgroups === 'off' ? { cgroups: null } : {}) });
+  if (choice === 'process') return [processes()];
   const probe = await probeDocker(env.clock);
   if (probe.available) {
     env.log.info('Docker engine found', { version: probe.version });
     const docker = new DockerContainerizer(env, { refusedHostPaths: [sandboxRootOf(workDir)] });
-    return choice === 'docker' ? [docker] : [new ProcessContainerizer(env, { instance }), docker];
+    return choice === 'docker' ? [docker] : [processes(), docker];
   }
   if (choice === 'docker') {
     throw new ProfferError('DOCKER_UNAVAILABLE', `no Docker engine answers: ${probe.reason}`, {
@@ -77,5 +81,19 @@ async function innerContainerizers(
     });
   }
   env.log.info('no Docker engine answers; tasks run as processes only', { why: probe.reason });
-  return [new ProcessContainerizer(env, { instance })];
+  return [processes()];
+}
+
+function withCgroups(env: Env, { workDir }: ContainerizersOptions, containerizer: Containerizer): Containerizer {
+  return containerizer instanceof ProcessContainerizer
+    ? new ProcessContainerizer(env, { instance: instanceOf(workDir) })
+    : containerizer;
+}
+
+// Two agents of one machine must not share cgroups.
+function instanceOf(workDir: string): string {
+  return workDir
+    .replaceAll(/[^\w.-]/g, '_')
+    .replace(/^_+/, '')
+    .slice(-100);
 }

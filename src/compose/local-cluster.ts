@@ -26,6 +26,8 @@ export interface RunClusterOptions {
   readonly containerizer?: NonNullable<RunAgentOptions['containerizer']>;
   /** Settings of the master that differ from the defaults. */
   readonly master?: NonNullable<RunMasterOptions['master']>;
+  /** Settings of its allocator, weights of roles among them. */
+  readonly allocator?: NonNullable<RunMasterOptions['allocator']>;
   /** Where sandboxes are. Default: a temporary directory, removed at the end; one that is given stays. */
   readonly workDir?: string;
   /** Default: says nothing. */
@@ -56,7 +58,12 @@ export async function runCluster(options: RunClusterOptions = {}, signal?: Abort
     if (options.workDir === undefined) await rm(workDir, { recursive: true, force: true });
   });
   try {
-    master = await runMaster({ port, ...log, ...(options.master === undefined ? {} : { master: options.master }) });
+    master = await runMaster({
+      port,
+      ...log,
+      ...(options.master === undefined ? {} : { master: options.master }),
+      ...(options.allocator === undefined ? {} : { allocator: options.allocator }),
+    });
     const { url } = master;
     const starts = await Promise.allSettled(
       Array.from({ length: count }, (_, index) =>

@@ -1,6 +1,8 @@
 // A master in this process: HTTP and WebSockets on one port, the allocator, the store. In: options. Out: it runs until closed.
-import type { Allocator, OnGrants } from '../allocator/allocator.js';
-import { createAllocator } from '../allocator/index.js';
+import type { Allocator, AllocatorOptions, OnGrants } from '../allocator/allocator.js';
+import { createAllocator, defaultMinAllocatable } from '../allocator/index.js';
+import type { Problem } from '../base/errors.js';
+import { problem, problemsError } from '../base/errors.js';
 import { version } from '../base/version.js';
 import type { Env } from '../env/env.js';
 import type { Logger } from '../env/log.js';
@@ -13,8 +15,10 @@ import { PrometheusMetrics } from '../http/metrics-page.js';
 import { serveHttp } from '../http/server.js';
 import { Master } from '../master/master.js';
 import type { MasterOptions } from '../master/options.js';
-import type { MasterInfo } from '../protocol/entities.js';
+import { masterDefaults } from '../master/options.js';
+import type { FaultDomain, MasterInfo } from '../protocol/entities.js';
 import { validateAgentCall, validateSchedulerCall } from '../protocol/validate.js';
+import { formatResources } from '../resources/index.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { acceptSession } from '../transport/session.js';
@@ -22,6 +26,7 @@ import type { AcceptLink } from '../transport/transport.js';
 import { wsListener } from '../transport/ws-transport.js';
 import type { Running } from './running.js';
 import { closable, closeOnAbort } from './running.js';
+import { weightProblem } from './settings-text.js';
 import { token, Wiring } from './wiring.js';
 
 /** How a master runs. */
@@ -33,6 +38,10 @@ export interface RunMasterOptions {
   /** How others reach it. Default `localhost`. */
   readonly hostname?: string;
   readonly master?: Partial<MasterOptions>;
+  /** Weights of roles, pace of runs, and what counts. `domain` is taken from the master's. */
+  readonly allocator?: Omit<AllocatorOptions, 'domain'>;
+  /** Where it stands. Agents of other regions are then offered only to REGION_AWARE frameworks; without it, agents must have none either. */
+  readonly domain?: FaultDomain;
   /** The registry: what outlives the master. Closed with it. Default: in memory, and forgotten. */
   readonly store?: Store;
   /** Default: says nothing. */
@@ -57,6 +66,10 @@ const T = {
  */
 export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSignal): Promise<Running> {
   const { host, port = 5050, hostname = 'localhost', log = silentLogger } = options;
+  const { domain, allocator = {} } = options;
+  const problems = weightProblems(allocator.weights);
+  if (problems.length > 0) throw problemsError(problems);
+  const heartbeatIntervalMs = options.master?.heartbeatIntervalMs ?? masterDefaults.heartbeatIntervalMs;
   const metrics = new PrometheusMetrics({ processMetrics: options.processMetrics ?? false });
   const env = systemEnv({ log, metrics });
   const startedAt = env.clock.now();
@@ -75,7 +88,9 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
     }),
     refreshMetrics: () => wiring.get(T.master).refreshMetrics(),
   };
-  const feeds = new EventFeeds(env.clock, listener => source.views.subscribe(listener));
+  const feeds = new EventFeeds(env.clock, listener => source.views.subscribe(listener), {
+    heartbeatIntervalMs,
+  });
   const http = await serveHttp({
     routes: masterRoutes(source, feeds, metrics),
     port,
@@ -98,27 +113,46 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
   });
   wiring
     .constant(T.env, env)
-    .constant(T.info, { id: env.ids.short(), hostname, port: http.port, version })
+    .constant(T.info, {
+      id: env.ids.short(),
+      hostname,
+      port: http.port,
+      version,
+      ...(domain === undefined ? {} : { domain }),
+    })
     .make(T.store, [], () => options.store ?? new MemoryStore())
-    .make(T.allocator, [T.env], env => onGrants => createAllocator(env, {}, onGrants))
+    .make(
+      T.allocator,
+      [T.env],
+      env => onGrants => createAllocator(env, { ...allocator, ...(domain === undefined ? {} : { domain }) }, onGrants),
+    )
     .make(
       T.master,
       [T.env, T.info, T.store, T.allocator],
       (env, info, store, allocator) =>
-        new Master(env, { allocator, store, info, epoch, options: options.master ?? {}, onStoreFailure: end.fail }),
+        new Master(env, {
+          allocator,
+          store,
+          info,
+          epoch,
+          options: options.master ?? {},
+          flags: { ...allocatorFlags(options.allocator), ...domain },
+          onStoreFailure: end.fail,
+        }),
     )
     .make(
       T.accept,
       [T.env, T.master],
       (env, master): AcceptLink =>
         (link, path) => {
+          const common = { epoch, heartbeatIntervalMs };
           switch (path) {
             case '/v1/scheduler':
-              return acceptSession(env, link, { kind: 'scheduler', epoch, validate: validateSchedulerCall }, peer =>
+              return acceptSession(env, link, { ...common, kind: 'scheduler', validate: validateSchedulerCall }, peer =>
                 master.acceptScheduler(peer),
               );
             case '/v1/agent':
-              return acceptSession(env, link, { kind: 'agent', epoch, validate: validateAgentCall }, peer =>
+              return acceptSession(env, link, { ...common, kind: 'agent', validate: validateAgentCall }, peer =>
                 master.acceptAgent(peer),
               );
             default:
@@ -135,4 +169,24 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
   });
   log.info('master runs', { url: http.url, id: wiring.get(T.info).id });
   return closeOnAbort({ url: http.url, closed: end.closed, close: end.close }, signal);
+}
+
+/** The allocator's settings as `/state` shows them. */
+function allocatorFlags(options: AllocatorOptions = {}): { readonly [name: string]: unknown } {
+  const { allocationIntervalMs = 1000, recoveryIntervalMs = 50, fairSharingExcluded = [], filterGpus = true } = options;
+  return {
+    allocationIntervalMs,
+    recoveryIntervalMs,
+    fairSharingExcluded,
+    filterGpus,
+    minAllocatable: (options.minAllocatable ?? defaultMinAllocatable).map(formatResources),
+    weights: Object.fromEntries(options.weights ?? []),
+  };
+}
+
+function weightProblems(weights: AllocatorOptions['weights'] = new Map()): Problem[] {
+  return [...weights].flatMap(([role, weight]) => {
+    const wrong = weightProblem(role, weight);
+    return wrong === undefined ? [] : [problem('allocator.weights', 'USAGE', wrong)];
+  });
 }

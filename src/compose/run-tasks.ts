@@ -43,7 +43,8 @@ export interface RunTasksView {
   note(line: string): void;
   /** What is going on now; replaces what was said before. */
   progress(line: string): void;
-  output(index: number, name: OutputName, chunk: Buffer): void;
+  /** The next chunk of this output comes when the promise has resolved. */
+  output(index: number, name: OutputName, chunk: Buffer): Promise<void> | void;
 }
 
 const waitNoteMs = 10_000;
@@ -97,7 +98,7 @@ export async function runTasks(
   });
   const outputs = new TaskOutputs((place, name, chunk) => {
     const index = batch.tasks.find(task => task.taskId === place.taskId)?.index ?? 0;
-    view.output(index, name, chunk);
+    return view.output(index, name, chunk);
   });
   const followed = new Set<string>();
   const follow = ({ offer, taskId }: BatchTask): void => {
@@ -130,7 +131,12 @@ export async function runTasks(
   });
   try {
     const tasks = await Promise.race([batch.done, ended, cutOff]);
-    await Promise.race([outputs.settled(), new Promise<void>(resolve => env.clock.after(outputWaitMs, resolve))]);
+    const settled = outputs.settled(env.clock, outputWaitMs);
+    // A reader may be as slow as it likes, until the user has had enough.
+    await Promise.race([
+      settled,
+      interrupted.then(() => new Promise<void>(resolve => env.clock.after(outputWaitMs, resolve))),
+    ]);
     // The master notes that all have ended, and forgets the framework's id.
     await framework.teardown().catch(() => {});
     if (signal.aborted) return (await interrupted) === 'SIGINT' ? 130 : 143;

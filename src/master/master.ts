@@ -50,6 +50,8 @@ export interface MasterParts {
   /** Of this leadership; every record of the registry carries it. */
   readonly epoch: number;
   readonly options?: Partial<MasterOptions>;
+  /** Settings besides `options` that `/state` shows. */
+  readonly flags?: { readonly [name: string]: unknown };
   /** The store failed: the master has closed itself, and the process should end. */
   readonly onStoreFailure?: (error: Error) => void;
 }
@@ -107,6 +109,7 @@ export class Master implements OperatorDesk {
       allocator: this.#allocator,
       clock: env.clock,
       startedAtMs: env.clock.wallMs(),
+      flags: parts.flags ?? {},
       follow: listener => this.#feed.subscribe(listener),
     });
     const recovered = recoverRegistry(parts.store, parts.info.id, options, this.#moment());

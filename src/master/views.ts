@@ -45,6 +45,8 @@ export interface ViewSource {
   readonly allocator: Allocator;
   readonly clock: Clock;
   readonly startedAtMs: number;
+  /** Settings besides the master's options. */
+  readonly flags: { readonly [name: string]: unknown };
   /** Registers a listener for changes from now on. */
   readonly follow: (listener: (event: ClusterEvent) => void) => () => void;
 }
@@ -57,7 +59,7 @@ export function masterViews(source: ViewSource): MasterViews {
       master: view.master,
       startedAtMs: source.startedAtMs,
       policy: allocator.policy,
-      flags: { ...view.options },
+      flags: { ...view.options, ...source.flags },
       agents: views.agents(),
       frameworks: views.frameworks(),
       completedFrameworks: views.completedFrameworks(),
@@ -164,6 +166,7 @@ export function agentView(agent: Readonly<AgentRecord>): AgentView {
     offered: fromBag(sum(Array.from(agent.offers, (offer: OfferRecord) => offer.resources))),
     free: fromBag(agent.free),
     attributes: agent.info.attributes,
+    ...(agent.info.domain === undefined ? {} : { domain: agent.info.domain }),
     containerizers: agent.info.containerizers,
     version: agent.info.version,
     tasks,

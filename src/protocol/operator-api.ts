@@ -1,7 +1,15 @@
 // What the master tells operators over HTTP and the CLI prints: views of its state, and the operator calls.
 import type { AgentId, FrameworkId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
-import type { AgentInfo, Attributes, FrameworkCapability, Labels, MasterInfo, TaskStatus } from './entities.js';
+import type {
+  AgentInfo,
+  Attributes,
+  FaultDomain,
+  FrameworkCapability,
+  Labels,
+  MasterInfo,
+  TaskStatus,
+} from './entities.js';
 import type { DemandHint } from './scheduler-api.js';
 import type { TaskState } from './task-state.js';
 
@@ -26,6 +34,7 @@ export interface AgentView {
   readonly offered: Resources;
   readonly free: Resources;
   readonly attributes: Attributes;
+  readonly domain?: FaultDomain;
   readonly containerizers: AgentInfo['containerizers'];
   readonly version: string;
   readonly tasks: number;

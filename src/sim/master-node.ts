@@ -80,7 +80,14 @@ export class MasterNode {
     let allocator: Allocator | undefined;
     const books = new ObservedBooks(() => allocator as Allocator);
     this.#books = books;
-    const info: MasterInfo = { id: this.#node.id ?? env.ids.uuid(), hostname: this.name, port: 5050, version: 'sim' };
+    const domain = this.#node.allocator?.domain;
+    const info: MasterInfo = {
+      id: this.#node.id ?? env.ids.uuid(),
+      hostname: this.name,
+      port: 5050,
+      version: 'sim',
+      ...(domain === undefined ? {} : { domain }),
+    };
     const master = new Master(env, {
       allocator: onGrants => {
         const real = createAllocator(env, this.#node.allocator ?? {}, batch => {

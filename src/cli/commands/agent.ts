@@ -1,10 +1,13 @@
 // `proffer agent`
 import { join } from 'node:path';
 import { agentAttributes, agentResources } from '../../compose/agent-text.js';
+import type { RunAgentOptions } from '../../compose/agent.js';
 import { runAgent } from '../../compose/agent.js';
+import { faultDomain } from '../../compose/settings-text.js';
 import type { RunCommand } from '../command.js';
-import { daemon } from '../daemon.js';
+import { daemon, given } from '../daemon.js';
 import type { AgentFlags } from '../flag-sets.js';
+import type { FlagValues } from '../flags.js';
 
 export const agent: RunCommand<AgentFlags> = ({ flags }) =>
   daemon('agent', flags, (log, signal) =>
@@ -18,9 +21,26 @@ export const agent: RunCommand<AgentFlags> = ({ flags }) =>
         attributes: agentAttributes(flags.attribute),
         log,
         processMetrics: true,
-        ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
-        ...(flags.resources === undefined ? {} : { resources: agentResources(flags.resources) }),
+        ...agentSettingsOf(flags),
       },
       signal,
     ),
   );
+
+/** What the flags say beyond where it listens, registers and keeps its state. @throws ProfferError USAGE. */
+export function agentSettingsOf(flags: FlagValues<AgentFlags>): Omit<RunAgentOptions, 'master' | 'workDir'> {
+  return given({
+    hostname: flags.hostname,
+    resources: flags.resources === undefined ? undefined : agentResources(flags.resources),
+    cgroups: flags.cgroups,
+    domain: faultDomain(flags.region, flags.zone),
+    agent: given({
+      killGraceMs: flags.killGrace,
+      cpuHardLimit: flags.cpuHardLimit,
+      gcDelayMs: flags.gcDelay,
+      executorRegistrationMs: flags.executorRegistrationTimeout,
+      executorShutdownGraceMs: flags.executorShutdownGrace,
+      completedTasksMax: flags.maxCompletedTasks,
+    }),
+  });
+}

@@ -1,14 +1,18 @@
 // `proffer master`
 import { join } from 'node:path';
 import { FileStore } from '../../compose/file-store.js';
+import type { RunMasterOptions } from '../../compose/master.js';
 import { runMaster } from '../../compose/master.js';
+import { faultDomain } from '../../compose/settings-text.js';
 import { lockWorkDir } from '../../compose/work-dir.js';
 import type { RunCommand } from '../command.js';
-import { daemon } from '../daemon.js';
+import { daemon, given } from '../daemon.js';
 import type { MasterFlags } from '../flag-sets.js';
+import type { FlagValues } from '../flags.js';
 
 export const master: RunCommand<MasterFlags> = ({ flags }) =>
   daemon('master', flags, async (log, signal) => {
+    const settings = masterSettingsOf(flags);
     const lock = lockWorkDir(join(flags.workDir, 'master'));
     try {
       const running = await runMaster(
@@ -18,8 +22,7 @@ export const master: RunCommand<MasterFlags> = ({ flags }) =>
           log,
           store: new FileStore(join(lock.path, 'registry.json')),
           processMetrics: true,
-          ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
-          ...(flags.offerTimeout === undefined ? {} : { master: { offerTimeoutMs: flags.offerTimeout } }),
+          ...settings,
         },
         signal,
       );
@@ -30,3 +33,29 @@ export const master: RunCommand<MasterFlags> = ({ flags }) =>
       throw error;
     }
   });
+
+/** What the flags say beyond where it listens and keeps its state. @throws ProfferError USAGE. */
+export function masterSettingsOf(flags: FlagValues<MasterFlags>): RunMasterOptions {
+  return given({
+    hostname: flags.hostname,
+    domain: faultDomain(flags.region, flags.zone),
+    master: given({
+      offerTimeoutMs: flags.offerTimeout,
+      heartbeatIntervalMs: flags.heartbeatInterval,
+      agentPingTimeoutMs: flags.agentPingTimeout,
+      agentPingMissesMax: flags.maxAgentPingTimeouts,
+      agentReregisterTimeoutMs: flags.agentReregisterTimeout,
+      completedFrameworksMax: flags.maxCompletedFrameworks,
+      completedTasksMax: flags.maxCompletedTasksPerFramework,
+      unreachableTasksMax: flags.maxUnreachableTasksPerFramework,
+    }),
+    allocator: given({
+      weights: flags.weights,
+      allocationIntervalMs: flags.allocationInterval,
+      recoveryIntervalMs: flags.recoveryInterval,
+      minAllocatable: flags.minAllocatableResources,
+      fairSharingExcluded: flags.fairSharingExcluded,
+      filterGpus: flags.filterGpuResources,
+    }),
+  });
+}

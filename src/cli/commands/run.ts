@@ -66,6 +66,7 @@ class RunScreen implements RunTasksView {
   readonly #several: boolean;
   readonly #quiet: boolean;
   readonly #partial = new Map<string, Buffer>();
+  readonly #drains = new Map<'stdout' | 'stderr', Promise<void>>();
   #progressShown = false;
 
   constructor(terminal: Terminal, name: string, instances: number, quiet: boolean) {
@@ -89,19 +90,15 @@ class RunScreen implements RunTasksView {
     this.#progressShown = true;
   }
 
-  output(index: number, name: 'stdout' | 'stderr', chunk: Buffer): void {
+  output(index: number, name: 'stdout' | 'stderr', chunk: Buffer): Promise<void> | void {
     this.#clear();
-    const stream = process[name];
-    if (!this.#several) {
-      stream.write(chunk);
-      return;
-    }
+    if (!this.#several) return this.#write(name, chunk);
     // Whole lines, each with its task's name: those of different tasks do not run into each other.
     const key = `${name} ${index}`;
     const bytes = Buffer.concat([this.#partial.get(key) ?? Buffer.alloc(0), chunk]);
     const end = bytes.lastIndexOf(0x0a) + 1;
     this.#partial.set(key, bytes.subarray(end));
-    this.#lines(name, index, bytes.subarray(0, end));
+    return this.#lines(name, index, bytes.subarray(0, end));
   }
 
   /** Shows last lines without an end. */
@@ -109,11 +106,11 @@ class RunScreen implements RunTasksView {
     this.#clear();
     for (const [key, bytes] of this.#partial) {
       const [name, index] = key.split(' ') as ['stdout' | 'stderr', string];
-      if (bytes.length > 0) this.#lines(name, Number(index), Buffer.concat([bytes, Buffer.from('\n')]));
+      if (bytes.length > 0) void this.#lines(name, Number(index), Buffer.concat([bytes, Buffer.from('\n')]));
     }
   }
 
-  #lines(name: 'stdout' | 'stderr', index: number, bytes: Buffer): void {
+  #lines(name: 'stdout' | 'stderr', index: number, bytes: Buffer): Promise<void> | void {
     const prefix = Buffer.from(`${this.#name}.${index} | `);
     const parts: Buffer[] = [];
     for (let start = 0; start < bytes.length; ) {
@@ -121,7 +118,22 @@ class RunScreen implements RunTasksView {
       parts.push(prefix, bytes.subarray(start, end));
       start = end;
     }
-    process[name].write(Buffer.concat(parts));
+    return this.#write(name, Buffer.concat(parts));
+  }
+
+  // What a slow reader has not taken yet stays with the agent, not in memory here.
+  #write(name: 'stdout' | 'stderr', bytes: Buffer): Promise<void> | void {
+    if (process[name].write(bytes)) return;
+    const known = this.#drains.get(name);
+    if (known !== undefined) return known;
+    const drained = new Promise<void>(resolve => {
+      process[name].once('drain', () => {
+        this.#drains.delete(name);
+        resolve();
+      });
+    });
+    this.#drains.set(name, drained);
+    return drained;
   }
 
   #clear(): void {

@@ -14,6 +14,8 @@ import { masterClient } from '../client.js';
 import type { RunCommand, Terminal } from '../command.js';
 import { exitCodes } from '../command.js';
 import type { UpFlags } from '../flag-sets.js';
+import { agentSettings, masterSettings } from '../flag-sets.js';
+import { writeFlags } from '../flags.js';
 import { table } from '../table.js';
 import { counted } from '../words.js';
 
@@ -41,6 +43,8 @@ export const up: RunCommand<UpFlags> = async ({ flags, terminal }) => {
         flags.logFormat === 'auto' ? 'json' : flags.logFormat,
         ...(flags.config === undefined ? [] : ['--config', flags.config]),
       ],
+      masterArgs: writeFlags(masterSettings, flags),
+      agentArgs: writeFlags(agentSettings, flags),
       ...(flags.agentCpus === undefined ? {} : { agentCpus: flags.agentCpus }),
       ...(flags.agentMem === undefined ? {} : { agentMem: flags.agentMem }),
       hooks: {

@@ -35,6 +35,16 @@ export function registrationProblems(view: ClusterView, registration: Registrati
       ),
     );
   }
+  if (info.domain !== undefined && view.master.domain === undefined) {
+    problems.push(
+      problem(
+        'register.agent.domain',
+        'AGENT_REFUSED',
+        `the agent is in region ${shown(info.domain.region)}, and where the master is nobody said`,
+        'start the master with a region and zone too, or the agent without',
+      ),
+    );
+  }
   if (agentId === undefined && tasks.length + executors.length > 0) {
     problems.push(
       problem(
