@@ -1,9 +1,9 @@
 // What `proffer master` and `proffer agent` have in common: one component in this process, until told to end.
-import { ProfferError } from '../base/errors.js';
 import type { LogFormat, Logger, LogLevel } from '../compose/log.js';
 import { processLogger } from '../compose/log.js';
 import { aborted, runProcess, tellParent } from '../compose/process-run.js';
 import type { Running } from '../compose/running.js';
+import type { FaultDomain } from '../protocol/entities.js';
 import { exitCodes } from './command.js';
 
 interface DaemonFlags {
@@ -20,10 +20,7 @@ export function daemon(
   const log = processLogger({ level: flags.logLevel, format: flags.logFormat, fields: { component } });
   return runProcess(
     async signal => {
-      const running = await start(log, signal).catch((error: unknown) => {
-        if (error instanceof ProfferError) tellParent({ type: 'FAILED', error: error.toJSON() });
-        throw error;
-      });
+      const running = await start(log, signal);
       tellParent({ type: 'READY', url: running.url });
       await running.closed;
       return signal.aborted && (await aborted(signal)) === 'SIGINT' ? exitCodes.interrupted : exitCodes.ok;
@@ -37,4 +34,15 @@ export function given<T extends object>(values: T): { readonly [K in keyof T]?: 
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
   };
+}
+
+/** Where the process stands, as `--region` and `--zone` say; each needs the other. */
+export function domainOf({
+  region,
+  zone,
+}: {
+  readonly region: string | undefined;
+  readonly zone: string | undefined;
+}): FaultDomain | undefined {
+  return region === undefined || zone === undefined ? undefined : { region, zone };
 }

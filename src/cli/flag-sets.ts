@@ -32,8 +32,8 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-const region = parsed('NAME', 'the region this machine is in; goes with --zone', parseDomainName);
-const zone = parsed('NAME', 'the zone of the region; goes with --region', parseDomainName);
+const region = parsed('NAME', 'the region this machine is in; goes with --zone', parseDomainName, { needs: 'zone' });
+const zone = parsed('NAME', 'the zone of the region; goes with --region', parseDomainName, { needs: 'region' });
 
 /** Settings of a master that `up` has too. */
 export const masterSettings = {

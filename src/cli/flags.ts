@@ -20,6 +20,8 @@ export interface Flag<T> {
   /** Reads one text. @throws ProfferError USAGE. */
   readonly read: (text: string) => unknown;
   readonly hidden?: boolean;
+  /** The key of a flag without which this one means nothing. */
+  readonly needs?: string;
 }
 
 export type Flags = { readonly [key: string]: Flag<unknown> };
@@ -144,7 +146,7 @@ export function parsed<T>(
   placeholder: string,
   help: string,
   read: (text: string) => T,
-  more: More & { readonly write?: (value: T) => string } = {},
+  more: More & { readonly write?: (value: T) => string; readonly needs?: string } = {},
 ): Flag<T | undefined> {
   const { write, ...rest } = more;
   return {
@@ -223,7 +225,7 @@ export function toggle(help: string, more: More = {}): Flag<boolean | undefined>
 }
 
 /** The command line on which `flags` have these values; flags that were not given, and have no default, are left out. */
-export function writeFlags<F extends Flags>(flags: F, values: FlagValues<F>): string[] {
+export function writeFlags<F extends Flags>(flags: F, values: FlagValues<NoInfer<F>>): string[] {
   return Object.entries(flags).flatMap(([key, { placeholder, write = String }]) => {
     const value = values[key];
     if (value === undefined) return [];

@@ -2,6 +2,7 @@
 // The command line: words to a command, its work loaded only then, errors to one clear message and an exit code.
 import { readFileSync } from 'node:fs';
 import { Command as Commander, CommanderError, Option } from 'commander';
+import { ProfferError } from '../base/errors.js';
 import type { Command, Terminal } from './command.js';
 import { exitCodes } from './command.js';
 import { commands } from './commands.js';
@@ -31,6 +32,9 @@ try {
   else {
     terminal.err(describeError(error));
     exitCode = exitCodeOf(error);
+    // `up`, which started us, then says it in its own voice.
+    if (error instanceof ProfferError && process.connected)
+      process.send?.({ type: 'FAILED', error: error.toJSON() }, undefined, {}, () => {});
   }
 }
 await flushed();

@@ -32,6 +32,7 @@ export function settle(flags: Flags, sources: Sources, known: KnownKeys): { read
   const problems: Problem[] = [];
   const config = sources.file === undefined ? undefined : readConfig(sources.file, known, problems);
   const values: { [key: string]: unknown } = {};
+  const origins = new Map<string, { readonly where: string; readonly code: 'USAGE' | 'CONFIG' }>();
   for (const [key, flag] of Object.entries(flags)) {
     const written = sources.given[key];
     const variable = sources.variables[variableName(key)];
@@ -42,12 +43,18 @@ export function settle(flags: Flags, sources: Sources, known: KnownKeys): { read
         : variable !== undefined && variable !== ''
           ? ([flag.many === true ? variable.split(',') : [variable], variableName(key), 'USAGE'] as const)
           : ([fromFile?.texts ?? [], fromFile?.where ?? '', 'CONFIG'] as const);
+    if (texts.length > 0) origins.set(key, { where, code });
     if (texts.length === 0) values[key] = flag.default;
     else if (texts.length > 1 && flag.many !== true && flag.placeholder !== undefined) {
       problems.push(
         problem(where, code, `is given ${texts.length} times: ${texts.map(shown).join(' and ')}`, 'give it once'),
       );
     } else values[key] = readAll(texts, flag, where, code, problems);
+  }
+  for (const [key, { where, code }] of origins) {
+    const needs = flags[key]?.needs;
+    if (needs !== undefined && !origins.has(needs))
+      problems.push(problem(where, code, `is given without ${flagName(needs)}`, 'give both, or neither'));
   }
   if (problems.length > 0) throw settingsError(problems);
   return values;

@@ -2,7 +2,6 @@
 // In: text. Out: values, or one clear USAGE error.
 import { ProfferError, shown } from '../base/errors.js';
 import type { Role } from '../base/ids.js';
-import type { FaultDomain } from '../protocol/entities.js';
 import { nameProblem } from '../protocol/validate-ids.js';
 import type { Bag } from '../resources/index.js';
 import { parseResources, roleProblem } from '../resources/index.js';
@@ -80,22 +79,11 @@ export function parseDomainName(text: string): string {
   return text;
 }
 
-/**
- * Where a machine stands; undefined when neither is given.
- * @throws ProfferError USAGE when one of the two is missing.
- */
-export function faultDomain(region: string | undefined, zone: string | undefined): FaultDomain | undefined {
-  if (region !== undefined && zone !== undefined) return { region, zone };
-  if (region === undefined && zone === undefined) return undefined;
-  const [given, missing] = region === undefined ? (['zone', 'region'] as const) : (['region', 'zone'] as const);
-  throw usage(`--${given} is given without --${missing}`, 'give both, or neither', `--${missing}`);
-}
-
 const weightsHint = 'write for example ads=2,batch=0.5';
 const minimaHint = 'write for example cpus:0.01|mem:32 (either) or cpus:1;mem:64 (both)';
 
-function usage(message: string, hint: string, path = ''): ProfferError {
-  return new ProfferError('USAGE', message, { hint, path });
+function usage(message: string, hint: string): ProfferError {
+  return new ProfferError('USAGE', message, { hint });
 }
 
 // 1e-6 would not be read back.

@@ -58,6 +58,28 @@ test('shares of two roles as metrics show them', t => {
   );
 });
 
+test('a weight that was set divides the share, at every level of the tree', t => {
+  const weights = new Map([
+    ['a', 2],
+    ['a/x', 4],
+    ['idle', 0.5],
+  ]);
+  const c = new Cluster({ weights });
+  c.framework('fw1', ['a/x']);
+  c.framework('fw2', ['b']);
+  c.agent('ag1', 'cpus:3;mem:64');
+  c.now();
+  c.agent('ag2', 'cpus:1;mem:64');
+  c.now();
+  const shares = c.allocator.roles().map(({ role, weight, share }) => [role, weight, share]);
+  t.deepEqual(shares, [
+    ['a', 2, 0.375],
+    ['a/x', 4, 0.1875],
+    ['b', 1, 0.5],
+    ['idle', 0.5, 0],
+  ]);
+});
+
 test('reserved resources count in the share of the role that gets them', t => {
   const c = new Cluster();
   c.framework('fw1', ['role1']);

@@ -230,6 +230,21 @@ test('a registration with a task listed twice, in a state no agent can know, or 
   t.is(fresh.last('REFUSED').problems[0]?.code, 'INVALID_AGENT');
 });
 
+test('an agent that says where it is needs a master that says so too', t => {
+  const domain = { region: 'eu', zone: 'eu-1' };
+  const refused = new MasterRig().connectAgent();
+  refused.register(big, { info: { domain } });
+  t.like(refused.last('REFUSED').problems, [{ path: 'register.agent.domain', code: 'AGENT_REFUSED' }]);
+  t.is(refused.closed?.code, 1008);
+  const rig = new MasterRig({ domain: { region: 'us', zone: 'us-1' } });
+  rig.agent(big, { info: { domain } });
+  rig.agent(big);
+  t.deepEqual(
+    rig.master.views.agents().map(agent => agent.domain),
+    [domain, undefined],
+  );
+});
+
 test('a registration in parts takes effect with the last one', t => {
   const rig = new MasterRig();
   const agent = rig.connectAgent();

@@ -13,7 +13,14 @@ import { VirtualClock } from '../../src/env/virtual-clock.js';
 import { Master } from '../../src/master/master.js';
 import type { MasterOptions } from '../../src/master/options.js';
 import type { AgentCall, AgentEvent, AgentTask } from '../../src/protocol/agent-api.js';
-import type { AgentInfo, FrameworkInfo, Offer, TaskInfo, TaskStatus } from '../../src/protocol/entities.js';
+import type {
+  AgentInfo,
+  FaultDomain,
+  FrameworkInfo,
+  Offer,
+  TaskInfo,
+  TaskStatus,
+} from '../../src/protocol/entities.js';
 import type { ValidatedSchedulerCall } from '../../src/protocol/checked.js';
 import type { OperatorCall } from '../../src/protocol/operator-api.js';
 import type { Operation, SchedulerCall, SchedulerEvent } from '../../src/protocol/scheduler-api.js';
@@ -38,6 +45,7 @@ export interface RigOptions {
   readonly masterId?: string;
   readonly metrics?: Env['metrics'];
   readonly onStoreFailure?: (error: Error) => void;
+  readonly domain?: FaultDomain;
 }
 
 export class MasterRig {
@@ -62,7 +70,13 @@ export class MasterRig {
     this.master = new Master(env, {
       allocator: onGrants => (allocator = createAllocator(env, {}, onGrants)),
       store: this.store,
-      info: { id: options.masterId ?? 'M', hostname: 'master', port: 5050, version: '0.1.0' },
+      info: {
+        id: options.masterId ?? 'M',
+        hostname: 'master',
+        port: 5050,
+        version: '0.1.0',
+        ...(options.domain === undefined ? {} : { domain: options.domain }),
+      },
       epoch: 1,
       ...(options.options === undefined ? {} : { options: options.options }),
       ...(options.onStoreFailure === undefined ? {} : { onStoreFailure: options.onStoreFailure }),

@@ -119,6 +119,42 @@ test('a node that is not there is named with those that are', t => {
   });
 });
 
+test('a role of weight 2 has twice what one of weight 1 has, as long as both want more', t => {
+  const c = cluster({
+    agents: Array.from({ length: 30 }, () => ({ resources: { cpus: 1, mem: 64 } })),
+    seed: 5,
+    master: { allocator: { weights: new Map([['a', 2]]) } },
+  });
+  for (const role of ['a', 'b']) {
+    c.connect({ name: role, roles: [role] }, framework => {
+      framework.offers$.subscribe(offer =>
+        framework.accept(offer, [launch({ name: role, command: 'sleep 7', resources: { cpus: 1, mem: 64 } })]),
+      );
+    });
+  }
+  c.run('30s');
+  // Tasks end at different moments, so what frees up is now and then underway from one to the other.
+  const held = { a: 0, b: 0 };
+  for (let i = 0; i < 100; i += 1) {
+    c.run('1s');
+    held.a += c.running('a');
+    held.b += c.running('b');
+  }
+  t.true(held.a + held.b > 2500, `${held.a} + ${held.b}: nearly all is in use`);
+  const ratio = held.a / held.b;
+  t.true(Math.abs(ratio - 2) < 0.1, `${held.a} : ${held.b}`);
+  const roles = c.state().roles.map(({ name, weight }) => [name, weight]);
+  t.deepEqual(roles, [
+    ['a', 2],
+    ['b', 1],
+  ]);
+  for (const { name, share, weight, used, offered } of c.state().roles) {
+    const cpus = Number(used['cpus'] ?? 0) + Number(offered['cpus'] ?? 0);
+    t.is(share, cpus / 30 / weight, name);
+  }
+  t.deepEqual(c.state().flags['offerTimeoutMs'], 30_000);
+});
+
 test('a fake master records what a scheduler does with its offers', t => {
   const master = fakeMaster({ onLaunch: 'run' });
   const framework = master.connect({ name: 'mine' });

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { agentAttributes, agentResources } from '../../compose/agent-text.js';
 import type { RunAgentOptions } from '../../compose/agent.js';
 import { runAgent } from '../../compose/agent.js';
-import { faultDomain } from '../../compose/settings-text.js';
 import type { RunCommand } from '../command.js';
-import { daemon, given } from '../daemon.js';
+import { daemon, domainOf, given } from '../daemon.js';
 import type { AgentFlags } from '../flag-sets.js';
 import type { FlagValues } from '../flags.js';
 
@@ -33,7 +32,7 @@ export function agentSettingsOf(flags: FlagValues<AgentFlags>): Omit<RunAgentOpt
     hostname: flags.hostname,
     resources: flags.resources === undefined ? undefined : agentResources(flags.resources),
     cgroups: flags.cgroups,
-    domain: faultDomain(flags.region, flags.zone),
+    domain: domainOf(flags),
     agent: given({
       killGraceMs: flags.killGrace,
       cpuHardLimit: flags.cpuHardLimit,

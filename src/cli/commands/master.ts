@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { FileStore } from '../../compose/file-store.js';
 import type { RunMasterOptions } from '../../compose/master.js';
 import { runMaster } from '../../compose/master.js';
-import { faultDomain } from '../../compose/settings-text.js';
 import { lockWorkDir } from '../../compose/work-dir.js';
 import type { RunCommand } from '../command.js';
-import { daemon, given } from '../daemon.js';
+import { daemon, domainOf, given } from '../daemon.js';
 import type { MasterFlags } from '../flag-sets.js';
 import type { FlagValues } from '../flags.js';
 
@@ -38,7 +37,7 @@ export const master: RunCommand<MasterFlags> = ({ flags }) =>
 export function masterSettingsOf(flags: FlagValues<MasterFlags>): RunMasterOptions {
   return given({
     hostname: flags.hostname,
-    domain: faultDomain(flags.region, flags.zone),
+    domain: domainOf(flags),
     master: given({
       offerTimeoutMs: flags.offerTimeout,
       heartbeatIntervalMs: flags.heartbeatInterval,
