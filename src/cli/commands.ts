@@ -26,6 +26,7 @@ const master = command({
     'Runs a master until it is told to end. Agents and schedulers connect to it; it offers the resources of the agents to the schedulers.',
   examples: [
     ['proffer master', 'on port 5050 of loopback'],
+    ['proffer master --weights ads=2,batch=0.5', 'ads gets four times what batch gets, while both want more'],
     ['proffer master --port 0 --log-format json', 'on a free port, with logs for programs'],
   ],
   flags: sets.masterFlags,

@@ -37,6 +37,7 @@ export interface RunMasterOptions {
   readonly port?: number;
   /** How others reach it. Default `localhost`. */
   readonly hostname?: string;
+  /** `heartbeatIntervalMs` holds for sessions and readers of `/events` as well. */
   readonly master?: Partial<MasterOptions>;
   /** Weights of roles, pace of runs, and what counts. `domain` is taken from the master's. */
   readonly allocator?: Omit<AllocatorOptions, 'domain'>;

@@ -75,6 +75,15 @@ test('up’s flags, variables and file reach its master and agents, which show t
   });
 });
 
+test('without cgroups, tasks are in none of the agent’s', async t => {
+  const { code, stdout } = await cli(['run', '-q', '--master', masterUrl, '--', 'cat', '/proc/self/cgroup'], {
+    cwd: home.path,
+  });
+  t.is(code, 0);
+  t.regex(stdout, /^\d+:/m);
+  t.notRegex(stdout, /proffer/);
+});
+
 test('roles are shown with their weights, and their shares divided by them', async t => {
   const framework = await connect({ master: masterUrl, name: 'own', roles: ['ads'] });
   t.teardown(() => framework.close());
