@@ -1,4 +1,4 @@
-// Where a text stops being JSON: JSON.parse itself does not always say. Runs on bad input only. In: text. Out: an index into it.
+// Where a text stops being JSON, or gives a key twice: JSON.parse itself does not always say. Runs on bad input only. In: text. Out: an index into it.
 
 /** Index of the first character that cannot be part of a JSON text; the text's length when it ends too early or is fine. */
 export function firstInvalidJson(text: string): number {
@@ -43,6 +43,34 @@ export function firstInvalidJson(text: string): number {
     }
   }
 }
+
+/** The first key of a JSON text that its object has already, and the index of its quote; undefined when there is none. */
+export function firstRepeatedKey(text: string): { readonly key: string; readonly at: number } | undefined {
+  // Of an array, too, so that brackets pair up.
+  const open: Set<string>[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const char = text[at];
+    if (char === '"') {
+      const end = endOfString(text, at);
+      colon.lastIndex = end;
+      if (colon.test(text)) {
+        const key = JSON.parse(text.slice(at, end)) as string;
+        const keys = open.at(-1);
+        if (keys?.has(key) === true) return { key, at };
+        keys?.add(key);
+      }
+      at = end;
+    } else {
+      if (char === '{' || char === '[') open.push(new Set());
+      else if (char === '}' || char === ']') open.pop();
+      at += 1;
+    }
+  }
+  return undefined;
+}
+
+const colon = /[ \t\r\n]*:/y;
 
 type Expected = 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'colon' | 'next';
 

@@ -1,7 +1,10 @@
 // The JSON codec, for people and browsers: scanned before parsing, and errors that name the byte. In: messages or text. Out: text or messages.
 import { isUtf8 } from 'node:buffer';
+import { must } from '../base/assert.js';
+import { shown } from '../base/errors.js';
 import { badFrame, FrameFiller, frameBounds, tooDeep, tooManyBytes, tooManyItems } from './codec-frame.js';
-import { firstInvalidJson } from './codec-json-error.js';
+import type { BadFrame } from './codec-frame.js';
+import { firstInvalidJson, firstRepeatedKey } from './codec-json-error.js';
 
 /** Encodes for one direction of one connection; keeps no state. */
 export function jsonEncoder(): { encode(messages: readonly object[], emit: (frame: string) => void): void } {
@@ -25,7 +28,7 @@ export function jsonDecoder(): { decode(frame: Uint8Array | string): unknown[] }
 function decode(bytes: Buffer): unknown[] {
   if (bytes.length > frameBounds.bytesMax) throw tooManyBytes(bytes.length);
   if (!isUtf8(bytes)) throw badFrame('malformed', firstInvalidUtf8(bytes), 'the text is not UTF-8');
-  checkBounds(bytes);
+  const members = checkBounds(bytes);
   const text = bytes.toString();
   let value: unknown;
   try {
@@ -34,15 +37,17 @@ function decode(bytes: Buffer): unknown[] {
     throw badFrame('malformed', Buffer.byteLength(text.slice(0, firstInvalidJson(text))), 'the text is not JSON');
   }
   if (!Array.isArray(value)) throw badFrame('malformed', 0, 'a frame is an array of messages');
+  if (countMembers(value) !== members) throw repeatedKey(text);
   // JSON.parse keeps a field of this name, and whoever copies the object later would activate it. It may be spelt with escapes.
   if (text.includes('__proto__') || text.includes('\\u00')) renameProto(value);
   return value as unknown[];
 }
 
-/** Depth and items, from the brackets and commas outside strings. */
-function checkBounds(bytes: Buffer): void {
+/** Depth and items, from the brackets and commas outside strings. Returns how many members objects have, by their colons. */
+function checkBounds(bytes: Buffer): number {
   let depth = 0;
   let items = 0;
+  let members = 0;
   const end = bytes.length;
   for (let at = 0; at < end; at++) {
     switch (bytes[at]) {
@@ -61,9 +66,32 @@ function checkBounds(bytes: Buffer): void {
       case closeBrace:
         depth -= 1;
         break;
+      case colon:
+        members += 1;
+        break;
       default:
     }
   }
+  return members;
+}
+
+/** Members of all objects in `value`; fewer than in its text where a key was given twice, as the last one wins. */
+function countMembers(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let members = 0;
+  if (Array.isArray(value)) for (const item of value) members += countMembers(item);
+  else {
+    const keys = Object.keys(value);
+    members = keys.length;
+    for (const key of keys) members += countMembers((value as Record<string, unknown>)[key]);
+  }
+  return members;
+}
+
+function repeatedKey(text: string): BadFrame {
+  const found = must(firstRepeatedKey(text), 'the repeated key');
+  const offset = Buffer.byteLength(text.slice(0, found.at));
+  return badFrame('malformed', offset, `the key ${shown(found.key)} is given twice in one object`);
 }
 
 /** Index of the closing quote of the string that opens at `at`, or the last index when there is none. */
@@ -113,6 +141,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 const quote = 0x22;
 const comma = 0x2c;
+const colon = 0x3a;
 const backslash = 0x5c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;

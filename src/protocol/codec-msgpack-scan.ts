@@ -1,4 +1,5 @@
 // One linear pass over the type bytes of a msgpack frame, before anything is decoded: bounds, truncation, and only the types we speak. In: bytes. Out: BadFrame or nothing.
+import { shown } from '../base/errors.js';
 import { badFrame, frameBounds, tooDeep, tooManyBytes, tooManyItems } from './codec-frame.js';
 import type { BadFrame } from './codec-frame.js';
 
@@ -126,14 +127,21 @@ export class MsgpackScan {
       position += 1 + size;
     } else throw badFrame('malformed', position, 'a record needs an array of keys');
     if (count > end - position) throw claims(at, count, Math.max(0, end - position));
+    const keys = new Set<string>();
     for (let i = 0; i < count; i++) {
+      const start = position;
       const key = bytes[position];
       if (key === undefined) throw truncated(end);
-      if (key >= 0xa0 && key < 0xc0) position += 1 + (key & 0x1f);
+      let textAt = position + 1;
+      if (key >= 0xa0 && key < 0xc0) position = textAt + (key & 0x1f);
       else if (key >= 0xd9 && key <= 0xdb) {
         const size = 1 << (key - 0xd9);
-        position += 1 + size + readUint(bytes, position + 1, size);
+        textAt += size;
+        position = textAt + readUint(bytes, position + 1, size);
       } else throw badFrame('malformed', position, 'the key of a record is not text');
+      const name = decoder.decode(bytes.subarray(textAt, position));
+      if (keys.has(name)) throw badFrame('malformed', start, `the key ${shown(name)} is given twice in one record`);
+      keys.add(name);
     }
     if (position > end) throw truncated(end);
     this.#keys[id & recordMask] = count;
@@ -141,6 +149,7 @@ export class MsgpackScan {
   }
 }
 
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const recordIds = 64;
 const recordMask = 0x3f;
 const recordType = 0x72;

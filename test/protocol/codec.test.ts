@@ -147,6 +147,13 @@ test('msgpack frames are refused at the byte where they break a rule', t => {
     ['a record called 0x00', bytes(0x91, 0xd4, 0x72, 0x00, 0x90), 3, 'malformed', /cannot be called 0x00/],
     ['a record without keys', bytes(0x91, 0xd4, 0x72, 0x40, 0xc0), 4, 'malformed', /array of keys/],
     ['a record key that is no text', bytes(0x91, 0xd4, 0x72, 0x40, 0x91, 0x07, 0x01), 5, 'malformed', /not text/],
+    [
+      'a key twice',
+      bytes(0x91, 0xd4, 0x72, 0x40, 0x93, 0xa1, 'a', 0xa1, 'b', 0xd9, 1, 'a', 1, 2, 3),
+      9,
+      'malformed',
+      /the key "a" is given twice in one record/,
+    ],
     ['four billion keys', bytes(0x91, 0xd4, 0x72, 0x40, 0xdd, 255, 255, 255, 255), 3, 'malformed', /4294967295 values/],
     ['a definition cut short', bytes(0x91, 0xd4, 0x72, 0x40), 4, 'malformed', /truncated/],
     [
@@ -213,6 +220,14 @@ test('JSON frames are refused at the byte where they break a rule', t => {
     ['trailing text', '[] []', 3, 'malformed', /not JSON/],
     ['bytes that are no text', Buffer.from([0x5b, 0x22, 0xc3, 0x28, 0x22, 0x5d]), 3, 'malformed', /not UTF-8/],
     ['half a character', Buffer.from([0x5b, 0x22, 0xe2, 0x82]), 4, 'malformed', /not UTF-8/],
+    [
+      'a key twice',
+      '[{"a":1,"b":{"a":[{"c":","}]},"a":2}]',
+      30,
+      'malformed',
+      /the key "a" is given twice in one object/,
+    ],
+    ['a key twice, spelt', '[{"ü":"\\":","x" : {"y":0,"\\u0079" :1}}]', 26, 'malformed', /the key "y" is given twice/],
     ['nested too deep', '['.repeat(100_000), 32, 'tooBig', /deeper than 32/],
     ['too many items', `[${'1,'.repeat(frameBounds.itemsMax)}1]`, 131_072, 'tooBig', /more than 65536 items/],
     ['too many objects', `[${'{},'.repeat(frameBounds.itemsMax)}1]`, 98_304, 'tooBig', /more than 65536 items/],
