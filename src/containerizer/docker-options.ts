@@ -3,6 +3,7 @@
 import { isAbsolute, join, normalize } from 'node:path';
 import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode';
 import { shown } from '../base/errors.js';
+import { networkProblem } from '../protocol/validate-container.js';
 import type { ContainerSpec } from './containerizer.js';
 import { applyParameters } from './docker-parameters.js';
 
@@ -56,6 +57,8 @@ export function dockerCreateOptions(
   if (docker === undefined) return ['container.docker is missing: a DOCKER container needs an image'];
   const problems: string[] = [];
   const network = networkMode(docker.network);
+  const notNetwork = networkProblem(network);
+  if (notNetwork !== undefined) problems.push(`container.docker.network ${shown(network)} ${notNetwork}`);
   const privileged = docker.privileged === true;
   if (privileged && policy.allowPrivileged !== true)
     problems.push('container.docker.privileged is not allowed on this agent');

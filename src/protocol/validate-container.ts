@@ -113,6 +113,14 @@ export function imageProblem(image: string): string | undefined {
   return undefined;
 }
 
+/** Why `network` is none a container may be on: `BRIDGE`, `HOST`, `NONE` or a user network. To engines, `container:<id>` is the network of another container. */
+export function networkProblem(network: string): string | undefined {
+  if (network === '') return 'is empty';
+  return network.length <= 255 && /^[A-Za-z0-9][\w.-]*$/.test(network)
+    ? undefined
+    : 'is not a network: its name starts with a letter or digit and has letters, digits and any of _.-';
+}
+
 /** Why `uri` cannot be fetched; without the URI itself, which may hold a password. */
 export function uriProblem(uri: string): string | undefined {
   if (!/^(?:https?:\/\/[^/\s]|file:\/\/)/i.test(uri)) {

@@ -167,6 +167,11 @@ const tasks: readonly Row<Fields>[] = [
     ['container.docker.portMappings[1].hostPort', 'INVALID_TASK', /31000\/tcp is mapped twice/],
   ],
   [
+    'the network of another container',
+    docker({ network: 'container:0123abc' }),
+    ['container.docker.network', 'INVALID_TASK', /"container:0123abc" is not a network/],
+  ],
+  [
     'ports mapped on the host’s network',
     docker({ network: 'HOST', portMappings: [{ hostPort: 31_000, containerPort: 80 }] }),
     ['container.docker.portMappings', 'INVALID_TASK', /cannot be mapped on the network HOST/],

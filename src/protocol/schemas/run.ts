@@ -21,6 +21,7 @@ import {
   executorRule,
   httpPathProblem,
   imageProblem,
+  networkProblem,
   probeRule,
   uriProblem,
 } from '../validate-container.js';
@@ -59,7 +60,7 @@ const dockerInfo = refine(
       imageProblem,
       'write for example nginx:1.27 or registry.example.com:5000/team/web@sha256:…',
     ),
-    network: optional(leaves.name),
+    network: optional(text('a network', networkProblem, 'write BRIDGE, HOST, NONE or the name of a user network')),
     portMappings: optional(list(portMapping, 'a list of port mappings')),
     forcePullImage: optional(boolean),
     readOnly: optional(boolean),
