@@ -15,6 +15,8 @@ export interface UserIds {
 export function resolveUser(user: string | undefined, self: { readonly uid: number }): UserIds | undefined | string {
   if (user === undefined || user === '') return undefined;
   const found = lookUp(user);
+  if (found === undefined && user.includes(':'))
+    return `cannot run as ${shown(user)}: a process runs as a user of this machine with the user's own group, or as numbers, as in www-data, 1000 or 1000:1000`;
   if (found === undefined) return `the user ${shown(user)} is unknown on this machine (not in /etc/passwd)`;
   if (found.uid === self.uid) return undefined;
   if (self.uid !== 0) return `cannot run as ${shown(user)}: the agent is not root and runs as uid ${self.uid}`;
