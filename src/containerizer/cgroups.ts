@@ -1,7 +1,7 @@
 // Resource limits by cgroups, v1 and v2: one cgroup per container below `proffer/<instance>`, made, joined by open descriptors, asked, removed.
 // Clean ones serve again. In: limits in thousandths of a cpu and bytes. Out: a cgroup, or (told once) why limits are not enforced.
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { messageOf } from '../base/errors.js';
 import type { CgroupHierarchy, CgroupLayout } from './cgroup-layout.js';
 import { detectCgroups } from './cgroup-layout.js';
@@ -37,6 +37,8 @@ export class Cgroups {
   /** Empty cgroups by their limits. */
   readonly #spares = new Map<string, OpenCgroup[]>();
   #spareCount = 0;
+  /** Names of those that somebody here has. */
+  readonly #held = new Set<string>();
 
   /** `instance` names the agent's own folder, so that several agents of a machine do not meet. `detect` is replaceable for tests. */
   constructor(
@@ -59,7 +61,7 @@ export class Cgroups {
       this.#spareCount -= 1;
       return spare;
     }
-    const cgroup = new OpenCgroup(join('proffer', this.#instance, name), hierarchies, limitsKey);
+    const cgroup = new OpenCgroup(join('proffer', this.#instance, name), hierarchies, this.#held, limitsKey);
     try {
       cgroup.make(limits);
       return cgroup;
@@ -86,11 +88,13 @@ export class Cgroups {
     return true;
   }
 
-  /** The cgroup of an earlier life of the agent, by its name. */
+  /** The cgroup of an earlier life of the agent, by its name; undefined when it is another agent's, or a container of this life has it. */
   find(name: string): ContainerCgroup | undefined {
     const hierarchies = this.#ready();
-    if (hierarchies.length === 0 || !name.startsWith('proffer/') || name.split('/').includes('..')) return undefined;
-    return new OpenCgroup(name, hierarchies);
+    const own = dirname(name) === join('proffer', this.#instance) && !basename(name).startsWith('.');
+    return hierarchies.length === 0 || !own || this.#held.has(name)
+      ? undefined
+      : new OpenCgroup(name, hierarchies, this.#held);
   }
 
   /** Processes in any container's cgroup of this agent, an earlier life's included. */
@@ -99,7 +103,8 @@ export class Cgroups {
     const hierarchies = this.#ready();
     for (const { base } of hierarchies) {
       for (const name of directoriesIn(join(base, 'proffer', this.#instance))) {
-        for (const pid of new OpenCgroup(join('proffer', this.#instance, name), hierarchies).pids()) all.add(pid);
+        for (const pid of new OpenCgroup(join('proffer', this.#instance, name), hierarchies, new Set()).pids())
+          all.add(pid);
       }
     }
     return [...all];
@@ -136,9 +141,12 @@ class OpenCgroup implements ContainerCgroup {
   readonly name: string;
   /** What it was made with; undefined for one that was found. */
   readonly limitsKey: string | undefined;
+  /** Has its name until it is removed. */
+  readonly #held: Set<string>;
   readonly #dirs: readonly { readonly dir: string; readonly hierarchy: CgroupHierarchy }[];
 
-  constructor(name: string, hierarchies: readonly CgroupHierarchy[], limitsKey?: string) {
+  constructor(name: string, hierarchies: readonly CgroupHierarchy[], held: Set<string>, limitsKey?: string) {
+    this.#held = held.add(name);
     this.name = name;
     this.limitsKey = limitsKey;
     this.#dirs = hierarchies.map(hierarchy => ({ dir: join(hierarchy.base, name), hierarchy }));
@@ -200,6 +208,7 @@ class OpenCgroup implements ContainerCgroup {
   remove(): boolean {
     let gone = true;
     for (const { dir } of this.#dirs) gone = removeDirectory(dir) && gone;
+    if (gone) this.#held.delete(this.name);
     return gone;
   }
 }

@@ -10,7 +10,7 @@ import type { Container, ContainerEvent, ContainerExit, ContainerSpec, ExecResul
 import { runBeside } from './process-exec.js';
 import type { ProcessTable } from './process-table.js';
 import { holdsRunFile, processGroup, signal } from './process-table.js';
-import { commandArgv, parseRunFile, runHeader, wrapperScript } from './process-wrapper.js';
+import { cgroupGivenBack, commandArgv, parseRunFile, runHeader, wrapperScript } from './process-wrapper.js';
 import { closeAll, createRunFile, makeSandbox, openOutput, openRunFile } from './sandbox.js';
 import type { UserIds } from './users.js';
 import { resolveUser } from './users.js';
@@ -47,6 +47,8 @@ export class ProcessContainer implements Container {
   #killDeadline = Number.POSITIVE_INFINITY;
   #killTimer: Timer | undefined;
   #forcing = false;
+  /** Its run file is open for reading only. */
+  #adopted = false;
 
   constructor(host: ProcessHost, spec: ContainerSpec, onEvent: (event: ContainerEvent) => void, onEnded: () => void) {
     this.#host = host;
@@ -113,6 +115,7 @@ export class ProcessContainer implements Container {
 
   /** Takes over what an earlier agent process started. */
   adopt(): void {
+    this.#adopted = true;
     this.#runFd = openRunFile(this.#spec.sandbox);
     if (this.#runFd === undefined) return this.#fail('CONTAINER_LAUNCH_FAILED', 'it was never started');
     const { bootId, cgroup, pid } = parseRunFile(this.#readRunFile());
@@ -120,11 +123,16 @@ export class ProcessContainer implements Container {
     const user = resolveUser(this.#spec.user ?? this.#spec.command?.user, this.#host);
     this.#user = typeof user === 'string' ? undefined : user;
     this.#state = 'RUNNING';
-    if (sameBoot && cgroup !== undefined) this.#cgroup = this.#host.cgroups?.find(cgroup);
+    const takeCgroup = (): void => {
+      if (sameBoot && cgroup !== undefined) this.#cgroup = this.#host.cgroups?.find(cgroup);
+    };
     const runFd = this.#runFd;
     const living = sameBoot && pid !== undefined && holdsRunFile(pid, runFd);
     // After a reboot the pid means someone else: only the recorded status counts, and nobody is signalled.
-    if (living) this.#wrapperPid = pid;
+    if (living) {
+      this.#wrapperPid = pid;
+      takeCgroup();
+    }
     const look = (): void => {
       if (living && holdsRunFile(pid, runFd)) this.#host.clock.after(adoptedLookMs, look);
       else this.#wrapperGone({ oomKilled: false });
@@ -134,7 +142,12 @@ export class ProcessContainer implements Container {
     const deadline = this.#killDeadline;
     this.#killDeadline = Number.POSITIVE_INFINITY;
     if (deadline !== Number.POSITIVE_INFINITY) this.kill(Math.max(0, deadline - this.#host.clock.now()));
-    look();
+    if (living) return look();
+    // The living, adopted in the same turn, take theirs first: who has ended must not clean up in the cgroup of another.
+    this.#host.clock.soon(() => {
+      takeCgroup();
+      look();
+    });
   }
 
   kill(graceMs: number): void {
@@ -237,16 +250,27 @@ export class ProcessContainer implements Container {
   }
 
   #release(keep = false): void {
+    const cgroup = this.#cgroup;
+    const givenBack = keep && cgroup !== undefined && this.#giveBack();
     if (this.#runFd !== undefined) closeSync(this.#runFd);
     this.#runFd = undefined;
-    const cgroup = this.#cgroup;
-    if (keep && cgroup !== undefined && this.#host.cgroups?.keep(cgroup) === true) return;
+    if (givenBack && this.#host.cgroups?.keep(cgroup) === true) return;
     // The kernel may need a moment to let go of the dead.
     const remove = (round: number): void => {
       if (cgroup === undefined || cgroup.remove() || round >= removeRoundsMax) return;
       this.#host.clock.after(roundMs(round), () => remove(round + 1));
     };
     remove(0);
+  }
+
+  /** Says in the run file that the cgroup is no more its own; false when that cannot be written, and nobody else must get it. */
+  #giveBack(): boolean {
+    if (this.#runFd === undefined || this.#adopted) return false;
+    try {
+      return writeSync(this.#runFd, cgroupGivenBack) === cgroupGivenBack.length;
+    } catch {
+      return false;
+    }
   }
 
   #fail(code: FailureCode, message: string): void {

@@ -52,6 +52,7 @@ const joinFailedCode = 126;
 /** Where a wrapper was started and who it is; undefined what was not (yet) written. */
 export interface RunRecord {
   readonly bootId: string | undefined;
+  /** Undefined, too, when it was given back: it may be another container's by now. */
   readonly cgroup: string | undefined;
   readonly pid: number | undefined;
   /** The task has its own signal handling: one that is sent to it is not lost any more. */
@@ -65,6 +66,10 @@ export function runHeader(bootId: string, cgroup: string | undefined): string {
   return `B ${bootId} ${cgroup ?? '-'}\n`;
 }
 
+/** What the run file says at its end when the cgroup of the run is free for others; to be written before it is. */
+export const cgroupGivenBack = '\nG\n';
+const givenBack = 'G';
+
 /** Reads a run file. A last line without its newline is still being written and does not count. */
 export function parseRunFile(text: string): RunRecord {
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
@@ -73,7 +78,7 @@ export function parseRunFile(text: string): RunRecord {
   const end = lines.findIndex(line => /^E \d+$/.test(line));
   return {
     bootId,
-    cgroup: cgroup === '-' ? undefined : cgroup,
+    cgroup: cgroup === '-' || lines.includes(givenBack) ? undefined : cgroup,
     pid: self === undefined ? undefined : Number.parseInt(self, 10),
     ready: lines.includes('R'),
     exit: end < 0 ? undefined : exitOf(Number((lines[end] ?? '').slice(2)), lines.slice(1, end)),

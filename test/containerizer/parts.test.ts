@@ -108,15 +108,17 @@ test('the own cgroups are found in v1, v2 and inside a container', t => {
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
 
 asRoot('an empty cgroup serves again, where the limits are the same', async t => {
-  const cgroups = new Cgroups(`test-${process.pid}-spares`, () => {});
+  const instance = `test-${process.pid}-spares`;
+  const cgroups = new Cgroups(instance, () => {});
   const make = (name: string, cpusMilli: number): ContainerCgroup => must(cgroups.create(name, { cpusMilli }), name);
   const first = make('first', 100);
   const second = make('second', 100);
   t.true(cgroups.keep(first));
-  t.not(make('other', 200), first);
+  const other = make('other', 200);
+  t.not(other, first);
   t.is(make('third', 100), first);
-  t.not(make('fourth', 100).name, first.name, 'one container each');
-  t.false(cgroups.keep(must(cgroups.find(second.name), 'found')), 'its limits are not known');
+  const fourth = make('fourth', 100);
+  t.not(fourth.name, first.name, 'one container each');
 
   const joined = second.openForJoining();
   const join = joined.map((_, index) => `echo 0 >&${3 + index}`).join('; ');
@@ -126,10 +128,15 @@ asRoot('an empty cgroup serves again, where the limits are the same', async t =>
   for (const fd of joined) closeSync(fd);
   await once(must(child.stdout, 'stdout'), 'data');
   t.false(cgroups.keep(second), 'somebody is in it');
+  t.is(cgroups.find(second.name), undefined, 'it is no earlier life of the agent that has it');
+  t.is(new Cgroups('another', () => {}).find(second.name), undefined, 'nor another agent');
+  const next = new Cgroups(instance, () => {});
+  const found = must(next.find(second.name), 'found');
+  t.is(next.find(second.name), undefined, 'taken');
   child.kill('SIGKILL');
   await once(child, 'exit');
-  for (const name of ['first', 'second', 'other', 'fourth'])
-    await until(() => cgroups.find(first.name.replace(/[^/]+$/, name))?.remove() === true);
+  t.false(next.keep(found), 'its limits are not known');
+  for (const cgroup of [first, second, other, fourth]) await until(() => cgroup.remove());
   cgroups.close();
 });
 
@@ -145,6 +152,12 @@ test('users resolve by name and number; only root may switch', t => {
     /cannot run as "nobody": the agent is not root and runs as uid 1000/,
   );
   t.regex(said(resolveUser('no-such', { uid: 0 })), /the user "no-such" is unknown/);
+  for (const user of ['root:root', 'nobody:0', '0:nogroup'])
+    t.regex(
+      said(resolveUser(user, { uid: 0 })),
+      /a process runs as a user .* with the user's own group, or as numbers/,
+      user,
+    );
 });
 
 test('no-op containers follow the virtual clock alone', t => {
@@ -286,6 +299,9 @@ test('a create call that is not allowed names everything that is wrong', t => {
   t.true(
     wrong.some(line => line.startsWith('container.docker.parameters[1]: "nonsense" is not one of add-host, cap-add,')),
   );
+  t.deepEqual(problems({ type: 'DOCKER', docker: { image: 'x', network: 'container:abc' } }, {}), [
+    'container.docker.network "container:abc" is not a network: its name starts with a letter or digit and has letters, digits and any of _.-',
+  ]);
   t.deepEqual(problems(undefined, {}), ['container.docker is missing: a DOCKER container needs an image']);
 });
 

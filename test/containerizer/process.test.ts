@@ -259,6 +259,9 @@ asRoot('over its memory limit a task is ended, and the end says so', async t => 
   t.deepEqual(task.end, { type: 'EXITED', exit: { signal: 'SIGKILL', oomKilled: true } });
   const modest = await shop.run({ value: 'true' }, { memLimitBytes: 24 * 1024 * 1024 });
   t.deepEqual(modest.end, exited(0));
+  const record = ({ sandbox }: { sandbox: string }): string => readFileSync(join(sandbox, '.proffer'), 'utf8');
+  t.regex(record(modest), /\nE 0\n\nG\n$/, 'its cgroup may serve again');
+  t.notRegex(record(task), /\nG\n/, 'nobody gets this one');
 });
 
 asRoot('cpu and memory limits are set while a task runs, and its cgroups are gone after it', async t => {
@@ -316,6 +319,28 @@ asRoot(
     await new Promise<void>(resolve => successor.close(resolve));
   },
 );
+
+asRoot('who has ended does not take along who is in its former cgroup', async t => {
+  const instance = `test-${process.pid}-${instances++}`;
+  const shop = new Workshop(t, new ProcessContainerizer(systemEnv(), { instance }));
+  const living = shop.spec({ value: 'echo started; exec sleep 1000' });
+  await crashingAgent(t, living, { instance });
+  const [header = ''] = readFileSync(join(living.sandbox, '.proffer'), 'utf8').split('\n');
+  t.true(header.includes(` proffer/${instance}/`));
+  const ended = shop.spec({ value: 'true' });
+  mkdirSync(ended.sandbox);
+  const runFile = join(ended.sandbox, '.proffer');
+  writeFileSync(runFile, `${header}\nP 1\nR\nE 0\n\nG\n`);
+  t.deepEqual(await adopt(shop, ended).ended, exited(0), 'it had given back the cgroup');
+  // A task can write its own.
+  writeFileSync(runFile, `${header}\nP 1\nR\nE 0\n`);
+  const both = [adopt(shop, ended), adopt(shop, living)] as const;
+  t.deepEqual(await both[0].ended, exited(0));
+  t.true(isRunning((await both[1].started).pid ?? 0));
+  t.is((await both[1].exec({ value: 'true' }, 0)).exitCode, 0);
+  both[1].container.kill(5000);
+  t.deepEqual(await both[1].ended, signalled('SIGTERM'), 'not killed before');
+});
 
 test('where cgroups cannot be written, tasks run and it is said once', async t => {
   const notices: string[] = [];
