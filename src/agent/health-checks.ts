@@ -62,7 +62,13 @@ function nextHealth(health: Health, { ok, message }: ProbeResult, limit: number,
   const failures = health.failures + 1;
   const verdicts: Verdict[] = [{ type: 'HEALTH', healthy: false, message }];
   if (limit > 0 && failures >= limit)
-    verdicts.push({ type: 'UNHEALTHY', message: `${failures} health checks failed in a row; the last: ${message}` });
+    verdicts.push({
+      type: 'UNHEALTHY',
+      message:
+        failures === 1
+          ? `the health check failed: ${message}`
+          : `${failures} health checks failed in a row; the last: ${message}`,
+    });
   return { ...health, failures, verdicts };
 }
 

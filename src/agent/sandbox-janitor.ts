@@ -2,7 +2,7 @@
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { assert } from '../base/assert.js';
-import { messageOf } from '../base/errors.js';
+import { messageOf, shown } from '../base/errors.js';
 import type { Logger } from '../env/log.js';
 import type { SandboxJanitor } from './options.js';
 
@@ -19,7 +19,8 @@ export function fileJanitor(root: string, log: Logger): SandboxJanitor & { idle(
       const code = (error as NodeJS.ErrnoException).code;
       // Other runs, tasks or frameworks are still in there.
       if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOENT') return;
-      log.warn('a sandbox could not be removed', { path, why: messageOf(error) });
+      // It names the entry, however deep that lies.
+      log.warn('a sandbox could not be removed', { path, why: shown(messageOf(error)) });
     }
   };
   return {

@@ -1,5 +1,6 @@
 // The parts of an agent by themselves: the table its task machine obeys, books, parts of registrations, addresses, the machine's resources,
 // and real sandboxes that go.
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -149,6 +150,26 @@ test('the system keeps its share of the machine', t => {
   const here = hostCapacity(tmpdir());
   t.true(here.cpus >= 1 && here.memBytes > 0 && here.diskBytes > 0);
   t.true(bagOf(hostResources(tmpdir())).length >= 3);
+});
+
+test('of a sandbox too deep to remove, the log names the place once', async t => {
+  const root = mkdtempSync(join(tmpdir(), 'proffer-janitor-'));
+  const sandbox = join(root, 'deep');
+  t.teardown(() => execFileSync('rm', ['-rf', root]));
+  const down = 'd=$(printf %0200d 0); for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25';
+  execFileSync('/bin/sh', ['-c', `mkdir "$1"; cd "$1"; ${down}; do mkdir $d; cd -P ./$d; done`, 'sh', sandbox]);
+  const lines: unknown[] = [];
+  const janitor = fileJanitor(
+    root,
+    loggerTo((_level, message, fields) => lines.push({ message, ...fields })),
+  );
+  janitor.remove(sandbox);
+  await janitor.idle();
+  t.is(lines.length, 1);
+  t.like(lines[0], { message: 'a sandbox could not be removed', path: sandbox });
+  const { why } = lines[0] as { why: string };
+  t.regex(why, /^"ENAMETOOLONG: .*…$/);
+  t.true(why.length <= 64);
 });
 
 test('the janitor removes a sandbox and parents left empty, not what it links to, and nothing outside', async t => {

@@ -361,6 +361,11 @@ test('redirects are healthy, silence is not, and a look that hangs holds nobody 
   rig.clock.advance(1000);
   t.like(rig.last('web'), { state: 'TASK_KILLED', healthy: false });
   t.regex(rig.last('web').message ?? '', /^2 health checks failed in a row/);
+  const strict = new AgentRig();
+  strict.launch([healthTask({ consecutiveFailures: 1 })]);
+  strict.prober.https[0]?.done({ statusCode: 500 });
+  strict.clock.advance(1000);
+  t.regex(strict.last('web').message ?? '', /^the health check failed: .* answered 500/);
 });
 
 test('looks by command and by connection; a command sees exit code and output', t => {
