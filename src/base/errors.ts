@@ -168,6 +168,17 @@ export function messageOf(error: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }
 
+/** The first line of the message: OpenSSL's, for one, end in a line feed. */
+export function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  return (
+    message
+      .split('\n')
+      .find(line => line.trim() !== '')
+      ?.trim() ?? message
+  );
+}
+
 function row(http: number, retryable: boolean, meaning: string): ErrorRow {
   return { http, retryable, meaning };
 }

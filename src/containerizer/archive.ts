@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import type { Headers } from 'tar-stream';
+import type { Extract, Headers } from 'tar-stream';
 import type { Entry, ZipFile } from 'yauzl';
 import { shown } from '../base/errors.js';
 import { formatBytes } from '../base/units.js';
@@ -130,6 +130,7 @@ class Unpacking {
 async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Promise<void> {
   const { extract } = await import('tar-stream');
   const entries = extract();
+  refuseNegativeSizes(entries);
   let read = 0;
   let readAtEntry = 0;
   entries.on('entry', (header, content, next) => {
@@ -157,10 +158,21 @@ async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Pro
   else await pipeline(source, bounded, entries, { signal });
 }
 
+/**
+ * tar-stream would stop at a size below 0, and say that all went well. Its headers of extensions, which have sizes, too, are not shown to anyone, but each part
+ * is asked for by this method of its own.
+ */
+function refuseNegativeSizes(entries: Extract): void {
+  const parser = entries as unknown as { _parse(size: number, then: () => void): void };
+  const parse = parser._parse.bind(entries);
+  parser._parse = (size, then) => {
+    if (size < 0) entries.destroy(new Error('the archive holds a header with a size below 0'));
+    else parse(size, then);
+  };
+}
+
 async function tarEntry(header: Headers, content: Readable, unpacking: Unpacking): Promise<void> {
-  const { name, type, mode = 0o644, size = 0 } = header;
-  // tar-stream would stop there, and say that all went well.
-  if (size < 0) throw new Error(`the archive holds ${shown(name)} with a size below 0`);
+  const { name, type, mode = 0o644 } = header;
   if (type === 'directory') {
     await unpacking.folder(name);
     content.resume();

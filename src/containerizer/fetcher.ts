@@ -3,12 +3,13 @@
 import { spawn } from 'node:child_process';
 import { constants, createReadStream } from 'node:fs';
 import { chmod, chown, open, rename, rm, stat } from 'node:fs/promises';
+import { IncomingMessage } from 'node:http';
 import { basename, isAbsolute, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { messageOf, shown } from '../base/errors.js';
+import { reasonOf, shown } from '../base/errors.js';
 import { formatBytes } from '../base/units.js';
 import type { Clock } from '../env/clock.js';
 import type { FetchUri } from '../protocol/entities.js';
@@ -60,7 +61,8 @@ export async function fetchAll(clock: Clock, job: FetchJob, limits: FetchLimits 
     try {
       await fetchOne(clock, job, uri, index, limits);
     } catch (error) {
-      const reason = job.signal.aborted ? 'it was called off' : messageOf(error);
+      // What lies in the sandbox is named as the task sees it.
+      const reason = job.signal.aborted ? 'it was called off' : reasonOf(error).replaceAll(join(job.sandbox, '/'), '');
       throw new FetchError(`cannot fetch ${shown(withoutSecrets(uri.value))}: ${reason}`, { cause: error });
     }
   }
@@ -91,7 +93,9 @@ async function fetchOne(clock: Clock, job: FetchJob, uri: FetchUri, index: numbe
       stream.destroy();
       throw new Error(tooLarge(maxBytes));
     }
+    let received = 0;
     const counted = counter(maxBytes, done => {
+      received = done;
       job.onProgress(
         `fetching ${name}, ${formatBytes(done)}`,
         bytes === undefined || bytes === 0 ? undefined : Math.min(1, done / bytes),
@@ -102,11 +106,19 @@ async function fetchOne(clock: Clock, job: FetchJob, uri: FetchUri, index: numbe
       constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
       0o644,
     );
-    await pipeline(stream, counted, file.createWriteStream(), { signal: abort.signal });
+    try {
+      await pipeline(stream, counted, file.createWriteStream(), { signal: abort.signal });
+    } catch (error) {
+      if (!(stream instanceof IncomingMessage) || !isCutOff(error)) throw error;
+      const size = bytes === undefined ? '' : ` of ${bytes}`;
+      throw new Error(`the download ended early, at byte ${received}${size}`, { cause: error });
+    }
     if (job.user !== undefined) await chown(partial, job.user.uid, job.user.gid);
     if (uri.executable === true) await chmod(partial, 0o755);
     await makeParents(job.sandbox, name, job.user);
-    await rename(partial, target);
+    await rename(partial, target).catch((error: unknown) => {
+      throw hasCode(error, 'EISDIR') ? new Error(`${shown(name)} is a directory in the sandbox`) : error;
+    });
     const kind = uri.executable === true || uri.extract === false ? undefined : archiveKind(name);
     if (kind !== undefined) {
       job.onProgress(`unpacking ${name}`, undefined);
@@ -192,6 +204,15 @@ function counter(maxBytes: number, onBytes: (done: number) => void): Transform {
       next(null, chunk);
     },
   });
+}
+
+/** A connection that was closed before the end of the answer: node says "aborted". */
+function isCutOff(error: unknown): boolean {
+  return hasCode(error, 'ECONNRESET') || hasCode(error, 'ERR_STREAM_PREMATURE_CLOSE');
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 function tooLarge(maxBytes: number): string {

@@ -3,7 +3,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
-import { messageOf } from '../base/errors.js';
+import { reasonOf } from '../base/errors.js';
 import type { Clock } from '../env/clock.js';
 import type { NetworkProber } from './containerizer.js';
 
@@ -33,12 +33,12 @@ export class SystemProber implements NetworkProber {
       });
       asked.on('error', error => {
         cancel();
-        answer({ error: messageOf(error) });
+        answer({ error: reasonOf(error) });
       });
       cancel = this.#limit(timeoutMs, error => asked.destroy(error));
       asked.end();
     } catch (error) {
-      this.#clock.soon(() => answer({ error: messageOf(error) }));
+      this.#clock.soon(() => answer({ error: reasonOf(error) }));
     }
   }
 
@@ -59,11 +59,11 @@ export class SystemProber implements NetworkProber {
       });
       socket.on('error', error => {
         cancel();
-        answer({ connected: false, error: messageOf(error) });
+        answer({ connected: false, error: reasonOf(error) });
       });
       cancel = this.#limit(timeoutMs, error => socket.destroy(error));
     } catch (error) {
-      this.#clock.soon(() => answer({ connected: false, error: messageOf(error) }));
+      this.#clock.soon(() => answer({ connected: false, error: reasonOf(error) }));
     }
   }
 
