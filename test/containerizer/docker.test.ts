@@ -311,7 +311,7 @@ test('a pull tells its progress, ends when the task is killed, and passes on the
     shop.launch({ value: 'true' }, inDocker({ image: 'far/away:1' })),
     shop.launch({ value: 'true' }, inDocker({ image: 'far/away:1' })),
   ];
-  await until(() => one.events.length > 0 && two.events.length > 0);
+  await until(() => pulls > 1 && one.events.length > 0 && two.events.length > 0);
   t.is(pulls, 2, 'two who want the same image share a pull');
   one.container.kill(1000);
   t.like(await one.ended, { type: 'FAILED', message: 'it was killed before it started' });

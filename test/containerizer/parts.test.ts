@@ -107,6 +107,20 @@ test('the own cgroups are found in v1, v2 and inside a container', t => {
 
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
 
+asRoot('cgroups that a killed agent left empty are removed by its successor of the same name', t => {
+  const instance = `test-${process.pid}-left`;
+  const notices: string[] = [];
+  const killed = new Cgroups(instance, notice => notices.push(notice));
+  const left = killed.create('left', { cpusMilli: 100 });
+  t.deepEqual(notices, []);
+  t.not(left?.openForJoining().map(fd => closeSync(fd)).length, 0);
+  const successor = new Cgroups(instance, notice => notices.push(notice));
+  const own = successor.create('own', { cpusMilli: 100 });
+  t.deepEqual(left?.openForJoining(), [], 'gone');
+  t.true(own?.remove());
+  successor.close();
+});
+
 asRoot('an empty cgroup serves again, where the limits are the same', async t => {
   const instance = `test-${process.pid}-spares`;
   const cgroups = new Cgroups(instance, () => {});

@@ -1,6 +1,5 @@
 // Process tasks as they really run: exit statuses, output, kills, process trees, limits, users, commands beside, and tasks that outlive their agent.
 import {
-  closeSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -285,20 +284,6 @@ asRoot('cpu and memory limits are set while a task runs, and its cgroups are gon
   await task.ended;
   await until(() => !existsSync(places.cpu) && !existsSync(places.memory));
   t.pass();
-});
-
-asRoot('cgroups that a killed agent left empty are removed by its successor of the same name', t => {
-  const instance = `test-${process.pid}-${instances++}`;
-  const notices: string[] = [];
-  const killed = new Cgroups(instance, notice => notices.push(notice));
-  const left = killed.create('left', { cpusMilli: 100 });
-  t.deepEqual(notices, []);
-  t.not(left?.openForJoining().map(fd => closeSync(fd)).length, 0);
-  const successor = new Cgroups(instance, notice => notices.push(notice));
-  const own = successor.create('own', { cpusMilli: 100 });
-  t.deepEqual(left?.openForJoining(), [], 'gone');
-  t.true(own?.remove());
-  successor.close();
 });
 
 asRoot(
