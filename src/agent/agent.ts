@@ -126,13 +126,14 @@ export class Agent {
 
   /**
    * Goes away on purpose: ends all tasks (TASK_KILLED, AGENT_SHUT_DOWN), then unregisters, so that frameworks learn how each ended. `onDone` is
-   * called when no container is left.
+   * called when no container is left, with whether a master was there to be told: if not, it still waits for this agent's id.
    */
-  shutdown(onDone: () => void): void {
+  shutdown(onDone: (isTold: boolean) => void): void {
     this.#end('the agent is shutting down', () => {
-      if (this.#registered) this.#peer?.send({ type: 'UNREGISTER', message: 'shut down' });
+      const isTold = this.#registered;
+      if (isTold) this.#peer?.send({ type: 'UNREGISTER', message: 'shut down' });
       this.close();
-      onDone();
+      onDone(isTold);
     });
   }
 

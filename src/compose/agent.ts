@@ -113,11 +113,16 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     };
     const problems = agentInfoProblems(info, 'agent');
     if (problems.length > 0) throw problemsError(problems);
+    let isRefused = false;
+    const refused = (error: ProfferError): void => {
+      isRefused = true;
+      end.fail(error);
+    };
     const end = closable(async () => {
       log.info('agent ends', { url: http.url });
-      await new Promise<void>(resolve => agent.shutdown(resolve));
-      // It has unregistered, or was refused: the id is used up.
-      store.clear();
+      const isTold = await new Promise<boolean>(resolve => agent.shutdown(resolve));
+      // It has unregistered, or was refused: the id is used up. Else the master expects it back, as after a crash.
+      if (isTold || isRefused) store.clear();
       await new Promise<void>(resolve => containerizer.close(resolve));
       listener.close();
       await http.close();
@@ -163,9 +168,9 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
               ...options.domain,
             },
             outcomes: {
-              onRefused: problems => end.fail(problemsError(problems)),
+              onRefused: problems => refused(problemsError(problems)),
               onShutdown: message =>
-                end.fail(new ProfferError('AGENT_REFUSED', `the master ended this agent: ${message}`)),
+                refused(new ProfferError('AGENT_REFUSED', `the master ended this agent: ${message}`)),
               onFatal: end.fail,
             },
           }),

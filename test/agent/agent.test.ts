@@ -260,7 +260,10 @@ test('an agent that shuts down ends its tasks, tells how, unregisters and is don
   const rig = new AgentRig({ script: { onKill: 'stubborn' } });
   rig.launch([task('a'), task('b', { killPolicy: { gracePeriodMs: 10_000 } })]);
   let done = 0;
-  rig.agent.shutdown(() => (done += 1));
+  rig.agent.shutdown(isTold => {
+    t.true(isTold);
+    done += 1;
+  });
   rig.launch([task('late')]);
   t.like(rig.last('late'), { state: 'TASK_DROPPED', reason: 'AGENT_SHUT_DOWN' });
   rig.clock.advance(9999);

@@ -190,6 +190,37 @@ test('a master and an agent in this process: one registers with the other, and c
   await t.throwsAsync(fetch(`${master.url}/health`));
 });
 
+test('an agent that ends without a master to tell keeps its id; one that unregistered gives it up', async t => {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  const kept = join(dir.path, 'agent.json');
+  const run = async (first: 'master' | 'agent'): Promise<string> => {
+    const master = await runMaster({ port: 0 });
+    const agent = await runAgent({
+      master: master.url,
+      workDir: dir.path,
+      port: 0,
+      containerizer: 'process',
+      resources: { cpus: 1, mem: 64 },
+    });
+    const health = async (): Promise<{ registered: boolean; agent?: string }> =>
+      (await (await fetch(`${agent.url}/health`)).json()) as { registered: boolean; agent?: string };
+    await eventually('registered', async () => (await health()).registered);
+    const { agent: id = '' } = await health();
+    if (first === 'master') {
+      await master.close();
+      await eventually('alone', async () => !(await health()).registered);
+    }
+    await agent.close();
+    await master.close();
+    return id;
+  };
+  const id = await run('master');
+  t.true(readFileSync(kept, 'utf8').includes(id));
+  await run('agent');
+  t.false(existsSync(kept));
+});
+
 test('an agent that a bad option stops leaves its directory free', async t => {
   const dir = tempDir();
   t.teardown(() => dir.remove());
