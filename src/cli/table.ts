@@ -21,11 +21,12 @@ export function table(
   const clean = rows.map(row => row.map(printable));
   const widths = fitted(terminal, columns, clean);
   const drawn = new Table({
-    head: columns.map(({ title }) => title),
+    // Painted here: the library would ask the environment instead of the terminal.
+    head: columns.map(({ title }) => (terminal.color ? `\u{1B}[1m${title}\u{1B}[22m` : title)),
     colAligns: columns.map(({ right }) => (right === true ? 'right' : 'left')),
     colWidths: widths.map(width => width + gap),
     chars: noLines,
-    style: { head: terminal.color ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': gap, compact: true },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': gap, compact: true },
   });
   for (const row of clean) drawn.push([...row]);
   return `${drawn.toString().replaceAll(/[ \t]+$/gm, '')}\n`;
