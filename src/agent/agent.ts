@@ -12,6 +12,7 @@ import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { bagOf } from '../resources/index.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import type { LinkEnd } from '../transport/transport.js';
+import { closeCodes } from '../transport/transport.js';
 import { Counts } from './counts.js';
 import { Ledger } from './ledger.js';
 import type { AgentDeps, AgentOptions, MasterConnection } from './options.js';
@@ -55,6 +56,9 @@ export class Agent {
   #watch: Timer | undefined;
   /** Called once no container is left; set while everything is being ended. */
   #whenEmpty: (() => void)[] = [];
+  /** Called once the master has let this agent go, or cannot be waited for. */
+  #whenGone: ((isGone: boolean) => void)[] = [];
+  #goneTimer: Timer | undefined;
 
   constructor(env: Env, deps: AgentDeps) {
     this.#env = env;
@@ -126,22 +130,31 @@ export class Agent {
 
   /**
    * Goes away on purpose: ends all tasks (TASK_KILLED, AGENT_SHUT_DOWN), then unregisters, so that frameworks learn how each ended. `onDone` is
-   * called when no container is left, with whether a master was there to be told: if not, it still waits for this agent's id.
+   * called when no container is left, with whether the master has confirmed that it forgot this agent: if not, it may still wait for its id.
    */
-  shutdown(onDone: (isTold: boolean) => void): void {
+  shutdown(onDone: (isGone: boolean) => void): void {
     this.#end('the agent is shutting down', () => {
-      const isTold = this.#registered;
-      if (isTold) this.#peer?.send({ type: 'UNREGISTER', message: 'shut down' });
-      this.close();
-      onDone(isTold);
+      this.#whenGone.push(onDone);
+      if (!this.#registered) return this.#done(false);
+      if (this.#goneTimer !== undefined) return;
+      this.#goneTimer = this.#env.clock.after(this.#options.unregisterTimeoutMs, () => this.#done(false));
+      this.#peer?.send({ type: 'UNREGISTER', message: 'shut down' });
     });
   }
 
   /** Stops, as if the process ended: tasks run on, nobody is told anything, no timer is left. */
   close(): void {
+    this.#done(false);
+  }
+
+  #done(isGone: boolean): void {
     this.#leave();
     this.#runner.close();
     this.#garbage.close();
+    this.#goneTimer?.cancel();
+    const run = this.#whenGone;
+    this.#whenGone = [];
+    for (const then of run) then(isGone);
   }
 
   /** Ends the connection for good; tasks are looked after as before. */
@@ -292,6 +305,8 @@ export class Agent {
   }
 
   #onDisconnected(end: LinkEnd): void {
+    // UNREGISTER only goes onto a wire: that it was heard, and stored, shows in how the master ends the session.
+    if (this.#goneTimer !== undefined) return this.#done(end.code === closeCodes.normal);
     this.#env.log.warn('the connection to the master ended', { code: end.code, reason: end.reason });
     this.#disconnect();
   }

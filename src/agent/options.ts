@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly executorRegistrationMs: number;
   /** From SHUTDOWN of an executor to its kill. Default 5 s. */
   readonly executorShutdownGraceMs: number;
+  /** How long an agent that goes away waits for the master to confirm it. Default 5 s. */
+  readonly unregisterTimeoutMs: number;
 }
 
 export const defaultAgentOptions: AgentOptions = {
@@ -46,6 +48,7 @@ export const defaultAgentOptions: AgentOptions = {
   executorEndpoint: undefined,
   executorRegistrationMs: 60_000,
   executorShutdownGraceMs: 5000,
+  unregisterTimeoutMs: 5000,
 };
 
 /** What the agent hears of its connection to the leading master. One session at a time; after `onDisconnected` a new `onConnected`. */

@@ -120,9 +120,9 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     };
     const end = closable(async () => {
       log.info('agent ends', { url: http.url });
-      const isTold = await new Promise<boolean>(resolve => agent.shutdown(resolve));
-      // It has unregistered, or was refused: the id is used up. Else the master expects it back, as after a crash.
-      if (isTold || isRefused) store.clear();
+      const isGone = await new Promise<boolean>(resolve => agent.shutdown(resolve));
+      // It has unregistered, or was refused: the id is used up. Else the master may expect it back, as after a crash.
+      if (isGone || isRefused) store.clear();
       await new Promise<void>(resolve => containerizer.close(resolve));
       listener.close();
       await http.close();

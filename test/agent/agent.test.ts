@@ -1,6 +1,7 @@
 // Stories of one agent and its master under virtual time: statuses until they are acknowledged, registration, silence, and how it ends.
 import test from 'ava';
 import { isTerminal } from '../../src/protocol/task-state.js';
+import { closeCodes } from '../../src/transport/transport.js';
 import { agentId, AgentRig, framework, frameworkId, masterInfo, task } from '../support/agent-rig.js';
 
 const week = 7 * 86_400_000;
@@ -256,26 +257,53 @@ test('only so many completed tasks are kept for the view', t => {
   t.is(kept.at(-1), 't-19');
 });
 
-test('an agent that shuts down ends its tasks, tells how, unregisters and is done when nothing runs', t => {
+test('an agent that shuts down ends its tasks, tells how, unregisters and is done when the master lets it go', t => {
   const rig = new AgentRig({ script: { onKill: 'stubborn' } });
   rig.launch([task('a'), task('b', { killPolicy: { gracePeriodMs: 10_000 } })]);
-  let done = 0;
-  rig.agent.shutdown(isTold => {
-    t.true(isTold);
-    done += 1;
-  });
+  const done: boolean[] = [];
+  rig.agent.shutdown(isGone => done.push(isGone));
   rig.launch([task('late')]);
   t.like(rig.last('late'), { state: 'TASK_DROPPED', reason: 'AGENT_SHUT_DOWN' });
   rig.clock.advance(9999);
   t.like(rig.last('a'), { state: 'TASK_KILLED', reason: 'AGENT_SHUT_DOWN' });
-  t.is(done, 0);
+  t.is(rig.calls('UNREGISTER').length, 0);
   rig.clock.advance(1);
-  t.is(done, 1);
   t.deepEqual(
     rig.said.slice(-2).map(call => call.type),
     ['STATUS_UPDATE', 'UNREGISTER'],
   );
+  t.deepEqual(done, []);
+  rig.disconnect(closeCodes.normal);
+  t.deepEqual(done, [true]);
   t.true(rig.connectionClosed);
+  t.is(rig.clock.pending, 0);
+});
+
+test('an agent does not take its UNREGISTER for heard when the master ends meanwhile, or says nothing', t => {
+  const shutDown = (): { rig: AgentRig; done: boolean[] } => {
+    const rig = new AgentRig();
+    const done: boolean[] = [];
+    // Asked twice, it unregisters once.
+    for (const _ of [1, 2]) rig.agent.shutdown(isGone => done.push(isGone));
+    t.is(rig.calls('UNREGISTER').length, 1);
+    t.deepEqual(done, []);
+    return { rig, done };
+  };
+  const ending = shutDown();
+  ending.rig.disconnect(closeCodes.goingAway);
+  t.deepEqual(ending.done, [false, false]);
+  t.true(ending.rig.connectionClosed);
+
+  const silent = shutDown();
+  silent.rig.clock.advance(4999);
+  t.deepEqual(silent.done, []);
+  silent.rig.clock.advance(1);
+  t.deepEqual(silent.done, [false, false]);
+  t.is(silent.rig.clock.pending, 0);
+
+  const closed = shutDown();
+  closed.rig.agent.close();
+  t.deepEqual(closed.done, [false, false]);
 });
 
 test('the master can end the agent; an agent without tasks is done at once', t => {
@@ -292,6 +320,7 @@ test('the master can end the agent; an agent without tasks is done at once', t =
   const idle = new AgentRig();
   let done = false;
   idle.agent.shutdown(() => (done = true));
+  idle.disconnect(closeCodes.normal);
   t.true(done);
 });
 

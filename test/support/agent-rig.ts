@@ -14,6 +14,7 @@ import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
 import type { AgentInfo, FrameworkInfo, MasterInfo, TaskInfo, TaskStatus } from '../../src/protocol/entities.js';
 import { validateAgentCall } from '../../src/protocol/validate.js';
 import type { Peer } from '../../src/transport/peer.js';
+import type { CloseCode } from '../../src/transport/transport.js';
 import { closeCodes } from '../../src/transport/transport.js';
 import type { ContainerScript } from './fake-containerizer.js';
 import { FakeContainerizer, FakeProber } from './fake-containerizer.js';
@@ -121,10 +122,10 @@ export class AgentRig {
     this.handler.onConnected(peer);
   }
 
-  /** The session breaks. */
-  disconnect(): void {
+  /** The session breaks, or the master ends it. */
+  disconnect(code: CloseCode = closeCodes.lost): void {
     this.#session += 1;
-    this.handler.onDisconnected({ code: closeCodes.lost, reason: 'test' });
+    this.handler.onDisconnected({ code, reason: 'test' });
   }
 
   /** Connects, and the master registers the agent. */
