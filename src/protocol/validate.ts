@@ -81,6 +81,11 @@ export function agentInfoProblems(agent: unknown, path = 'agent'): readonly Prob
   return problemsOf(agent, cluster.agentInfo, path, 'INVALID_AGENT');
 }
 
+/** Everything wrong with the filters of an ACCEPT or DECLINE. */
+export function filtersProblems(filters: unknown, path = 'filters'): readonly Problem[] {
+  return problemsOf(filters, cluster.filters, path, 'INVALID_CALL');
+}
+
 /** Everything wrong with offer constraints by themselves. */
 export function offerConstraintsProblems(constraints: unknown, path = 'offerConstraints'): readonly Problem[] {
   return problemsOf(constraints, cluster.offerConstraints, path, 'INVALID_FRAMEWORK');

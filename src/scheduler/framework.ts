@@ -18,6 +18,7 @@ import type {
   TaskStatus,
 } from '../protocol/entities.js';
 import type { DemandHint, Operation, SchedulerCall, SchedulerEvent, TaskReference } from '../protocol/scheduler-api.js';
+import { filtersProblems } from '../protocol/validate.js';
 import { isTerminal, withoutPartitionAwareness } from '../protocol/task-state.js';
 import { add, bagOf, emptyBag } from '../resources/index.js';
 import { clockScheduler } from '../rx/clock-scheduler.js';
@@ -156,10 +157,11 @@ export class Framework {
    * Uses offers of one agent and role. Resources that no operation uses go back, with `filters`. Tasks get ids and ports where the
    * requests leave them open. When an offer is no longer in hand, nothing is sent and every task gets TASK_DROPPED, INVALID_OFFERS.
    * @returns the tasks as launched, in the order of the requests.
-   * @throws ProfferError INVALID_RESOURCES, INVALID_TASK (also for an id in use) or INSUFFICIENT_RESOURCES (for ports) before anything is
-   * sent; the offers stay in hand.
+   * @throws ProfferError INVALID_CALL (for `filters`), INVALID_RESOURCES, INVALID_TASK (also for an id in use) or INSUFFICIENT_RESOURCES (for
+   * ports) before anything is sent; the offers stay in hand.
    */
   accept(offers: Offers, requests: readonly LaunchRequest[], filters?: Filters): readonly TaskInfo[] {
+    checkFilters(filters);
     const list = asList(offers);
     const offered = list.reduce((bag, offer) => add(bag, bagOf(offer.resources)), emptyBag);
     const { operations, tasks } = completeLaunches(requests, offered, name => `${name}.${this.env.ids.short()}`);
@@ -183,8 +185,12 @@ export class Framework {
     this.accept(offers, operations, filters);
   }
 
-  /** Gives offers back. `filters.refuseMs` (default 5 s) says how long the same resources are not wanted. */
+  /**
+   * Gives offers back. `filters.refuseMs` (default 5 s) says how long the same resources are not wanted.
+   * @throws ProfferError INVALID_CALL for `filters`; the offers stay in hand.
+   */
   decline(offers: Offers, filters?: Filters): void {
+    checkFilters(filters);
     const held = this.book.remove(ids(asList(offers)));
     if (held.length === 0) return;
     this.#call({ type: 'DECLINE', offerIds: ids(held), ...(filters === undefined ? {} : { filters }) });
@@ -449,6 +455,12 @@ export class Framework {
       this.#call({ ...call, callId });
     });
   }
+}
+
+// The master would refuse the call, and the offers be nobody's until they expire.
+function checkFilters(filters: Filters | undefined): void {
+  const problems = filters === undefined ? [] : filtersProblems(filters);
+  if (problems.length > 0) throw problemsError(problems);
 }
 
 function asList(offers: Offers): readonly Offer[] {

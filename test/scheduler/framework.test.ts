@@ -1,7 +1,7 @@
 // A framework over a fake connection in virtual time: subscribing, offers, launches, updates and their acknowledgement, kills, loss and end.
 import test from 'ava';
 import { problem, ProfferError } from '../../src/base/errors.js';
-import type { Offer, TaskStatus } from '../../src/protocol/entities.js';
+import type { Filters, Offer, TaskStatus } from '../../src/protocol/entities.js';
 import type { ConnectionState } from '../../src/scheduler/connection.js';
 import { launch, launchGroup } from '../../src/scheduler/launch.js';
 import { FrameworkRig, offer } from './rig.js';
@@ -40,6 +40,27 @@ test('whoever listens to the connection late hears where it stands, also after t
   rig.framework.close();
   t.deepEqual(heard(), [{ state: 'ENDED' }]);
   t.true(rig.closed);
+});
+
+test('filters that the master would refuse are refused at once, and the offer stays in hand', t => {
+  const rig = new FrameworkRig().subscribe();
+  rig.offer(offer('o1'));
+  rig.said();
+  const bad = [
+    [{ refuseMs: -5 }, /^filters\.refuseMs: -5 is not a number of milliseconds, 0 or more$/],
+    [{ refuseMs: Number.NaN }, /^filters\.refuseMs: /],
+    [{ refuseSeconds: 5 }, /^filters\.refuseSeconds: .*refuseMs/],
+  ] as const;
+  for (const [filters, message] of bad) {
+    const expected = { instanceOf: ProfferError, code: 'INVALID_CALL', message };
+    t.throws(() => rig.framework.decline(offer('o1'), filters as Filters), expected);
+    t.throws(() => rig.framework.accept(offer('o1'), [launch(sleep)], filters as Filters), expected);
+  }
+  t.true(rig.framework.book.has('o1'));
+  t.is(rig.framework.tasks.live().length, 0);
+  t.deepEqual(rig.said(), []);
+  rig.framework.decline(offer('o1'), { refuseMs: 0 });
+  t.like(rig.take('DECLINE'), [{ offerIds: ['o1'], filters: { refuseMs: 0 } }]);
 });
 
 test('a late subscriber gets the offers in hand, then each new one, and none that is gone', t => {
