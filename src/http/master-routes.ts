@@ -1,5 +1,5 @@
 // The master's routes: its views as JSON with filters, the event feed, and the operator's calls.
-import { problemsError, ProfferError, shown } from '../base/errors.js';
+import { problem, problemsError, ProfferError, shown } from '../base/errors.js';
 import type { MasterViews, OperatorDesk } from '../master/views.js';
 import type { FrameworkView, HealthView, OperatorCall, TaskView } from '../protocol/operator-api.js';
 import { isTerminal, taskStates } from '../protocol/task-state.js';
@@ -177,10 +177,19 @@ function operate(master: MasterSource, call: OperatorCall): Promise<HttpAnswer> 
   });
 }
 
+const bodyExamples: { readonly [T in OperatorCall['type']]: Omit<Extract<OperatorCall, { type: T }>, 'type'> } = {
+  KILL: { taskId: 'web.1' },
+  TEARDOWN: { frameworkId: 'F-0001' },
+};
+
 /** The call of this path; the body may leave its `type` out. */
 function callOf(type: OperatorCall['type'], body: unknown): OperatorCall {
-  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
-  const checked = validateOperatorCall(isObject ? { type, ...body } : body);
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    const what = body === undefined || body === null ? 'is missing' : `${shown(body)} is not an object`;
+    const hint = `send content-type: application/json and for example ${JSON.stringify(bodyExamples[type])}`;
+    throw problemsError([problem('body', 'INVALID_CALL', what, hint)]);
+  }
+  const checked = validateOperatorCall({ type, ...body });
   if (!checked.ok) throw problemsError(checked.problems);
   if (checked.value.type === type) return checked.value;
   throw new ProfferError('INVALID_CALL', `${shown(checked.value.type)} is not possible here`, {

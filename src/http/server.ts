@@ -5,7 +5,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
-import { errorCodes, messageOf, problemsError, ProfferError, shown } from '../base/errors.js';
+import type { Problem } from '../base/errors.js';
+import { errorCodes, messageOf, problem, problemsError, ProfferError, shown } from '../base/errors.js';
 import { parseJsonText } from '../base/json-text.js';
 import type { Logger } from '../env/log.js';
 import { checkHostAndOrigin } from '../transport/host-check.js';
@@ -99,13 +100,21 @@ export function httpApp(options: Pick<HttpOptions, 'routes' | 'allowedHosts' | '
   });
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
-    const refusal = checkHostAndOrigin(request.headers, allowedHosts);
+    const refusal = twoHosts(request.raw.rawHeaders) ?? checkHostAndOrigin(request.headers, allowedHosts);
     done(refusal === undefined ? undefined : problemsError([refusal]));
   });
   app.setErrorHandler((error, _request, reply) => sendError(reply, answerable(error, log)));
   app.setNotFoundHandler((request, reply) => notFound(routes, request, reply));
   for (const route of routes) addRoute(app, route);
   return app;
+}
+
+// node takes the first of several, whatever is in front of it may take the last.
+function twoHosts(rawHeaders: readonly string[]): Problem | undefined {
+  const names = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host');
+  return names.length > 1
+    ? problem('Host', 'INVALID_CALL', `is given ${names.length} times`, 'give it once')
+    : undefined;
 }
 
 function addRoute(app: FastifyInstance, route: Route): void {

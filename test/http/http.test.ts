@@ -162,8 +162,10 @@ test('every bad request gets one clear error, and never 500', async t => {
       400,
       /given twice/,
     ],
-    ['no body', { method: 'POST', url: '/kill', headers: json }, 400, /./],
-    ['an array', { method: 'POST', url: '/kill', headers: json, payload: '[]' }, 400, /./],
+    ['no body', { method: 'POST', url: '/kill', headers: json }, 400, /^body: is missing$/],
+    ['no body, no type', { method: 'POST', url: '/teardown', headers: host }, 400, /^body: is missing$/],
+    ['an array', { method: 'POST', url: '/kill', headers: json, payload: '[]' }, 400, /^body: \[\] is not an object$/],
+    ['null', { method: 'POST', url: '/kill', headers: json, payload: 'null' }, 400, /^body: is missing$/],
     ['an unknown field', { method: 'POST', url: '/kill', headers: json, payload: '{"taskid":"a"}' }, 400, /taskid/],
     ['a wrong type', { method: 'POST', url: '/kill', headers: json, payload: '{"taskId":7}' }, 400, /7/],
     [
@@ -214,6 +216,10 @@ test('every bad request gets one clear error, and never 500', async t => {
   t.is(
     (await server.inject({ url: '/tasks?framwork=x', headers: host })).json<Shape>().hint,
     'did you mean framework?',
+  );
+  t.regex(
+    (await server.inject({ method: 'POST', url: '/kill', headers: host })).json<Shape>().hint ?? '',
+    /application\/json.* \{"taskId":"web\.1"\}$/,
   );
   t.is((await server.inject({ url: '/state', headers: { ...host, origin: 'http://localhost:5050' } })).statusCode, 200);
 });
@@ -373,6 +379,10 @@ test('bytes that are no good request are answered over the raw socket, and other
       /^HTTP\/1\.1 400/,
     );
     t.regex(await raw(server, 'GET /health HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400/);
+    t.regex(
+      await raw(server, 'GET /health HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\nConnection: close\r\n\r\n'),
+      /^HTTP\/1\.1 400 .*"message":"Host: is given 2 times"/s,
+    );
     t.regex(
       await raw(server, 'GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n'),
       /^HTTP\/1\.1 403/,
