@@ -4,7 +4,6 @@ import { request } from 'node:http';
 import type { ErrorCode } from '../base/errors.js';
 import { errorCodes, messageOf, ProfferError, shown } from '../base/errors.js';
 import type { TaskView } from '../protocol/operator-api.js';
-import { usage } from './flags.js';
 
 /** An answer whose body is still to be read. */
 export interface HttpReply {
@@ -74,13 +73,9 @@ export class Client {
   }
 }
 
-/** The master at the `--master` of the user: `http://…`, `ws://…`, `host:port`. @throws ProfferError USAGE. */
-export function masterClient(address: string): Client {
-  return new Client(
-    httpAddress(address),
-    'the master',
-    'start a cluster with proffer up, or say where it is with --master',
-  );
+/** The master at `url`, `http://host:port`. */
+export function masterClient(url: string): Client {
+  return new Client(url, 'the master', 'start a cluster with proffer up, or say where it is with --master');
 }
 
 /** The agent that runs, or ran, `task`. */
@@ -137,18 +132,6 @@ export async function textOf(reply: HttpReply): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of reply.body) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
-}
-
-function httpAddress(address: string): string {
-  const full = /^\w+:\/\//.test(address) ? address.replace(/^ws/, 'http') : `http://${address}`;
-  const url = URL.canParse(full) ? new URL(full) : undefined;
-  if (url === undefined || url.protocol !== 'http:' || url.pathname !== '/' || url.search !== '') {
-    throw usage(
-      `--master: ${shown(address)} is not the address of a master`,
-      'write for example http://127.0.0.1:5050',
-    );
-  }
-  return url.origin;
 }
 
 function serverError(text: string, status: number, what: string): ProfferError {

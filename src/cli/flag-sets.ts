@@ -7,10 +7,12 @@ import {
   parseScalarName,
   roleWeights,
 } from '../compose/settings-text.js';
+import { masterAddress } from './address.js';
 import { amount, choice, count, duration, flag, list, parsed, text, texts, toggle } from './flags.js';
 
+const masterAt = 'http://127.0.0.1:5050';
 const client = {
-  master: text('URL', 'where the master is', { default: 'http://127.0.0.1:5050' }),
+  master: text('URL', 'where the master is', { default: masterAt, read: masterAddress }),
   config: text('FILE', 'JSON file with values for flags'),
 };
 export const viewFlags = { ...client, json: flag('print exactly what HTTP returns') };
@@ -131,7 +133,8 @@ export const masterFlags = {
 export type MasterFlags = typeof masterFlags;
 
 export const agentFlags = {
-  master: client.master,
+  // It may name several masters, and paths.
+  master: text('URL', 'where the master is', { default: masterAt }),
   host: text('ADDRESS', 'where to listen; loopback only, as there is no authentication', { default: '127.0.0.1' }),
   port: count('PORT', 'the port; 0 takes a free one', { min: 0, max: 65_535, default: 5051 }),
   hostname: text('NAME', 'how others reach it; default: localhost'),

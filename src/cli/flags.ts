@@ -35,15 +35,24 @@ interface More {
   readonly placeholder?: string;
 }
 
-/** A text. */
-export function text(placeholder: string, help: string, more?: More): Flag<string | undefined>;
-export function text(placeholder: string, help: string, more: More & { readonly default: string }): Flag<string>;
+/** A text. `read` may refuse it, or write it in one way. */
+export function text(placeholder: string, help: string, more?: More & TextRule): Flag<string | undefined>;
 export function text(
   placeholder: string,
   help: string,
-  more: More & { readonly default?: string } = {},
+  more: More & TextRule & { readonly default: string },
+): Flag<string>;
+export function text(
+  placeholder: string,
+  help: string,
+  { read = given => given, ...more }: More & TextRule & { readonly default?: string } = {},
 ): Flag<string | undefined> {
-  return { placeholder, help, ...more, default: more.default, read: given => notEmpty(given) };
+  return { placeholder, help, ...more, default: more.default, read: given => read(notEmpty(given)) };
+}
+
+interface TextRule {
+  /** @throws ProfferError USAGE. */
+  readonly read?: (text: string) => string;
 }
 
 /** Texts, one per use. */

@@ -21,8 +21,7 @@ export function table(
   const clean = rows.map(row => row.map(printable));
   const widths = fitted(terminal, columns, clean);
   const drawn = new Table({
-    // Painted here: the library would ask the environment instead of the terminal.
-    head: columns.map(({ title }) => (terminal.color ? `\u{1B}[1m${title}\u{1B}[22m` : title)),
+    head: headOf(terminal, columns),
     colAligns: columns.map(({ right }) => (right === true ? 'right' : 'left')),
     colWidths: widths.map(width => width + gap),
     chars: noLines,
@@ -30,6 +29,12 @@ export function table(
   });
   for (const row of clean) drawn.push([...row]);
   return `${drawn.toString().replaceAll(/[ \t]+$/gm, '')}\n`;
+}
+
+// Without titles there is no line for them. Painted here: the library would ask the environment instead of the terminal.
+function headOf(terminal: Terminal, columns: readonly Column[]): string[] {
+  if (columns.every(({ title }) => title === '')) return [];
+  return columns.map(({ title }) => (terminal.color ? `\u{1B}[1m${title}\u{1B}[22m` : title));
 }
 
 /** Control characters, which task names from elsewhere may hold, as their pictures. */

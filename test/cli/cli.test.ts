@@ -9,8 +9,10 @@ import type { Terminal } from '../../src/cli/command.js';
 import { commands } from '../../src/cli/commands.js';
 import { describeError, exitCodeOf } from '../../src/cli/failure.js';
 import { amount, choice, count, flag, flagName, text, texts, variableName } from '../../src/cli/flags.js';
+import { runFlags } from '../../src/cli/flag-sets.js';
 import { settle } from '../../src/cli/settings.js';
 import { table } from '../../src/cli/table.js';
+import { lineBytesMax, TaskLines } from '../../src/cli/task-lines.js';
 import { outcome, ports, scalar } from '../../src/cli/words.js';
 import { tempDir } from '../support/cli.js';
 
@@ -209,7 +211,46 @@ test('a table fits the terminal, and shows no control characters', t => {
   );
   t.true(narrow.includes('…'));
   t.is(table(terminal, columns, [], 'none'), 'none\n');
-  t.true(table({ ...terminal, color: true }, columns, rows, '').includes('\u{1B}[1m'));
+  const coloured = { ...terminal, color: true };
+  t.true(table(coloured, columns, rows, '').includes('\u{1B}[1m'));
+  const untitled = [{ title: '' }, { title: '' }];
+  for (const one of [terminal, coloured]) t.is(table(one, untitled, [['up for', '3 s']], ''), 'up for  3 s\n');
+});
+
+test('lines of one task among several come whole and with its name; one without an end is not kept for ever', t => {
+  const lines = new TaskLines('web.1');
+  const take = (text: string): string => lines.take(Buffer.from(text)).toString();
+  t.is(take('a'), '');
+  t.is(take('b\n\nc'), 'web.1 | ab\nweb.1 | \n');
+  t.is(take('d'), '');
+  t.is(lines.rest().toString(), 'web.1 | cd\n');
+  t.is(lines.rest().toString(), '');
+  const piece = 'x'.repeat(1024);
+  for (let held = piece.length; held < lineBytesMax; held += piece.length) t.is(take(piece), '');
+  t.is(take(piece), `web.1 | ${'x'.repeat(lineBytesMax)}\n`);
+  t.is(take('end\n'), 'web.1 | end\n');
+});
+
+test('the address of a master is read in its ways, and a bad one is laid to where it was written', t => {
+  const master = { master: runFlags.master };
+  const read = (address: string): unknown =>
+    settle(master, { given: { master: [address] }, variables: {} }, known)['master'];
+  t.deepEqual(['localhost:5050', 'ws://localhost:5050', 'http://localhost:5050/'].map(read), [
+    'http://localhost:5050',
+    'http://localhost:5050',
+    'http://localhost:5050',
+  ]);
+  for (const address of ['http://', 'ftp://localhost', 'localhost:port', 'http://localhost/path']) {
+    for (const [sources, where] of [
+      [{ given: { master: [address] }, variables: {} }, '--master'],
+      [{ given: {}, variables: { PROFFER_MASTER: address } }, 'PROFFER_MASTER'],
+    ] as const) {
+      t.is(
+        failure(t, () => settle(master, sources, known)).message,
+        `${where}: ${JSON.stringify(address)} is not the address of a master`,
+      );
+    }
+  }
 });
 
 test('amounts, ports and ends read well', t => {

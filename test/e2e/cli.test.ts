@@ -107,6 +107,13 @@ test.serial('what can never fit is said at once: which resource, by how much, on
   t.regex(rack.stderr, /rack LIKE not met on 3 agents/);
 });
 
+test.serial('a command without a name is refused before anything is launched', async t => {
+  const { code, stderr } = await proffer('run', '--name', 'nameless', '--', '');
+  t.is(code, 2);
+  t.regex(stderr, /^error: the command is ""\nhint: .*proffer run -- echo hello$/m);
+  t.false((await get<TaskView[]>('/tasks')).some(task => task.name === 'nameless'));
+});
+
 test.serial('constraints place tasks: one on each agent', async t => {
   const { code, stderr } = await proffer(
     'run',

@@ -9,8 +9,10 @@ import type { RunCommand, Terminal } from '../command.js';
 import type { RunFlags } from '../flag-sets.js';
 import { usage } from '../flags.js';
 import { printable } from '../table.js';
+import { TaskLines } from '../task-lines.js';
 
 export const run: RunCommand<RunFlags> = async ({ flags, args, terminal }) => {
+  if (args[0] === '') throw usage('the command is ""', 'write for example proffer run -- echo hello');
   const name = flags.name ?? nameOf(args[0] ?? '');
   if (!/^[\w.-]{1,100}$/.test(name) || /^\.+$/.test(name)) {
     throw usage(
@@ -65,7 +67,7 @@ class RunScreen implements RunTasksView {
   readonly #name: string;
   readonly #several: boolean;
   readonly #quiet: boolean;
-  readonly #partial = new Map<string, Buffer>();
+  readonly #lines = new Map<string, TaskLines>();
   readonly #drains = new Map<'stdout' | 'stderr', Promise<void>>();
   #progressShown = false;
 
@@ -93,32 +95,20 @@ class RunScreen implements RunTasksView {
   output(index: number, name: 'stdout' | 'stderr', chunk: Buffer): Promise<void> | void {
     this.#clear();
     if (!this.#several) return this.#write(name, chunk);
-    // Whole lines, each with its task's name: those of different tasks do not run into each other.
     const key = `${name} ${index}`;
-    const bytes = Buffer.concat([this.#partial.get(key) ?? Buffer.alloc(0), chunk]);
-    const end = bytes.lastIndexOf(0x0a) + 1;
-    this.#partial.set(key, bytes.subarray(end));
-    return this.#lines(name, index, bytes.subarray(0, end));
+    let lines = this.#lines.get(key);
+    if (lines === undefined) this.#lines.set(key, (lines = new TaskLines(`${this.#name}.${index}`)));
+    const whole = lines.take(chunk);
+    return whole.length === 0 ? undefined : this.#write(name, whole);
   }
 
   /** Shows last lines without an end. */
   finish(): void {
     this.#clear();
-    for (const [key, bytes] of this.#partial) {
-      const [name, index] = key.split(' ') as ['stdout' | 'stderr', string];
-      if (bytes.length > 0) void this.#lines(name, Number(index), Buffer.concat([bytes, Buffer.from('\n')]));
+    for (const [key, lines] of this.#lines) {
+      const rest = lines.rest();
+      if (rest.length > 0) void this.#write(key.startsWith('stdout ') ? 'stdout' : 'stderr', rest);
     }
-  }
-
-  #lines(name: 'stdout' | 'stderr', index: number, bytes: Buffer): Promise<void> | void {
-    const prefix = Buffer.from(`${this.#name}.${index} | `);
-    const parts: Buffer[] = [];
-    for (let start = 0; start < bytes.length; ) {
-      const end = bytes.indexOf(0x0a, start) + 1;
-      parts.push(prefix, bytes.subarray(start, end));
-      start = end;
-    }
-    return this.#write(name, Buffer.concat(parts));
   }
 
   // What a slow reader has not taken yet stays with the agent, not in memory here.

@@ -89,7 +89,7 @@ function showState(terminal: Terminal, state: StateView): string {
     ['tasks', `${tasks.filter(task => !isTerminal(task.state)).length} live, ${completedTasks.length} ended`],
     ['offers', `${offers.length} waiting for an answer`],
   ];
-  return table(terminal, [{ title: '' }, { title: '', least: 20 }], rows, '').replace(/^\s*\n/, '');
+  return table(terminal, [{ title: '' }, { title: '', least: 20 }], rows, '');
 }
 
 function showAgents(terminal: Terminal, agents: readonly AgentView[]): string {
