@@ -41,6 +41,8 @@ export interface RunTasksOptions {
 export interface RunTasksView {
   /** A line worth keeping: launches, trouble. */
   note(line: string): void;
+  /** A line that has to be seen whatever else is not. */
+  trouble(line: string): void;
   /** What is going on now; replaces what was said before. */
   progress(line: string): void;
   /** The next chunk of this output comes when the promise has resolved. */
@@ -194,13 +196,24 @@ function progressOf(task: BatchTask, status: TaskStatus): string {
     : `${task.taskId} ${state}${status.message === undefined ? '' : `: ${status.message}`}`;
 }
 
-// An exit code speaks for itself; what ended a task otherwise has to be said.
 function sayEnd(view: RunTasksView, task: BatchTask, status: TaskStatus, instances: number): void {
-  if (status.state === 'TASK_FINISHED') return;
-  if (status.exitCode !== undefined && status.reason !== 'MAX_COMPLETION_TIME_REACHED' && instances === 1) return;
+  const line = endLine(task.taskId, status, instances);
+  // Nothing else tells a task that is lost from one that failed.
+  if (line !== undefined) view[status.state === 'TASK_LOST' ? 'trouble' : 'note'](line);
+}
+
+/** What is to be said of a task's end: an exit code speaks for itself, what ended a task otherwise has to be said. */
+export function endLine(taskId: string, status: TaskStatus, instances: number): string | undefined {
+  if (status.state === 'TASK_FINISHED') return undefined;
+  if (status.exitCode !== undefined && status.reason !== 'MAX_COMPLETION_TIME_REACHED' && instances === 1)
+    return undefined;
+  if (status.state === 'TASK_LOST' && status.reason === 'RECONCILIATION') {
+    const why = (status.message ?? 'nobody knows this task').replace(/^Reconciliation: /, '');
+    return `${taskId} lost: ${why}; was the cluster, or its agent, started anew meanwhile?`;
+  }
   const how = status.signal ?? (status.exitCode === undefined ? '' : `exit ${status.exitCode}`);
   const why = [how, status.reason, status.message].filter(part => part !== undefined && part !== '').join(', ');
-  view.note(`${task.taskId} ${status.state.replace(/^TASK_/, '').toLowerCase()}${why === '' ? '' : `: ${why}`}`);
+  return `${taskId} ${status.state.replace(/^TASK_/, '').toLowerCase()}${why === '' ? '' : `: ${why}`}`;
 }
 
 function waitingNotes(batch: Batch, view: RunTasksView): () => void {

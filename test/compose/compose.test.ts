@@ -9,8 +9,10 @@ import { whyNever } from '../../src/compose/feasible.js';
 import { FileStore } from '../../src/compose/file-store.js';
 import { prettyLogger } from '../../src/compose/log.js';
 import { runMaster } from '../../src/compose/master.js';
+import { endLine } from '../../src/compose/run-tasks.js';
 import { token, Wiring } from '../../src/compose/wiring.js';
 import { lockWorkDir } from '../../src/compose/work-dir.js';
+import type { TaskStatus } from '../../src/protocol/entities.js';
 import type { AgentView } from '../../src/protocol/operator-api.js';
 import { bagOf } from '../../src/resources/index.js';
 import { eventually, tempDir } from '../support/cli.js';
@@ -126,6 +128,20 @@ test('what can never fit is counted over the agents, whatever is in use now', t 
     'no docker containerizer on 2 agents',
   );
   t.is(whyNever([], { resources: bagOf({ cpus: 1 }) }), undefined);
+});
+
+test('how a task ended is said where its exit code does not; one that is lost, with what may have happened', t => {
+  const line = (status: Partial<TaskStatus>, instances = 1): string | undefined =>
+    endLine('web.1', { taskId: 'web.1', state: 'TASK_FAILED', source: 'AGENT', timestampMs: 0, ...status }, instances);
+  t.is(line({ state: 'TASK_FINISHED', exitCode: 0 }, 2), undefined);
+  t.is(line({ exitCode: 7 }), undefined);
+  t.is(line({ exitCode: 7 }, 2), 'web.1 failed: exit 7');
+  t.is(line({ signal: 'SIGKILL', message: 'killed' }), 'web.1 failed: SIGKILL, killed');
+  t.is(line({ state: 'TASK_KILLED' }), 'web.1 killed');
+  t.is(
+    line({ state: 'TASK_LOST', reason: 'RECONCILIATION', message: 'Reconciliation: nobody knows this task' }),
+    'web.1 lost: nobody knows this task; was the cluster, or its agent, started anew meanwhile?',
+  );
 });
 
 test('a wiring makes each thing once, of what it needs', t => {

@@ -79,7 +79,10 @@ class RunScreen implements RunTasksView {
   }
 
   note(line: string): void {
-    if (this.#quiet) return;
+    if (!this.#quiet) this.trouble(line);
+  }
+
+  trouble(line: string): void {
     this.#clear();
     this.#terminal.err(`${printable(line)}\n`);
   }
