@@ -5,19 +5,19 @@ import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '../base/ids.j
 import { idProblem } from '../protocol/validate-ids.js';
 import type { SandboxJanitor } from './options.js';
 
-/** `<root>/frameworks/<framework>/tasks/<task>/runs/<container>` */
+/** `<root>/frameworks/<framework>/tasks/<task>/<container>` */
 export function taskSandbox(root: string, frameworkId: FrameworkId, taskId: TaskId, containerId: ContainerId): string {
-  return `${root}/frameworks/${frameworkId}/tasks/${taskId}/runs/${containerId}`;
+  return `${root}/frameworks/${frameworkId}/tasks/${taskId}/${containerId}`;
 }
 
-/** `<root>/frameworks/<framework>/executors/<executor>/runs/<container>` */
+/** `<root>/frameworks/<framework>/executors/<executor>/<container>` */
 export function executorSandbox(
   root: string,
   frameworkId: FrameworkId,
   executorId: ExecutorId,
   containerId: ContainerId,
 ): string {
-  return `${root}/frameworks/${frameworkId}/executors/${executorId}/runs/${containerId}`;
+  return `${root}/frameworks/${frameworkId}/executors/${executorId}/${containerId}`;
 }
 
 /** Why an id cannot be a directory's name; undefined when it can. The agent does not rely on the master for this. */

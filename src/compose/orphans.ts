@@ -46,13 +46,13 @@ function endOne(sandbox: string, containerizer: Containerizer): Promise<{ known:
   });
 }
 
-/** `<root>/<framework>/{tasks,executors}/<id>/runs/<container>` */
+/** `<root>/<framework>/{tasks,executors}/<id>/<container>` */
 async function runsBelow(root: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (const framework of await names(root)) {
     for (const kind of ['tasks', 'executors']) {
       for (const id of await names(join(root, framework, kind))) {
-        const runs = join(root, framework, kind, id, 'runs');
+        const runs = join(root, framework, kind, id);
         for (const run of await names(runs)) found.push(join(runs, run));
       }
     }

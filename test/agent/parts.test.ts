@@ -178,7 +178,7 @@ test('the janitor removes a sandbox and parents left empty, not what it links to
   t.teardown(() => {
     for (const path of [root, outside]) rmSync(path, { recursive: true, force: true });
   });
-  const run = (taskId: string, id: string): string => join(root, 'frameworks/fw/tasks', taskId, 'runs', id);
+  const run = (taskId: string, id: string): string => join(root, 'frameworks/fw/tasks', taskId, id);
   for (const path of [run('a', '1'), run('a', '2'), run('b', '1')]) mkdirSync(path, { recursive: true });
   writeFileSync(join(outside, 'precious'), '');
   symlinkSync(outside, join(run('a', '1'), 'link'));

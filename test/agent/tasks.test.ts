@@ -27,7 +27,7 @@ test('a container is told all it needs, and none of the agent’s own environmen
     }),
   ]);
   const { spec } = rig.containers.of('web');
-  t.is(spec.sandbox, `/work/frameworks/${frameworkId}/tasks/web/runs/${spec.containerId}`);
+  t.is(spec.sandbox, `/work/frameworks/${frameworkId}/tasks/web/${spec.containerId}`);
   t.deepEqual(spec.env, {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: spec.sandbox,

@@ -1,5 +1,6 @@
 // Stories of a framework's own executor: a real driver and a real agent over sessions of a network in virtual time.
 import test from 'ava';
+import { closeCodes } from '../../src/transport/transport.js';
 import { must } from '../../src/base/assert.js';
 import { ProfferError } from '../../src/base/errors.js';
 import type { Problem } from '../../src/base/errors.js';
@@ -78,7 +79,7 @@ class ExecutorRig extends AgentRig {
 test('the first task starts its executor, the next goes to the same one, and reports are the executor’s', t => {
   const rig = ExecutorRig.running();
   const { spec } = rig.containers.of('worker');
-  t.is(spec.sandbox, `/work/frameworks/${frameworkId}/executors/worker/runs/${spec.containerId}`);
+  t.is(spec.sandbox, `/work/frameworks/${frameworkId}/executors/worker/${spec.containerId}`);
   t.like(spec.env, { PROFFER_AGENT_ENDPOINT: 'ws://agent:5051/v1/executor', CPUS: '0.1', MEM: '32' });
   rig.launch([own('b')]);
   rig.clock.advance(100);
@@ -285,6 +286,7 @@ test('with its framework, or its agent, an executor ends', t => {
       state: 'TASK_KILLED',
       reason: end === 'framework' ? 'FRAMEWORK_REMOVED' : 'AGENT_SHUT_DOWN',
     });
+    if (end === 'agent') rig.disconnect(closeCodes.normal);
     t.is(done, end === 'agent');
   }
 });
