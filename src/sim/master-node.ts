@@ -29,6 +29,15 @@ export interface MasterNodeOptions {
   readonly heartbeatIntervalMs?: number;
 }
 
+/** How one kind of session is looked into. */
+interface Tap<In, Out> {
+  readonly kind: 'SCHEDULER' | 'AGENT';
+  readonly accept: (peer: Peer<Out>) => PeerHandler<In>;
+  readonly mutate: ((event: Out) => readonly Out[]) | undefined;
+  readonly said: (event: Out) => void;
+  readonly hear: (call: In, pass: (call: In) => void) => void;
+}
+
 /** One node that runs masters, one process after another, each with a later epoch. */
 export class MasterNode {
   readonly name: string;
@@ -157,74 +166,62 @@ export class MasterNode {
   }
 
   #tapScheduler(master: Master, peer: Peer<SchedulerEvent>): PeerHandler<ValidatedSchedulerCall> {
-    const world = this.#world;
-    const session = peer.id;
-    const node = peer.remote;
-    this.#opened(session, 'SCHEDULER', node);
-    const say = (event: SchedulerEvent): void => {
-      if (!this.#sessions.has(session)) return;
-      world.emit({ type: 'SCHEDULER_EVENT', session, node, event });
-      peer.send(event);
-    };
-    const mutate = world.mutations.schedulerEvent;
-    const inner = master.acceptScheduler({
-      id: session,
-      remote: node,
-      send: event => {
-        if (mutate === undefined) say(event);
-        else for (const changed of mutate(event)) say(changed);
+    const { mutations } = this.#world;
+    const place = { session: peer.id, node: peer.remote };
+    return this.#tap(peer, {
+      kind: 'SCHEDULER',
+      accept: to => master.acceptScheduler(to),
+      mutate: mutations.schedulerEvent,
+      said: event => this.#world.emit({ type: 'SCHEDULER_EVENT', ...place, event }),
+      hear: (call, pass) => {
+        this.#world.emit({ type: 'SCHEDULER_CALL', ...place, call });
+        mutations.beforeCall?.(master, call);
+        pass(call);
+        mutations.afterCall?.(master, call);
       },
-      close: (code, reason) => peer.close(code, reason),
     });
-    return {
-      onMessage: call => {
-        world.emit({ type: 'SCHEDULER_CALL', session, node, call });
-        world.mutations.beforeCall?.(master, call);
-        inner.onMessage(call);
-        world.mutations.afterCall?.(master, call);
-      },
-      onInvalid: (problems, callId) => {
-        world.emit({ type: 'INVALID', session, node, paths: problems.map(problem => problem.path) });
-        inner.onInvalid(problems, callId);
-      },
-      onEnd: end => {
-        this.#ended(session, 'SCHEDULER');
-        inner.onEnd(end);
-      },
-    };
   }
 
   #tapAgent(master: Master, peer: Peer<AgentEvent>): PeerHandler<AgentCall> {
-    const world = this.#world;
-    const session = peer.id;
-    const node = peer.remote;
-    this.#opened(session, 'AGENT', node);
-    const say = (event: AgentEvent): void => {
+    const place = { session: peer.id, node: peer.remote };
+    return this.#tap(peer, {
+      kind: 'AGENT',
+      accept: to => master.acceptAgent(to),
+      mutate: this.#world.mutations.agentEvent,
+      said: event => this.#world.emit({ type: 'AGENT_EVENT', ...place, event }),
+      hear: (call, pass) => {
+        this.#world.emit({ type: 'AGENT_CALL', ...place, call });
+        pass(call);
+      },
+    });
+  }
+
+  /** Notes what passes between the master and a peer, and lets deliberate bugs change what the master says. */
+  #tap<In, Out extends object>(peer: Peer<Out>, tap: Tap<In, Out>): PeerHandler<In> {
+    const { id: session, remote: node } = peer;
+    this.#opened(session, tap.kind, node);
+    const say = (event: Out): void => {
       if (!this.#sessions.has(session)) return;
-      world.emit({ type: 'AGENT_EVENT', session, node, event });
+      tap.said(event);
       peer.send(event);
     };
-    const mutate = world.mutations.agentEvent;
-    const inner = master.acceptAgent({
+    const inner = tap.accept({
       id: session,
       remote: node,
       send: event => {
-        if (mutate === undefined) say(event);
-        else for (const changed of mutate(event)) say(changed);
+        if (tap.mutate === undefined) say(event);
+        else for (const changed of tap.mutate(event)) say(changed);
       },
       close: (code, reason) => peer.close(code, reason),
     });
     return {
-      onMessage: call => {
-        world.emit({ type: 'AGENT_CALL', session, node, call });
-        inner.onMessage(call);
-      },
+      onMessage: call => tap.hear(call, passed => inner.onMessage(passed)),
       onInvalid: (problems, callId) => {
-        world.emit({ type: 'INVALID', session, node, paths: problems.map(problem => problem.path) });
+        this.#world.emit({ type: 'INVALID', session, node, paths: problems.map(problem => problem.path) });
         inner.onInvalid(problems, callId);
       },
       onEnd: end => {
-        this.#ended(session, 'AGENT');
+        this.#ended(session, tap.kind);
         inner.onEnd(end);
       },
     };
