@@ -30,11 +30,10 @@ import type { UserIds } from '../../src/containerizer/users.js';
 import { systemClock } from '../../src/env/system-clock.js';
 import { systemEnv } from '../../src/env/system-env.js';
 import type { FetchUri } from '../../src/protocol/entities.js';
+import { asRoot } from '../support/as-root.js';
 import { sumHeader, tar, zip } from '../support/archives.js';
 import { exited, until, Workshop } from '../support/containers.js';
 import type { EndEvent } from '../support/containers.js';
-
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
 
 test('files come over http and from this machine under their names, executable where asked', async t => {
   const { fetch, box, dir } = kitchen(t);

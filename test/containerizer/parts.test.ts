@@ -22,6 +22,7 @@ import { parseRunFile, wrapperScript } from '../../src/containerizer/process-wra
 import { resolveUser } from '../../src/containerizer/users.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { ContainerInfo } from '../../src/protocol/entities.js';
+import { asRoot } from '../support/as-root.js';
 import { until } from '../support/containers.js';
 
 const shells = [['/bin/sh'], ['/bin/dash'], ['/bin/bash'], ['/bin/bash', '--posix'], ['/bin/busybox', 'sh']].filter(
@@ -104,8 +105,6 @@ test('the own cgroups are found in v1, v2 and inside a container', t => {
   t.is(parseMounts(inside, '4:memory:/elsewhere')[0]?.own, undefined);
   t.deepEqual(parseMounts('', ''), []);
 });
-
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
 
 asRoot('cgroups that a killed agent left empty are removed by its successor of the same name', t => {
   const instance = `test-${process.pid}-left`;

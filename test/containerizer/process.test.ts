@@ -18,11 +18,9 @@ import { Cgroups } from '../../src/containerizer/cgroups.js';
 import { ProcessContainerizer } from '../../src/containerizer/process.js';
 import type { ProcessContainerizerOptions } from '../../src/containerizer/process.js';
 import { systemEnv } from '../../src/env/system-env.js';
+import { asRoot, isRoot } from '../support/as-root.js';
 import type { Watched } from '../support/containers.js';
 import { exited, signalled, until, Workshop } from '../support/containers.js';
-
-const isRoot = process.getuid?.() === 0;
-const asRoot = isRoot ? test : test.skip;
 
 let instances = 0;
 
