@@ -1,6 +1,5 @@
 // One process task from its start to the death of its last process. In: start or adopt, kill, exec. Out: STARTED, EXITED or FAILED.
 // Its end is told only when no process of it is left.
-import { spawn } from 'node:child_process';
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { messageOf } from '../base/errors.js';
 import type { Clock, Timer } from '../env/clock.js';
@@ -11,7 +10,17 @@ import { runBeside } from './process-exec.js';
 import type { ProcessTable } from './process-table.js';
 import { holdsRunFile, processGroup, signal } from './process-table.js';
 import { cgroupGivenBack, commandArgv, parseRunFile, runHeader, wrapperScript } from './process-wrapper.js';
-import { closeAll, createRunFile, makeSandbox, openOutput, openRunFile } from './sandbox.js';
+import {
+  closeAll,
+  createRunFile,
+  discardRunFile,
+  makeSandbox,
+  openOutput,
+  openRunFile,
+  restoreRunFile,
+  retractRunFile,
+} from './sandbox.js';
+import type { Spawner } from './spawner.js';
 import type { UserIds } from './users.js';
 import { resolveUser } from './users.js';
 
@@ -20,16 +29,19 @@ export interface ProcessHost {
   readonly clock: Clock;
   readonly cgroups: Cgroups | undefined;
   readonly table: ProcessTable;
+  readonly spawner: Spawner;
   readonly bootId: string;
   readonly shell: string;
   /** The agent's own. */
   readonly uid: number;
+  /** Calls `start` when it is its turn: starting takes time, and the agent has other things to do. */
+  inTurn(start: () => void): void;
 }
 
 type FailureCode = Extract<ContainerEvent, { type: 'FAILED' }>['code'];
 
-/** QUEUED until spawned; ENDING from the wrapper's death to that of the last process. */
-type State = 'QUEUED' | 'RUNNING' | 'ENDING' | 'ENDED';
+/** SPAWNING while the spawner has not answered; ENDING from the wrapper's death to that of the last process. */
+type State = 'QUEUED' | 'SPAWNING' | 'RUNNING' | 'ENDING' | 'ENDED';
 
 export class ProcessContainer implements Container {
   readonly #host: ProcessHost;
@@ -77,40 +89,47 @@ export class ProcessContainer implements Container {
       closeAll(fds);
       return this.#fail('SANDBOX', `the sandbox ${this.#spec.sandbox} cannot be used: ${messageOf(error)}`);
     }
-    const joinFds = this.#cgroup?.openForJoining() ?? [];
-    try {
-      this.#spawn(command, fds, joinFds, this.#runFd);
-    } catch (error) {
-      this.#fail('CONTAINER_LAUNCH_FAILED', `cannot start: ${messageOf(error)}`);
-    } finally {
-      closeAll(fds);
-      closeAll(joinFds);
-    }
+    this.#spawn(command, fds, this.#cgroup?.openForJoining() ?? [], this.#runFd);
   }
 
   #spawn(command: CommandInfo, outputs: readonly number[], joinFds: readonly number[], runFd: number): void {
     const { shell } = this.#host;
     const script = wrapperScript(joinFds.length);
-    const argv = ['-c', script, 'proffer', ...commandArgv(command, this.#spec.env, shell)];
-    const child = spawn(shell, argv, {
-      cwd: this.#spec.sandbox,
-      env: this.#spec.env,
-      detached: true,
-      // Descriptor 4 is the script's own: a place to keep the task's stderr.
-      stdio: ['ignore', ...outputs, runFd, 'ignore', ...joinFds],
-      ...this.#user,
-    });
-    const { pid } = child;
-    if (pid === undefined) {
-      child.once('error', error => this.#fail('CONTAINER_LAUNCH_FAILED', `cannot start: ${messageOf(error)}`));
-      return;
-    }
+    const argv = [shell, '-c', script, 'proffer', ...commandArgv(command, this.#spec.env, shell)] as const;
+    const lent = [...outputs, ...joinFds];
+    this.#state = 'SPAWNING';
+    // Descriptor 4 is the script's own: a place to keep the task's stderr.
+    const fds = [...outputs, runFd, null, ...joinFds];
+    const answered = (): void => closeAll(lent.splice(0));
+    this.#host.spawner.spawn(
+      { argv, cwd: this.#spec.sandbox, env: this.#spec.env, user: this.#user, fds },
+      {
+        started: pid => {
+          answered();
+          this.#runs(pid);
+        },
+        failed: message => {
+          answered();
+          this.#fail('CONTAINER_LAUNCH_FAILED', `cannot start: ${message}`);
+        },
+        exited: exit => this.#wrapperGone(exit),
+        lost: () => {
+          answered();
+          if (this.#state === 'SPAWNING') this.#findOut();
+          else if (this.#state === 'RUNNING') this.#watch();
+        },
+      },
+    );
+  }
+
+  #runs(pid: number | undefined): void {
     this.#state = 'RUNNING';
-    this.#wrapperPid = pid;
-    child.once('exit', (code, name) => {
-      this.#wrapperGone(name === null ? { exitCode: code ?? 0, oomKilled: false } : { signal: name, oomKilled: false });
-    });
-    this.#onEvent({ type: 'STARTED', pid });
+    this.#wrapperPid = pid ?? 0;
+    this.#onEvent(pid === undefined ? { type: 'STARTED' } : { type: 'STARTED', pid });
+    // A kill that came before could not reach it yet.
+    const deadline = this.#killDeadline;
+    this.#killDeadline = Number.POSITIVE_INFINITY;
+    if (deadline !== Number.POSITIVE_INFINITY) this.kill(Math.max(0, deadline - this.#host.clock.now()));
   }
 
   /** Takes over what an earlier agent process started. */
@@ -122,39 +141,72 @@ export class ProcessContainer implements Container {
     const sameBoot = bootId === this.#host.bootId;
     const user = resolveUser(this.#spec.user ?? this.#spec.command?.user, this.#host);
     this.#user = typeof user === 'string' ? undefined : user;
-    this.#state = 'RUNNING';
     const takeCgroup = (): void => {
       if (sameBoot && cgroup !== undefined) this.#cgroup = this.#host.cgroups?.find(cgroup);
     };
-    const runFd = this.#runFd;
-    const living = sameBoot && pid !== undefined && holdsRunFile(pid, runFd);
     // After a reboot the pid means someone else: only the recorded status counts, and nobody is signalled.
-    if (living) {
-      this.#wrapperPid = pid;
-      takeCgroup();
-    }
-    const look = (): void => {
-      if (living && holdsRunFile(pid, runFd)) this.#host.clock.after(adoptedLookMs, look);
-      else this.#wrapperGone({ oomKilled: false });
-    };
-    this.#onEvent(living ? { type: 'STARTED', pid } : { type: 'STARTED' });
-    // A kill that came before could not reach it yet.
-    const deadline = this.#killDeadline;
-    this.#killDeadline = Number.POSITIVE_INFINITY;
-    if (deadline !== Number.POSITIVE_INFINITY) this.kill(Math.max(0, deadline - this.#host.clock.now()));
-    if (living) return look();
+    const living = sameBoot && pid !== undefined && holdsRunFile(pid, this.#runFd);
+    if (living) takeCgroup();
+    this.#runs(living ? pid : undefined);
+    if (living) return this.#watch();
     // The living, adopted in the same turn, take theirs first: who has ended must not clean up in the cgroup of another.
     this.#host.clock.soon(() => {
       takeCgroup();
-      look();
+      this.#watch();
     });
+  }
+
+  /** Looks for the end of a wrapper of which nobody tells. */
+  #watch(): void {
+    if (this.#state !== 'RUNNING') return;
+    const lives = this.#wrapperPid !== 0 && this.#runFd !== undefined && holdsRunFile(this.#wrapperPid, this.#runFd);
+    if (lives) this.#host.clock.after(unwatchedLookMs, () => this.#watch());
+    else this.#wrapperGone({ oomKilled: false });
+  }
+
+  /**
+   * Whether a spawner that is gone has started the wrapper. That says its pid, then looks whether its run file is in place; here the file is moved away, and
+   * then read. So one that has not said its pid by then will not run, and may be started again.
+   */
+  #findOut(): void {
+    const { pid } = parseRunFile(this.#readRunFile());
+    if (pid !== undefined) return this.#runsUnwatched(pid);
+    try {
+      retractRunFile(this.#spec.sandbox);
+    } catch (error) {
+      return this.#fail('SANDBOX', `its start was interrupted, and the sandbox cannot be used: ${messageOf(error)}`);
+    }
+    this.#settle(0);
+  }
+
+  // Between the two moves of the wrapper: it runs the task or has gone.
+  #settle(round: number): void {
+    const { pid, ready, exit } = parseRunFile(this.#readRunFile());
+    const runs = ready || exit !== undefined;
+    if (pid !== undefined && !runs && this.#runFd !== undefined && holdsRunFile(pid, this.#runFd)) {
+      this.#host.clock.after(roundMs(round), () => this.#settle(round + 1));
+    } else if (pid !== undefined && runs) {
+      restoreRunFile(this.#spec.sandbox);
+      this.#runsUnwatched(pid);
+    } else {
+      discardRunFile(this.#spec.sandbox);
+      this.#release();
+      this.#state = 'QUEUED';
+      this.#host.inTurn(() => this.start());
+    }
+  }
+
+  #runsUnwatched(pid: number): void {
+    this.#runs(pid);
+    this.#watch();
   }
 
   kill(graceMs: number): void {
     this.#killed = true;
     const { clock } = this.#host;
     const deadline = clock.now() + graceMs;
-    if (this.#state === 'QUEUED') this.#killDeadline = Math.min(this.#killDeadline, deadline);
+    if (this.#state === 'QUEUED' || this.#state === 'SPAWNING')
+      this.#killDeadline = Math.min(this.#killDeadline, deadline);
     if (this.#state !== 'RUNNING' || this.#forcing || deadline >= this.#killDeadline) return;
     const first = this.#killDeadline === Number.POSITIVE_INFINITY;
     this.#killDeadline = deadline;
@@ -285,7 +337,7 @@ export class ProcessContainer implements Container {
   }
 }
 
-const adoptedLookMs = 200;
+const unwatchedLookMs = 200;
 const wrapperRoundsMax = 8;
 /** About a second: a task that could not say that it is ready (disk full) is terminated all the same. */
 const readyRoundsMax = 10;

@@ -6,6 +6,8 @@ import type { Container, Containerizer, ContainerEvent, ContainerSpec } from './
 import { ProcessContainer, roundMs } from './process-container.js';
 import type { ProcessHost } from './process-container.js';
 import { ProcessTable, readBootId, signal } from './process-table.js';
+import type { Spawner } from './spawner.js';
+import { LazySpawner } from './spawner.js';
 
 export interface ProcessContainerizerOptions {
   /** Names the agent in cgroup paths; two agents of a machine must differ. Default: the pid. */
@@ -16,6 +18,8 @@ export interface ProcessContainerizerOptions {
   readonly cgroups?: Cgroups | null;
   /** The POSIX shell of wrappers and of `command.value`. Default `/bin/sh`. */
   readonly shell?: string;
+  /** Replaceable for tests. */
+  readonly spawner?: Spawner;
 }
 
 /** Runs commands as processes of this machine. The agent's user must be root for tasks to run as other users. */
@@ -23,7 +27,7 @@ export class ProcessContainerizer implements Containerizer {
   readonly types = ['PROCESS'] as const;
   readonly #host: ProcessHost;
   readonly #containers = new Set<ProcessContainer>();
-  readonly #queue: ProcessContainer[] = [];
+  readonly #queue: (() => void)[] = [];
   #pumping = false;
   #onClosed: (() => void) | undefined;
 
@@ -34,17 +38,21 @@ export class ProcessContainerizer implements Containerizer {
       clock: env.clock,
       cgroups: cgroups ?? undefined,
       table: new ProcessTable(env.clock),
+      spawner: options.spawner ?? new LazySpawner(env.clock, onNotice),
       bootId: readBootId(),
       shell: options.shell ?? '/bin/sh',
       uid: process.getuid?.() ?? 0,
+      inTurn: start => {
+        this.#queue.push(start);
+        if (!this.#pumping) this.#pump();
+      },
     };
   }
 
   launch(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
     const container = this.#add(spec, onEvent);
     if (this.#onClosed !== undefined) container.kill(0);
-    this.#queue.push(container);
-    if (!this.#pumping) this.#pump();
+    this.#host.inTurn(() => container.start());
     return container;
   }
 
@@ -94,7 +102,7 @@ export class ProcessContainerizer implements Containerizer {
   #pump(): void {
     this.#pumping = true;
     this.#host.clock.soon(() => {
-      this.#queue.shift()?.start();
+      this.#queue.shift()?.();
       if (this.#queue.length > 0) this.#pump();
       else this.#pumping = false;
     });
@@ -105,7 +113,7 @@ export class ProcessContainerizer implements Containerizer {
     if (onClosed === undefined || this.#containers.size > 0) return;
     this.#onClosed = () => {};
     this.#host.cgroups?.close();
-    onClosed();
+    this.#host.spawner.close(onClosed);
   }
 }
 

@@ -1,12 +1,25 @@
 // The sandbox of a task on disk: the directory, its stdout and stderr, and beside them the run file `.proffer`.
-import { closeSync, constants, fchownSync, fstatSync, mkdirSync, chownSync, openSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+} from 'node:fs';
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { UserIds } from './users.js';
 
+/** In a sandbox: where the wrapper of a process task keeps its record. */
+export const runFileName = '.proffer';
+
 /** Where the wrapper of a process task keeps its record. */
 export function runFilePath(sandbox: string): string {
-  return join(sandbox, '.proffer');
+  return join(sandbox, runFileName);
 }
 
 /**
@@ -20,7 +33,7 @@ export function makeSandbox(sandbox: string, user: UserIds | undefined): void {
 
 // A link in the sandbox (from an archive, say) must not lead the agent to a file elsewhere.
 const appendFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
-const runFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const runFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /**
  * Opens `stdout` or `stderr` of a sandbox for appending; the caller closes it.
@@ -39,6 +52,28 @@ export function openOutput(sandbox: string, name: 'stdout' | 'stderr', user: Use
  */
 export function createRunFile(sandbox: string): number {
   return openSync(runFilePath(sandbox), runFlags, 0o644);
+}
+
+/**
+ * Moves the run file out of its place. A wrapper that does not find it there runs nothing.
+ * @throws what the file system says.
+ */
+export function retractRunFile(sandbox: string): void {
+  renameSync(runFilePath(sandbox), retractedPath(sandbox));
+}
+
+/** Puts it back: it runs after all. */
+export function restoreRunFile(sandbox: string): void {
+  renameSync(retractedPath(sandbox), runFilePath(sandbox));
+}
+
+/** For good: nothing runs. */
+export function discardRunFile(sandbox: string): void {
+  unlinkSync(retractedPath(sandbox));
+}
+
+function retractedPath(sandbox: string): string {
+  return `${runFilePath(sandbox)}-retracted`;
 }
 
 /** Opens the run file of an earlier life of the agent for reading; undefined when there is none. The task may have put anything in its place. */
