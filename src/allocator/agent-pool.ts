@@ -4,7 +4,7 @@ import { assert } from '../base/assert.js';
 import type { AgentId } from '../base/ids.js';
 import type { Bag } from '../resources/index.js';
 import { add, contains, emptyBag, remainder, scalarMilli, subtract, sum } from '../resources/index.js';
-import type { AllocatorAgent } from './allocator.js';
+import type { AllocatorAgent, Conversion } from './allocator.js';
 import type { Bits } from './bits.js';
 import { noBits } from './bits.js';
 import type { Client } from './clients.js';
@@ -19,6 +19,8 @@ export interface PoolAgent {
   free: Bag;
   /** What each client was given, in the parts it was given in: most come back as they went, and then nothing is to be merged. */
   readonly held: Map<Client, Bag[]>;
+  /** Moves whenever free resources or the total change. */
+  version: number;
   /** More is held than the total has. */
   overbooked: boolean;
   hasGpus: boolean;
@@ -65,6 +67,7 @@ export class AgentPool {
       active: true,
       free: info.total,
       held: new Map(),
+      version: 1,
       overbooked: false,
       hasGpus: scalarMilli(info.total, 'gpus') > 0,
       filters: new AgentFilters(),
@@ -96,7 +99,7 @@ export class AgentPool {
   /** Hands out part of what is free. */
   take(agent: PoolAgent, client: Client, resources: Bag): void {
     agent.free = resources === agent.free ? emptyBag : subtract(agent.free, resources);
-    agent.settledAt = 0;
+    touch(agent);
     hold(agent, client, resources);
   }
 
@@ -128,9 +131,27 @@ export class AgentPool {
       agent.held.delete(client);
       client.heldOn -= 1;
     }
-    agent.settledAt = 0;
+    touch(agent);
     if (agent.overbooked) recount(agent);
     else agent.free = add(agent.free, resources);
+  }
+
+  /** Part of what is free, or of what `client` holds, becomes other resources, in the total as well. */
+  convert(agent: PoolAgent, { consumed, produced }: Conversion, client: Client | undefined): void {
+    agent.info = { ...agent.info, total: add(subtract(agent.info.total, consumed), produced) };
+    touch(agent);
+    if (client === undefined) {
+      agent.free = add(subtract(agent.free, consumed), produced);
+      return;
+    }
+    const parts = agent.held.get(client);
+    assert(
+      parts !== undefined,
+      () => `framework ${client.framework.id} holds nothing of role ${client.role} on agent ${agent.id}`,
+    );
+    const converted = add(subtract(sum(parts), consumed), produced);
+    parts.length = 0;
+    parts.push(converted);
   }
 
   /** Marks an agent for the next run over candidates. */
@@ -157,6 +178,11 @@ export function heldBy(agent: PoolAgent, client: Client): Bag {
   return sum(agent.held.get(client) ?? []);
 }
 
+function touch(agent: PoolAgent): void {
+  agent.settledAt = 0;
+  agent.version += 1;
+}
+
 function hold(agent: PoolAgent, client: Client, resources: Bag): void {
   const parts = agent.held.get(client);
   if (parts !== undefined) {
@@ -170,7 +196,7 @@ function hold(agent: PoolAgent, client: Client, resources: Bag): void {
 function recount(agent: PoolAgent): void {
   const { total } = agent.info;
   const held = sum([...agent.held.values()].flat());
-  agent.settledAt = 0;
+  touch(agent);
   agent.overbooked = !contains(total, held);
   agent.free = agent.overbooked ? remainder(total, held) : subtract(total, held);
 }

@@ -2,6 +2,7 @@
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Attributes, FaultDomain, FrameworkCapability, OfferConstraints } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
+import type { AllocationPolicy } from './cycle.js';
 
 /** A framework as the allocator sees it. */
 export interface AllocatorFramework {
@@ -29,6 +30,38 @@ export interface Grant {
   readonly role: Role;
   readonly agentId: AgentId;
   readonly resources: Bag;
+  /** Optimistic commit only, and always there: the version of the agent's books that the offer was made of. Nothing is booked before `commit`. */
+  readonly sequence?: number;
+}
+
+/** Amounts of scalars in integer thousandths, by name. */
+export type Amounts = ReadonlyMap<string, number>;
+
+/** What a role, with its sub-roles, may hold at most, and what is kept for it. */
+export interface Quota {
+  /** A scalar that is not named is not limited. */
+  readonly limits: Amounts;
+  /** A scalar that is not named is not guaranteed. */
+  readonly guarantees: Amounts;
+}
+
+/** What a framework says it would run in a role: `count` times `resources`. */
+export interface Demand {
+  readonly role: Role;
+  readonly resources: Bag;
+  readonly count: number;
+}
+
+/** Part of an agent's resources that becomes other resources: the same amounts of scalars by name. */
+export interface Conversion {
+  readonly consumed: Bag;
+  readonly produced: Bag;
+}
+
+/** Whose offer or task holds resources. */
+export interface Holder {
+  readonly frameworkId: FrameworkId;
+  readonly role: Role;
 }
 
 /** What one run decided, grouped by framework in the order decided. */
@@ -79,6 +112,34 @@ export interface Allocator {
   revive(id: FrameworkId, roles?: readonly Role[]): void;
   setWeight(role: Role, weight: number): void;
 
+  /** Takes effect from the next run; what is over a new limit stays where it is. Undefined takes the quota off. */
+  setQuota(role: Role, quota: Quota | undefined): void;
+  quota(role: Role): Quota | undefined;
+  quotas(): ReadonlyMap<Role, Quota>;
+  /**
+   * What counts against a role's limits: offered and used scalars of it and its sub-roles that are neither reserved nor revocable, and all
+   * reservations to them, used or not.
+   */
+  consumed(role: Role): Amounts;
+
+  /**
+   * Part of an agent's resources becomes other resources (reserve, create …), and so does that part of its total. With a holder: in what it
+   * holds there; without: in what is free.
+   */
+  convert(agentId: AgentId, conversion: Conversion, holder?: Holder): void;
+  /**
+   * Granted resources, or part of them, are now in use by `tasks` new tasks. Optimistic commit: books them now. Else they are booked already,
+   * and this only tells what the framework's tasks are like.
+   */
+  commit(grant: Grant, tasks: number): void;
+  /**
+   * The offer made of a grant is over, after its parts were committed or recovered. To be told of every offer that was accepted; a grant that
+   * is recovered whole is over by that.
+   */
+  offerEnded(grant: Grant): void;
+  /** What a framework would like to run; replaces what it said before. */
+  setDemand(id: FrameworkId, demand: readonly Demand[]): void;
+
   /** Holds runs back while the master takes several steps that belong together. Nests. */
   pause(): void;
   resume(): void;
@@ -92,8 +153,11 @@ export interface Allocator {
   close(): void;
 }
 
-/** Called once per run that granted something. The grants are booked before the call. */
+/** Called at the end of each turn of a run that granted something. The grants are booked before the call. */
 export type OnGrants = (batch: GrantBatch) => void;
+
+/** Offers to be rescinded, because a client of lower share has waited long and would be served by their return. */
+export type OnStarved = (grants: readonly Grant[]) => void;
 
 /** Why a client (framework in a role) would not be offered an agent now. */
 export type SkipReason =
@@ -123,6 +187,11 @@ export interface AllocatorOptions {
   readonly filterGpus?: boolean;
   /** How much a role counts beside its siblings: twice the weight, twice the share. Positive; a role that is not named has 1. */
   readonly weights?: ReadonlyMap<Role, number>;
+  readonly quotas?: ReadonlyMap<Role, Quota>;
+  /** Who comes first, which agents, how much of them. Default: hierarchical DRF, agents shuffled, whole, pessimistic. */
+  readonly policy?: AllocationPolicy;
+  /** A run that takes longer yields to other work and goes on in the next turn; 0: never. Default 20. */
+  readonly sliceMs?: number;
   /** Scalars that do not count in shares, e.g. `['gpus']`. Default none. */
   readonly fairSharingExcluded?: readonly string[];
 }

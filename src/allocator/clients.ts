@@ -1,7 +1,7 @@
 // Clients: a framework in one of its roles, which is what gets offers. In: frameworks as the master tells them. Out: clients by small
 // integer, and sets of them that a cycle tests an agent against.
 import type { FrameworkId, Role } from '../base/ids.js';
-import type { Grant } from './allocator.js';
+import type { Demand, Grant } from './allocator.js';
 import type { Bits } from './bits.js';
 import { clearBit, noBits, withBit, wordsFor } from './bits.js';
 import type { AgentTest } from './constraints.js';
@@ -24,6 +24,11 @@ export interface Client extends FilterClient {
   heldOn: number;
   /** Agent slots on which it may have filters. */
   filteredOn: Bits;
+  /** What it said it would run. */
+  hints: readonly Demand[];
+  /** What it launched: tasks, and the scalars they took in thousandths by name. */
+  launchedTasks: number;
+  readonly launched: Map<string, number>;
 }
 
 /** A framework; also one that is gone while some of its resources are not. */
@@ -98,6 +103,9 @@ export class Clients {
       test: undefined,
       heldOn: 0,
       filteredOn: noBits,
+      hints: [],
+      launchedTasks: 0,
+      launched: new Map(),
       filtersVoidBefore: voidBefore,
     };
     this.#slots[slot] = client;

@@ -2,9 +2,10 @@
 import { assert } from '../base/assert.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Env } from '../env/env.js';
+import type { Random } from '../env/random.js';
 import type { Counter, Histogram } from '../env/metrics.js';
 import type { Bag } from '../resources/index.js';
-import { add, bagOf, contains, emptyBag, remainder, roleAncestors } from '../resources/index.js';
+import { add, bagOf, contains, emptyBag, quantities, remainder, roleAncestors } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
 import { AgentPool, heldBy } from './agent-pool.js';
 import type {
@@ -12,8 +13,14 @@ import type {
   AllocatorAgent,
   AllocatorFramework,
   AllocatorOptions,
+  Amounts,
+  Conversion,
+  Demand,
   Grant,
+  Holder,
   OnGrants,
+  OnStarved,
+  Quota,
   RoleUse,
   SkipReason,
 } from './allocator.js';
@@ -23,18 +30,28 @@ import { Clients, noteFilter } from './clients.js';
 import { compileConstraints } from './constraints.js';
 import type { AllocatorState } from './eligibility.js';
 import { Eligibility } from './eligibility.js';
-import { runCycle } from './hierarchical.js';
+import type { PolicyEngine } from './cycle.js';
+import { Cycle } from './cycle.js';
+import { hierarchicalDrf } from './hierarchical.js';
 import type { RunKind } from './loop.js';
 import { AllocationLoop } from './loop.js';
 import { AgentFilters, FilterEras } from './offer-filters.js';
-import { RoleTree } from './role-tree.js';
+import { consumption } from './quota.js';
 
 /** Mesos's default minimum: either amount is worth an offer. */
 export const defaultMinAllocatable: readonly Bag[] = [bagOf({ cpus: 0.01 }), bagOf({ mem: 32 })];
 
-/** The production allocator. `onGrants` is called at the end of each run that granted something; it may call the allocator. */
-export function createAllocator(env: Env, options: AllocatorOptions, onGrants: OnGrants): HierarchicalAllocator {
-  return new HierarchicalAllocator(env, options, onGrants);
+/**
+ * The production allocator. `onGrants` is called at the end of each turn of a run that granted something, `onStarved` after a run that found
+ * a client waiting for too long; both may call the allocator.
+ */
+export function createAllocator(
+  env: Env,
+  options: AllocatorOptions,
+  onGrants: OnGrants,
+  onStarved?: OnStarved,
+): HierarchicalAllocator {
+  return new HierarchicalAllocator(env, options, onGrants, onStarved);
 }
 
 /**
@@ -46,6 +63,8 @@ export class HierarchicalAllocator implements Allocator {
   readonly policy: { readonly [axis: string]: unknown };
   readonly #env: Env;
   readonly #onGrants: OnGrants;
+  readonly #engine: PolicyEngine;
+  readonly #quotas = new Map<Role, Quota>();
   readonly #minAllocatable: readonly Bag[];
   readonly #state: AllocatorState;
   readonly #eligibility: Eligibility;
@@ -57,13 +76,15 @@ export class HierarchicalAllocator implements Allocator {
   // The next event run visits all agents.
   #all = false;
 
-  constructor(env: Env, options: AllocatorOptions, onGrants: OnGrants) {
+  constructor(env: Env, options: AllocatorOptions, onGrants: OnGrants, _onStarved?: OnStarved) {
     this.#env = env;
     this.#onGrants = onGrants;
     this.#minAllocatable = options.minAllocatable ?? defaultMinAllocatable;
     const { allocationIntervalMs = 1000, recoveryIntervalMs = 50, fairSharingExcluded = [] } = options;
+    const policy = options.policy ?? hierarchicalDrf;
+    this.#engine = policy.start(fairSharingExcluded);
     this.#state = {
-      tree: new RoleTree(fairSharingExcluded),
+      tree: this.#engine.tree,
       clients: new Clients(),
       pool: new AgentPool(),
       eras: new FilterEras(),
@@ -72,11 +93,9 @@ export class HierarchicalAllocator implements Allocator {
     };
     for (const [role, weight] of options.weights ?? []) this.#state.tree.setWeight(role, weight);
     this.#eligibility = new Eligibility(this.#state);
+    for (const [role, quota] of options.quotas ?? []) this.setQuota(role, quota);
     this.policy = {
-      frameworkOrder: 'hierarchical drf by (share, allocations made, path)',
-      agentOrder: 'shuffled by allocator/cycle-N of the seed',
-      granularity: 'agent',
-      commit: 'pessimistic',
+      ...policy.description,
       allocationIntervalMs,
       recoveryIntervalMs,
       fairSharingExcluded,
@@ -208,8 +227,11 @@ export class HierarchicalAllocator implements Allocator {
     if (agent === undefined || resources.length === 0) return;
     const client = clients.find(grant.frameworkId, grant.role);
     assert(client !== undefined, () => `framework ${grant.frameworkId} holds nothing of role ${grant.role}`);
-    pool.give(agent, client, resources);
-    if (client.node !== undefined) tree.discharge(client.node, resources);
+    // What an optimistic offer is made of was never booked.
+    if (grant.sequence === undefined) {
+      pool.give(agent, client, resources);
+      if (client.node !== undefined) tree.discharge(client.node, resources);
+    }
     if (refuseMs > 0 && client.subscribed && client.framework.active) {
       agent.filters.add(client, resources, this.#env.clock.now() + refuseMs, eras.stamp(), clients.at);
       noteFilter(client, agent.slot);
@@ -238,6 +260,69 @@ export class HierarchicalAllocator implements Allocator {
 
   setWeight(role: Role, weight: number): void {
     this.#state.tree.setWeight(role, weight);
+  }
+
+  setQuota(role: Role, quota: Quota | undefined): void {
+    if (quota === undefined) this.#quotas.delete(role);
+    else this.#quotas.set(role, quota);
+  }
+
+  quota(role: Role): Quota | undefined {
+    return this.#quotas.get(role);
+  }
+
+  quotas(): ReadonlyMap<Role, Quota> {
+    return this.#quotas;
+  }
+
+  consumed(role: Role): Amounts {
+    return consumption(role, this.#state.pool.values());
+  }
+
+  convert(agentId: AgentId, conversion: Conversion, holder?: Holder): void {
+    const { pool, clients, tree } = this.#state;
+    const agent = pool.get(agentId);
+    if (agent === undefined) return;
+    const client = holder === undefined ? undefined : clients.find(holder.frameworkId, holder.role);
+    assert(
+      holder === undefined || client !== undefined,
+      () => `framework ${holder?.frameworkId} holds nothing of role ${holder?.role}`,
+    );
+    pool.convert(agent, conversion, client);
+    if (!sameScalars(conversion)) {
+      tree.removeTotal(conversion.consumed);
+      tree.addTotal(conversion.produced);
+      if (client?.node !== undefined) {
+        tree.discharge(client.node, conversion.consumed);
+        tree.charge(client.node, conversion.produced);
+      }
+    }
+    if (client !== undefined || !agent.active) return;
+    pool.mark(agent);
+    this.#loop.askRecovered();
+  }
+
+  commit(grant: Grant, tasks: number): void {
+    if (grant.sequence !== undefined) this.book(grant);
+    const client = this.#state.clients.find(grant.frameworkId, grant.role);
+    if (client === undefined || tasks === 0) return;
+    client.launchedTasks += tasks;
+    for (const [name, milli] of quantities(grant.resources)) {
+      client.launched.set(name, (client.launched.get(name) ?? 0) + milli);
+    }
+  }
+
+  offerEnded(grant: Grant): void {
+    const { clients, pool } = this.#state;
+    const client = clients.find(grant.frameworkId, grant.role);
+    const agent = pool.get(grant.agentId);
+    if (client !== undefined && agent !== undefined) this.#engine.offerEnded?.(client, agent, grant);
+  }
+
+  setDemand(id: FrameworkId, demand: readonly Demand[]): void {
+    const framework = this.#framework(id);
+    if (framework === undefined) return;
+    for (const client of framework.clients.values()) client.hints = demand.filter(({ role }) => role === client.role);
   }
 
   pause(): void {
@@ -286,7 +371,13 @@ export class HierarchicalAllocator implements Allocator {
     this.#all = false;
     this.#cycle += 1;
     const stream = `allocator/cycle-${this.#cycle}`;
-    const batch = runCycle(this.#state, this.#eligibility, agents, () => random.fork(stream), startedMs);
+    this.#state.tree.refresh();
+    const fork = (): Random => random.fork(stream);
+    const optimistic = this.#engine.optimistic === true;
+    const cycle = new Cycle(this.#state, this.#eligibility, kind, startedMs, fork, optimistic);
+    const steps = this.#engine.begin(cycle, agents);
+    while (steps.step());
+    const batch = cycle.collect();
     // Filters set before this batch have now lived through it.
     if (kind === 'batch') eras.survivedBefore = era;
     let grants = 0;
@@ -380,6 +471,7 @@ export class HierarchicalAllocator implements Allocator {
   #drop(client: Client): void {
     this.#clearFilters(client);
     this.#forgetJudgement(client);
+    this.#engine.dropped?.(client);
     this.#state.clients.drop(client);
   }
 
@@ -429,6 +521,14 @@ export class HierarchicalAllocator implements Allocator {
 }
 
 const runBuckets = [0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+function sameScalars({ consumed, produced }: Conversion): boolean {
+  const before = quantities(consumed);
+  const after = quantities(produced);
+  if (before.size !== after.size) return false;
+  for (const [name, milli] of before) if (after.get(name) !== milli) return false;
+  return true;
+}
 
 function sameAttributes(a: AllocatorAgent, b: AllocatorAgent): boolean {
   return a.attributes === b.attributes || canonical(a) === canonical(b);

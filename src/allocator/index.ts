@@ -4,10 +4,17 @@ export type {
   AllocatorAgent,
   AllocatorFramework,
   AllocatorOptions,
+  Amounts,
+  Conversion,
+  Demand,
   Grant,
   GrantBatch,
+  Holder,
   OnGrants,
+  OnStarved,
+  Quota,
   RoleUse,
   SkipReason,
 } from './allocator.js';
+export type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle.js';
 export { createAllocator, defaultMinAllocatable, HierarchicalAllocator } from './hierarchical-allocator.js';

@@ -27,7 +27,16 @@ export class ObservedBooks implements AllocatorBooks {
   }
 }
 
-const touching = new Set(['addAgent', 'updateAgent', 'activateAgent', 'deactivateAgent', 'book', 'recover']);
+const touching = new Set([
+  'addAgent',
+  'updateAgent',
+  'activateAgent',
+  'deactivateAgent',
+  'book',
+  'recover',
+  'convert',
+  'commit',
+]);
 
 /** `inner`, with the agents that calls name noted in `books`. */
 export function observed(inner: Allocator, books: ObservedBooks): Allocator {

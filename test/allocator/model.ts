@@ -183,10 +183,13 @@ export class Model {
     seededRandom(this.#seed).fork(`allocator/cycle-${this.#cycles}`).shuffle(agents);
     const grants: Grant[] = [];
     for (const agentId of agents) {
-      for (const { id, role } of this.order()) {
-        const resources = forRole(this.free(agentId), role);
-        if (!this.mayOffer(agentId, { id, role })) continue;
-        const grant = { frameworkId: id, role, agentId, resources };
+      const served = new Set<string>();
+      for (;;) {
+        const next = this.order().find(pair => !served.has(clientKey(pair)) && this.mayOffer(agentId, pair));
+        if (next === undefined) break;
+        served.add(clientKey(next));
+        const resources = forRole(this.free(agentId), next.role);
+        const grant = { frameworkId: next.id, role: next.role, agentId, resources };
         grants.push(grant);
         this.#hold(grant);
         this.#count(grant);
