@@ -1,15 +1,18 @@
 // What an agent and the master say to each other.
 import type { Problem } from '../base/errors.js';
-import type { AgentId, ExecutorId, FrameworkId, StatusUuid, TaskId } from '../base/ids.js';
+import type { AgentId, ExecutorId, FrameworkId, OperationId, OperationUuid, StatusUuid, TaskId } from '../base/ids.js';
+import type { Resources } from '../resources/resources.js';
 import type {
   AgentInfo,
   ExecutorInfo,
   FrameworkInfo,
   KillPolicy,
   MasterInfo,
+  OperationStatus,
   TaskInfo,
   TaskStatus,
 } from './entities.js';
+import type { ResourceOperationType } from './scheduler-api.js';
 import type { TaskState } from './task-state.js';
 
 /** A task as its agent knows it, told at registration. */
@@ -35,10 +38,13 @@ export type AgentCall =
   | {
       readonly type: 'REGISTER';
       readonly agentId?: AgentId;
+      /** Its `resources` are its present total with all conversions and revocable ones. */
       readonly agent: AgentInfo;
       readonly frameworks: readonly FrameworkInfo[];
       readonly tasks: readonly AgentTask[];
       readonly executors: readonly AgentExecutor[];
+      /** Outcomes that nobody acknowledged. */
+      readonly operations?: readonly OperationStatus[];
       readonly more: boolean;
     }
   | { readonly type: 'PONG' }
@@ -61,6 +67,10 @@ export type AgentCall =
       readonly executorId: ExecutorId;
       readonly data: string;
     }
+  /** How an operation of APPLY_OPERATION ended; repeated until acknowledged by its uuid, which it always carries. */
+  | { readonly type: 'OPERATION_STATUS'; readonly status: OperationStatus }
+  /** The whole total of the agent from now on, revocable ones included. */
+  | { readonly type: 'UPDATE_RESOURCES'; readonly resources: Resources }
   /** The agent is going away on purpose; its tasks are ended. */
   | { readonly type: 'UNREGISTER'; readonly message: string };
 
@@ -72,6 +82,8 @@ export type AgentEvent =
       readonly agentId: AgentId;
       readonly master: MasterInfo;
       readonly pingTimeoutMs: number;
+      /** Pings missed until the master gives the agent up. Default: the agent's own setting. */
+      readonly pingMissesMax?: number;
       readonly reconcile: readonly { readonly frameworkId: FrameworkId; readonly taskId: TaskId }[];
     }
   | { readonly type: 'REFUSED'; readonly problems: readonly Problem[] }
@@ -100,6 +112,19 @@ export type AgentEvent =
       readonly executorId: ExecutorId;
       readonly data: string;
     }
+  /** Turn `consumed`, a part of the total, into `produced`; comes in order with LAUNCH. */
+  | {
+      readonly type: 'APPLY_OPERATION';
+      readonly uuid: OperationUuid;
+      readonly operationId?: OperationId;
+      readonly frameworkId?: FrameworkId;
+      readonly kind: ResourceOperationType;
+      readonly consumed: Resources;
+      readonly produced: Resources;
+    }
+  | { readonly type: 'ACKNOWLEDGE_OPERATION'; readonly uuid: OperationUuid }
+  /** Kill all tasks, with at most this grace; stay registered. */
+  | { readonly type: 'DRAIN'; readonly gracePeriodMs?: number }
   | { readonly type: 'SHUTDOWN_FRAMEWORK'; readonly frameworkId: FrameworkId }
   | { readonly type: 'SHUTDOWN_EXECUTOR'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
   | { readonly type: 'UPDATE_FRAMEWORK'; readonly framework: FrameworkInfo }

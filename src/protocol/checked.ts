@@ -17,6 +17,14 @@ export type TaskProblems = readonly {
   readonly problems: readonly Problem[];
 }[];
 
+/** Operations on resources of one ACCEPT that are not valid by themselves, in the order they came. */
+export type OperationProblems = readonly {
+  /** Index into `operations`. */
+  readonly operation: number;
+  /** At least one; paths begin with `accept.operations[i]`. */
+  readonly problems: readonly Problem[];
+}[];
+
 /** What validation adds to an ACCEPT; never on the wire, where a field of this name is refused as unknown. */
 export interface AcceptFindings {
   /**
@@ -24,6 +32,11 @@ export interface AcceptFindings {
    * indices hold and nobody meets a field of the wrong type. The master answers it with TASK_ERROR and carries out the rest.
    */
   readonly taskProblems?: TaskProblems;
+  /**
+   * Present when at least one operation on resources is not valid. Such a one stands in `operations` with its type, its `id` if that is one, and
+   * otherwise empty. The master drops it, with OPERATION_ERROR if it has an id, and carries out the rest.
+   */
+  readonly operationProblems?: OperationProblems;
 }
 
 /** An ACCEPT after validation. */

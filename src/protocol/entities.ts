@@ -6,6 +6,8 @@ import type {
   FrameworkId,
   MasterId,
   OfferId,
+  OperationId,
+  OperationUuid,
   Role,
   StatusUuid,
   TaskId,
@@ -126,6 +128,15 @@ export interface Offer {
   readonly unavailability?: Unavailability;
   /** When the master takes it back if unanswered, in milliseconds from its sending. */
   readonly expiresInMs: number;
+}
+
+/** Asks a framework to leave an agent that is to go away; answered by ACCEPT_INVERSE_OFFERS (it will) or DECLINE_INVERSE_OFFERS (it cannot). */
+export interface InverseOffer {
+  readonly id: OfferId;
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  readonly hostname: string;
+  readonly unavailability: Unavailability;
 }
 
 /** How long the same resources are not to be offered again. Default 5 s; 0 means no filter; at most 365 days. */
@@ -328,9 +339,43 @@ export const statusReasons = [
   'AGENT_DRAINING',
   'AGENT_SHUT_DOWN',
   'CONTAINER_PREEMPTED',
+  /** Optimistic commit: another framework took the offered resources first. */
+  'OFFER_CONFLICT',
   'AGENT_RESTARTED',
   'GC_ERROR',
   'TASK_CHECK_STATUS_UPDATED',
   'TASK_HEALTH_CHECK_STATUS_UPDATED',
 ] as const;
 export type StatusReason = (typeof statusReasons)[number];
+
+/** How an operation on resources stands; Mesos's states. The first and UNREACHABLE, RECOVERING and UNKNOWN may still change. */
+export const operationStates = [
+  'OPERATION_PENDING',
+  'OPERATION_FINISHED',
+  /** The agent could not carry it out; the resources are as before. */
+  'OPERATION_FAILED',
+  /** It is not valid. */
+  'OPERATION_ERROR',
+  /** It never reached the agent. */
+  'OPERATION_DROPPED',
+  'OPERATION_GONE_BY_OPERATOR',
+  'OPERATION_UNREACHABLE',
+  'OPERATION_RECOVERING',
+  'OPERATION_UNKNOWN',
+] as const;
+export type OperationState = (typeof operationStates)[number];
+
+/** One report on an operation on resources. */
+export interface OperationStatus {
+  /** Absent when the framework or operator gave none. */
+  readonly operationId?: OperationId;
+  /** Absent for operations of an operator. */
+  readonly frameworkId?: FrameworkId;
+  readonly agentId?: AgentId;
+  readonly state: OperationState;
+  readonly message?: string;
+  /** Present exactly when it must be acknowledged; that of APPLY_OPERATION. */
+  readonly uuid?: OperationUuid;
+  /** What the resources became; with OPERATION_FINISHED only. */
+  readonly converted?: Resources;
+}

@@ -1,5 +1,6 @@
 // The door of the protocol's vocabulary: entities, states, messages. Validators are in validate.ts, the wire format in codec.ts: import them there.
 export * from './entities.js';
+export * from './operations.js';
 export * from './task-state.js';
 export type * from './agent-api.js';
 export type * from './checked.js';

@@ -1,5 +1,5 @@
 // What the master tells operators over HTTP and the CLI prints: views of its state, and the operator calls.
-import type { AgentId, FrameworkId, OfferId, Role, TaskId } from '../base/ids.js';
+import type { AgentId, FrameworkId, OfferId, Role, TaskId, VolumeId } from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
 import type {
   AgentInfo,
@@ -9,8 +9,9 @@ import type {
   Labels,
   MasterInfo,
   TaskStatus,
+  Unavailability,
 } from './entities.js';
-import type { DemandHint } from './scheduler-api.js';
+import type { DemandHint, ReservationSpec, VolumeResize, VolumeSpec } from './scheduler-api.js';
 import type { TaskState } from './task-state.js';
 
 /** `GET /health` */
@@ -23,12 +24,18 @@ export interface HealthView {
 
 export type AgentLiveness = 'REGISTERED' | 'DISCONNECTED' | 'UNREACHABLE' | 'GONE' | 'REMOVED';
 
+/** Whether an agent is offered: DEACTIVATED by an operator, DRAINING while its tasks are killed, DRAINED when none is left. */
+export type AgentActivity = 'ACTIVE' | 'DEACTIVATED' | 'DRAINING' | 'DRAINED';
+
 /** One of `GET /agents` */
 export interface AgentView {
   readonly id: AgentId;
   readonly hostname: string;
   readonly port: number;
   readonly liveness: AgentLiveness;
+  readonly activity: AgentActivity;
+  /** When maintenance is planned for its host. */
+  readonly unavailability?: Unavailability;
   readonly total: Resources;
   readonly used: Resources;
   readonly offered: Resources;
@@ -64,6 +71,28 @@ export interface FrameworkView {
   readonly registeredAtMs: number;
 }
 
+/** Amounts of scalars by name, as people write them (cpus, MiB). */
+export type Amounts = { readonly [name: string]: number };
+
+/** A role's quota; an absent name has no limit, or no guarantee. */
+export interface QuotaAmounts {
+  readonly limits: Amounts;
+  readonly guarantees: Amounts;
+}
+
+/** One of `GET /quota` */
+export interface QuotaView extends QuotaAmounts {
+  readonly role: Role;
+  /** What counts against the limits: see `RoleView.consumed`. */
+  readonly consumed: Amounts;
+}
+
+/** One of `GET /weights` */
+export interface WeightView {
+  readonly role: Role;
+  readonly weight: number;
+}
+
 /** One of `GET /roles` */
 export interface RoleView {
   readonly name: Role;
@@ -73,6 +102,11 @@ export interface RoleView {
   readonly offered: Resources;
   /** Dominant share over weight at its level of the tree. */
   readonly share: number;
+  readonly quota?: QuotaAmounts;
+  /** What counts against limits: unreserved non-revocable scalars offered to and used by it and its sub-roles, and all reservations to them, used or not. */
+  readonly consumed: Amounts;
+  /** All that is reserved to it on registered agents, sub-roles not included; labels left out. */
+  readonly reserved: Resources;
 }
 
 /** One of `GET /tasks` */
@@ -135,9 +169,40 @@ export type ClusterEvent =
       readonly status: TaskStatus;
       readonly state: TaskState;
     }
+  /** The schedule or what is down changed; what frameworks answer is seen by `GET /maintenance`. */
+  | { readonly type: 'MAINTENANCE_UPDATED'; readonly maintenance: MaintenanceView }
   | { readonly type: 'HEARTBEAT' };
 
-/** Calls of an operator: `POST /kill`, `POST /teardown`. */
+/** When machines are to be absent. */
+export interface MaintenanceWindow {
+  readonly hostnames: readonly string[];
+  readonly unavailability: Unavailability;
+}
+
+/** `GET /maintenance` */
+export interface MaintenanceView {
+  readonly windows: readonly MaintenanceWindow[];
+  readonly machines: readonly {
+    readonly hostname: string;
+    /** DRAINING: in the schedule; DOWN: maintenance was started. */
+    readonly mode: 'UP' | 'DRAINING' | 'DOWN';
+    readonly unavailability?: Unavailability;
+    readonly inverseOffers: readonly {
+      readonly frameworkId: FrameworkId;
+      readonly answer: 'UNKNOWN' | 'ACCEPT' | 'DECLINE';
+      readonly atMs?: number;
+    }[];
+  }[];
+}
+
+/** Quota of one role as an operator sets it; empty limits and guarantees remove it. */
+export interface QuotaSpec {
+  readonly role: Role;
+  readonly limits?: Amounts;
+  readonly guarantees?: Amounts;
+}
+
+/** Calls of an operator: each a POST; see `operatorPaths`. */
 export type OperatorCall =
   | {
       readonly type: 'KILL';
@@ -145,4 +210,45 @@ export type OperatorCall =
       readonly frameworkId?: FrameworkId;
       readonly gracePeriodMs?: number;
     }
-  | { readonly type: 'TEARDOWN'; readonly frameworkId: FrameworkId };
+  | { readonly type: 'TEARDOWN'; readonly frameworkId: FrameworkId }
+  /** All or nothing. `force` skips the check that nobody is over a new limit. */
+  | { readonly type: 'UPDATE_QUOTA'; readonly quotas: readonly QuotaSpec[]; readonly force?: boolean }
+  | { readonly type: 'UPDATE_WEIGHTS'; readonly weights: readonly WeightView[] }
+  | {
+      readonly type: 'RESERVE';
+      readonly agentId: AgentId;
+      readonly resources: Resources;
+      readonly reservation: ReservationSpec;
+    }
+  | { readonly type: 'UNRESERVE'; readonly agentId: AgentId; readonly resources: Resources }
+  | {
+      readonly type: 'CREATE_VOLUMES';
+      readonly agentId: AgentId;
+      readonly role: Role;
+      readonly volumes: readonly VolumeSpec[];
+    }
+  | {
+      readonly type: 'DESTROY_VOLUMES';
+      readonly agentId: AgentId;
+      readonly role: Role;
+      readonly volumeIds: readonly VolumeId[];
+    }
+  | (VolumeResize & { readonly type: 'GROW_VOLUME'; readonly agentId: AgentId; readonly role: Role })
+  | (VolumeResize & { readonly type: 'SHRINK_VOLUME'; readonly agentId: AgentId; readonly role: Role })
+  /** Replaces the whole schedule. */
+  | { readonly type: 'UPDATE_MAINTENANCE'; readonly windows: readonly MaintenanceWindow[] }
+  | { readonly type: 'START_MAINTENANCE'; readonly hostnames: readonly string[] }
+  | { readonly type: 'STOP_MAINTENANCE'; readonly hostnames: readonly string[] }
+  | {
+      readonly type: 'DRAIN_AGENT';
+      readonly agentId: AgentId;
+      /** Most grace that a task gets; default: its own. */
+      readonly gracePeriodMs?: number;
+      /** Mark it gone once it is drained. Default false. */
+      readonly markGone?: boolean;
+    }
+  | { readonly type: 'DEACTIVATE_AGENT'; readonly agentId: AgentId }
+  | { readonly type: 'REACTIVATE_AGENT'; readonly agentId: AgentId }
+  | { readonly type: 'MARK_AGENT_GONE'; readonly agentId: AgentId };
+
+export type OperatorCallType = OperatorCall['type'];

@@ -1,26 +1,39 @@
 // The validators of every inbound message. In: anything a codec may produce. Out: the typed value, or every problem at once; they never throw.
+import { assertNever } from '../base/assert.js';
 import type { ErrorCode, Problem } from '../base/errors.js';
+import type { OperationId } from '../base/ids.js';
 import { merged } from '../base/merged.js';
 import type { AgentCall, AgentEvent } from './agent-api.js';
-import type { Checked, TaskProblems, ValidatedAccept, ValidatedSchedulerCall } from './checked.js';
+import type { Checked, OperationProblems, TaskProblems, ValidatedAccept, ValidatedSchedulerCall } from './checked.js';
 import type { TaskInfo } from './entities.js';
 import type { ExecutorCall, ExecutorEvent } from './executor-api.js';
 import type { OperatorCall } from './operator-api.js';
+import { isResourceOperation, tasksOf } from './operations.js';
 import * as agentShapes from './schemas/agent.js';
 import * as cluster from './schemas/cluster.js';
 import { Findings, isPlain, problemsMax } from './schemas/findings.js';
 import { durationMaxMs, reportedTaskId } from './schemas/leaves.js';
+import { resourceOperation, resourceOperationTypes } from './schemas/operation.js';
 import { operatorCall } from './schemas/operator.js';
 import { launchableTask, schedulerCall, schedulerEvent } from './schemas/scheduler.js';
 import type { Shape } from './schemas/shape.js';
-import type { Operation, SchedulerCall, SchedulerEvent } from './scheduler-api.js';
+import type { Operation, ResourceOperation, SchedulerCall, SchedulerEvent } from './scheduler-api.js';
 import type { RoleChoice } from './validate-framework.js';
 import { roleChoiceRule } from './validate-framework.js';
 
-export type { AcceptFindings, Checked, TaskProblems, ValidatedAccept, ValidatedSchedulerCall } from './checked.js';
+export type {
+  AcceptFindings,
+  Checked,
+  OperationProblems,
+  TaskProblems,
+  ValidatedAccept,
+  ValidatedSchedulerCall,
+} from './checked.js';
 export { regexProblem } from './regex.js';
 export { firstProblems } from './schemas/findings.js';
-export { idProblem } from './validate-ids.js';
+import { idProblem } from './validate-ids.js';
+
+export { idProblem };
 export { durationMaxMs };
 
 /** Most problems told of one task; of the tasks after the first hundred only one each is. */
@@ -28,12 +41,13 @@ const problemsPerTaskMax = 20;
 
 /**
  * From a scheduler, at the master. Checks all that can be known without the master's state: shape, ids, roles, resources, commands. A task of an
- * ACCEPT that is not valid does not void the call: see `ValidatedAccept.taskProblems`. One without a usable task id does.
+ * ACCEPT that is not valid does not void the call: see `ValidatedAccept.taskProblems`; nor does an operation on resources: see `operationProblems`.
+ * A task without a usable task id does.
  */
 export function validateSchedulerCall(raw: unknown): Checked<ValidatedSchedulerCall> {
   if (!schedulerCall.ok(raw)) return refused(raw, schedulerCall, 'INVALID_CALL');
   const call = raw as SchedulerCall;
-  return call.type === 'ACCEPT' && !call.operations.every(areLaunchable) ? judged(call) : { ok: true, value: call };
+  return call.type === 'ACCEPT' && !call.operations.every(isRight) ? judged(call) : { ok: true, value: call };
 }
 
 /** From the master, at a scheduler. */
@@ -117,37 +131,46 @@ function refused(raw: unknown, shape: Shape<unknown>, code: ErrorCode): Checked<
     const path = messagePath(typeOf(raw));
     shape.explain(raw, path, code, found);
     if (shape === schedulerCall && isPlain(raw) && Array.isArray(raw['operations'])) {
-      for (const { problems } of tasksFound(raw['operations'])) for (const wrong of problems) found.push(wrong);
+      const bad = [...tasksFound(raw['operations']), ...operationsFound(raw['operations'])];
+      for (const { problems } of bad) for (const wrong of problems) found.push(wrong);
     }
   }
   return invalid(raw, found);
 }
 
-/** An ACCEPT of the right shape with bad tasks: valid when each of them can be answered by name. */
+/** An ACCEPT of the right shape with bad operations or tasks: valid when each task of them can be answered by name. */
 function judged(call: Extract<SchedulerCall, { type: 'ACCEPT' }>): Checked<ValidatedSchedulerCall> {
   const taskProblems = tasksFound(call.operations);
-  if (taskProblems.some(({ operation, task }) => !isAnswerable(call.operations[operation]?.tasks[task]))) {
+  const operationProblems = operationsFound(call.operations);
+  const taskAt = (o: number, t: number): unknown => tasksOf(call.operations[o] as Operation)[t];
+  if (taskProblems.some(({ operation, task }) => !isAnswerable(taskAt(operation, task)))) {
     const found = new Findings();
-    for (const { problems } of taskProblems) for (const wrong of problems) found.push(wrong);
+    for (const { problems } of [...taskProblems, ...operationProblems]) for (const wrong of problems) found.push(wrong);
     return invalid(call, found);
   }
-  const bad = new Map<number, TaskInfo[]>();
+  const operations = [...call.operations];
   for (const { operation: index, task } of taskProblems) {
-    const { tasks } = call.operations[index] as Operation;
-    let copy = bad.get(index);
-    if (copy === undefined) bad.set(index, (copy = [...tasks]));
-    copy[task] = stub(tasks[task] as TaskInfo);
+    const operation = operations[index];
+    if (operation === undefined || isResourceOperation(operation)) continue;
+    const tasks = operation === call.operations[index] ? [...operation.tasks] : (operation.tasks as TaskInfo[]);
+    tasks[task] = stub(tasks[task] as TaskInfo);
+    const { id: _, ...rest } = operation;
+    operations[index] = { ...rest, tasks };
   }
-  const operations = call.operations.map((operation, index) => {
-    const tasks = bad.get(index);
-    return tasks === undefined ? operation : { ...operation, tasks };
+  for (const { operation: index } of operationProblems) {
+    operations[index] = operationStub(operations[index] as ResourceOperation);
+  }
+  const value: ValidatedAccept = merged(call, {
+    operations,
+    ...(taskProblems.length === 0 ? {} : { taskProblems }),
+    ...(operationProblems.length === 0 ? {} : { operationProblems }),
   });
-  const value: ValidatedAccept = merged(call, { operations, taskProblems });
   return { ok: true, value };
 }
 
-function areLaunchable(operation: Operation): boolean {
-  return operation.tasks.every(task => launchableTask.ok(task));
+function isRight(operation: Operation): boolean {
+  if (isResourceOperation(operation)) return resourceOperation.ok(operation);
+  return operation.id === undefined && operation.tasks.every(task => launchableTask.ok(task));
 }
 
 /** Problems per task of what should be operations. */
@@ -155,15 +178,58 @@ function tasksFound(operations: readonly unknown[]): TaskProblems {
   const all: TaskProblems[number][] = [];
   const hints = { left: problemsMax };
   for (const [o, operation] of operations.entries()) {
-    if (!isPlain(operation) || !Array.isArray(operation['tasks'])) continue;
+    if (!isPlain(operation) || resourceTypes.has(operation['type']) || !Array.isArray(operation['tasks'])) continue;
+    const hasId = operation['id'] !== undefined;
     for (const [t, task] of (operation['tasks'] as readonly unknown[]).entries()) {
-      if (launchableTask.ok(task)) continue;
+      if (!hasId && launchableTask.ok(task)) continue;
       const found = new Findings(all.length < problemsMax ? problemsPerTaskMax : 0, hints);
-      launchableTask.explain(task, `accept.operations[${o}].tasks[${t}]`, 'INVALID_TASK', found);
+      if (hasId) found.add(`accept.operations[${o}].id`, 'INVALID_OPERATION', noLaunchId, 'leave id out');
+      if (!launchableTask.ok(task)) {
+        launchableTask.explain(task, `accept.operations[${o}].tasks[${t}]`, 'INVALID_TASK', found);
+      }
       all.push({ operation: o, task: t, problems: found.problems() });
     }
   }
   return all;
+}
+
+const noLaunchId = 'an operation that launches has no id: its tasks have statuses of their own';
+const resourceTypes = new Set<unknown>(resourceOperationTypes);
+
+/** Problems per operation on resources, of what should be operations. */
+function operationsFound(operations: readonly unknown[]): OperationProblems {
+  const all: OperationProblems[number][] = [];
+  const hints = { left: problemsMax };
+  for (const [o, operation] of operations.entries()) {
+    if (!isPlain(operation) || !resourceTypes.has(operation['type']) || resourceOperation.ok(operation)) continue;
+    const found = new Findings(all.length < problemsMax ? problemsPerTaskMax : 0, hints);
+    resourceOperation.explain(operation, `accept.operations[${o}]`, 'INVALID_OPERATION', found);
+    all.push({ operation: o, problems: found.problems() });
+  }
+  return all;
+}
+
+/** What stands for an operation that is not valid: its type and id, nothing that could be carried out. */
+function operationStub(operation: ResourceOperation): ResourceOperation {
+  const { type } = operation;
+  const id: unknown = operation.id;
+  const named = typeof id === 'string' && idProblem(id) === undefined ? { id: id as OperationId } : {};
+  switch (type) {
+    case 'RESERVE':
+      return { type, ...named, resources: {}, reservation: { role: '' } };
+    case 'UNRESERVE':
+      return { type, ...named, resources: {} };
+    case 'CREATE':
+      return { type, ...named, volumes: [] };
+    case 'DESTROY':
+      return { type, ...named, volumeIds: [] };
+    case 'GROW_VOLUME':
+      return { type, ...named, volumeId: '', disk: 0 };
+    case 'SHRINK_VOLUME':
+      return { type, ...named, volumeId: '', disk: 0 };
+    default:
+      return assertNever(type, 'operation');
+  }
 }
 
 function isAnswerable(task: unknown): boolean {

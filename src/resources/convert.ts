@@ -1,8 +1,8 @@
 // From the boundary form to bags and back. Everything wrong with a peer's or a person's resources is found here, all at once.
 import type { Problem } from '../base/errors.js';
 import { problem, problemsError, shown } from '../base/errors.js';
-import type { ParsedKey } from './label.js';
-import { parseKey } from './label.js';
+import type { ParsedKey } from './key.js';
+import { parseKey } from './key.js';
 import { coalesceRanges } from './ranges.js';
 import type { Bag, Resource, ResourceKind } from './resource.js';
 import { compareResources, emptyBag } from './resource.js';

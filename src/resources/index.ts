@@ -2,27 +2,64 @@
 export type { Range, Resources } from './resources.js';
 export type { Bag, RangesResource, Resource, ResourceKind, ScalarResource, SetResource } from './resource.js';
 export { compareResources, emptyBag } from './resource.js';
-export { add, addDisjoint, contains, equals, isEmpty, overlaps, remainder, subtract, sum } from './bag.js';
 export {
+  add,
+  addDisjoint,
+  addTotals,
+  contains,
+  equals,
+  isEmpty,
+  overlaps,
+  remainder,
+  subtract,
+  sum,
+  sumTotals,
+} from './bag.js';
+export type { Conversion, Converted, VolumeEntry } from './conversions.js';
+export {
+  convert,
+  createVolume,
+  createVolumes,
+  destroyVolume,
+  destroyVolumes,
+  growVolume,
+  reserve,
+  shrinkVolume,
+  unreserve,
+  volumesOf,
+} from './conversions.js';
+export {
+  exclusive,
   filterBag,
   forRole,
+  nonRevocable,
   portsOf,
   quantities,
   reserved,
+  revocable,
   scalarMilli,
   scalarOf,
+  shared,
   shrink,
   unreserved,
+  withoutCapabilities,
 } from './select.js';
 export type { Taken } from './take.js';
 export { take, takePorts, takeScalars } from './take.js';
+export type { Wish } from './wish.js';
+export { wishShortages } from './wish.js';
 export type { Shortage } from './shortage.js';
 export { describeShortage, shortages } from './shortage.js';
 export type { BagResult, ToBagOptions } from './convert.js';
 export { bagOf, fromBag, scalarMax, toBag } from './convert.js';
 export { describeResources, formatResources, parseResources } from './text.js';
-export type { Label } from './label.js';
-export { labelFor, plain } from './label.js';
+export type { Label, LabelParts } from './label.js';
+export { keyOf, labelFor, labelOf, plain, revocableLabel } from './label.js';
+export { keyLengthMax, parseKey } from './key.js';
+export type { Reservation } from './reservation.js';
+export { principalBytesMax, reservationLabelBytesMax, reservationLabelsMax, reservationRule } from './reservation.js';
+export type { PersistentVolume, VolumeMode, VolumeSpec } from './volume.js';
+export { volumeIdProblem, volumePathProblem } from './volume.js';
 export { defaultRole, isAncestorOrSelf, roleAncestors, roleProblem, topRole } from './role.js';
 export {
   coalesceRanges,

@@ -1,38 +1,59 @@
-// Labels: what sets two resources of one name apart (now the role a static reservation is for). In: a key such as `cpus(ads)`. Out: its parts.
+// Labels: what sets two resources of one name apart. In: reservations, a volume, flags. Out: labels with their suffix, the canonical text after a name.
 import type { Role } from '../base/ids.js';
-import { shown } from '../base/errors.js';
-import { defaultRole, roleProblem } from './role.js';
+import type { Reservation } from './reservation.js';
+import { defaultRole } from './role.js';
+import type { PersistentVolume } from './volume.js';
 
 /** What a resource carries besides its name. Two labels are the same when their suffixes are. */
 export interface Label {
-  /** Follows the name in a key: '' or `(role)`. */
+  /** Follows the name in a key: '', `(role)`, `(role,dynamic,@principal,label=value)`, `(role)[volume:/path]`, `{revocable}`, … */
   readonly suffix: string;
-  /** Whom it is reserved to; absent when unreserved. */
+  /** Whom it is reserved to: the role of the last reservation. Absent when unreserved. */
   readonly role?: Role;
+  /** A stack: the last is the most refined. Empty when unreserved. */
+  readonly reservations: readonly Reservation[];
+  /** On reserved disk only. Then the amount is indivisible. */
+  readonly volume?: PersistentVolume;
+  /** Whether several may use it at once; volumes only. */
+  readonly shared: boolean;
+  /** Whether it may be taken away any time; never reserved, never a volume. */
+  readonly revocable: boolean;
 }
+
+/** What a label says, without its text. */
+export type LabelParts = Pick<Label, 'reservations'> & Partial<Pick<Label, 'volume' | 'shared' | 'revocable'>>;
 
 /** The label of what is unreserved. */
-export const plain: Label = Object.freeze({ suffix: '' });
+export const plain: Label = Object.freeze({
+  suffix: '',
+  reservations: Object.freeze([]),
+  shared: false,
+  revocable: false,
+});
 
-/** A key taken apart. */
-export interface ParsedKey {
-  readonly key: string;
-  readonly name: string;
-  readonly label: Label;
+/** The label of what may be taken away any time. */
+export const revocableLabel: Label = Object.freeze({
+  suffix: '{revocable}',
+  reservations: plain.reservations,
+  shared: false,
+  revocable: true,
+});
+
+/** The label of what is statically reserved to `role`; `plain` for the default role. */
+export function labelFor(role: Role): Label {
+  return role === defaultRole ? plain : labelOf({ reservations: [{ type: 'STATIC', role }] });
 }
 
-/** Longest resource name in UTF-16 units. */
-export const nameLengthMax = 255;
-
-// What the text form gives a meaning to, and what cannot be seen.
-const forbiddenInName = /[\s\p{Cc}()[\]{}:;,]/u;
-// Keys repeat endlessly, so parsed ones are kept; peers can invent keys, so not more than this many.
-const cacheMax = 4096;
-const cache = new Map<string, ParsedKey>();
-
-/** The label of what is reserved to `role`; `plain` for the default role. */
-export function labelFor(role: Role): Label {
-  return role === defaultRole ? plain : { suffix: `(${role})`, role };
+/** The label of these parts, which must be right: see `parseKey` for what comes from elsewhere. */
+export function labelOf(parts: LabelParts): Label {
+  const { reservations, volume, shared = false, revocable = false } = parts;
+  if (revocable) return revocableLabel;
+  const last = reservations.at(-1);
+  if (last === undefined) return plain;
+  const suffix = suffixOf(reservations, volume, shared);
+  return volume === undefined
+    ? { suffix, role: last.role, reservations, shared, revocable }
+    : { suffix, role: last.role, reservations, volume, shared, revocable };
 }
 
 /** The key of `name` under `label`. */
@@ -40,33 +61,36 @@ export function keyOf(name: string, label: Label): string {
   return label.suffix === '' ? name : name + label.suffix;
 }
 
-/** The parts of a key, or why it is not one. `cpus(*)` is `cpus`. */
-export function parseKey(key: string): ParsedKey | string {
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const open = key.indexOf('(');
-  const name = open < 0 ? key : key.slice(0, open);
-  const why = nameProblem(name);
-  if (why !== undefined) return why;
-  if (open >= 0 && !key.endsWith(')'))
-    return `${shown(key)} opens a parenthesis and does not end with one; write name(role)`;
-  const role = open < 0 ? defaultRole : key.slice(open + 1, -1);
-  const whyRole = roleProblem(role);
-  if (whyRole !== undefined) return whyRole;
-  const label = labelFor(role);
-  const parsed: ParsedKey = { key: keyOf(name, label), name, label };
-  if (cache.size >= cacheMax) cache.clear();
-  cache.set(key, parsed);
-  return parsed;
+/** A text as it stands inside a suffix: what the grammar gives a meaning to, white space and control characters are percent-encoded. */
+export function encodeText(text: string): string {
+  return special.test(text) ? text.replaceAll(specials, percent) : text;
 }
 
-function nameProblem(name: string): string | undefined {
-  if (name === '') return 'a resource needs a name';
-  if (name.length > nameLengthMax)
-    return `the name has ${name.length} characters, at most ${nameLengthMax} are allowed`;
-  if (forbiddenInName.test(name))
-    return `the name ${shown(name)} must not contain white space, control characters or any of ()[]{}:;,`;
-  // Such a name would hit inherited properties wherever totals are kept in a plain object.
-  if (name in Object.prototype) return `the name ${shown(name)} is taken by the language; choose another`;
-  return undefined;
+const special = /[%,=()[\]<>{}:;@\s\p{Cc}]/u;
+const specials = /[%,=()[\]<>{}:;@\s\p{Cc}]/gu;
+
+function percent(char: string): string {
+  let out = '';
+  for (const byte of Buffer.from(char)) out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  return out;
+}
+
+function suffixOf(reservations: readonly Reservation[], volume: PersistentVolume | undefined, shared: boolean): string {
+  let out = '';
+  for (const reservation of reservations) out += `(${reservationText(reservation)})`;
+  if (volume === undefined) return out;
+  const mode = volume.mode === 'RO' ? ':ro' : '';
+  out += `[${encodeText(volume.id)}:${encodeText(volume.containerPath)}${mode}]`;
+  return shared ? `${out}<shared>` : out;
+}
+
+function reservationText(reservation: Reservation): string {
+  const { role, principal, labels } = reservation;
+  let out = encodeText(role);
+  if (reservation.type === 'STATIC') return out;
+  out += ',dynamic';
+  if (principal !== undefined) out += `,@${encodeText(principal)}`;
+  if (labels === undefined) return out;
+  for (const name of Object.keys(labels).sort()) out += `,${encodeText(name)}=${encodeText(labels[name] as string)}`;
+  return out;
 }

@@ -42,19 +42,45 @@ export function filterBag(bag: Bag, keep: (resource: Resource) => boolean): Bag 
   return out.length === 0 ? emptyBag : out;
 }
 
-/** What is reserved to nobody. */
+/** What is reserved to nobody and cannot be taken away. */
 export function unreserved(bag: Bag): Bag {
   return filterBag(bag, isUnreserved);
 }
 
-/** What is reserved, to whomever. */
-export function reserved(bag: Bag): Bag {
-  return filterBag(bag, isReserved);
+/** What is reserved: to `role` itself, or to whomever. */
+export function reserved(bag: Bag, role?: Role): Bag {
+  return filterBag(bag, role === undefined ? isReserved : r => r.label.role === role);
 }
 
-/** What may be offered to `role`: what is unreserved, and what is reserved to the role or a role above it. */
+/** What only one can hold at a time: all but shared volumes. Books run on it. */
+export function exclusive(bag: Bag): Bag {
+  return filterBag(bag, isExclusive);
+}
+
+/** Shared volumes: they stay free however many use them. */
+export function shared(bag: Bag): Bag {
+  return filterBag(bag, isShared);
+}
+
+/** What cannot be taken away from whoever holds it. */
+export function nonRevocable(bag: Bag): Bag {
+  return filterBag(bag, isNonRevocable);
+}
+
+/** What may be taken away any time. */
+export function revocable(bag: Bag): Bag {
+  return filterBag(bag, isRevocable);
+}
+
+/** What may be offered to `role`: what is unreserved, revocable or not, and what is reserved to the role or a role above it. */
 export function forRole(bag: Bag, role: Role): Bag {
   return filterBag(bag, r => r.label.role === undefined || isAncestorOrSelf(r.label.role, role));
+}
+
+/** What is left for a framework that can cope with these only. */
+export function withoutCapabilities(bag: Bag, can: { readonly revocable: boolean; readonly shared: boolean }): Bag {
+  if (can.revocable && can.shared) return bag;
+  return filterBag(bag, r => (can.revocable || !r.label.revocable) && (can.shared || !r.label.shared));
 }
 
 /**
@@ -83,9 +109,25 @@ export function shrink(bag: Bag, limits: ReadonlyMap<string, number>): Bag {
 }
 
 function isUnreserved(r: Resource): boolean {
-  return r.label.role === undefined;
+  return r.label.role === undefined && !r.label.revocable;
 }
 
 function isReserved(r: Resource): boolean {
   return r.label.role !== undefined;
+}
+
+function isExclusive(r: Resource): boolean {
+  return !r.label.shared;
+}
+
+function isShared(r: Resource): boolean {
+  return r.label.shared;
+}
+
+function isNonRevocable(r: Resource): boolean {
+  return !r.label.revocable;
+}
+
+function isRevocable(r: Resource): boolean {
+  return r.label.revocable;
 }

@@ -25,7 +25,7 @@ import { clockScheduler } from '../rx/clock-scheduler.js';
 import type { ConnectionState, FrameworkConnection, OpenFrameworkConnection } from './connection.js';
 import type { Demand } from './demand.js';
 import { directives$ } from './demand.js';
-import type { LaunchRequest } from './launch.js';
+import type { AcceptRequest } from './launch.js';
 import { checkNewIds, completeLaunches } from './launch.js';
 import { OfferBook } from './offer-book.js';
 import type { ReconcileOptions } from './reconcile.js';
@@ -160,7 +160,7 @@ export class Framework {
    * @throws ProfferError INVALID_CALL (for `filters`), INVALID_RESOURCES, INVALID_TASK (also for an id in use) or INSUFFICIENT_RESOURCES (for
    * ports) before anything is sent; the offers stay in hand.
    */
-  accept(offers: Offers, requests: readonly LaunchRequest[], filters?: Filters): readonly TaskInfo[] {
+  accept(offers: Offers, requests: readonly AcceptRequest[], filters?: Filters): readonly TaskInfo[] {
     checkFilters(filters);
     const list = asList(offers);
     const offered = list.reduce((bag, offer) => add(bag, bagOf(offer.resources)), emptyBag);
@@ -298,6 +298,10 @@ export class Framework {
         return this.#offered(event.offers);
       case 'RESCIND':
         return this.#rescinded(event.offerIds);
+      case 'INVERSE_OFFERS':
+      case 'RESCIND_INVERSE_OFFERS':
+      case 'UPDATE_OPERATION':
+        return;
       case 'UPDATE':
         return this.#updated(event.status);
       case 'MESSAGE':

@@ -3,7 +3,7 @@ import { ProfferError, shown } from '../base/errors.js';
 import type { TaskId } from '../base/ids.js';
 import { merged } from '../base/merged.js';
 import type { CommandInfo, ContainerInfo, DockerInfo, PortMapping, TaskInfo } from '../protocol/entities.js';
-import type { Operation } from '../protocol/scheduler-api.js';
+import type { Operation, ResourceOperation } from '../protocol/scheduler-api.js';
 import { isTerminal } from '../protocol/task-state.js';
 import { idProblem } from '../protocol/validate-ids.js';
 import type { Bag, Resources } from '../resources/index.js';
@@ -37,6 +37,9 @@ export type LaunchRequest =
   | { readonly type: 'LAUNCH'; readonly tasks: readonly TaskSpec[] }
   | { readonly type: 'LAUNCH_GROUP'; readonly groupId?: string; readonly tasks: readonly TaskSpec[] };
 
+/** What an offer may be used for: launches, and operations on resources, in order. */
+export type AcceptRequest = LaunchRequest | ResourceOperation;
+
 /** Launches one or several tasks, each for itself. */
 export function launch(...tasks: readonly TaskSpec[]): LaunchRequest {
   return { type: 'LAUNCH', tasks };
@@ -58,13 +61,14 @@ export interface CompletedLaunch {
  * @throws ProfferError INVALID_RESOURCES, INVALID_TASK, INSUFFICIENT_RESOURCES naming the task.
  */
 export function completeLaunches(
-  requests: readonly LaunchRequest[],
+  requests: readonly AcceptRequest[],
   offered: Bag,
   newId: (name: string) => TaskId,
 ): CompletedLaunch {
   const free = { ports: portsLeft(requests, offered) };
   const all: TaskInfo[] = [];
   const operations = requests.map((request): Operation => {
+    if (!isLaunch(request)) return request;
     const tasks = request.tasks.map(spec => completeTask(spec, free, newId));
     all.push(...tasks);
     if (request.type === 'LAUNCH') return { type: 'LAUNCH', tasks };
@@ -197,14 +201,19 @@ function withHostPorts(container: ContainerInfo, numbers: readonly number[]): Co
 }
 
 // Ports that tasks name themselves are not picked for others; one that is not in the offer is the master's to refuse.
-function portsLeft(requests: readonly LaunchRequest[], offered: Bag): Bag {
+function portsLeft(requests: readonly AcceptRequest[], offered: Bag): Bag {
   let left = onlyPorts(offered);
   for (const request of requests) {
+    if (!isLaunch(request)) continue;
     for (const task of request.tasks) {
       left = subtract(left, take(left, onlyPorts(bagOf(task.resources))).taken);
     }
   }
   return left;
+}
+
+function isLaunch(request: AcceptRequest): request is LaunchRequest {
+  return request.type === 'LAUNCH' || request.type === 'LAUNCH_GROUP';
 }
 
 function onlyPorts(bag: Bag): Bag {

@@ -4,6 +4,8 @@ import { assertNever } from '../base/assert.js';
 import type { ContainerExit } from '../containerizer/containerizer.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { ValidatedSchedulerCall } from '../protocol/checked.js';
+import { tasksOf } from '../protocol/operations.js';
+import type { OperationStatus } from '../protocol/entities.js';
 import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { LiveContainer } from './containers.js';
 
@@ -93,7 +95,7 @@ function callLine(call: SchedulerCall): string {
     case 'SUBSCRIBE':
       return `SUBSCRIBE ${call.framework.name} ${call.framework.id ?? 'new'} ${call.framework.roles.join(',')}`;
     case 'ACCEPT':
-      return `ACCEPT ${call.offerIds.join(',')} ${call.operations.map(o => `${o.type}[${o.tasks.map(task => task.taskId).join(',')}]`).join(' ')}`;
+      return `ACCEPT ${call.offerIds.join(',')} ${call.operations.map(o => `${o.type}[${tasksOf(o).map(task => task.taskId).join(',')}]`).join(' ')}`;
     case 'DECLINE':
       return `DECLINE ${call.offerIds.join(',')} ${call.filters?.refuseMs ?? ''}`;
     case 'REVIVE':
@@ -105,6 +107,13 @@ function callLine(call: SchedulerCall): string {
       return `ACKNOWLEDGE ${call.taskId} ${call.uuid}`;
     case 'RECONCILE':
       return `RECONCILE ${call.tasks.length === 0 ? 'all' : call.tasks.length}`;
+    case 'ACCEPT_INVERSE_OFFERS':
+    case 'DECLINE_INVERSE_OFFERS':
+      return `${call.type} ${call.inverseOfferIds.join(',')}`;
+    case 'ACKNOWLEDGE_OPERATION':
+      return `ACKNOWLEDGE_OPERATION ${call.operationId} ${call.uuid}`;
+    case 'RECONCILE_OPERATIONS':
+      return `RECONCILE_OPERATIONS ${call.operations.length === 0 ? 'all' : call.operations.length}`;
     case 'TEARDOWN':
     case 'SHUTDOWN':
     case 'MESSAGE':
@@ -128,6 +137,12 @@ function eventLine(event: SchedulerEvent): string {
       const { taskId, state, reason, uuid } = event.status;
       return `UPDATE ${taskId} ${state} ${reason ?? '-'} ${uuid ?? '-'}`;
     }
+    case 'INVERSE_OFFERS':
+      return `INVERSE_OFFERS ${event.inverseOffers.map(offer => `${offer.id}@${offer.agentId}`).join(',')}`;
+    case 'RESCIND_INVERSE_OFFERS':
+      return `RESCIND_INVERSE_OFFERS ${event.inverseOfferIds.join(',')}`;
+    case 'UPDATE_OPERATION':
+      return `UPDATE_OPERATION ${operationText(event.status)}`;
     case 'FAILURE':
       return `FAILURE ${event.agentId} ${event.executorId ?? ''}`;
     case 'ERROR':
@@ -150,6 +165,10 @@ function agentCallLine(call: AgentCall): string {
       return `STATUS_UPDATE ${call.status.taskId} ${call.status.state} ${call.status.uuid ?? '-'} latest ${call.latestState}`;
     case 'EXECUTOR_EXITED':
       return `EXECUTOR_EXITED ${call.executorId} ${call.status}`;
+    case 'OPERATION_STATUS':
+      return `OPERATION_STATUS ${operationText(call.status)}`;
+    case 'UPDATE_RESOURCES':
+      return `UPDATE_RESOURCES ${Object.keys(call.resources).join(',')}`;
     case 'UNREGISTER':
     case 'PONG':
     case 'MESSAGE':
@@ -174,6 +193,12 @@ function agentEventLine(event: AgentEvent): string {
     case 'SHUTDOWN_FRAMEWORK':
     case 'UPDATE_FRAMEWORK':
       return `${event.type} ${event.type === 'UPDATE_FRAMEWORK' ? event.framework.name : event.frameworkId}`;
+    case 'APPLY_OPERATION':
+      return `APPLY_OPERATION ${event.kind} ${event.operationId ?? '-'} ${event.uuid}`;
+    case 'ACKNOWLEDGE_OPERATION':
+      return `ACKNOWLEDGE_OPERATION ${event.uuid}`;
+    case 'DRAIN':
+      return `DRAIN ${event.gracePeriodMs ?? ''}`;
     case 'SHUTDOWN_EXECUTOR':
       return `SHUTDOWN_EXECUTOR ${event.executorId}`;
     case 'PING':
@@ -183,4 +208,8 @@ function agentEventLine(event: AgentEvent): string {
     default:
       return assertNever(event, 'agent event');
   }
+}
+
+function operationText({ operationId, state, uuid }: OperationStatus): string {
+  return `${operationId ?? '-'} ${state} ${uuid ?? '-'}`;
 }

@@ -42,6 +42,7 @@ export type { Problem } from '../base/errors.js';
 export type { Env } from '../env/env.js';
 export { bagOf, fromBag, subtract } from '../resources/index.js';
 export type { Resources } from '../resources/index.js';
+export { tasksOf } from '../protocol/operations.js';
 export { validateSchedulerCall } from '../protocol/validate.js';
 export { isTerminal } from '../protocol/task-state.js';
 export type { TaskState } from '../protocol/task-state.js';

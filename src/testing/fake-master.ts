@@ -3,7 +3,7 @@
 import { Framework } from '../scheduler/framework.js';
 import type { FrameworkOptions } from '../scheduler/framework.js';
 import type { FrameworkConnectionHandler } from '../scheduler/connection.js';
-import { bagOf, describeProblem, parseDurationMs, validateSchedulerCall, virtualEnv } from '../sim/index.js';
+import { bagOf, describeProblem, parseDurationMs, tasksOf, validateSchedulerCall, virtualEnv } from '../sim/index.js';
 import type {
   Env,
   FrameworkInfo,
@@ -208,7 +208,7 @@ export class FakeMaster {
 
   /** The tasks of every ACCEPT, in order. */
   launched(): TaskInfo[] {
-    return this.callsOf('ACCEPT').flatMap(({ operations }) => operations.flatMap(({ tasks }) => tasks));
+    return this.callsOf('ACCEPT').flatMap(({ operations }) => operations.flatMap(tasksOf));
   }
 
   /** Offers that are neither answered nor rescinded. */
@@ -250,7 +250,7 @@ export class FakeMaster {
     const offers = call.offerIds.map(id => this.#offers.get(id));
     for (const id of call.offerIds) this.#offers.delete(id);
     const usable = offers.every(offer => offer !== undefined);
-    for (const task of call.operations.flatMap(({ tasks }) => tasks)) {
+    for (const task of call.operations.flatMap(tasksOf)) {
       this.#agentOf.set(task.taskId, offers[0]?.agentId ?? 'agent-1');
       const answer = usable ? this.#onLaunch(task) : 'refuse';
       if (answer === 'run') this.update(task.taskId, 'TASK_RUNNING');

@@ -98,6 +98,7 @@ function agentView(total: AgentView['total'], more: Partial<AgentView> = {}): Ag
     hostname: 'h',
     port: 1,
     liveness: 'REGISTERED',
+    activity: 'ACTIVE',
     total,
     used: total,
     offered: {},

@@ -1,4 +1,5 @@
 // What becomes of each kind of bad task in an ACCEPT. Each row changes one thing of a task that is right; its neighbours must not notice.
+import { tasksOf } from '../../src/protocol/operations.js';
 import test from 'ava';
 import { validateSchedulerCall } from '../../src/protocol/validate.js';
 import type { Expected, Fields, Row } from '../support/refusals.js';
@@ -231,7 +232,7 @@ for (const [story, more, ...expected] of tasks) {
     const at = 'accept.operations[0].tasks[1]';
     const full = expected.map(([path, code, says]): Expected => [path === '' ? at : `${at}.${path}`, code, says]);
     t.deepEqual(differences(entry?.problems ?? [], full), []);
-    const [before, standIn, after] = checked.value.operations[0]?.tasks ?? [];
+    const [before, standIn, after] = checked.value.operations.flatMap(tasksOf);
     t.is(before?.taskId, 'before');
     t.deepEqual(standIn, { taskId: bad['taskId'] as string, name: 'web', resources: {} });
     t.is(after?.command?.value, 'sleep 1');

@@ -1,4 +1,6 @@
 // Properties of the validators. Whatever comes in, they answer and never throw; what is valid survives unchanged; what is not gets problems that help.
+import type { Operation } from '../../src/protocol/scheduler-api.js';
+import { tasksOf } from '../../src/protocol/operations.js';
 import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
@@ -164,9 +166,9 @@ function assertStandIns(value: Extract<ValidatedSchedulerCall, { type: 'ACCEPT' 
   const told = new Map(value.taskProblems?.map(entry => [`${entry.operation} ${entry.task}`, entry.problems]));
   assert.ok(told.size > 0);
   for (const [o, operation] of value.operations.entries()) {
-    for (const [i, task] of operation.tasks.entries()) {
+    for (const [i, task] of tasksOf(operation).entries()) {
       const problems = told.get(`${o} ${i}`);
-      const came = before.operations[o]?.tasks[i];
+      const came = tasksOf(before.operations[o] as Operation)[i];
       if (problems === undefined) assert.equal(task, came);
       else {
         assertHelpful(problems);

@@ -1,10 +1,11 @@
 // The launch queue over a framework in virtual time: what goes on which offer, what is declined, who waits and why; and that nothing is promised twice.
+import { tasksOf } from '../../src/protocol/operations.js';
 import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
 import { ProfferError } from '../../src/base/errors.js';
 import type { Offer } from '../../src/protocol/entities.js';
-import { add, bagOf, contains, emptyBag, portsOf } from '../../src/resources/index.js';
+import { add, bagOf, contains, emptyBag, plain, portsOf } from '../../src/resources/index.js';
 import { Candidates } from '../../src/scheduler/candidates.js';
 import type { AgentTraits, PlacementConstraint } from '../../src/scheduler/constraints.js';
 import { traitsOf } from '../../src/scheduler/constraints.js';
@@ -346,7 +347,7 @@ test('whatever comes in whatever order: nothing is promised twice, each launch g
           for (const id of call.offerIds) answered.set(id, (answered.get(id) ?? 0) + 1);
           if (call.type === 'DECLINE') continue;
           assert.equal(call.offerIds.length, 1);
-          const tasks = call.operations.flatMap(operation => operation.tasks);
+          const tasks = call.operations.flatMap(tasksOf);
           const on = offers.get(call.offerIds[0] ?? '');
           assert.ok(on !== undefined);
           const ports = tasks.flatMap(one => portsOf(bagOf(one.resources)));
@@ -454,6 +455,6 @@ test('constraints are never broken over any sequence of placements and ends, and
 /** All labels of a resource together, as tasks name it. */
 function flat(bag: ReturnType<typeof bagOf>): ReturnType<typeof bagOf> {
   let total = emptyBag;
-  for (const resource of bag) total = add(total, [{ ...resource, key: resource.name, label: { suffix: '' } }]);
+  for (const resource of bag) total = add(total, [{ ...resource, key: resource.name, label: plain }]);
   return total;
 }

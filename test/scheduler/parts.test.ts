@@ -1,4 +1,5 @@
 // The pieces a scheduler is made of, each by itself: offer book, matcher, constraints, orders, ports, tracker, reconciler, delays, launches.
+import { tasksOf } from '../../src/protocol/operations.js';
 import test from 'ava';
 import { ProfferError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/env/random.js';
@@ -453,7 +454,7 @@ test('launches: commands in three forms, images, ids, and ports that no two shar
     },
   ]);
   t.deepEqual(
-    operations.map(operation => [operation.type, operation.tasks.length]),
+    operations.map(operation => [operation.type, tasksOf(operation).length]),
     [
       ['LAUNCH', 2],
       ['LAUNCH_GROUP', 1],

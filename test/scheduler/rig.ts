@@ -1,4 +1,5 @@
 // A Framework under virtual time over a fake connection: what it sends is validated as on the wire and recorded, what it hears is validated too.
+import { tasksOf } from '../../src/protocol/operations.js';
 import { assert, must } from '../../src/base/assert.js';
 import type { Problem } from '../../src/base/errors.js';
 import type { TaskId } from '../../src/base/ids.js';
@@ -153,7 +154,7 @@ function inShort(call: SchedulerCall): string {
     case 'UPDATE_FRAMEWORK':
       return `${call.type} ${call.framework.id ?? 'new'} suppressed=${(call.suppressedRoles ?? []).join()}`;
     case 'ACCEPT':
-      return `ACCEPT ${call.offerIds.join()} ${call.operations.map(operation => `${operation.type}:${operation.tasks.length}`).join()}`;
+      return `ACCEPT ${call.offerIds.join()} ${call.operations.map(operation => `${operation.type}:${tasksOf(operation).length}`).join()}`;
     case 'DECLINE':
       return `DECLINE ${call.offerIds.join()}${call.filters === undefined ? '' : ` ${call.filters.refuseMs}`}`;
     case 'REVIVE':

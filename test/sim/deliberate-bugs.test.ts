@@ -1,5 +1,6 @@
 // The checkers see what they are for: each deliberate bug, put into an otherwise honest cluster from outside, is caught by the checker meant for it,
 // with a message that names the invariant and the line that shows it again.
+import { tasksOf } from '../../src/protocol/operations.js';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { Master } from '../../src/master/master.js';
@@ -35,7 +36,7 @@ function replacing(methods: (inner: object) => object): NonNullable<Mutations['a
 function takesAll(master: Master, call: ValidatedSchedulerCall): boolean {
   if (call.type !== 'ACCEPT') return false;
   const offer = master.view.offers.get(call.offerIds[0] ?? '');
-  const tasks = call.operations.flatMap(operation => operation.tasks);
+  const tasks = call.operations.flatMap(tasksOf);
   return (
     offer !== undefined && tasks.length === 1 && tasks.every(task => equals(offer.resources, bagOf(task.resources)))
   );

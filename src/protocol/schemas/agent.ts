@@ -5,7 +5,8 @@ import { executorUpdateRule, registerRule } from '../validate-agent.js';
 import * as cluster from './cluster.js';
 import * as leaves from './leaves.js';
 import * as run from './run.js';
-import { boolean, list, object, optional, refine, union } from './shape.js';
+import { operationStatus, resourceOperationTypes } from './operation.js';
+import { boolean, list, object, oneOf, optional, refine, union, whole } from './shape.js';
 import { taskInfo, taskState, taskStatus } from './task.js';
 
 const tasks = list(taskInfo, 'a list of tasks');
@@ -33,12 +34,15 @@ export const agentCall = refine(
       frameworks: list(cluster.frameworkInfo, 'a list of frameworks'),
       tasks: list(agentTask, 'a list of tasks'),
       executors: list(agentExecutor, 'a list of executors'),
+      operations: optional(list(operationStatus, 'a list of operation statuses')),
       more: boolean,
     },
     PONG: {},
     STATUS_UPDATE: { frameworkId: leaves.id(), status: taskStatus, latestState: taskState },
     EXECUTOR_EXITED: { frameworkId: leaves.id(), executorId: leaves.id(), status: leaves.integer },
     MESSAGE: executorMessage,
+    OPERATION_STATUS: { status: operationStatus },
+    UPDATE_RESOURCES: { resources: leaves.resources },
     UNREGISTER: { message: leaves.anyText },
   }),
   registerRule,
@@ -56,6 +60,7 @@ export const agentEvent = union<AgentEvent>('an agent event', {
     agentId: leaves.id(),
     master: cluster.masterInfo,
     pingTimeoutMs: leaves.positiveMs,
+    pingMissesMax: optional(whole('a whole number, 1 or more', 1)),
     reconcile: list(reconciled, 'a list of tasks'),
   },
   REFUSED: { problems },
@@ -64,6 +69,16 @@ export const agentEvent = union<AgentEvent>('an agent event', {
   KILL: { frameworkId: leaves.id(), taskId: leaves.id(), killPolicy: optional(run.killPolicy) },
   ACKNOWLEDGE: { frameworkId: leaves.id(), taskId: leaves.id(), uuid: leaves.token },
   MESSAGE: executorMessage,
+  APPLY_OPERATION: {
+    uuid: leaves.token,
+    operationId: optional(leaves.id()),
+    frameworkId: optional(leaves.id()),
+    kind: oneOf(resourceOperationTypes, 'a kind of operation'),
+    consumed: leaves.resources,
+    produced: leaves.resources,
+  },
+  ACKNOWLEDGE_OPERATION: { uuid: leaves.token },
+  DRAIN: { gracePeriodMs: optional(leaves.durationMs) },
   SHUTDOWN_FRAMEWORK: { frameworkId: leaves.id() },
   SHUTDOWN_EXECUTOR: { frameworkId: leaves.id(), executorId: leaves.id() },
   UPDATE_FRAMEWORK: { framework: cluster.frameworkInfo },

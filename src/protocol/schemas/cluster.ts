@@ -5,6 +5,7 @@ import type {
   FaultDomain,
   Filters,
   FrameworkInfo,
+  InverseOffer,
   MasterInfo,
   Offer,
   OfferConstraints,
@@ -59,16 +60,15 @@ const attributeConstraint = refine(
   constraintRule,
 );
 
+/** Groups of constraints, one of which an agent has to fulfil. */
+export const constraintGroups = list(
+  list(attributeConstraint, 'a list of at least one constraint', 1),
+  'a list of at least one group of constraints',
+  1,
+);
+
 export const offerConstraints = refine<OfferConstraints>(
-  record(
-    list(
-      list(attributeConstraint, 'a list of at least one constraint', 1),
-      'a list of at least one group of constraints',
-      1,
-    ),
-    'an object of constraints by role',
-    roleKeyProblem,
-  ),
+  record(constraintGroups, 'an object of constraints by role', roleKeyProblem),
   offerConstraintsRule,
 );
 
@@ -102,6 +102,19 @@ export const masterInfo = object<MasterInfo>('a master', {
   domain,
 });
 
+export const unavailability = object<Unavailability>('an unavailability', {
+  startMs: leaves.wallMs,
+  durationMs: optional(leaves.refuseMs),
+});
+
+export const inverseOffer = object<InverseOffer>('an inverse offer', {
+  id: leaves.id(),
+  frameworkId: leaves.id(),
+  agentId: leaves.id(),
+  hostname: leaves.hostname,
+  unavailability,
+});
+
 export const offer = object<Offer>('an offer', {
   id: leaves.id(),
   frameworkId: leaves.id(),
@@ -114,9 +127,7 @@ export const offer = object<Offer>('an offer', {
   domain,
   containerizers,
   executorIds: list(leaves.id(), 'a list of executor ids'),
-  unavailability: optional(
-    object<Unavailability>('an unavailability', { startMs: leaves.wallMs, durationMs: optional(leaves.refuseMs) }),
-  ),
+  unavailability: optional(unavailability),
   expiresInMs: leaves.refuseMs,
 });
 

@@ -3,7 +3,7 @@ import { errorCodes } from '../../base/errors.js';
 import type { ErrorCode, Problem } from '../../base/errors.js';
 import type { Role, TaskId } from '../../base/ids.js';
 import type { Resources } from '../../resources/index.js';
-import { roleProblem, scalarMax, toBag } from '../../resources/index.js';
+import { defaultRole, roleProblem, scalarMax, toBag } from '../../resources/index.js';
 import type { Attributes, AttributeValue, Labels } from '../entities.js';
 import {
   hostnameProblem,
@@ -50,6 +50,16 @@ export const role: Shape<Role> = {
   explain(value, path, code, found) {
     const why = typeof value === 'string' ? roleProblem(value) : `${given(value)} is not a role`;
     if (why !== undefined) found.add(path, code, why);
+  },
+};
+
+/** A role but `*`. */
+export const namedRole: Shape<Role> = {
+  what: 'a role other than "*"',
+  ok: value => value !== defaultRole && role.ok(value),
+  explain(value, path, code, found) {
+    if (value === defaultRole) found.add(path, code, '"*" is not allowed here', 'name another role');
+    else role.explain(value, path, code, found);
   },
 };
 

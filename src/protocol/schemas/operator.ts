@@ -1,13 +1,66 @@
-// Shape of what an operator asks of the master. In: leaf shapes. Out: one union.
-import type { OperatorCall } from '../operator-api.js';
+// Shape of what an operator asks of the master. In: leaf shapes, shapes of operations. Out: one union.
+import type { Amounts, MaintenanceWindow, OperatorCall, QuotaSpec, WeightView } from '../operator-api.js';
+import { amountNameProblem, quotasRule, refinementRule, weightsRule, windowsRule } from '../validate-operation.js';
+import { uniqueRule } from '../validate-framework.js';
+import { unavailability } from './cluster.js';
 import * as leaves from './leaves.js';
-import { optional, union } from './shape.js';
+import { amount, operationFields } from './operation.js';
+import { across, boolean, leaf, list, object, optional, record, refine, under, union } from './shape.js';
+import type { Rule } from './shape.js';
 
-export const operatorCall = union<OperatorCall>('an operator call', {
-  KILL: {
-    taskId: leaves.reportedTaskId,
-    frameworkId: optional(leaves.id()),
-    gracePeriodMs: optional(leaves.durationMs),
-  },
-  TEARDOWN: { frameworkId: leaves.id() },
+const amounts = record<number>(amount, 'an object of amounts', amountNameProblem);
+
+const quota = object<QuotaSpec>('a quota', {
+  role: leaves.namedRole,
+  limits: optional<Amounts>(amounts),
+  guarantees: optional<Amounts>(amounts),
 });
+
+const weight = object<WeightView>('a weight', {
+  role: leaves.role,
+  weight: leaf('a number above 0, at most 1,000,000', value => typeof value === 'number' && value > 0 && value <= 1e6),
+});
+
+const hostnames = refine(list(leaves.hostname, 'a list of at least one host name', 1), across([], uniqueRule));
+const window = object<MaintenanceWindow>('a maintenance window', {
+  hostnames: list(leaves.hostname, 'a list of at least one host name', 1),
+  unavailability,
+});
+
+const agentId = leaves.id();
+const { reserve, unreserve, create, destroy, resize } = operationFields;
+const ofRole = { agentId, role: leaves.namedRole };
+
+const refining: Rule<OperatorCall> = (call, path, say) => {
+  if (call.type === 'RESERVE') refinementRule(call, path, say);
+};
+
+export const operatorCall = refine(
+  union<OperatorCall>('an operator call', {
+    KILL: {
+      taskId: leaves.reportedTaskId,
+      frameworkId: optional(leaves.id()),
+      gracePeriodMs: optional(leaves.durationMs),
+    },
+    TEARDOWN: { frameworkId: leaves.id() },
+    UPDATE_QUOTA: {
+      quotas: under('INVALID_QUOTA', refine(list(quota, 'a list of at least one quota', 1), quotasRule)),
+      force: optional(boolean),
+    },
+    UPDATE_WEIGHTS: { weights: refine(list(weight, 'a list of at least one weight', 1), weightsRule) },
+    RESERVE: { agentId, ...reserve },
+    UNRESERVE: { agentId, ...unreserve },
+    CREATE_VOLUMES: { ...ofRole, ...create },
+    DESTROY_VOLUMES: { ...ofRole, ...destroy },
+    GROW_VOLUME: { ...ofRole, ...resize },
+    SHRINK_VOLUME: { ...ofRole, ...resize },
+    UPDATE_MAINTENANCE: { windows: refine(list(window, 'a list of maintenance windows'), windowsRule) },
+    START_MAINTENANCE: { hostnames },
+    STOP_MAINTENANCE: { hostnames },
+    DRAIN_AGENT: { agentId, gracePeriodMs: optional(leaves.durationMs), markGone: optional(boolean) },
+    DEACTIVATE_AGENT: { agentId },
+    REACTIVATE_AGENT: { agentId },
+    MARK_AGENT_GONE: { agentId },
+  }),
+  across(['resources', 'reservation'], refining),
+);

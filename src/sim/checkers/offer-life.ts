@@ -5,6 +5,7 @@ import { withoutLabels } from '../../agent/ledger.js';
 import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
 import type { ValidatedAccept } from '../../protocol/checked.js';
 import type { Offer } from '../../protocol/entities.js';
+import { tasksOf } from '../../protocol/operations.js';
 import { bagOf, contains, describeResources, isAncestorOrSelf, subtract, sum } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { HistoryEvent, SessionId } from '../history.js';
@@ -154,7 +155,7 @@ export class OfferLifeChecker implements Checker {
         one =>
           one?.session === session && one.offer.agentId === first.offer.agentId && one.offer.role === first.offer.role,
       );
-    const tasks = call.operations.flatMap(operation => operation.tasks);
+    const tasks = call.operations.flatMap(tasksOf);
     if (!usable) {
       for (const { taskId } of tasks) this.#toDrop.set(`${session}\n${taskId}`, { session, taskId });
     } else {

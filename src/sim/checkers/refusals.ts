@@ -2,6 +2,7 @@
 // In: declines, leftovers of accepts, suppression, offers. Out: reports for R8, R9.
 import type { AgentId, FrameworkId, OfferId, Role, TaskId } from '../../base/ids.js';
 import type { Offer } from '../../protocol/entities.js';
+import { tasksOf } from '../../protocol/operations.js';
 import type { SchedulerCall } from '../../protocol/scheduler-api.js';
 import { bagOf, contains, describeResources, isEmpty, subtract, sum } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
@@ -161,7 +162,7 @@ export class RefusalsChecker implements Checker {
     // Offers that cannot be used together come back without a filter.
     if (first === undefined || found.some(one => one?.agentId !== first.agentId || one.role !== first.role)) return;
     const left = sum(found.map(one => bagOf(one?.resources ?? {})));
-    const tasks = new Set(call.operations.flatMap(operation => operation.tasks.map(task => task.taskId)));
+    const tasks = new Set(call.operations.flatMap(operation => tasksOf(operation).map(task => task.taskId)));
     this.#accepted.push({
       offer: first,
       left,

@@ -2,6 +2,7 @@
 // In: containers that start, updates and acknowledgements. Out: reports for T1, T2, T3, T5, T9.
 import type { FrameworkId, StatusUuid, TaskId } from '../../base/ids.js';
 import type { TaskStatus } from '../../protocol/entities.js';
+import { tasksOf } from '../../protocol/operations.js';
 import { isTerminal, mayMove } from '../../protocol/task-state.js';
 import type { TaskState } from '../../protocol/task-state.js';
 import type { HistoryEvent, SessionId } from '../history.js';
@@ -43,8 +44,8 @@ export class TaskStatesChecker implements Checker {
         if (event.call.type === 'ACKNOWLEDGE') this.#acknowledged.add(event.call.uuid);
         else if (event.call.type === 'ACCEPT') {
           const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId ?? '';
-          for (const { tasks } of event.call.operations)
-            for (const task of tasks) this.#asked(keyOf(frameworkId, task.taskId));
+          for (const operation of event.call.operations)
+            for (const task of tasksOf(operation)) this.#asked(keyOf(frameworkId, task.taskId));
         }
         return;
       case 'AGENT_EVENT':
