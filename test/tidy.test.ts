@@ -15,8 +15,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   rx: ['base', 'env'],
   resources: ['base'],
   protocol: ['base', 'env', 'resources'],
-  // Attributes and offer constraints are the protocol's entities; of messages the allocator knows nothing.
-  allocator: ['base', 'env', 'resources', 'protocol/entities'],
+  // Attributes, offer constraints and explanations are the protocol's entities; of messages the allocator knows nothing.
+  allocator: ['base', 'env', 'resources', 'protocol/entities', 'protocol/explain'],
   store: ['base', 'env'],
   transport: ['base', 'env', 'protocol'],
   election: ['base', 'env', 'rx'],

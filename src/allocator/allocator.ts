@@ -2,6 +2,8 @@
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Attributes, FaultDomain, FrameworkCapability, OfferConstraints } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
+import type { Explanation, ExplainQuery } from './explain.js';
+import type { Surroundings } from './explain-judge.js';
 import type { AllocationPolicy } from './cycle.js';
 
 /** A framework as the allocator sees it. */
@@ -147,6 +149,10 @@ export interface Allocator {
   roles(): readonly RoleUse[];
   /** Free resources of an agent; undefined when unknown. */
   free(id: AgentId): Bag | undefined;
+  /** Why something is not offered, or does not fit; `around` is what the master knows besides. Changes nothing. */
+  explain(query: ExplainQuery, around: Surroundings): Explanation;
+  /** On how many agents what `query` asks for fits now. */
+  countFits(query: ExplainQuery, around: Surroundings): number;
   /** The policy in words, for `/state`. */
   readonly policy: { readonly [axis: string]: unknown };
   /** Cancels timers. */

@@ -32,6 +32,9 @@ import type { AllocatorState } from './eligibility.js';
 import { Eligibility } from './eligibility.js';
 import type { PolicyEngine } from './cycle.js';
 import { Cycle } from './cycle.js';
+import type { Explanation, ExplainQuery, ExplainSource } from './explain.js';
+import { countFits, explain, minimumOf, quotaBounds } from './explain.js';
+import type { Surroundings } from './explain-judge.js';
 import { hierarchicalDrf } from './hierarchical.js';
 import type { RunKind } from './loop.js';
 import { AllocationLoop } from './loop.js';
@@ -358,6 +361,14 @@ export class HierarchicalAllocator implements Allocator {
     return this.#eligibility.reasons(agent, client);
   }
 
+  explain(query: ExplainQuery, around: Surroundings): Explanation {
+    return explain(this.#explainSource(around), query);
+  }
+
+  countFits(query: ExplainQuery, around: Surroundings): number {
+    return countFits(this.#explainSource(around), query);
+  }
+
   close(): void {
     this.#loop.close();
   }
@@ -388,6 +399,17 @@ export class HierarchicalAllocator implements Allocator {
     if (grants === 0) return;
     log.debug('allocated', { stream, kind, agents: agents.length, frameworks: batch.length, grants });
     this.#onGrants(batch);
+  }
+
+  #explainSource(around: Surroundings): ExplainSource {
+    return {
+      state: this.#state,
+      eligibility: this.#eligibility,
+      nowMs: this.#env.clock.now(),
+      bounds: role => quotaBounds(role, this.#quotas, each => this.consumed(each)),
+      minimum: minimumOf(this.#minAllocatable),
+      around,
+    };
   }
 
   #askAll(): void {

@@ -130,14 +130,20 @@ export class AgentFilters {
     return this.#groups.some(group => hasBit(group.clients, slot) && covers(group.refused, offered));
   }
 
-  /** When the last filter that blocks `offered` from `client` ends; undefined when none does. */
-  blockedUntilMs(client: FilterClient, offered: Bag): number | undefined {
+  /** When the last filter that blocks `offered` from `client` ends; undefined when none does. Those that are `over` do not count. */
+  blockedUntilMs(
+    client: FilterClient,
+    offered: Bag,
+    over: (untilMs: number, era: number) => boolean = () => false,
+  ): number | undefined {
     let until: number | undefined;
     for (const group of this.#groups) {
       if (!hasBit(group.clients, client.slot) || !covers(group.refused, offered)) continue;
       for (let i = 0; i < group.size; i += 1) {
-        if (group.slots[i] !== client.slot || (group.eras[i] as number) < client.filtersVoidBefore) continue;
-        until = Math.max(until ?? 0, group.untilMs[i] as number);
+        const era = group.eras[i] as number;
+        if (group.slots[i] !== client.slot || era < client.filtersVoidBefore) continue;
+        const untilMs = group.untilMs[i] as number;
+        if (!over(untilMs, era)) until = Math.max(until ?? 0, untilMs);
       }
     }
     return until;

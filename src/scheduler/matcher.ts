@@ -3,10 +3,13 @@ import { assertNever } from '../base/assert.js';
 import type { AgentId, ExecutorId, OfferId, Role } from '../base/ids.js';
 import type { ContainerType, Offer, Unavailability } from '../protocol/entities.js';
 import type { Bag, Shortage } from '../resources/index.js';
-import { add, describeShortage, take, takePorts, portsOf, subtract } from '../resources/index.js';
+import { add, describeShortage, wishShortages } from '../resources/index.js';
 import type { AgentTraits, ConstraintRefusal, PlacementConstraint } from './constraints.js';
 import { constraintRefusal } from './constraints.js';
 import type { OfferOrder } from './ordering.js';
+
+/** What `left` lacks for a request, ports included. */
+export { wishShortages as shortagesFor } from '../resources/index.js';
 
 /** What is to be placed. */
 export interface MatchRequest {
@@ -71,7 +74,7 @@ export function vetoOf(
     const refusal = constraintRefusal(request.constraints, placed, offer);
     if (refusal !== undefined) return { kind: 'constraint', refusal, lasting: refusal.lasting };
   }
-  const short = shortagesFor({ ...request, resources: needOn(request, offer) }, left);
+  const short = wishShortages({ ...request, resources: needOn(request, offer) }, left);
   return short.length === 0 ? undefined : { kind: 'insufficient', shortages: short, lasting: 'dynamic' };
 }
 
@@ -82,17 +85,6 @@ export function needOn(request: MatchRequest, offer: Pick<Offer, 'executorIds'>)
     if (!offer.executorIds.includes(executorId)) need = add(need, resources);
   }
   return need;
-}
-
-/** What `left` lacks for the request, ports included. */
-export function shortagesFor(request: Pick<MatchRequest, 'resources' | 'ports'>, left: Bag): readonly Shortage[] {
-  const { taken, shortages } = take(left, request.resources);
-  const ports = request.ports ?? 0;
-  if (ports === 0) return shortages;
-  const rest = subtract(left, taken);
-  if (takePorts(rest, 'ports', ports) !== undefined) return shortages;
-  const have = portsOf(rest).length;
-  return [...shortages, { name: 'ports', key: 'ports', wanted: ports, have, short: ports - have }];
 }
 
 /** The first offer in `order` that fits, or every veto. */

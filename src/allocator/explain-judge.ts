@@ -1,0 +1,283 @@
+// Whether a launch could be placed on one agent now, and if not, everything that is in the way. In: agent, framework in a role, wish, what else is
+// known; all as values, so that a changed copy answers "what if". Out: obstacles; none means that only the order decides.
+import type { AgentId, FrameworkId, Role } from '../base/ids.js';
+import type { AttributeConstraint } from '../protocol/entities.js';
+import type { AgentObstacle } from '../protocol/explain.js';
+import type { Bag, Resource, Shortage, Wish } from '../resources/index.js';
+import { add, emptyBag, plain, sum, take, unreserved, wishShortages } from '../resources/index.js';
+import type { PoolAgent } from './agent-pool.js';
+import type { SkipReason } from './allocator.js';
+import type { Client } from './clients.js';
+import type { AgentTest } from './constraints.js';
+import { compileConstraints } from './constraints.js';
+
+/** Part of an agent's resources in somebody's hand. */
+export interface Holding {
+  readonly what: 'OFFER' | 'TASK' | 'EXECUTOR';
+  readonly id: string;
+  readonly frameworkId: FrameworkId;
+  readonly role: Role;
+  readonly resources: Bag;
+  readonly heldForMs: number;
+  /** Of an offer: when it is taken back. */
+  readonly endsInMs?: number;
+}
+
+/** What the master knows and the allocator does not. */
+export interface Surroundings {
+  /** Why an agent is offered to nobody, in the master's words. */
+  activityOf(id: AgentId): AgentObstacle;
+  /** Outstanding offers of an agent, oldest first. */
+  offersOn(id: AgentId): readonly Holding[];
+  /** Tasks and executors that hold resources of an agent. */
+  tasksOn(id: AgentId): readonly Holding[];
+  /** The offer constraints of a framework in a role. */
+  constraintsOf(id: FrameworkId, role: Role): readonly (readonly AttributeConstraint[])[];
+}
+
+/** A bound on what a role may have of a scalar, in thousandths. */
+export interface Bound {
+  readonly kind: 'QUOTA' | 'GUARANTEES';
+  readonly name: string;
+  /** What may still be handed out of unreserved resources. */
+  readonly leftMilli: number;
+  /** Of a quota: the role with the limit. Of guarantees: for whom the rest is kept. */
+  readonly roles: readonly Role[];
+  readonly limitMilli: number;
+  readonly consumedMilli: number;
+}
+
+/** Everything that does not depend on the agent. */
+export interface World {
+  readonly nowMs: number;
+  /** Eligibility's verdict, filters left to `filteredUntilMs`. */
+  readonly reasons: (agent: PoolAgent, client: Client) => readonly SkipReason[];
+  /** When the filters that block the client from `visible` are over; undefined when none does at `nowMs`. */
+  readonly filteredUntilMs: (agent: PoolAgent, client: Client, visible: Bag, nowMs: number) => number | undefined;
+  /** The part of a bag that may be offered to the client at all. */
+  readonly visible: (bag: Bag, client: Client) => Bag;
+  /** Bounds on the role and the roles above it. */
+  readonly bounds: (role: Role) => readonly Bound[];
+  readonly around: Surroundings;
+}
+
+/** A framework in a role, with its offer constraints taken apart. */
+export interface Asker {
+  readonly client: Client;
+  readonly constraints: Groups;
+}
+
+/** What is asked for; undefined resources: any offer at all. */
+export interface Question {
+  readonly wish: Wish | undefined;
+  readonly constraints: Groups;
+}
+
+/** Constraints taken apart, for telling which of them fails. */
+export type Groups = readonly (readonly SingleTest[])[];
+
+export interface SingleTest {
+  readonly constraint: AttributeConstraint;
+  readonly text: string;
+  readonly test: AgentTest;
+}
+
+/** One thing in the way of one launch on one agent. */
+export type Obstacle =
+  | { readonly kind: 'AGENT_INACTIVE'; readonly activity: AgentObstacle }
+  | { readonly kind: 'FRAMEWORK_INACTIVE' }
+  | { readonly kind: 'NOT_SUBSCRIBED' | 'SUPPRESSED'; readonly role: Role }
+  | { readonly kind: 'CAPABILITY'; readonly capability: Extract<SkipReason, { kind: 'capability' }>['capability'] }
+  | { readonly kind: 'CONSTRAINT'; readonly of: 'REQUEST' | 'FRAMEWORK'; readonly text: string }
+  | { readonly kind: 'TOO_SMALL' | 'IN_USE' | 'OFFERED' | 'OFFERED_TO_ITSELF'; readonly short: Shortage | undefined }
+  | { readonly kind: 'RESERVED'; readonly short: Shortage | undefined; readonly roles: readonly Role[] }
+  | { readonly kind: 'BELOW_MINIMUM'; readonly minimum: string }
+  | { readonly kind: 'FILTERED'; readonly untilMs: number }
+  | { readonly kind: 'QUOTA' | 'GUARANTEES'; readonly bound: Bound; readonly short: Shortage };
+
+/** Every obstacle to placing what is asked for on the agent, for this framework in this role. */
+export function obstaclesOn(world: World, asker: Asker, agent: PoolAgent, question: Question): Obstacle[] {
+  const { client } = asker;
+  const out: Obstacle[] = [];
+  for (const reason of world.reasons(agent, client)) {
+    const told = obstacleOf(reason, world, asker, agent);
+    if (told !== undefined) out.push(told);
+  }
+  for (const { text } of broken(asker.constraints, agent)) out.push({ kind: 'CONSTRAINT', of: 'FRAMEWORK', text });
+  for (const { text } of broken(question.constraints, agent)) out.push({ kind: 'CONSTRAINT', of: 'REQUEST', text });
+  const visible = world.visible(agent.free, client);
+  const lacking = lackOf(question.wish, visible);
+  if (lacking.length > 0) out.push(...shortObstacles(world, client, agent, question.wish, visible, lacking));
+  const untilMs = visible.length === 0 ? undefined : world.filteredUntilMs(agent, client, visible, world.nowMs);
+  if (untilMs !== undefined) out.push({ kind: 'FILTERED', untilMs });
+  const bounds = world.bounds(client.role);
+  if (bounds.length > 0) out.push(...boundObstacles(bounds, client, visible, question.wish));
+  return out;
+}
+
+/** Takes constraints apart. */
+export function groupsOf(groups: readonly (readonly AttributeConstraint[])[] | undefined): Groups {
+  return (groups ?? []).map(group =>
+    group.map(constraint => ({
+      constraint,
+      text: constraintText(constraint),
+      test: compileConstraints([[constraint]]) ?? (() => true),
+    })),
+  );
+}
+
+/** `rack TEXT_EQUALS a` */
+export function constraintText({ attribute, predicate, value }: AttributeConstraint): string {
+  return value === undefined ? `${attribute} ${predicate}` : `${attribute} ${predicate} ${value}`;
+}
+
+// Constraints that fail where no group holds entirely: those of the group that fails in the fewest.
+function broken(groups: Groups, agent: PoolAgent): readonly SingleTest[] {
+  let nearest: readonly SingleTest[] | undefined;
+  for (const group of groups) {
+    const failing = group.filter(({ test }) => !test(agent.info));
+    if (failing.length === 0) return none;
+    if (nearest === undefined || failing.length < nearest.length) nearest = failing;
+  }
+  return nearest ?? none;
+}
+
+const none: readonly SingleTest[] = [];
+
+function obstacleOf(reason: SkipReason, world: World, asker: Asker, agent: PoolAgent): Obstacle | undefined {
+  const { client } = asker;
+  switch (reason.kind) {
+    case 'agent-inactive':
+      return { kind: 'AGENT_INACTIVE', activity: world.around.activityOf(agent.id) };
+    case 'framework-inactive':
+      return { kind: 'FRAMEWORK_INACTIVE' };
+    case 'not-subscribed':
+      return { kind: 'NOT_SUBSCRIBED', role: client.role };
+    case 'suppressed':
+      return { kind: 'SUPPRESSED', role: client.role };
+    case 'capability':
+      return { kind: 'CAPABILITY', capability: reason.capability };
+    case 'below-minimum':
+      return { kind: 'BELOW_MINIMUM', minimum: client.minimum.key };
+    default:
+      // Constraints, filters and what is free are told with more detail than this.
+      return undefined;
+  }
+}
+
+// What a bag lacks; with nothing certain asked for, anything is enough.
+function lackOf(wish: Wish | undefined, bag: Bag): readonly (Shortage | undefined)[] {
+  if (wish === undefined) return bag.length === 0 ? [undefined] : [];
+  return wishShortages(wish, bag);
+}
+
+/** For each thing that is short: whose it is now. What holds first is told: too small, reserved for good, offers, reserved and free, tasks. */
+function shortObstacles(
+  world: World,
+  client: Client,
+  agent: PoolAgent,
+  wish: Wish | undefined,
+  visible: Bag,
+  lacking: readonly (Shortage | undefined)[],
+): Obstacle[] {
+  const { total } = agent.info;
+  const shortIn = (bag: Bag): ReadonlyMap<string, Shortage | undefined> =>
+    new Map(lackOf(wish, bag).map(short => [short?.key ?? '', short]));
+  const whole = world.visible(total, client);
+  const shortInWhole = shortIn(whole);
+  const offers = world.around.offersOn(agent.id);
+  const with_ = (mine: boolean): ReadonlyMap<string, Shortage | undefined> | undefined => {
+    const counted = mine ? offers.filter(offer => offer.frameworkId === client.framework.id) : offers;
+    if (counted.length === 0) return undefined;
+    return shortIn(counted.reduce((bag, offer) => add(bag, world.visible(offer.resources, client)), visible));
+  };
+  let shortUnreserved: ReadonlyMap<string, Shortage | undefined> | undefined;
+  let shortUnreservedFree: ReadonlyMap<string, Shortage | undefined> | undefined;
+  let shortWithOwn: ReadonlyMap<string, Shortage | undefined> | undefined;
+  let shortWithAll: ReadonlyMap<string, Shortage | undefined> | undefined;
+  return lacking.map((short): Obstacle => {
+    const key = short?.key ?? '';
+    if (shortInWhole.has(key)) {
+      shortUnreserved ??= whole.length === total.length ? shortInWhole : shortIn(asUnreserved(total));
+      if (shortUnreserved.has(key)) return { kind: 'TOO_SMALL', short: shortUnreserved.get(key) };
+      return { kind: 'RESERVED', short: shortInWhole.get(key), roles: hiddenRoles(total, whole) };
+    }
+    if (offers.length > 0) {
+      shortWithOwn ??= with_(true) ?? new Map(lacking.map(each => [each?.key ?? '', each]));
+      if (!shortWithOwn.has(key)) return { kind: 'OFFERED_TO_ITSELF', short };
+      shortWithAll ??= with_(false);
+      if (shortWithAll?.has(key) === false) return { kind: 'OFFERED', short };
+    }
+    if (visible.length < agent.free.length) {
+      shortUnreservedFree ??= shortIn(asUnreserved(agent.free));
+      if (!shortUnreservedFree.has(key)) return { kind: 'RESERVED', short, roles: hiddenRoles(agent.free, visible) };
+    }
+    return { kind: 'IN_USE', short };
+  });
+}
+
+// As if nothing were reserved: for telling whether a reservation is what stands in the way. Volumes stay what they are.
+function asUnreserved(bag: Bag): Bag {
+  return sum(
+    bag.map((r): Bag => [r.label.role === undefined || isVolume(r) ? r : { ...r, key: r.name, label: plain }]),
+  );
+}
+
+function isVolume(r: Resource): boolean {
+  return r.label.volume !== undefined;
+}
+
+function hiddenRoles(bag: Bag, visible: Bag): readonly Role[] {
+  const seen = new Set(visible);
+  const roles = new Set<Role>();
+  for (const r of bag) if (r.label.role !== undefined && !seen.has(r)) roles.add(r.label.role);
+  return [...roles].sort();
+}
+
+/** Bounds count what is taken of unreserved resources; what is reserved to the role is taken first. */
+function boundObstacles(bounds: readonly Bound[], client: Client, visible: Bag, wish: Wish | undefined): Obstacle[] {
+  const out: Obstacle[] = [];
+  for (const bound of bounds) {
+    const wanted =
+      wish === undefined ? leastOffered(client, visible, bound.name) : unreservedNeed(wish, visible, bound.name);
+    if (wanted <= bound.leftMilli || wanted === 0) continue;
+    const have = Math.max(0, bound.leftMilli) / 1000;
+    const short = { name: bound.name, key: bound.name, wanted: wanted / 1000, have, short: wanted / 1000 - have };
+    out.push({ kind: bound.kind, bound, short: { ...short, short: round(short.short) } });
+  }
+  return out;
+}
+
+// Of a scalar that is asked for without a reservation: what reserved resources do not cover.
+function unreservedNeed(wish: Wish, visible: Bag, name: string): number {
+  let need = 0;
+  for (const r of wish.resources) if (r.kind === 'scalar' && r.key === name) need += r.milli;
+  if (need === 0) return 0;
+  for (const r of visible) {
+    if (r.kind === 'scalar' && r.name === name && r.label.role !== undefined && !isVolume(r)) need -= r.milli;
+  }
+  return Math.max(0, need);
+}
+
+// The least of a scalar that an offer to the client must have; 0 when offers without it are made as well.
+function leastOffered(client: Client, visible: Bag, name: string): number {
+  if (!unreserved(visible).some(r => r.name === name)) return 0;
+  const { sets } = client.minimum;
+  if (sets.length === 0) return visible.every(r => r.name === name) ? 1 : 0;
+  const least = sets.map(set => set.find(r => r.kind === 'scalar' && r.name === name));
+  let smallest = Number.POSITIVE_INFINITY;
+  for (const r of least) {
+    if (r?.kind !== 'scalar') return 0;
+    smallest = Math.min(smallest, r.milli);
+  }
+  return smallest;
+}
+
+function round(amount: number): number {
+  return Math.round(amount * 1000) / 1000;
+}
+
+/** What the wish would take of `bag`, when it fits. */
+export function takenBy(wish: Wish, bag: Bag): Bag {
+  return wishShortages(wish, bag).length === 0 ? take(bag, wish.resources).taken : emptyBag;
+}
