@@ -7,17 +7,20 @@ import type { AgentId, FrameworkId, TaskId } from '../base/ids.js';
 import type { Timer } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { AgentCall, AgentEvent, AgentExecutor, AgentTask } from '../protocol/agent-api.js';
-import type { FrameworkInfo } from '../protocol/entities.js';
+import type { AgentInfo, FrameworkInfo } from '../protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
-import { bagOf } from '../resources/index.js';
+import { fromBag } from '../resources/index.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import type { LinkEnd } from '../transport/transport.js';
 import { closeCodes } from '../transport/transport.js';
+import { idKey } from './checkpoint.js';
 import { Counts } from './counts.js';
-import { Ledger } from './ledger.js';
+import { Gate } from './gate.js';
+import { Operations } from './operations.js';
 import type { AgentDeps, AgentOptions, MasterConnection } from './options.js';
 import { defaultAgentOptions } from './options.js';
 import { Outbox } from './outbox.js';
+import { Oversubscription } from './oversubscription.js';
 import { registerCalls } from './registration.js';
 import { TaskRunner } from './runner.js';
 import { SandboxGarbage } from './sandbox.js';
@@ -25,18 +28,18 @@ import { AgentState } from './state.js';
 import type { AgentStateView, AgentTaskView } from './views.js';
 import { agentView, taskViews } from './views.js';
 
-const idKey = 'agent/id';
-
 /**
  * One agent, connected from its making until `shutdown` or `close`.
- * @throws ProfferError INVALID_RESOURCES when `info.resources` are not valid.
+ * @throws ProfferError INVALID_RESOURCES when `info.resources` are not valid, or lack what reservations and volumes on the agent were made of;
+ * STORE_FAILED or SANDBOX when what was kept cannot be read.
  */
 export class Agent {
   readonly #env: Env;
   readonly #deps: AgentDeps;
   readonly #options: AgentOptions;
   readonly #state: AgentState;
-  readonly #ledger: Ledger;
+  readonly #operations: Operations;
+  readonly #oversubscription: Oversubscription;
   readonly #outbox: Outbox;
   readonly #counts: Counts;
   readonly #garbage: SandboxGarbage;
@@ -48,8 +51,8 @@ export class Agent {
   #closed = false;
   /** The id that the next process of this agent will know. */
   #keptId: AgentId | undefined;
-  /** What came while the id was being kept; nothing is done under an id that may be lost. */
-  #deferred: AgentEvent[] | undefined;
+  /** Nothing is done under an id that may be lost, or on resources that may: what comes meanwhile waits. */
+  readonly #gate = new Gate();
   /** How long the master may be silent. */
   #silenceMs: number;
   #heardAtMs = 0;
@@ -67,7 +70,7 @@ export class Agent {
     this.#startedAtMs = env.clock.wallMs();
     this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
     this.#state = new AgentState(this.#options.completedTasksMax);
-    this.#ledger = new Ledger(bagOf(deps.info.resources, 'agent.resources'));
+    this.#operations = new Operations(env, deps, this.#state, this.#gate, error => this.#fatal(error));
     this.#counts = new Counts(env.metrics);
     this.#outbox = new Outbox(env, this.#state, this.#counts);
     this.#garbage = new SandboxGarbage(env.clock, this.#options.gcDelayMs, deps.janitor);
@@ -75,18 +78,31 @@ export class Agent {
       deps,
       options: this.#options,
       state: this.#state,
-      ledger: this.#ledger,
+      ledger: this.#operations.ledger,
       outbox: this.#outbox,
       counts: this.#counts,
+      info: () => this.#info(),
       garbage: this.#garbage,
       toMaster: call => {
         if (this.#registered) this.#peer?.send(call);
       },
-      onContainerEnded: () => this.#checkEmpty(),
+      onContainerEnded: () => {
+        this.#runner.checkDrained();
+        this.#checkEmpty();
+      },
+    });
+    this.#oversubscription = new Oversubscription(env, {
+      deps,
+      options: this.#options,
+      state: this.#state,
+      resources: () => ({ firm: this.#operations.firm, used: this.#operations.ledger.used }),
+      setRevocable: bag => this.#operations.setRevocable(bag),
+      preempt: (record, message) => this.#runner.preempt(record, message),
     });
     const [known] = deps.store?.load(idKey) ?? [];
     if (typeof known?.value === 'string') this.#keptId = known.value;
     this.#state.agentId = this.#keptId;
+    this.#oversubscription.start();
     this.#connection = deps.connect({
       onConnected: peer => this.#onConnected(peer),
       onMessage: event => this.#onMessage(event),
@@ -108,8 +124,10 @@ export class Agent {
   /** What it tells over its own HTTP. */
   view(): AgentStateView {
     return agentView(this.#state, {
-      info: this.#deps.info,
-      used: this.#ledger.used,
+      info: this.#info(),
+      used: this.#operations.ledger.used,
+      volumes: this.#operations.volumes(),
+      unacknowledgedOperations: this.#operations.unacknowledged,
       registered: this.#registered,
       startedAtMs: this.#startedAtMs,
       sandboxRoot: this.#deps.sandboxRoot,
@@ -150,6 +168,7 @@ export class Agent {
   #done(isGone: boolean): void {
     this.#leave();
     this.#runner.close();
+    this.#oversubscription.close();
     this.#garbage.close();
     this.#goneTimer?.cancel();
     const run = this.#whenGone;
@@ -172,6 +191,10 @@ export class Agent {
     // How often a former master pinged says nothing about this one.
     this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
     this.#watchSilence();
+    this.#gate.pass(() => this.#register(peer));
+  }
+
+  #register(peer: Peer<AgentCall>): void {
     const inventory = this.#inventory();
     for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);
     this.#env.log.info('registering', {
@@ -184,8 +207,7 @@ export class Agent {
   #onMessage(event: AgentEvent): void {
     this.#heardAtMs = this.#env.clock.now();
     if (event.type === 'PING') this.#peer?.send({ type: 'PONG' });
-    else if (this.#deferred === undefined) this.#act(event);
-    else this.#deferred.push(event);
+    else this.#gate.pass(() => this.#act(event));
   }
 
   #act(event: Exclude<AgentEvent, { type: 'PING' }>): void {
@@ -227,6 +249,16 @@ export class Agent {
       case 'MESSAGE':
         this.#runner.executors.message(event.frameworkId, event.executorId, event.data);
         return;
+      case 'APPLY_OPERATION':
+        this.#operations.apply(event);
+        return;
+      case 'ACKNOWLEDGE_OPERATION':
+        this.#operations.acknowledge(event.uuid);
+        return;
+      case 'DRAIN':
+        this.#env.log.warn('the agent is drained: its tasks are killed', { gracePeriodMs: event.gracePeriodMs });
+        this.#runner.drain(event.gracePeriodMs);
+        return;
       case 'SHUTDOWN_FRAMEWORK':
         this.#runner.endFramework(event.frameworkId);
         return;
@@ -252,12 +284,15 @@ export class Agent {
       this.#env.log.warn('the master gave this agent a new id', { former, agentId });
     this.#state.agentId = agentId;
     this.#state.master = master;
-    this.#silenceMs = pingTimeoutMs * this.#options.pingMissesMax;
+    this.#silenceMs = pingTimeoutMs * (event.pingMissesMax ?? this.#options.pingMissesMax);
+    const peer = this.#peer;
     const go = (): void => {
-      if (this.#peer === undefined) return;
+      // The session is over, and another one may have begun.
+      if (peer === undefined || this.#peer !== peer) return;
       this.#registered = true;
       this.#counts.registered();
-      this.#outbox.open(this.#peer);
+      this.#operations.open(peer);
+      this.#outbox.open(peer);
       this.#reconcile(reconcile);
       this.#env.log.info('registered', { agentId, master: master.id });
       this.#deps.outcomes?.onRegistered?.(agentId, master);
@@ -267,24 +302,24 @@ export class Agent {
   }
 
   #keep(agentId: AgentId, then: () => void): void {
-    const deferred: AgentEvent[] = [];
-    this.#deferred = deferred;
+    const release = this.#gate.hold();
     this.#deps.store?.write([{ key: idKey, value: agentId }], error => {
       if (this.#closed) return;
       if (error !== undefined) {
         const message = `the agent's id could not be kept: ${error.message}`;
-        this.#env.log.error(message);
-        this.#leave();
-        this.#deps.outcomes?.onFatal?.(new ProfferError('STORE_FAILED', message, { cause: error }));
-        return;
+        return this.#fatal(new ProfferError('STORE_FAILED', message, { cause: error }));
       }
       this.#keptId = agentId;
-      // Another session has begun meanwhile, or none is there.
-      if (this.#deferred !== deferred) return;
-      this.#deferred = undefined;
       then();
-      for (const event of deferred) this.#onMessage(event);
+      release();
     });
+  }
+
+  #fatal(error: ProfferError): void {
+    if (this.#closed) return;
+    this.#env.log.error(error.message);
+    this.#leave();
+    this.#deps.outcomes?.onFatal?.(error);
   }
 
   #reconcile(tasks: readonly { readonly frameworkId: FrameworkId; readonly taskId: TaskId }[]): void {
@@ -314,7 +349,8 @@ export class Agent {
   #disconnect(): void {
     this.#peer = undefined;
     this.#registered = false;
-    this.#deferred = undefined;
+    this.#gate.drop();
+    this.#operations.close();
     this.#outbox.close();
     this.#watch?.cancel();
     this.#watch = undefined;
@@ -353,7 +389,14 @@ export class Agent {
       }
       if (tasks.length + executors.length > before) frameworks.push(framework.info);
     }
-    return { agentId: this.#state.agentId, agent: this.#deps.info, frameworks, tasks, executors };
+    const { resources, operations } = this.#operations.register();
+    const agent = { ...this.#deps.info, resources };
+    return { agentId: this.#state.agentId, agent, frameworks, tasks, executors, operations };
+  }
+
+  /** The agent as it is now, with what operations and the estimator have made of its resources. */
+  #info(): AgentInfo {
+    return { ...this.#deps.info, resources: fromBag(this.#operations.total) };
   }
 
   #end(message: string, then: () => void): void {

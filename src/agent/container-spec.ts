@@ -1,9 +1,11 @@
 // From a task or an executor to what its containerizer is told: environment, limits, marks. Pure. In: the task, who owns it, where it runs.
 import type { AgentId, ContainerId, FrameworkId } from '../base/ids.js';
-import type { ContainerSpec } from '../containerizer/containerizer.js';
+import type { ContainerSpec, PersistentMount } from '../containerizer/containerizer.js';
 import type { CommandInfo, ContainerInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
 import { portsOf, scalarMilli } from '../resources/index.js';
+import { volumeNameOf } from './ledger.js';
+import type { AgentDeps, VolumeName } from './options.js';
 
 /** Where a container runs. */
 export interface Place {
@@ -17,6 +19,8 @@ export interface Place {
   readonly path: string;
   /** What a task asked for is also the most it may use of cpu. */
   readonly cpuHardLimit: boolean;
+  /** Directory of a persistent volume; undefined when the agent keeps none. */
+  readonly volumePath: ((volume: VolumeName) => string) | undefined;
 }
 
 /** Marks on every container of an agent, by which it is found again. */
@@ -58,6 +62,11 @@ export function executorSpec(
   };
 }
 
+/** How volumes are found; undefined when the agent keeps none. */
+export function volumePathOf({ volumes }: AgentDeps): Place['volumePath'] {
+  return volumes === undefined ? undefined : name => volumes.path(name);
+}
+
 /** Bytes a task's memory is limited to; undefined: none. */
 export function memLimitBytes(resources: Bag, limits: TaskInfo['limits']): number | undefined {
   const mib = limits?.mem ?? scalarMilli(resources, 'mem') / 1000;
@@ -72,19 +81,40 @@ function common(
   limits: TaskInfo['limits'],
 ): Omit<ContainerSpec, 'name' | 'env' | 'labels'> {
   const cpusMilli = scalarMilli(resources, 'cpus');
+  const volumes = volumesOf(resources, place.volumePath);
   const cpusLimitMilli = cpuLimit(cpusMilli, limits, place.cpuHardLimit);
   const memory = memLimitBytes(resources, limits);
   const user = command?.user ?? place.framework.user;
   return {
     containerId: place.containerId,
     sandbox: place.sandbox,
-    cpusMilli,
+    cpusMilli: cpuWeight(resources, cpusMilli),
+    ...(volumes.length === 0 ? {} : { volumes }),
     ...(command === undefined ? {} : { command }),
     ...(container === undefined ? {} : { container }),
     ...(user === undefined || user === '' ? {} : { user }),
     ...(cpusLimitMilli === undefined ? {} : { cpusLimitMilli }),
     ...(memory === undefined ? {} : { memLimitBytes: memory }),
   };
+}
+
+/** Mesos's shares: 1024 per cpu, and 10 per revocable cpu, so that those who lent it come first. */
+const revocableShares = 10 / 1024;
+
+function cpuWeight(resources: Bag, cpusMilli: number): number {
+  const lent = resources.find(({ name, label }) => name === 'cpus' && label.revocable);
+  if (lent?.kind !== 'scalar') return cpusMilli;
+  return cpusMilli - lent.milli + Math.max(1, Math.round(lent.milli * revocableShares));
+}
+
+function volumesOf(resources: Bag, pathOf: Place['volumePath']): PersistentMount[] {
+  if (pathOf === undefined) return [];
+  return resources.flatMap(({ label }) => {
+    const name = volumeNameOf(label);
+    if (name === undefined || label.volume === undefined) return [];
+    const { containerPath, mode } = label.volume;
+    return [{ source: pathOf(name), containerPath, mode }];
+  });
 }
 
 function cpuLimit(cpusMilli: number, limits: TaskInfo['limits'], hard: boolean): number | undefined {

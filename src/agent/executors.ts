@@ -9,10 +9,10 @@ import type { Env } from '../env/env.js';
 import type { ExecutorInfo, TaskStatus } from '../protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { executorStates, isTerminal } from '../protocol/task-state.js';
-import { describeShortage, toBag } from '../resources/index.js';
+import { toBag } from '../resources/index.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { closeCodes } from '../transport/transport.js';
-import { executorSpec } from './container-spec.js';
+import { executorSpec, volumePathOf } from './container-spec.js';
 import type { AgentParts } from './parts.js';
 import { directoryNameProblem, executorSandbox } from './sandbox.js';
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from './state.js';
@@ -56,7 +56,7 @@ export class Executors {
       return { refusal: { state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED', message: cannot } };
     const short = ledger.lacks(bag);
     if (short.length > 0) {
-      const message = `the agent does not have what the executor takes: ${short.map(describeShortage).join('; ')}`;
+      const message = `the agent does not have what the executor takes: ${short.join('; ')}`;
       return { refusal: { state: 'TASK_DROPPED', reason: 'RESOURCES_UNKNOWN', message } };
     }
     ledger.take(bag);
@@ -67,8 +67,10 @@ export class Executors {
       containerId,
       sandbox: executorSandbox(deps.sandboxRoot, framework.id, info.executorId, containerId),
       resources: bag,
+      launchedAtMs: this.#env.clock.now(),
       state: 'RESERVED',
       container: undefined,
+      pid: undefined,
       peer: undefined,
       timer: undefined,
       waiting: [],
@@ -125,6 +127,19 @@ export class Executors {
     }
     executor.peer.send({ type: 'SHUTDOWN' });
     executor.timer = this.#env.clock.after(executorShutdownGraceMs, () => executor.container?.kill(0));
+  }
+
+  /** Ends it with all its tasks, which then end as `verdict` says unless they have ended by themselves. */
+  preempt(executor: ExecutorRecord, verdict: StatusDraft): void {
+    if (executor.state === 'TERMINATING') return;
+    executor.verdict = verdict;
+    this.shutdown(executor);
+  }
+
+  /** Ends those that run nothing (any more). */
+  shutdownIdle(framework: FrameworkRecord): void {
+    for (const executor of framework.executors.values())
+      if (executor.state !== 'RESERVED' && this.#tasksOf(executor).length === 0) this.shutdown(executor);
   }
 
   /** SHUTDOWN_EXECUTOR of the master. */
@@ -189,6 +204,7 @@ export class Executors {
       sandbox: executor.sandbox,
       path: options.path,
       cpuHardLimit: options.cpuHardLimit,
+      volumePath: volumePathOf(deps),
     };
     const spec = executorSpec(executor.info, executor.resources, place, {
       endpoint: must(options.executorEndpoint, 'endpoint for executors'),
@@ -218,7 +234,9 @@ export class Executors {
   #onContainer(executor: ExecutorRecord, event: ContainerEvent): void {
     switch (event.type) {
       case 'PROGRESS':
+        return;
       case 'STARTED':
+        executor.pid = event.pid;
         return;
       case 'EXITED': {
         const { exitCode, signal } = event.exit;
@@ -274,7 +292,7 @@ export class Executors {
     call: Extract<ExecutorCall, { type: 'SUBSCRIBE' }>,
     refuse: (problems: readonly Problem[]) => void,
   ): ExecutorRecord | undefined {
-    const { state, deps } = this.#parts;
+    const { state, info: agentInfo } = this.#parts;
     const executor = this.#find(call.frameworkId, call.executorId);
     const framework = state.frameworks.get(call.frameworkId);
     if (executor === undefined || framework === undefined || executor.state === 'TERMINATING') {
@@ -297,7 +315,7 @@ export class Executors {
       executor: info,
       framework: framework.info,
       agentId,
-      agent: deps.info,
+      agent: agentInfo(),
       containerId,
     });
     for (const status of call.unacknowledgedUpdates) this.#update(executor, status, refuse);

@@ -1,46 +1,129 @@
-// What of the agent's resources is in use, so that nothing is given twice. Reservations are the master's affair: here only names count.
-// In: what tasks and executors take and give back. Out: what is short.
-import { assert } from '../base/assert.js';
-import type { Bag, Shortage } from '../resources/index.js';
-import { add, addDisjoint, contains, emptyBag, overlaps, plain, shortages, subtract } from '../resources/index.js';
+// What of the agent's resources is in use, so that nothing is given twice. Reservations are the master's affair: here only names count, and whether
+// something is revocable. Volumes count as wholes. In: what tasks and executors take and give back. Out: what is short.
+import { assert, must } from '../base/assert.js';
+import { shown } from '../base/errors.js';
+import type { Bag, Label, Resource } from '../resources/index.js';
+import {
+  add,
+  addDisjoint,
+  contains,
+  describeShortage,
+  emptyBag,
+  overlaps,
+  plain,
+  remainder,
+  shortages,
+  subtract,
+} from '../resources/index.js';
+import type { VolumeName } from './options.js';
 
-/** Books of one agent. At every moment free and used add up to the total. */
+/** A volume of the total, and how many hold it. */
+interface VolumeEntry {
+  readonly resource: Resource;
+  users: number;
+}
+
+/** Books of one agent. Free and used add up to the total, but for what was taken before the total shrank. */
 export class Ledger {
-  readonly #total: Bag;
-  #free: Bag;
+  #total: Bag = emptyBag;
+  #free: Bag = emptyBag;
   #used: Bag = emptyBag;
+  readonly #volumes = new Map<string, VolumeEntry>();
 
   constructor(total: Bag) {
-    this.#total = withoutLabels(total);
-    this.#free = this.#total;
+    this.setTotal(total);
   }
 
-  /** What is in use, without reservations. */
+  /** What is in use: names only, volumes among the disk, what is revocable apart. */
   get used(): Bag {
-    return this.#used;
+    let used = this.#used;
+    for (const { resource, users } of this.#volumes.values()) if (users > 0) used = add(used, nameOnly(resource));
+    return used;
   }
 
-  /** What is missing for `want`; empty when it can be taken. */
-  lacks(want: Bag): readonly Shortage[] {
-    return shortages(this.#free, withoutLabels(want));
+  /** The agent has other resources from now on. Volumes in use must still be there as they were: the caller has looked with `usesVolume`. */
+  setTotal(total: Bag): void {
+    const before = new Map(this.#volumes);
+    this.#volumes.clear();
+    for (const resource of total) {
+      const name = volumeNameOf(resource.label);
+      if (name === undefined) continue;
+      const key = volumeKey(name);
+      this.#volumes.set(key, { resource, users: before.get(key)?.users ?? 0 });
+      before.delete(key);
+    }
+    for (const { users } of before.values()) assert(users === 0, 'a volume in use is taken away');
+    this.#total = amounts(total);
+    this.#free = remainder(this.#total, this.#used);
   }
 
-  /** Takes `want`, which must be free: a port is never given twice. */
+  /** Whether a task or an executor holds the volume. */
+  usesVolume(name: VolumeName): boolean {
+    return (this.#volumes.get(volumeKey(name))?.users ?? 0) > 0;
+  }
+
+  /** What is missing for `want`, for people; empty when it can be taken. */
+  lacks(want: Bag): readonly string[] {
+    const out = shortages(this.#free, amounts(want)).map(describeShortage);
+    for (const wanted of want) {
+      const name = volumeNameOf(wanted.label);
+      const why = name === undefined ? undefined : this.#lacksVolume(name, wanted);
+      if (why !== undefined) out.push(why);
+    }
+    return out;
+  }
+
+  /** Takes `want`, which must be free: neither a port nor a volume that is not shared is given twice. */
   take(want: Bag): void {
-    const bag = withoutLabels(want);
+    const bag = amounts(want);
     assert(contains(this.#free, bag), 'resources are given twice');
     assert(!overlaps(this.#used, bag), 'a port is given twice');
+    for (const wanted of want) {
+      const name = volumeNameOf(wanted.label);
+      if (name === undefined) continue;
+      assert(this.#lacksVolume(name, wanted) === undefined, 'a volume is given twice');
+      must(this.#volumes.get(volumeKey(name)), 'volume').users += 1;
+    }
     this.#free = subtract(this.#free, bag);
     this.#used = add(this.#used, bag);
   }
 
   /** Gives back what was taken. */
   giveBack(taken: Bag): void {
-    const bag = withoutLabels(taken);
+    const bag = amounts(taken);
+    for (const { label } of taken) {
+      const name = volumeNameOf(label);
+      if (name === undefined) continue;
+      const entry = must(this.#volumes.get(volumeKey(name)), 'volume');
+      assert(entry.users > 0, 'a volume came back that was not taken');
+      entry.users -= 1;
+    }
+    const fits = contains(this.#total, this.#used);
     this.#used = subtract(this.#used, bag);
-    this.#free = addDisjoint(this.#free, bag);
+    // Where the total shrank below what is in use, part of what comes back is not the agent's any more.
+    this.#free = fits ? addDisjoint(this.#free, bag) : remainder(this.#total, this.#used);
     assert(contains(this.#total, this.#free), 'more resources came back than there are');
   }
+
+  #lacksVolume(name: VolumeName, wanted: Resource): string | undefined {
+    const what = `the volume ${shown(name.id)} of ${name.role}`;
+    const entry = this.#volumes.get(volumeKey(name));
+    if (entry === undefined) return `${what} is not on this agent`;
+    const { resource, users } = entry;
+    if (resource.key !== wanted.key || sizeOf(resource) !== sizeOf(wanted))
+      return `${what} is ${resource.key}:${sizeOf(resource) / 1000} here, not ${wanted.key}:${sizeOf(wanted) / 1000}`;
+    return users > 0 && !resource.label.shared ? `${what} is in use` : undefined;
+  }
+}
+
+/** The volume an entry of this label is; undefined when it is none. */
+export function volumeNameOf({ role, volume }: Label): VolumeName | undefined {
+  return role === undefined || volume === undefined ? undefined : { role, id: volume.id };
+}
+
+/** One text per volume: no id holds a slash. */
+export function volumeKey({ role, id }: VolumeName): string {
+  return `${role}/${id}`;
 }
 
 /** The same amounts, reserved to nobody. */
@@ -49,4 +132,22 @@ export function withoutLabels(bag: Bag): Bag {
   let out = emptyBag;
   for (const r of bag) out = add(out, [{ ...r, key: r.name, label: plain }]);
   return out;
+}
+
+/** The same amounts without volumes, reserved to nobody; what is revocable stays apart. */
+function amounts(bag: Bag): Bag {
+  if (bag.every(r => r.label.suffix === '')) return bag;
+  let out = emptyBag;
+  for (const r of bag) {
+    if (r.label.volume === undefined) out = add(out, nameOnly(r));
+  }
+  return out;
+}
+
+function nameOnly(r: Resource): Bag {
+  return [r.label.revocable ? r : { ...r, key: r.name, label: plain }];
+}
+
+function sizeOf(r: Resource): number {
+  return r.kind === 'scalar' ? r.milli : 0;
 }

@@ -1,12 +1,13 @@
 // What can be set about an agent, with its defaults, and the ports it is given.
 import type { Problem, ProfferError } from '../base/errors.js';
-import type { AgentId } from '../base/ids.js';
+import type { AgentId, Role, VolumeId } from '../base/ids.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { AgentInfo, MasterInfo } from '../protocol/entities.js';
 import type { Store } from '../store/store.js';
 import type { Peer } from '../transport/peer.js';
 import type { LinkEnd } from '../transport/transport.js';
+import type { QosController, ResourceEstimator, UsageMeter } from './usage.js';
 
 /** Settings of an agent; all have defaults. */
 export interface AgentOptions {
@@ -34,6 +35,10 @@ export interface AgentOptions {
   readonly executorShutdownGraceMs: number;
   /** How long an agent that goes away waits for the master to confirm it. Default 5 s. */
   readonly unregisterTimeoutMs: number;
+  /** How often the estimator is asked what may be lent to revocable tasks. Default 15 s. */
+  readonly oversubscribedResourcesIntervalMs: number;
+  /** How often the QoS controller is asked which revocable tasks have to go. Default 15 s. */
+  readonly qosCorrectionIntervalMs: number;
 }
 
 export const defaultAgentOptions: AgentOptions = {
@@ -49,6 +54,8 @@ export const defaultAgentOptions: AgentOptions = {
   executorRegistrationMs: 60_000,
   executorShutdownGraceMs: 5000,
   unregisterTimeoutMs: 5000,
+  oversubscribedResourcesIntervalMs: 15_000,
+  qosCorrectionIntervalMs: 15_000,
 };
 
 /** What the agent hears of its connection to the leading master. One session at a time; after `onDisconnected` a new `onConnected`. */
@@ -70,6 +77,28 @@ export interface MasterConnection {
 /** Removes sandboxes. Failure is its own to log: nothing waits for it. */
 export interface SandboxJanitor {
   remove(path: string): void;
+}
+
+/** A persistent volume among those of one agent. */
+export interface VolumeName {
+  readonly role: Role;
+  readonly id: VolumeId;
+}
+
+/** Directories of persistent volumes. Each call is finished when it returns, or throws what the file system says. */
+export interface VolumeKeeper {
+  /** Absolute path of the volume's directory, whether it is there or not. */
+  path(volume: VolumeName): string;
+  /** At the start: exactly these are there. What is missing is taken back, if it was put aside, or made; what is no volume is deleted. */
+  open(volumes: readonly VolumeName[]): void;
+  /** Makes it, empty. */
+  make(volume: VolumeName): void;
+  /** Puts it aside; the data is still there. */
+  retire(volume: VolumeName): void;
+  /** Takes back what was put aside. */
+  restore(volume: VolumeName): void;
+  /** Deletes what was put aside, with its data, in a while. Never fails: what cannot be deleted now is when the agent starts again. */
+  purge(volume: VolumeName): void;
 }
 
 /** What happens to the agent that its owner may have to act on. */
@@ -96,6 +125,14 @@ export interface AgentDeps {
   readonly store?: Store;
   /** Default: sandboxes stay. */
   readonly janitor?: SandboxJanitor;
+  /** Default: volumes are kept in the books alone, and tasks do not see them. */
+  readonly volumes?: VolumeKeeper;
+  /** What may be lent to revocable tasks. Default: nothing. */
+  readonly estimator?: ResourceEstimator;
+  /** Which revocable tasks have to go. Default: none. */
+  readonly qosController?: QosController;
+  /** What containers use. Default: not known. */
+  readonly meter?: UsageMeter;
   readonly options?: Partial<AgentOptions>;
   /** Settings besides `options` that the view shows. */
   readonly flags?: { readonly [name: string]: unknown };

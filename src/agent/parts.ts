@@ -1,5 +1,6 @@
 // What the parts of one agent share.
 import type { AgentCall } from '../protocol/agent-api.js';
+import type { AgentInfo } from '../protocol/entities.js';
 import type { Counts } from './counts.js';
 import type { Ledger } from './ledger.js';
 import type { AgentDeps, AgentOptions } from './options.js';
@@ -16,6 +17,8 @@ export interface AgentParts {
   readonly outbox: Outbox;
   readonly garbage: SandboxGarbage;
   readonly counts: Counts;
+  /** The agent as it is now. */
+  readonly info: () => AgentInfo;
   /** To the master, if it is there; lost otherwise. */
   readonly toMaster: (call: Extract<AgentCall, { type: 'MESSAGE' | 'EXECUTOR_EXITED' }>) => void;
   /** A container has ended. */

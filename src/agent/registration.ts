@@ -1,7 +1,7 @@
 // The REGISTER calls of an agent, in parts that fit into frames. Pure. In: who it is and what it runs. Out: the calls, the last one without `more`.
 import type { AgentId } from '../base/ids.js';
 import type { AgentCall, AgentExecutor, AgentTask } from '../protocol/agent-api.js';
-import type { AgentInfo, FrameworkInfo } from '../protocol/entities.js';
+import type { AgentInfo, FrameworkInfo, OperationStatus } from '../protocol/entities.js';
 
 type Register = Extract<AgentCall, { type: 'REGISTER' }>;
 
@@ -12,6 +12,8 @@ export interface Inventory {
   readonly frameworks: readonly FrameworkInfo[];
   readonly tasks: readonly AgentTask[];
   readonly executors: readonly AgentExecutor[];
+  /** Outcomes that nobody has acknowledged. */
+  readonly operations: readonly OperationStatus[];
 }
 
 /** The inventory in calls of about `partBytes` at most each (a single larger item is a call of its own). Frameworks come before their tasks. */
@@ -40,6 +42,7 @@ export function registerCalls(inventory: Inventory, partBytes: number): readonly
   put(to => to.frameworks, inventory.frameworks);
   put(to => to.executors, inventory.executors);
   put(to => to.tasks, inventory.tasks);
+  put(to => (to.operations ??= []), inventory.operations);
   calls.push({ ...head, ...part, more: false });
   return calls;
 }
@@ -48,6 +51,7 @@ interface Part {
   readonly frameworks: FrameworkInfo[];
   readonly tasks: AgentTask[];
   readonly executors: AgentExecutor[];
+  operations?: OperationStatus[];
 }
 
 function newPart(): Part {

@@ -8,10 +8,10 @@ import type { Env } from '../env/env.js';
 import type { FrameworkInfo, KillPolicy, TaskInfo } from '../protocol/entities.js';
 import { isTerminal } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
-import { describeShortage, emptyBag, toBag } from '../resources/index.js';
+import { emptyBag, toBag } from '../resources/index.js';
 import { clockScheduler } from '../rx/clock-scheduler.js';
 import type { Place } from './container-spec.js';
-import { memLimitBytes, taskSpec } from './container-spec.js';
+import { memLimitBytes, taskSpec, volumePathOf } from './container-spec.js';
 import { Executors } from './executors.js';
 import { groupEnding, groupRefusal, Groups } from './groups.js';
 import { checkVerdicts$, healthVerdicts$ } from './health-checks.js';
@@ -23,6 +23,8 @@ import { directoryNameProblem, taskSandbox } from './sandbox.js';
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from './state.js';
 import type { Ending, StatusDraft, TaskEvent, TaskWish } from './task-machine.js';
 import { newLife, stepTask } from './task-machine.js';
+
+const drainEnding: Ending = { state: 'TASK_KILLED', reason: 'AGENT_DRAINING', message: 'the agent is draining' };
 
 /** A task of a launch: admitted with what it takes, or refused with what it is told. */
 interface Plan {
@@ -133,6 +135,43 @@ export class TaskRunner {
       this.#endTasks(framework, { state: 'TASK_KILLED', reason: 'AGENT_SHUT_DOWN', message });
   }
 
+  /** The agent is to be empty: everything is killed, with at most this grace, and nothing is started until all has ended. */
+  drain(graceMs: number | undefined): void {
+    const { state, options } = this.#parts;
+    const before = state.draining?.graceMs;
+    state.draining = {
+      graceMs: before === undefined || graceMs === undefined ? (graceMs ?? before) : Math.min(before, graceMs),
+    };
+    for (const framework of state.frameworks.values()) {
+      for (const record of framework.tasks.values()) {
+        const own = record.task.killPolicy?.gracePeriodMs ?? options.killGraceMs;
+        const gracePeriodMs = Math.min(own, state.draining.graceMs ?? own);
+        this.end(record, drainEnding, { gracePeriodMs });
+      }
+    }
+    this.checkDrained();
+  }
+
+  /** Something has ended. Mesos's rule: an agent on which nothing is left has drained, and the master decides whether it is used again. */
+  checkDrained(): void {
+    const { state } = this.#parts;
+    if (state.draining === undefined) return;
+    let left = false;
+    for (const framework of state.frameworks.values()) {
+      this.executors.shutdownIdle(framework);
+      if (framework.executors.size > 0) left = true;
+      for (const { life } of framework.tasks.values()) if (!isTerminal(life.state)) left = true;
+    }
+    if (!left) state.draining = undefined;
+  }
+
+  /** What a container of lent resources runs has to go: its owners want them back. */
+  preempt(record: TaskRecord | ExecutorRecord, message: string): void {
+    const how = { state: 'TASK_GONE', reason: 'CONTAINER_PREEMPTED', message } as const;
+    if ('life' in record) this.end(record, how);
+    else this.executors.preempt(record, how);
+  }
+
   /** Looks after nothing any more; containers are left as they are. */
   close(): void {
     this.#closed = true;
@@ -199,6 +238,8 @@ export class TaskRunner {
     const no = (refusal: StatusDraft): Plan => ({ task, resources: emptyBag, executor: undefined, refusal });
     if (this.#closing)
       return no({ state: 'TASK_DROPPED', reason: 'AGENT_SHUT_DOWN', message: 'the agent is shutting down' });
+    if (this.#parts.state.draining !== undefined)
+      return no({ state: 'TASK_DROPPED', reason: 'AGENT_DRAINING', message: 'the agent is draining' });
     if (framework.closing)
       return no({ state: 'TASK_DROPPED', reason: 'FRAMEWORK_REMOVED', message: 'its framework was removed' });
     const invalid =
@@ -213,9 +254,14 @@ export class TaskRunner {
       const message = `the agent runs no ${type} containers, only ${this.#parts.deps.containerizer.types.join(', ')}`;
       return no({ state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED', message });
     }
+    if (task.executor !== undefined && bag.some(({ label }) => label.volume !== undefined)) {
+      const message =
+        'a volume of a task with an executor must be among the resources of the executor, whose container it is';
+      return no({ state: 'TASK_ERROR', reason: 'TASK_INVALID', message });
+    }
     const short = this.#parts.ledger.lacks(bag);
     if (short.length > 0) {
-      const message = `the agent does not have what the task takes: ${short.map(describeShortage).join('; ')}`;
+      const message = `the agent does not have what the task takes: ${short.join('; ')}`;
       return no({ state: 'TASK_DROPPED', reason: 'RESOURCES_UNKNOWN', message });
     }
     this.#parts.ledger.take(bag);
@@ -245,6 +291,7 @@ export class TaskRunner {
           : taskSandbox(this.#parts.deps.sandboxRoot, framework.id, task.taskId, containerId),
       resources,
       receivedAtMs: this.#env.clock.wallMs(),
+      launchedAtMs: this.#env.clock.now(),
       phantom: plan.phantom === true,
       life: newLife({
         ...(memory === undefined ? {} : { memLimitBytes: memory }),
@@ -270,6 +317,7 @@ export class TaskRunner {
       sandbox: must(record.sandbox, 'sandbox'),
       path: options.path,
       cpuHardLimit: options.cpuHardLimit,
+      volumePath: volumePathOf(deps),
     };
     state.containers += 1;
     this.#parts.counts.containers(state.containers);
@@ -368,6 +416,7 @@ export class TaskRunner {
       }
     }
     if (state.frameworks.get(frameworkId)?.closing === true) state.retire(record);
+    this.checkDrained();
     if (record.containerId !== undefined) this.#parts.onContainerEnded();
   }
 

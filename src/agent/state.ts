@@ -20,6 +20,8 @@ export interface TaskRecord {
   /** What it holds of the ledger until it has ended. */
   readonly resources: Bag;
   readonly receivedAtMs: number;
+  /** The same on the monotonic scale. */
+  readonly launchedAtMs: number;
   /** It was never here: it stands for the report that says so. */
   readonly phantom: boolean;
   life: TaskLife;
@@ -40,8 +42,11 @@ export interface ExecutorRecord {
   readonly containerId: ContainerId;
   readonly sandbox: string;
   readonly resources: Bag;
+  /** On the monotonic scale. */
+  readonly launchedAtMs: number;
   state: ExecutorState;
   container: Container | undefined;
+  pid: number | undefined;
   peer: Peer<ExecutorEvent> | undefined;
   /** Ends it if it does not register, or does not end, in time. */
   timer: Timer | undefined;
@@ -66,6 +71,8 @@ export class AgentState {
   agentId: AgentId | undefined;
   master: MasterInfo | undefined;
   readonly frameworks = new Map<FrameworkId, FrameworkRecord>();
+  /** Set while its tasks are killed because it is to be empty: the most grace they get, undefined for their own. */
+  draining: { readonly graceMs: number | undefined } | undefined = undefined;
   /** Containers that were asked for and have not ended. */
   containers = 0;
   /** Tasks that are over, oldest first. */

@@ -10,7 +10,7 @@ import { isTerminal, mayMove } from '../protocol/task-state.js';
 
 /** Why the agent ends a task, and what the task is to be reported as when its container is gone. */
 export interface Ending {
-  readonly state: 'TASK_KILLED' | 'TASK_FAILED';
+  readonly state: 'TASK_KILLED' | 'TASK_FAILED' | 'TASK_GONE';
   readonly reason?: StatusReason;
   readonly message: string;
   readonly healthy?: boolean;
@@ -162,14 +162,23 @@ function duringLaunch(ending: Ending): Ending {
     : ending;
 }
 
-function stepTold(life: TaskLife, draft: StatusDraft): TaskStep {
-  if (!mayMove('AGENT', life.state, draft.state)) return still(life);
+function stepTold(life: TaskLife, told: StatusDraft): TaskStep {
+  if (!mayMove('AGENT', life.state, told.state)) return still(life);
+  const draft = withReason(told, life.ending);
   const next: TaskLife = merged(life, {
     started: life.started || draft.state === 'TASK_RUNNING',
     ...(draft.healthy === undefined ? {} : { healthy: draft.healthy }),
     ...(draft.check === undefined ? {} : { check: draft.check }),
   });
   return isTerminal(draft.state) ? finish(next, draft) : report(next, draft);
+}
+
+// An executor knows that a task is to end, and not why.
+function withReason(told: StatusDraft, ending: Ending | undefined): StatusDraft {
+  const ends = told.state === 'TASK_KILLING' || told.state === 'TASK_KILLED';
+  return ends && told.reason === undefined && ending?.reason === 'AGENT_DRAINING'
+    ? { ...told, reason: ending.reason }
+    : told;
 }
 
 function exitDraft(life: TaskLife, exit: ContainerExit): StatusDraft {

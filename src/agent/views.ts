@@ -4,6 +4,7 @@ import type { AgentInfo, Attributes, FaultDomain, Labels, MasterInfo, TaskStatus
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag, Resources } from '../resources/index.js';
 import { fromBag } from '../resources/index.js';
+import type { VolumeView } from './operations.js';
 import type { AgentState, ExecutorRecord, ExecutorState, TaskRecord } from './state.js';
 
 /** `GET /state` of an agent. */
@@ -21,6 +22,10 @@ export interface AgentStateView {
   readonly resources: Resources;
   /** What tasks and executors hold, reservations left aside. */
   readonly used: Resources;
+  /** Persistent volumes. */
+  readonly volumes: readonly VolumeView[];
+  /** Whether its tasks are being killed so that it is empty. */
+  readonly draining: boolean;
   readonly attributes: Attributes;
   readonly domain?: FaultDomain;
   readonly containerizers: AgentInfo['containerizers'];
@@ -29,6 +34,8 @@ export interface AgentStateView {
   readonly flags: { readonly [name: string]: unknown };
   /** Statuses that wait for their acknowledgement. */
   readonly unacknowledgedStatuses: number;
+  /** Outcomes of operations on resources that do. */
+  readonly unacknowledgedOperations: number;
   readonly tasks: readonly AgentTaskView[];
   readonly executors: readonly AgentExecutorView[];
   /** The newest ones last; only so many are kept. */
@@ -74,6 +81,8 @@ export function agentView(
     readonly sandboxRoot: string;
     readonly flags: { readonly [name: string]: unknown };
     readonly unacknowledgedStatuses: number;
+    readonly volumes: readonly VolumeView[];
+    readonly unacknowledgedOperations: number;
   },
 ): AgentStateView {
   const { info } = more;
@@ -87,12 +96,15 @@ export function agentView(
     startedAtMs: more.startedAtMs,
     resources: info.resources,
     used: fromBag(more.used),
+    volumes: more.volumes,
+    draining: state.draining !== undefined,
     attributes: info.attributes,
     ...(info.domain === undefined ? {} : { domain: info.domain }),
     containerizers: info.containerizers,
     sandboxRoot: more.sandboxRoot,
     flags: Object.fromEntries(Object.entries(more.flags).filter(([, value]) => value !== undefined)),
     unacknowledgedStatuses: more.unacknowledgedStatuses,
+    unacknowledgedOperations: more.unacknowledgedOperations,
     tasks: Array.from(state.tasks(), taskView),
     executors: [...state.frameworks.values()].flatMap(({ executors }) => [...executors.values()].map(executorView)),
     completedTasks: state.completed.map(taskView),

@@ -8,6 +8,7 @@ import type { FetchLimits } from './fetcher.js';
 import { fetchAll } from './fetcher.js';
 import { Slots } from './slots.js';
 import { resolveImageUser, resolveUser, unprivilegedUser } from './users.js';
+import { linkVolumes } from './volumes.js';
 
 export interface ComposingOptions extends FetchLimits {
   /** Sandboxes being filled at the same time. Default 8. */
@@ -36,17 +37,15 @@ export class ComposingContainerizer implements Containerizer {
     const inner = this.#find(spec);
     if (inner === undefined) return this.#refuse(spec, onEvent);
     // The common case costs nothing.
-    if ((spec.command?.uris ?? []).length === 0) return inner.launch(spec, onEvent);
+    if ((spec.command?.uris ?? []).length === 0) return this.#start(inner, spec, onEvent);
     const container: FetchingContainer = new FetchingContainer(
       this.#env,
       spec,
       onEvent,
       this.#limits,
       this.#fetches,
-      () => {
-        this.#fetching.delete(container);
-        return inner;
-      },
+      () => this.#start(inner, spec, onEvent),
+      () => this.#fetching.delete(container),
     );
     this.#fetching.add(container);
     if (this.#closing) container.kill(0);
@@ -74,10 +73,32 @@ export class ComposingContainerizer implements Containerizer {
     return this.#inner.find(({ types }) => types.includes(type));
   }
 
+  // Volumes come last, as what was fetched may be in their way. Docker mounts its own.
+  #start(inner: Containerizer, spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    if (spec.volumes === undefined || (spec.container?.type ?? 'PROCESS') !== 'PROCESS')
+      return inner.launch(spec, onEvent);
+    try {
+      const user = resolveUser(spec.user ?? spec.command?.user, { uid: process.getuid?.() ?? 0 });
+      // Whom it cannot run as is said at the start.
+      if (typeof user !== 'string') linkVolumes(spec, user);
+    } catch (error) {
+      return this.#fail(onEvent, 'SANDBOX', messageOf(error));
+    }
+    return inner.launch(spec, onEvent);
+  }
+
   #refuse(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
     const type = spec.container?.type ?? 'PROCESS';
     const message = `this agent runs no ${type} containers, only ${this.types.join(' and ') || 'none'}`;
-    this.#env.clock.soon(() => onEvent({ type: 'FAILED', code: 'CONTAINER_LAUNCH_FAILED', message }));
+    return this.#fail(onEvent, 'CONTAINER_LAUNCH_FAILED', message);
+  }
+
+  #fail(
+    onEvent: (event: ContainerEvent) => void,
+    code: Extract<ContainerEvent, { type: 'FAILED' }>['code'],
+    message: string,
+  ): Container {
+    this.#env.clock.soon(() => onEvent({ type: 'FAILED', code, message }));
     return {
       kill: () => {},
       exec: (_command, _timeoutMs, done) => this.#env.clock.soon(() => done({ timedOut: false, output: message })),
@@ -99,17 +120,19 @@ class FetchingContainer implements Container {
     onEvent: (event: ContainerEvent) => void,
     limits: FetchLimits,
     slots: Slots,
-    fetched: () => Containerizer,
+    start: () => Container,
+    onFetched: () => void,
   ) {
     this.#env = env;
     this.#spec = spec;
     env.clock.soon(() => {
       this.#fetch(onEvent, limits, slots).then(
         () => {
-          this.#inner = fetched().launch(spec, onEvent);
+          onFetched();
+          this.#inner = start();
         },
         (error: unknown) => {
-          fetched();
+          onFetched();
           onEvent({ type: 'FAILED', code: 'FETCH_FAILED', message: messageOf(error) });
         },
       );

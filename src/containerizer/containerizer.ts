@@ -22,6 +22,18 @@ export interface ContainerSpec {
   readonly memLimitBytes?: number;
   /** Marks by which a restarted agent finds the container again. */
   readonly labels: { readonly [name: string]: string };
+  /** Directories that outlive the container. */
+  readonly volumes?: readonly PersistentMount[];
+}
+
+/** A persistent volume as a container sees it. */
+export interface PersistentMount {
+  /** Absolute path of its directory on this machine. */
+  readonly source: string;
+  /** Where it appears: absolute, or relative to the sandbox. Processes see relative ones only. */
+  readonly containerPath: string;
+  /** RO is not enforced on processes. */
+  readonly mode: 'RW' | 'RO';
 }
 
 /** How a container ended. */
@@ -83,6 +95,19 @@ export interface Containerizer {
   adopt?(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container;
   /** Kills everything it started; calls back when nothing is left. */
   close(onClosed: () => void): void;
+}
+
+/** What a container has used. */
+export interface ContainerUse {
+  /** Cpu time since its start, of all its processes. */
+  readonly cpuMs: number;
+  readonly memBytes: number;
+}
+
+/** Measures containers by the pid they reported. */
+export interface UsageMeter {
+  /** Undefined where it cannot be measured. */
+  measure(pid: number): ContainerUse | undefined;
 }
 
 /** An HTTP or TCP look at a task, from the agent. `statusCode` undefined: no answer. */

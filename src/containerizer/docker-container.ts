@@ -20,6 +20,7 @@ import type { DockerPuller } from './docker-pull.js';
 import type { Slots } from './slots.js';
 import { makeSandbox, openOutput } from './sandbox.js';
 import { resolveImageUser } from './users.js';
+import { claimVolume } from './volumes.js';
 
 /** What the containers of one engine share. */
 export interface DockerHost {
@@ -132,7 +133,9 @@ export class DockerContainer implements Container {
 
   #body(): CreateBody {
     try {
-      makeSandbox(this.#spec.sandbox, resolveImageUser(this.#spec.command?.user, { uid: process.getuid?.() ?? 0 }));
+      const user = resolveImageUser(this.#spec.command?.user, { uid: process.getuid?.() ?? 0 });
+      makeSandbox(this.#spec.sandbox, user);
+      for (const { source } of this.#spec.volumes ?? []) claimVolume(source, user);
       // A volume named relative to the sandbox is a folder of the sandbox.
       for (const { hostPath } of this.#spec.container?.volumes ?? []) {
         if (hostPath === undefined || isAbsolute(hostPath) || hostPath.split('/').includes('..')) continue;

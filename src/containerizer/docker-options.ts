@@ -164,6 +164,13 @@ function mounts(
       out.push({ Type: 'bind', Source: real, Target: target, ...readOnly });
     }
   }
+  for (const [index, { source, containerPath, mode }] of (spec.volumes ?? []).entries()) {
+    const target = normalize(isAbsolute(containerPath) ? containerPath : join(sandboxInside, containerPath));
+    // The agent's own directory: what may be mounted of this machine is not asked.
+    if (target === '/' || target === sandboxInside || containerPath.split('/').includes('..'))
+      problems.push(`persistent volume ${index}: containerPath ${shown(containerPath)} cannot be mounted`);
+    else out.push({ Type: 'bind', Source: source, Target: target, ...(mode === 'RO' ? { ReadOnly: true } : {}) });
+  }
   return out;
 }
 
