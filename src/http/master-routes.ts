@@ -1,11 +1,11 @@
-// The master's routes: its views as JSON with filters, the event feed, and the operator's calls.
-import { problem, problemsError, ProfferError, shown } from '../base/errors.js';
+// The master's routes: its views as JSON with filters, the event feed; operators' calls are in operator-routes.
+import { ProfferError, shown } from '../base/errors.js';
 import type { MasterViews, OperatorDesk } from '../master/views.js';
-import type { FrameworkView, HealthView, OperatorCall, TaskView } from '../protocol/operator-api.js';
+import type { AgentActivity, FrameworkView, HealthView, TaskView } from '../protocol/operator-api.js';
 import { isTerminal, taskStates } from '../protocol/task-state.js';
-import { validateOperatorCall } from '../protocol/validate.js';
 import type { EventFeeds } from './feed.js';
 import type { PrometheusMetrics } from './metrics-page.js';
+import { operatorRoutes } from './operator-routes.js';
 import type { HttpAnswer, Query, QuerySpec, Route } from './route.js';
 import { json } from './route.js';
 
@@ -19,6 +19,7 @@ export interface MasterSource extends OperatorDesk {
 
 const page: QuerySpec = { limit: 'count', offset: 'count' };
 const agentStates = ['REGISTERED', 'DISCONNECTED', 'UNREACHABLE', 'GONE', 'REMOVED'];
+const activities: readonly AgentActivity[] = ['ACTIVE', 'DEACTIVATED', 'DRAINING', 'DRAINED'];
 const frameworkStates = ['ACTIVE', 'DISCONNECTED', 'RECOVERED', 'COMPLETED'];
 
 /** All of the master's routes. */
@@ -38,10 +39,11 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
     {
       method: 'GET',
       path: '/agents',
-      query: { ...page, state: agentStates, hostname: 'texts' },
+      query: { ...page, state: agentStates, activity: activities, hostname: 'texts' },
       handle: ({ query }) =>
         list(query, master.views.agents(), [
           [query.texts('state'), agent => agent.liveness],
+          [query.texts('activity'), agent => agent.activity],
           [query.texts('hostname'), agent => agent.hostname],
         ]),
     },
@@ -94,8 +96,20 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
       handle: ({ params, query }) =>
         json(oneTask(allTasks(master.views), params['taskId'] ?? '', query.text('framework'))),
     },
-    { method: 'POST', path: '/kill', handle: ({ body }) => operate(master, callOf('KILL', body)) },
-    { method: 'POST', path: '/teardown', handle: ({ body }) => operate(master, callOf('TEARDOWN', body)) },
+    {
+      method: 'GET',
+      path: '/quota',
+      query: { ...page, role: 'texts' },
+      handle: ({ query }) => list(query, master.views.quota(), [[query.texts('role'), quota => quota.role]]),
+    },
+    {
+      method: 'GET',
+      path: '/weights',
+      query: { ...page, role: 'texts' },
+      handle: ({ query }) => list(query, master.views.weights(), [[query.texts('role'), weight => weight.role]]),
+    },
+    { method: 'GET', path: '/maintenance', handle: () => json(master.views.maintenance()) },
+    ...operatorRoutes(master),
   ];
 }
 
@@ -166,34 +180,4 @@ function oneTask(all: readonly TaskView[], id: string, framework: string | undef
     });
   }
   return task;
-}
-
-function operate(master: MasterSource, call: OperatorCall): Promise<HttpAnswer> {
-  return new Promise((resolve, reject) => {
-    master.operate(call, problems => {
-      if (problems.length === 0) resolve({ type: 'JSON', status: 202, body: { accepted: true } });
-      else reject(problemsError(problems));
-    });
-  });
-}
-
-const bodyExamples: { readonly [T in OperatorCall['type']]: Omit<Extract<OperatorCall, { type: T }>, 'type'> } = {
-  KILL: { taskId: 'web.1' },
-  TEARDOWN: { frameworkId: 'F-0001' },
-};
-
-/** The call of this path; the body may leave its `type` out. */
-function callOf(type: OperatorCall['type'], body: unknown): OperatorCall {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    const what = body === undefined || body === null ? 'is missing' : `${shown(body)} is not an object`;
-    const hint = `send content-type: application/json and for example ${JSON.stringify(bodyExamples[type])}`;
-    throw problemsError([problem('body', 'INVALID_CALL', what, hint)]);
-  }
-  const checked = validateOperatorCall({ type, ...body });
-  if (!checked.ok) throw problemsError(checked.problems);
-  if (checked.value.type === type) return checked.value;
-  throw new ProfferError('INVALID_CALL', `${shown(checked.value.type)} is not possible here`, {
-    path: 'type',
-    hint: `leave it out, or send ${type}`,
-  });
 }

@@ -2,6 +2,7 @@
 import type { ClusterEvent } from '../protocol/operator-api.js';
 import type { Change } from './changes.js';
 import type { ClusterView } from './state.js';
+import { maintenanceView } from './maintenance-view.js';
 import { agentView, frameworkView, taskView } from './views.js';
 
 export class Feed {
@@ -71,9 +72,12 @@ export class Feed {
         return this.#agent(change.isNew ? 'AGENT_ADDED' : 'AGENT_UPDATED', change.agentId);
       case 'AGENT_DISCONNECTED':
       case 'AGENT_UNREACHABLE':
+      case 'AGENT_ADMIN_CHANGED':
         return this.#agent('AGENT_UPDATED', change.agentId);
       case 'AGENT_REMOVED':
         return { type: 'AGENT_REMOVED', agentId: change.agentId, why: change.why };
+      case 'MAINTENANCE_CHANGED':
+        return { type: 'MAINTENANCE_UPDATED', maintenance: maintenanceView(this.#view) };
       default:
         return undefined;
     }
@@ -86,6 +90,6 @@ export class Feed {
 
   #agent(type: 'AGENT_ADDED' | 'AGENT_UPDATED', id: string): ClusterEvent | undefined {
     const agent = this.#view.agents.get(id);
-    return agent && { type, agent: agentView(agent) };
+    return agent && { type, agent: agentView(this.#view, agent) };
   }
 }

@@ -7,10 +7,14 @@ import type { Store, StoreChange } from '../store/store.js';
 import type { Change } from './changes.js';
 import type { MasterOptions } from './options.js';
 import type { Moment } from './state.js';
+import type { AgentAdmin, Maintenance } from './upkeep-state.js';
+import { maintenanceOf } from './upkeep-state.js';
 
 const frameworkPrefix = 'framework/';
 const completedPrefix = 'completed-framework/';
 const agentPrefix = 'agent/';
+const drainPrefix = 'drain/';
+const maintenanceKey = 'maintenance';
 
 /** One framework that may come back. */
 interface FrameworkEntry {
@@ -23,6 +27,13 @@ type AgentEntry =
   | { readonly epoch: number; readonly state: 'ADMITTED'; readonly info: AgentInfo }
   | { readonly epoch: number; readonly state: 'UNREACHABLE'; readonly info: AgentInfo; readonly sinceMs: number }
   | { readonly epoch: number; readonly state: 'GONE'; readonly sinceMs: number };
+
+/** The maintenance schedule. */
+interface MaintenanceEntry {
+  readonly epoch: number;
+  readonly windows: Maintenance['windows'];
+  readonly down: readonly string[];
+}
 
 /** Makes the writes; each record carries the epoch of the master that wrote it. */
 export class Registry {
@@ -67,7 +78,30 @@ export class Registry {
   }
 
   agentRemoved(id: AgentId): StoreChange[] {
-    return [{ key: agentPrefix + id, remove: true }];
+    return [
+      { key: agentPrefix + id, remove: true },
+      { key: drainPrefix + id, remove: true },
+    ];
+  }
+
+  /** Its id is never admitted again. */
+  agentGone(id: AgentId, sinceMs: number): StoreChange[] {
+    const value: AgentEntry = { epoch: this.#epoch, state: 'GONE', sinceMs };
+    return [
+      { key: agentPrefix + id, value },
+      { key: drainPrefix + id, remove: true },
+    ];
+  }
+
+  /** Whether it is deactivated or drained. */
+  agentAdmin(id: AgentId, admin: AgentAdmin): StoreChange[] {
+    const key = drainPrefix + id;
+    return [admin.activity === 'ACTIVE' ? { key, remove: true } : { key, value: { epoch: this.#epoch, ...admin } }];
+  }
+
+  maintenance({ windows, down }: Maintenance): StoreChange[] {
+    const value: MaintenanceEntry = { epoch: this.#epoch, windows, down: [...down] };
+    return [{ key: maintenanceKey, value }];
   }
 }
 
@@ -111,9 +145,52 @@ export function recoverRegistry(store: Store, masterId: string, options: MasterO
     const away = entry.state === 'UNREACHABLE' ? { unreachableAtMs: entry.sinceMs } : {};
     changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bagOf(entry.info.resources), ...away });
   }
+  changes.push(...recoverUpkeep(store, changes));
   for (let i = 0; i < frameworks; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'FRAMEWORK' });
   for (let i = 0; i < agents; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'AGENT' });
   return changes;
+}
+
+// After the agents, which it is about.
+function recoverUpkeep(store: Store, agents: readonly Change[]): Change[] {
+  const changes: Change[] = [];
+  const known = new Set(agents.flatMap(change => (change.type === 'AGENT_RECOVERED' ? [change.agentId] : [])));
+  for (const { key, value } of store.load(drainPrefix)) {
+    const agentId = key.slice(drainPrefix.length);
+    const admin = adminEntry(key, value);
+    if (!known.has(agentId)) continue;
+    changes.push({ type: 'AGENT_PLANNED', agentId, plan: admin });
+    changes.push({ type: 'AGENT_ADMIN_CHANGED', agentId, admin });
+  }
+  for (const { key, value } of store.load(maintenanceKey)) {
+    const maintenance = maintenanceEntry(key, value);
+    changes.push({ type: 'MAINTENANCE_PLANNED', maintenance });
+    changes.push({ type: 'MAINTENANCE_CHANGED', maintenance });
+  }
+  return changes;
+}
+
+function adminEntry(key: string, value: unknown): AgentAdmin {
+  if (!isRecord(value) || typeof value['sinceMs'] !== 'number') throw unreadable(key);
+  const { activity, sinceMs, gracePeriodMs, markGone } = value;
+  if (activity === 'DEACTIVATED') return { activity, sinceMs };
+  const drains = (activity === 'DRAINING' || activity === 'DRAINED') && typeof markGone === 'boolean';
+  if (!drains || !(gracePeriodMs === undefined || typeof gracePeriodMs === 'number')) throw unreadable(key);
+  return { activity, sinceMs, markGone, ...(gracePeriodMs === undefined ? {} : { gracePeriodMs }) };
+}
+
+function maintenanceEntry(key: string, value: unknown): Maintenance {
+  if (!isRecord(value) || !Array.isArray(value['windows']) || !Array.isArray(value['down'])) throw unreadable(key);
+  const { windows, down } = value as unknown as MaintenanceEntry;
+  const whole = windows.every(
+    (window: unknown) =>
+      isRecord(window) &&
+      Array.isArray(window['hostnames']) &&
+      isRecord(window['unavailability']) &&
+      typeof window['unavailability']['startMs'] === 'number',
+  );
+  if (!whole) throw unreadable(key);
+  return maintenanceOf(windows, down);
 }
 
 function frameworkEntry(key: string, prefix: string, value: unknown): FrameworkEntry['info'] {

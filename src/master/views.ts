@@ -7,17 +7,33 @@ import type {
   AgentView,
   ClusterEvent,
   FrameworkView,
+  MaintenanceView,
   OfferView,
   OperatorCall,
+  QuotaView,
   RoleView,
   StateView,
   TaskView,
+  WeightView,
 } from '../protocol/operator-api.js';
 import type { MasterInfo } from '../protocol/entities.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
-import { add, emptyBag, fromBag, sum } from '../resources/index.js';
+import {
+  add,
+  emptyBag,
+  filterBag,
+  fromBag,
+  isAncestorOrSelf,
+  quantities,
+  reserved,
+  sum,
+  sumTotals,
+  unreserved,
+} from '../resources/index.js';
+import { maintenanceView } from './maintenance-view.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, OfferRecord, TaskRecord } from './state.js';
+import { unavailabilityOf } from './upkeep-state.js';
 
 /** What the HTTP server may ask of a master. */
 export interface MasterViews {
@@ -31,6 +47,11 @@ export interface MasterViews {
   tasks(): TaskView[];
   completedTasks(): TaskView[];
   offers(): OfferView[];
+  /** Roles that have one. */
+  quota(): QuotaView[];
+  /** Roles whose weight is not 1. */
+  weights(): WeightView[];
+  maintenance(): MaintenanceView;
   /** Calls `listener` with a SNAPSHOT at once and with every later change, until the returned function is called. */
   subscribe(listener: (event: ClusterEvent) => void): () => void;
 }
@@ -75,6 +96,12 @@ export function masterViews(source: ViewSource): MasterViews {
     tasks: () => taskViews(view),
     completedTasks: () => completedTaskViews(view),
     offers: () => offerViews(view, clock.now()),
+    quota: () =>
+      views
+        .roles()
+        .flatMap(({ name, quota, consumed }) => (quota === undefined ? [] : [{ role: name, ...quota, consumed }])),
+    weights: () => views.roles().flatMap(({ name, weight }) => (weight === 1 ? [] : [{ role: name, weight }])),
+    maintenance: () => maintenanceView(view),
     subscribe: listener => {
       listener({ type: 'SNAPSHOT', state: views.state() });
       return source.follow(listener);
@@ -84,7 +111,7 @@ export function masterViews(source: ViewSource): MasterViews {
 }
 
 export function agentViews(view: ClusterView): AgentView[] {
-  return Array.from(view.agents.values(), agentView);
+  return Array.from(view.agents.values(), agent => agentView(view, agent));
 }
 
 export function frameworkViews(view: ClusterView): FrameworkView[] {
@@ -115,7 +142,33 @@ export function roleViews(view: ClusterView, allocator: Allocator): RoleView[] {
     used: fromBag(used.get(role.role) ?? emptyBag),
     offered: fromBag(offered.get(role.role) ?? emptyBag),
     share: role.share,
+    consumed: consumedBy(view, role.role, used, offered),
+    reserved: fromBag(reservedTo(view, role.role)),
   }));
+}
+
+// What a role and those below it hold, and all that is reserved to them.
+function consumedBy(
+  view: ClusterView,
+  role: Role,
+  used: ReadonlyMap<Role, Bag>,
+  offered: ReadonlyMap<Role, Bag>,
+): { readonly [name: string]: number } {
+  const total: { [name: string]: number } = {};
+  const count = (bag: Bag): void => {
+    for (const [name, milli] of quantities(bag)) total[name] = (total[name] ?? 0) + milli;
+  };
+  for (const held of [used, offered]) {
+    for (const [each, bag] of held) if (isAncestorOrSelf(role, each)) count(unreserved(bag));
+  }
+  for (const agent of view.agents.values()) {
+    count(filterBag(agent.total, r => r.label.role !== undefined && isAncestorOrSelf(role, r.label.role)));
+  }
+  return Object.fromEntries(Object.entries(total).map(([name, milli]) => [name, milli / 1000]));
+}
+
+function reservedTo(view: ClusterView, role: Role): Bag {
+  return sumTotals(Array.from(view.agents.values(), agent => reserved(agent.total, role)));
 }
 
 export function taskViews(view: ClusterView): TaskView[] {
@@ -148,7 +201,8 @@ export function offerViews(view: ClusterView, nowMs: number): OfferView[] {
   }));
 }
 
-export function agentView(agent: Readonly<AgentRecord>): AgentView {
+export function agentView(view: ClusterView, agent: Readonly<AgentRecord>): AgentView {
+  const unavailability = unavailabilityOf(view.maintenance, agent.info.hostname);
   let used = sum(Array.from(agent.executors.values(), executor => executor.resources));
   let tasks = 0;
   for (const task of agent.tasks) {
@@ -161,6 +215,8 @@ export function agentView(agent: Readonly<AgentRecord>): AgentView {
     hostname: agent.info.hostname,
     port: agent.info.port,
     liveness: agent.state === 'RECOVERED' ? 'DISCONNECTED' : agent.state,
+    activity: agent.admin.activity,
+    ...(unavailability === undefined ? {} : { unavailability }),
     total: fromBag(agent.total),
     used: fromBag(used),
     offered: fromBag(sum(Array.from(agent.offers, (offer: OfferRecord) => offer.resources))),

@@ -8,6 +8,7 @@ import type { Decision, Durable } from '../decision.js';
 import { Draft, masterStatus, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
+import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
 
 /** The agent's session ended: no more offers of it; its tasks run on, but for those of frameworks that do without checkpoints. */
@@ -42,6 +43,7 @@ export function decideAgentUnreachable(
   if (agent === undefined || agent.state === 'UNREACHABLE') return nothing;
   const draft = new Draft();
   rescind(view, draft, agent.offers, 'AGENT_LOST');
+  rescindInverse(view, draft, agent);
   for (const task of agent.tasks) {
     const framework = view.frameworks.get(task.frameworkId);
     if (framework?.tasks.get(task.id) !== task || isTerminal(task.state)) continue;
@@ -102,6 +104,7 @@ export function decideAgentRemoved(
   if (agent === undefined) return nothing;
   const draft = new Draft();
   rescind(view, draft, agent.offers, 'AGENT_LOST');
+  rescindInverse(view, draft, agent);
   endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', stored.why, at, false);
   draft.change({ type: 'AGENT_REMOVED', agentId: agent.id, why: stored.why });
   tellFailure(view, draft, agent);
@@ -110,7 +113,7 @@ export function decideAgentRemoved(
 }
 
 /** Ends the live tasks of an agent in the master's own name; ended ones whose end was not acknowledged will not be asked for again. */
-function endTasks(
+export function endTasks(
   view: ClusterView,
   draft: Draft,
   agent: Readonly<AgentRecord>,
@@ -145,7 +148,7 @@ function endTasks(
   }
 }
 
-function tellFailure(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>): void {
+export function tellFailure(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>): void {
   for (const framework of view.frameworks.values()) {
     if (framework.state === 'ACTIVE') draft.toFramework(framework.id, { type: 'FAILURE', agentId: agent.id });
   }

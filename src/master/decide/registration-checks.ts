@@ -7,6 +7,7 @@ import { contains, describeShortage, shortages, subtract, toBag } from '../../re
 import type { Registration } from '../decision.js';
 import type { AgentRecord, ClusterView } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
+import { downProblem } from './maintenance.js';
 import { wireBytes } from '../wire-size.js';
 
 /** What is wrong with a registration by itself, all at once. */
@@ -45,6 +46,8 @@ export function registrationProblems(view: ClusterView, registration: Registrati
       ),
     );
   }
+  const down = downProblem(view.maintenance, info.hostname);
+  if (down !== undefined) problems.push(down);
   if (agentId === undefined && tasks.length + executors.length > 0) {
     problems.push(
       problem(

@@ -8,6 +8,8 @@ import type { Registry } from '../registry.js';
 import { sameData } from '../same-data.js';
 import type { ClusterView, Moment } from '../state.js';
 import { inParts } from '../wire-size.js';
+import { drainEvent } from './drain.js';
+import { downProblem } from './maintenance.js';
 import { Meeting } from './meeting.js';
 import { rescind } from './offers.js';
 import { capacityProblems, registrationProblems } from './registration-checks.js';
@@ -24,6 +26,10 @@ export function decideRegister(
 ): Decision {
   const { agentId: given, agent: info } = registration;
   const known = given === undefined ? undefined : view.agents.get(given);
+  if (known?.plan.activity === 'GONE') {
+    // Not REFUSED before it is durable; when it comes again, it is.
+    return new Draft().close(peerId, closeCodes.policy, 'the agent is being declared gone');
+  }
   const problems = registrationProblems(view, registration);
   if (problems.length > 0) return refuse(peerId, problems);
   const draft = new Draft();
@@ -50,6 +56,12 @@ export function decideRegistered(
   if (known?.peerId !== undefined && known.peerId > peerId) {
     // Late, over a connection that the agent has given up: what it lists is no longer so.
     return draft.close(peerId, closeCodes.policy, 'the agent registered over a newer connection');
+  }
+  const down = downProblem(view.maintenance, registration.agent.hostname);
+  if (down !== undefined) {
+    // Maintenance was started while the admission was being written.
+    draft.toAgentPeer(peerId, { type: 'REFUSED', problems: [down] }).close(peerId, closeCodes.policy, down.message);
+    return known === undefined ? draft.store(registry.agentRemoved(agentId)) : draft;
   }
   const total = toBag(registration.agent.resources).bag;
   const wrong = capacityProblems(view, registration, known, total);
@@ -89,6 +101,9 @@ export function decideRegistered(
     });
   }
   draft.effects.push(...meeting.orders.effects);
+  // It may have missed the order, or come with tasks that nobody knew of.
+  if (known !== undefined && (known.admin.activity === 'DRAINING' || known.admin.activity === 'DRAINED'))
+    draft.toAgent(agentId, drainEvent(known.admin));
   return draft;
 }
 

@@ -4,6 +4,7 @@ import { problem, shown } from '../../base/errors.js';
 import type { AgentCall } from '../../protocol/agent-api.js';
 import type { TaskStatus } from '../../protocol/entities.js';
 import type { SchedulerCall } from '../../protocol/scheduler-api.js';
+import type { TaskState } from '../../protocol/task-state.js';
 import { isTerminal, mayMove } from '../../protocol/task-state.js';
 import type { Decision } from '../decision.js';
 import { Draft } from '../decision.js';
@@ -26,8 +27,8 @@ export function decideStatusUpdate(
 ): Decision {
   const draft = new Draft();
   const { frameworkId, latestState } = call;
-  const status = call.status.agentId === agent.id ? call.status : { ...call.status, agentId: agent.id };
-  const { taskId } = status;
+  const placed = call.status.agentId === agent.id ? call.status : { ...call.status, agentId: agent.id };
+  const { taskId } = placed;
   const framework = view.frameworks.get(frameworkId);
   const held = agent.held.get(heldKey(frameworkId, taskId));
   if (held !== undefined && isTerminal(latestState))
@@ -42,12 +43,14 @@ export function decideStatusUpdate(
     const away = framework.unreachable.get(taskId);
     if (away !== undefined && away.agentId !== agent.id) return acknowledge(draft, agent, call);
     if (held !== undefined) return acknowledge(draft, agent, call);
-    return draft.sendStatus(framework, fitting(view, status));
+    return draft.sendStatus(framework, fitting(view, placed));
   }
   if (task.agentId !== agent.id) return acknowledge(draft, agent, call);
-  const repeated = status.uuid !== undefined && status.uuid === task.uuid;
-  if (!repeated && !mayMove('AGENT', task.streamState, status.state)) return acknowledge(draft, agent, call);
-  const state = mayMove('AGENT', task.state, latestState) ? latestState : task.state;
+  const repeated = placed.uuid !== undefined && placed.uuid === task.uuid;
+  if (!repeated && !mayMove('AGENT', task.streamState, placed.state)) return acknowledge(draft, agent, call);
+  const named = (killed: TaskState): TaskState => goneByDrain(agent, framework, placed, killed);
+  const status = placed.state === 'TASK_KILLED' ? { ...placed, state: named(placed.state) } : placed;
+  const state = mayMove('AGENT', task.state, latestState) ? named(latestState) : task.state;
   const forwarded = framework.state === 'ACTIVE';
   draft.change({ type: 'TASK_UPDATED', frameworkId, taskId, state, status, forwarded });
   if (forwarded) draft.sendStatus(framework, fitting(view, status));
@@ -55,6 +58,17 @@ export function decideStatusUpdate(
   if (forwarded && status.uuid === undefined && isTerminal(status.state))
     draft.change({ type: 'TASK_COMPLETED', frameworkId, taskId });
   return draft;
+}
+
+// What a drain that ends with the agent gone has killed is gone with it, for frameworks that know the word.
+function goneByDrain(
+  agent: Readonly<AgentRecord>,
+  framework: Readonly<FrameworkRecord>,
+  status: TaskStatus,
+  state: TaskState,
+): TaskState {
+  if (state !== 'TASK_KILLED' || status.reason !== 'AGENT_DRAINING' || !framework.partitionAware) return state;
+  return agent.admin.activity === 'DRAINING' && agent.admin.markGone ? 'TASK_GONE_BY_OPERATOR' : state;
 }
 
 /** ACKNOWLEDGE: goes on to the agent; that of the end removes the task. What comes for an agent that is away is dropped: it will ask again. */

@@ -1,0 +1,149 @@
+// The maintenance schedule: update, start, stop. In: state, call, moment. Out: changes and effects.
+import type { Problem } from '../../base/errors.js';
+import { problem, shown } from '../../base/errors.js';
+import type { MaintenanceWindow, OperatorCall } from '../../protocol/operator-api.js';
+import type { Decision, Durable } from '../decision.js';
+import { answered, Draft } from '../decision.js';
+import type { Registry } from '../registry.js';
+import { sameData } from '../same-data.js';
+import type { AgentRecord, ClusterView, Moment } from '../state.js';
+import type { Maintenance } from '../upkeep-state.js';
+import { maintenanceOf } from '../upkeep-state.js';
+import { endTasks, tellFailure } from './agents.js';
+import { rescindInverse } from './inverse-offers.js';
+import { rescind } from './offers.js';
+
+type Call = Extract<OperatorCall, { type: 'UPDATE_MAINTENANCE' | 'START_MAINTENANCE' | 'STOP_MAINTENANCE' }>;
+
+/** Refuses, or writes the schedule first. Calls close to each other go by what the one before wants. */
+export function decideMaintenance(view: ClusterView, registry: Registry, call: Call, ticket: number): Decision {
+  const before = view.maintenancePlan;
+  switch (call.type) {
+    case 'UPDATE_MAINTENANCE': {
+      const problems = scheduleProblems(before, call.windows);
+      return problems.length > 0
+        ? answered(ticket, problems)
+        : store(view, registry, maintenanceOf(call.windows, before.down), ticket);
+    }
+    case 'START_MAINTENANCE': {
+      const problems = eachHost(call.hostnames, 'startMaintenance', hostname =>
+        before.byHost.has(hostname)
+          ? undefined
+          : [
+              'UNKNOWN_MACHINE',
+              `${shown(hostname)} is not in the maintenance schedule`,
+              'post a schedule with it first',
+            ],
+      );
+      return problems.length > 0
+        ? answered(ticket, problems)
+        : store(view, registry, maintenanceOf(before.windows, [...before.down, ...call.hostnames]), ticket);
+    }
+    case 'STOP_MAINTENANCE': {
+      const problems = eachHost(call.hostnames, 'stopMaintenance', hostname => {
+        if (before.down.has(hostname)) return undefined;
+        if (!before.byHost.has(hostname))
+          return ['UNKNOWN_MACHINE', `${shown(hostname)} is not in the maintenance schedule`];
+        return [
+          'AGENT_STATE',
+          `${shown(hostname)} is not down: its maintenance was not started`,
+          'to call a planned window off, post the schedule without it',
+        ];
+      });
+      if (problems.length > 0) return answered(ticket, problems);
+      const up = new Set(call.hostnames);
+      const windows = before.windows
+        .map(window => ({ ...window, hostnames: window.hostnames.filter(hostname => !up.has(hostname)) }))
+        .filter(window => window.hostnames.length > 0);
+      const down = [...before.down].filter(hostname => !up.has(hostname));
+      return store(view, registry, maintenanceOf(windows, down), ticket);
+    }
+  }
+}
+
+function scheduleProblems(before: Maintenance, windows: readonly MaintenanceWindow[]): Problem[] {
+  const { byHost } = maintenanceOf(windows, []);
+  return [...before.down]
+    .filter(hostname => !byHost.has(hostname))
+    .map(hostname =>
+      problem(
+        'updateMaintenance.windows',
+        'AGENT_STATE',
+        `${shown(hostname)} is down for maintenance, and the new schedule is without it`,
+        'stop its maintenance first, or keep it in the schedule',
+      ),
+    );
+}
+
+type Wrong = readonly [code: 'UNKNOWN_MACHINE' | 'AGENT_STATE', message: string, hint?: string];
+
+function eachHost(
+  hostnames: readonly string[],
+  path: string,
+  wrongWith: (hostname: string) => Wrong | undefined,
+): Problem[] {
+  return hostnames.flatMap((hostname, i) => {
+    const wrong = wrongWith(hostname);
+    return wrong === undefined ? [] : [problem(`${path}.hostnames[${i}]`, ...wrong)];
+  });
+}
+
+function store(view: ClusterView, registry: Registry, maintenance: Maintenance, ticket: number): Draft {
+  const changes = [...registry.maintenance(maintenance)];
+  // Agents of machines that go down need not be expected by the next master.
+  for (const agent of view.agents.values()) {
+    if (goesDown(agent, maintenance)) changes.push(...registry.agentRemoved(agent.id));
+  }
+  return new Draft()
+    .change({ type: 'MAINTENANCE_PLANNED', maintenance })
+    .store(changes, { type: 'MAINTENANCE_STORED', maintenance, ticket });
+}
+
+function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boolean {
+  // An unreachable one runs what nobody knows of; it stays unreachable, and is refused while the machine is down.
+  return agent.state !== 'UNREACHABLE' && maintenance.down.has(agent.info.hostname);
+}
+
+/** The schedule is durable: offers and inverse offers that say otherwise end, and agents of machines that are down are shut down. */
+export function decideMaintained(
+  view: ClusterView,
+  registry: Registry,
+  stored: Extract<Durable, { type: 'MAINTENANCE_STORED' }>,
+  at: Moment,
+): Decision {
+  const { maintenance, ticket } = stored;
+  const draft = new Draft();
+  for (const agent of view.agents.values()) {
+    const { hostname } = agent.info;
+    const same = sameData(view.maintenance.byHost.get(hostname), maintenance.byHost.get(hostname));
+    const down = goesDown(agent, maintenance);
+    if (same && !down) continue;
+    rescind(view, draft, agent.offers, 'MAINTENANCE');
+    rescindInverse(view, draft, agent);
+    if (down) shutDown(view, registry, draft, agent, at);
+  }
+  draft.change({ type: 'MAINTENANCE_CHANGED', maintenance });
+  return draft.answerOperator(ticket, []);
+}
+
+function shutDown(view: ClusterView, registry: Registry, draft: Draft, agent: Readonly<AgentRecord>, at: Moment): void {
+  const why = 'the machine is down for maintenance';
+  endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
+  draft.change({ type: 'AGENT_REMOVED', agentId: agent.id, why });
+  // Those that came while the schedule was being written.
+  draft.store(registry.agentRemoved(agent.id));
+  tellFailure(view, draft, agent);
+  // It closes the connection itself when its tasks have ended; nothing it says meanwhile is heard.
+  if (agent.peerId !== undefined) draft.toAgentPeer(agent.peerId, { type: 'SHUTDOWN', message: why });
+}
+
+/** Why an agent of this host may not register now. */
+export function downProblem(maintenance: Maintenance, hostname: string): Problem | undefined {
+  if (!maintenance.down.has(hostname)) return undefined;
+  return problem(
+    'register.agent.hostname',
+    'AGENT_REFUSED',
+    `${shown(hostname)} is down for maintenance`,
+    'end the maintenance first: proffer maintenance stop HOSTNAME',
+  );
+}

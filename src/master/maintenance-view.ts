@@ -1,0 +1,30 @@
+// The maintenance schedule as operators see it. In: state. Out: plain data, nothing shared.
+import type { MaintenanceView } from '../protocol/operator-api.js';
+import type { ClusterView } from './state.js';
+
+type Machine = MaintenanceView['machines'][number];
+
+/** Machines of the schedule, in its order; all others are up. */
+export function maintenanceView(view: ClusterView): MaintenanceView {
+  const { windows, down, byHost } = view.maintenance;
+  const asked = new Map<string, Machine['inverseOffers'][number][]>();
+  if (byHost.size > 0) {
+    for (const agent of view.agents.values()) {
+      if (agent.inverse.size === 0) continue;
+      const answers = asked.get(agent.info.hostname) ?? [];
+      asked.set(agent.info.hostname, answers);
+      for (const { frameworkId, answer, atMs } of agent.inverse.values())
+        answers.push({ frameworkId, answer, ...(atMs === undefined ? {} : { atMs }) });
+    }
+  }
+  const machines = Array.from(
+    byHost,
+    ([hostname, unavailability]): Machine => ({
+      hostname,
+      mode: down.has(hostname) ? 'DOWN' : 'DRAINING',
+      unavailability,
+      inverseOffers: asked.get(hostname) ?? [],
+    }),
+  );
+  return { windows, machines };
+}
