@@ -1,12 +1,11 @@
 // What operations on resources and quotas must be beyond the types of their fields. In: values of the right shape. Out: violations, through `say`.
 import { shown } from '../base/errors.js';
-import type { Resource } from '../resources/index.js';
+import type { Resource, Resources } from '../resources/index.js';
 import { reservationRule as reservationFields, scalarMax, toBag } from '../resources/index.js';
 import type { MaintenanceWindow, QuotaSpec } from './operator-api.js';
 import type { Say } from './schemas/findings.js';
 import { fieldPath } from './schemas/findings.js';
 import type { ReservationSpec, VolumeSpec } from './scheduler-api.js';
-import type { Resources } from '../resources/index.js';
 
 /** The role is not `*`; principal and labels are within bounds. */
 export function reservationRule(reservation: ReservationSpec, path: string, say: Say): void {

@@ -2,10 +2,10 @@
 import type { ErrorCode, Problem } from '../base/errors.js';
 import { problem, shown } from '../base/errors.js';
 import type { Role, VolumeId } from '../base/ids.js';
-import { add, subtract } from './bag.js';
+import { add, subtract, sum } from './bag.js';
 import { toBag } from './convert.js';
 import type { Label } from './label.js';
-import { keyOf, labelOf } from './label.js';
+import { keyOf, labelOf, refinement } from './label.js';
 import type { Reservation } from './reservation.js';
 import { refinementProblem, reservationRule } from './reservation.js';
 import type { Bag, Resource, ScalarResource } from './resource.js';
@@ -91,7 +91,9 @@ export function unreserve(have: Bag, want: Bag, path: string): Converted {
 export function createVolume(have: Bag, volume: VolumeSpec, role: Role, path: string, total: Bag = have): Converted {
   const { milli, problem: wrong } = diskMilli(volume.disk, `${path}.disk`);
   if (milli === undefined) return no(wrong);
-  const disk = have.filter((r): r is ScalarResource => isDiskFor(r, role)).sort((a, b) => depth(b) - depth(a));
+  const disk = have
+    .filter((r): r is ScalarResource => isDiskFor(r, role))
+    .sort((a, b) => refinement(b) - refinement(a));
   const source =
     volume.from === undefined ? disk.find(r => r.milli >= milli) : disk.find(r => r.key === canonical(volume.from));
   if (source === undefined || source.milli < milli) return no(noDisk(disk, volume, role, path));
@@ -208,7 +210,8 @@ function dynamic({ role, principal, labels }: Omit<Reservation, 'type'>): Reserv
 }
 
 function relabelled(want: Bag, relabel: (label: Label) => Label): Converted {
-  const produced = sorted(want.map(r => moved(r, relabel(r.label))));
+  // Reservations that differed in the last one only become alike.
+  const produced = sum(want.map((r): Bag => [moved(r, relabel(r.label))]));
   return { ok: true, conversion: { consumed: want, produced } };
 }
 
@@ -222,10 +225,6 @@ function under(label: Label, like: Resource, milli: number): ScalarResource {
 
 function sorted(entries: readonly Resource[]): Bag {
   return [...entries].sort(compareResources);
-}
-
-function depth(r: Resource): number {
-  return r.label.reservations.length * 256 + (r.label.role?.split('/').length ?? 0);
 }
 
 function isDiskFor(r: Resource, role: Role): boolean {
@@ -270,7 +269,7 @@ function noDisk(disk: readonly ScalarResource[], volume: VolumeSpec, role: Role,
 
 function volumeFor(have: Bag, id: VolumeId, role: Role): VolumeEntry | undefined {
   const found = volumesOf(have).filter(v => v.volume.id === id && isFor(v.resource, role));
-  return found.sort((a, b) => depth(b.resource) - depth(a.resource))[0];
+  return found.sort((a, b) => refinement(b.resource) - refinement(a.resource))[0];
 }
 
 function unknownVolume(id: VolumeId, role: Role, path: string): Problem {

@@ -241,7 +241,7 @@ function atMost(max: number, problems: readonly Problem[], path: string): readon
 }
 
 function join(path: string, key: string): string {
-  if (!/^[\w()/*.-]{1,64}$/.test(key)) return `${path}[${shown(key)}]`;
+  if (!/^[\w()/*.,@=%{}-]{1,64}$/.test(key)) return `${path}[${shown(key)}]`;
   return path === '' ? key : `${path}.${key}`;
 }
 

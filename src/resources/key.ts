@@ -41,8 +41,10 @@ export function parseKey(key: string): ParsedKey | string {
   const name = end < 0 ? key : key.slice(0, end);
   const why = nameProblem(name);
   if (why !== undefined) return why;
+  if (key.indexOf('(', end) >= 0 && key.lastIndexOf(')') < key.lastIndexOf('('))
+    return `${shown(key)} opens a parenthesis and does not end with one; write name(role)`;
   const label = end < 0 ? plain : parseSuffix(key.slice(end), name);
-  if (typeof label === 'string') return `${shown(key)}: ${label}`;
+  if (typeof label === 'string') return label;
   const parsed: ParsedKey = { key: keyOf(name, label), name, label };
   if (key.length <= cachedLengthMax) {
     if (cache.size >= cacheMax) cache.clear();
@@ -68,7 +70,7 @@ function parseSuffix(suffix: string, name: string): Label | string {
   if (suffix === revocableLabel.suffix) return revocableLabel;
   const match = suffixPattern.exec(suffix);
   if (match === null) {
-    return 'after the name may stand {revocable}, or reservations such as (ads) or (ads,dynamic) and then a volume such as [db-0:/data]';
+    return `${shown(suffix)} is no label; write {revocable}, or reservations such as (ads) or (ads,dynamic) and then perhaps a volume such as [db-0:/data]`;
   }
   const [, stackText = '', volumeText, sharedText] = match;
   const reservations = parseStack(stackText);

@@ -61,6 +61,17 @@ export function keyOf(name: string, label: Label): string {
   return label.suffix === '' ? name : name + label.suffix;
 }
 
+/** How refined a reservation is, for comparing: the depth of its role, then that of the stack; 0 when there is none. */
+export function refinement({ label }: { readonly label: Label }): number {
+  if (label.role === undefined) return 0;
+  let depth = 1;
+  for (let at = label.role.indexOf('/'); at >= 0; at = label.role.indexOf('/', at + 1)) depth += 1;
+  return depth * stackMax + label.reservations.length;
+}
+
+// No stack is higher: each role in it is longer than the one before by two characters at least.
+const stackMax = 128;
+
 /** A text as it stands inside a suffix: what the grammar gives a meaning to, white space and control characters are percent-encoded. */
 export function encodeText(text: string): string {
   return special.test(text) ? text.replaceAll(specials, percent) : text;

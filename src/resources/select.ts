@@ -85,7 +85,7 @@ export function withoutCapabilities(bag: Bag, can: { readonly revocable: boolean
 
 /**
  * The bag with each scalar cut to at most `limits` thousandths per name, counted over all labels in the order of keys; a name without a
- * limit stays whole, and so do ranges and sets.
+ * limit stays whole, and so do ranges and sets. A volume is indivisible: when it does not fit any more, it is left out.
  */
 export function shrink(bag: Bag, limits: ReadonlyMap<string, number>): Bag {
   if (limits.size === 0) return bag;
@@ -99,7 +99,8 @@ export function shrink(bag: Bag, limits: ReadonlyMap<string, number>): Bag {
       continue;
     }
     const before = used.get(r.name) ?? 0;
-    const milli = Math.min(r.milli, Math.max(0, limit - before));
+    const room = Math.max(0, limit - before);
+    const milli = r.milli <= room ? r.milli : r.label.volume === undefined ? room : 0;
     used.set(r.name, before + milli);
     if (milli !== r.milli) changed = true;
     if (milli > 0) out.push(milli === r.milli ? r : withMilli(r, milli));

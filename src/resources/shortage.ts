@@ -1,7 +1,7 @@
 // The one feasibility function: what is missing from `have` for `want`. Offer, accept, validation and explain all say no with it.
 import { assertNever } from '../base/assert.js';
 import { differenceRanges, showRanges } from './ranges.js';
-import type { Bag, Resource } from './resource.js';
+import type { Bag, Resource, ScalarResource } from './resource.js';
 import { compareResources } from './resource.js';
 import { differenceSets } from './sets.js';
 
@@ -41,6 +41,7 @@ export function shortage(there: Resource | undefined, wanted: Resource): Shortag
   switch (wanted.kind) {
     case 'scalar': {
       const have = there?.kind === 'scalar' ? there.milli : 0;
+      if (wanted.label.volume !== undefined && have > 0) return volumeShortage(wanted, have);
       if (have >= wanted.milli) return undefined;
       return { name, key, wanted: wanted.milli / 1000, have: have / 1000, short: (wanted.milli - have) / 1000 };
     }
@@ -60,6 +61,19 @@ export function shortage(there: Resource | undefined, wanted: Resource): Shortag
     default:
       return assertNever(wanted, 'resource');
   }
+}
+
+// A volume is taken whole or not at all.
+function volumeShortage(wanted: ScalarResource, have: number): Shortage | undefined {
+  if (wanted.milli === have) return undefined;
+  const short = 'a volume of that size';
+  return {
+    name: wanted.name,
+    key: wanted.key,
+    wanted: `${wanted.milli / 1000} MiB`,
+    have: `${have / 1000} MiB`,
+    short,
+  };
 }
 
 // A fragmented agent may have thousands of ranges; a person reads a few.

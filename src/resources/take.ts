@@ -1,7 +1,7 @@
 // Taking a part out of a bag for a task: reserved resources first, as they serve fewer; the lowest ports first, so that runs repeat.
 import { assert, assertNever } from '../base/assert.js';
 import { add, subtract, sum } from './bag.js';
-import { plain } from './label.js';
+import { plain, refinement } from './label.js';
 import { countRanges, differenceRanges, intersectRanges, lowestOfRanges } from './ranges.js';
 import type { Bag, Resource } from './resource.js';
 import { compareResources, emptyBag, withItems, withMilli, withRanges } from './resource.js';
@@ -17,8 +17,8 @@ export interface Taken {
 }
 
 /**
- * Finds `want` in `bag`. What the wish names without a reservation may come from any reservation in the bag (the bag being what one role
- * was offered), the most refined first, and then from what is unreserved; what it names with one comes from exactly there.
+ * Finds `want` in `bag`. What the wish names without a label may come from any reservation in the bag (the bag being what one role was offered), the
+ * most refined first, and then from what is unreserved, but from no volume and nothing revocable; what it names with a label comes from exactly there.
  */
 export function take(bag: Bag, want: Bag): Taken {
   let taken = emptyBag;
@@ -42,14 +42,14 @@ export function take(bag: Bag, want: Bag): Taken {
   return { taken, shortages: missing };
 }
 
-/** `milli` thousandths of scalar `name`, over all labels, most refined reservation first; undefined when there is less. */
+/** `milli` thousandths of scalar `name`, without volumes and what is revocable, most refined reservation first; undefined when there is less. */
 export function takeScalars(bag: Bag, name: string, milli: number): Bag | undefined {
   assert(Number.isSafeInteger(milli) && milli >= 0, 'an amount is a whole number of thousandths');
   if (milli === 0) return emptyBag;
   return draw(reservedFirst(bag, name), { kind: 'scalar', key: name, name, label: plain, milli });
 }
 
-/** The `count` lowest numbers of ranges resource `name`, over all labels, most refined reservation first; undefined when there are fewer. */
+/** The `count` lowest numbers of ranges resource `name`, without what is revocable, most refined reservation first; undefined when there are fewer. */
 export function takePorts(bag: Bag, name: string, count: number): Bag | undefined {
   assert(Number.isSafeInteger(count) && count >= 0, 'a count is a whole number');
   const out: Resource[] = [];
@@ -121,9 +121,10 @@ function minus(left: Resource, part: Resource): Resource | undefined {
 }
 
 function reservedFirst(bag: Bag, name: string): Resource[] {
-  return bag.filter(r => r.name === name).sort((a, b) => depth(b) - depth(a));
+  const found = bag.filter(r => r.name === name && isForAnything(r));
+  return found.length < 2 ? found : found.sort((a, b) => refinement(b) - refinement(a));
 }
 
-function depth(r: Resource): number {
-  return r.label.role === undefined ? 0 : r.label.role.split('/').length;
+function isForAnything({ label }: Resource): boolean {
+  return label === plain || (label.volume === undefined && !label.revocable);
 }

@@ -1,4 +1,4 @@
-// Resources as one line of text, the form of `--resources`: "cpus:2;mem:1024;ports:[31000-32000];zones:{a,b};cpus(ads):1".
+// Resources as one line of text, the form of `--resources`: "cpus:2;mem:1024;ports:[31000-32000];zones:{a,b};cpus(ads):1;disk(ads)[db:/data]:64".
 import { assertNever } from '../base/assert.js';
 import type { Problem } from '../base/errors.js';
 import { problem, shown } from '../base/errors.js';
@@ -17,7 +17,7 @@ export function parseResources(text: string, path = 'resources', options: ToBagO
   for (const piece of text.split(';')) {
     const trimmed = piece.trim();
     if (trimmed === '') continue;
-    const colon = trimmed.indexOf(':');
+    const colon = endOfKey(trimmed);
     if (colon < 0) {
       problems.push(bad(path, `${shown(trimmed)} has no colon`, 'write name:value, for example cpus:2'));
       continue;
@@ -88,6 +88,15 @@ function formatValue(r: Resource): string {
     default:
       return assertNever(r, 'resource');
   }
+}
+
+// The colon after the key: one inside the brackets of a volume is part of it.
+function endOfKey(piece: string): number {
+  const colon = piece.indexOf(':');
+  const open = piece.indexOf('[');
+  if (open < 0 || colon < open) return colon;
+  const close = piece.indexOf(']', open);
+  return close < 0 ? -1 : piece.indexOf(':', close);
 }
 
 function parseValue(text: string): unknown {

@@ -2,7 +2,7 @@
 // no with this one function.
 import { subtract } from './bag.js';
 import type { Bag } from './resource.js';
-import { portsOf } from './select.js';
+import { nonRevocable, portsOf } from './select.js';
 import type { Shortage } from './shortage.js';
 import { take, takePorts } from './take.js';
 
@@ -20,6 +20,6 @@ export function wishShortages(wish: Wish, left: Bag): readonly Shortage[] {
   if (ports === 0) return shortages;
   const rest = subtract(left, taken);
   if (takePorts(rest, 'ports', ports) !== undefined) return shortages;
-  const have = portsOf(rest).length;
+  const have = portsOf(nonRevocable(rest)).length;
   return [...shortages, { name: 'ports', key: 'ports', wanted: ports, have, short: ports - have }];
 }

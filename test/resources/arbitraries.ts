@@ -1,7 +1,17 @@
 // Generated resources for property tests, and the naive model they are compared with.
 import fc from 'fast-check';
-import type { Bag, Resources } from '../../src/resources/index.js';
-import { bagOf } from '../../src/resources/index.js';
+import type { Bag, LabelParts, Reservation, Resource, Resources } from '../../src/resources/index.js';
+import {
+  add,
+  bagOf,
+  compareResources,
+  keyOf,
+  labelOf,
+  roleProblem,
+  sum,
+  volumePathProblem,
+} from '../../src/resources/index.js';
+import { idProblem } from '../../src/base/id-rules.js';
 
 const amount = fc.oneof(
   fc.integer({ min: 0, max: 5000 }),
@@ -13,7 +23,17 @@ const wholeScalar = fc.integer({ min: 0, max: 16 });
 const numbers = fc.uniqueArray(fc.integer({ min: 31_000, max: 31_020 }), { maxLength: 12 });
 const ranges = numbers.map(points => [...points].sort((a, b) => a - b).map((n): readonly [number, number] => [n, n]));
 const items = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'é', '-', 'x:y', '(z)'), { maxLength: 6 });
-const role = fc.constantFrom('', '(ads)', '(ads/eu)', '(ads/eu/x)', '(web)', '(*)');
+const role = fc.constantFrom(
+  '',
+  '(ads)',
+  '(ads/eu)',
+  '(ads/eu/x)',
+  '(web)',
+  '(*)',
+  '(ads,dynamic)',
+  '(ads)(ads/eu,dynamic,@ops,team=blue)',
+  '{revocable}',
+);
 
 const entry = fc.oneof(
   fc.tuple(fc.constantFrom('cpus', 'mem', 'disk'), role, scalar),
@@ -97,4 +117,117 @@ export function malformed(bag: Bag): string | undefined {
     }
   }
   return undefined;
+}
+
+// Texts that the grammar of labels might trip over.
+const text = fc
+  .array(
+    fc.constantFrom(
+      'a',
+      'b',
+      '7',
+      '%',
+      ',',
+      '=',
+      '(',
+      ')',
+      '[',
+      ']',
+      '<',
+      '>',
+      '{',
+      '}',
+      ':',
+      ';',
+      '@',
+      ' ',
+      '-',
+      '.',
+      'ß',
+      '🦊',
+      '\u2028',
+    ),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  )
+  .map(chars => chars.join(''));
+const rolePart = text
+  .map(part => part.replaceAll(/[\s()]/g, '_'))
+  .filter(part => roleProblem(part) === undefined && part !== '*');
+const volumePath = text
+  .map(part => `/${part.replaceAll(':', '_')}`)
+  .filter(path => volumePathProblem(path) === undefined);
+const volumeId = text.filter(id => idProblem(id) === undefined);
+
+/** Stacks of one to three reservations, each of a role below the one before; only the bottom one may be static. */
+export const anyReservations: fc.Arbitrary<readonly Reservation[]> = fc
+  .array(
+    fc.record({
+      part: rolePart,
+      isStatic: fc.boolean(),
+      principal: fc.option(text.filter(isVisible), { nil: undefined }),
+      labels: fc.dictionary(text.filter(isVisible), text.filter(isVisible), { maxKeys: 3, noNullPrototype: true }),
+    }),
+    { minLength: 1, maxLength: 3 },
+  )
+  .map(steps => {
+    let role = '';
+    return steps.map(({ part, isStatic, principal, labels }, i): Reservation => {
+      role = role === '' ? part : `${role}/${part}`;
+      if (i === 0 && isStatic) return { type: 'STATIC', role };
+      return {
+        type: 'DYNAMIC',
+        role,
+        ...(principal === undefined ? {} : { principal }),
+        ...(Object.keys(labels).length === 0 ? {} : { labels }),
+      };
+    });
+  });
+
+/** Everything a label of disk can say. */
+export const anyLabelParts: fc.Arbitrary<LabelParts> = fc.oneof(
+  fc.constant({ reservations: [] }),
+  fc.constant({ reservations: [], revocable: true }),
+  anyReservations.map(reservations => ({ reservations })),
+  fc
+    .tuple(anyReservations, volumeId, volumePath, fc.constantFrom('RW' as const, 'RO' as const), fc.boolean())
+    .map(([reservations, id, containerPath, mode, shared]) => ({
+      reservations,
+      volume: { id, containerPath, mode },
+      shared,
+    })),
+);
+
+/** An entry of disk under any label. */
+export const anyDisk: fc.Arbitrary<Resource> = fc
+  .tuple(anyLabelParts, fc.integer({ min: 1, max: 5_000_000 }))
+  .map(([parts, milli]) => {
+    const label = labelOf(parts);
+    return { kind: 'scalar', key: keyOf('disk', label), name: 'disk', label, milli };
+  });
+
+/** Disk under all kinds of labels, each once, volumes included. */
+export const anyDisks: fc.Arbitrary<Bag> = fc
+  .uniqueArray(anyDisk, { maxLength: 5, selector: r => r.key })
+  .map(entries => [...entries].sort(compareResources));
+
+/** Bags with volumes among all the rest. */
+export const anyLabelledBag: fc.Arbitrary<Bag> = fc
+  .tuple(anyBag, anyDisks)
+  .map(([bag, disks]) => sum([bag.filter(r => r.name !== 'disk'), disks]));
+
+/** Several parts that can be added up: of volumes that are not shared, each is in one of them. */
+export function splitAmong(bag: Bag, choices: readonly number[], parts: number): Bag[] {
+  const out: Bag[] = Array.from({ length: parts }, () => []);
+  for (const [i, r] of bag.entries()) {
+    const at = (choices[i % choices.length] ?? 0) % parts;
+    out[at] = add(out[at] ?? [], [r]);
+  }
+  return out;
+}
+
+function isVisible(value: string): boolean {
+  return !/[\p{Cc}\p{Cs}]/u.test(value);
 }

@@ -388,7 +388,13 @@ test('roles know who is above them', t => {
   });
   t.is(cases, 25);
   t.is(labelFor(defaultRole), plain);
-  t.deepEqual(labelFor('a/b'), { suffix: '(a/b)', role: 'a/b' });
+  t.deepEqual(labelFor('a/b'), {
+    suffix: '(a/b)',
+    role: 'a/b',
+    reservations: [{ type: 'STATIC', role: 'a/b' }],
+    shared: false,
+    revocable: false,
+  });
 });
 
 test('keys are parsed alike however many strange ones went before', t => {

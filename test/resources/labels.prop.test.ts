@@ -1,0 +1,366 @@
+// Laws of labels and conversions over generated ones: keys say all there is, amounts survive every operation, and what is undone was never done.
+import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict';
+import test from 'ava';
+import fc from 'fast-check';
+import { AssertionError } from '../../src/base/assert.js';
+import type { Bag, Conversion, Converted, Resource } from '../../src/resources/index.js';
+import {
+  add,
+  addTotals,
+  contains,
+  convert,
+  createVolume,
+  createVolumes,
+  destroyVolume,
+  destroyVolumes,
+  equals,
+  exclusive,
+  forRole,
+  formatResources,
+  fromBag,
+  growVolume,
+  keyOf,
+  labelOf,
+  nonRevocable,
+  overlaps,
+  parseKey,
+  parseResources,
+  quantities,
+  remainder,
+  reserve,
+  reserved,
+  revocable,
+  shared,
+  shortages,
+  shrink,
+  shrinkVolume,
+  subtract,
+  sum,
+  take,
+  toBag,
+  unreserve,
+  unreserved,
+  volumesOf,
+  withoutCapabilities,
+} from '../../src/resources/index.js';
+import { holds } from '../support/property.js';
+import {
+  anyBag,
+  anyDisks,
+  anyLabelledBag,
+  anyLabelParts,
+  anyReservations,
+  malformed,
+  modelOf,
+  sortedModel,
+  splitAmong,
+} from './arbitraries.js';
+
+const runs = { numRuns: 400 };
+const choices = fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 8 });
+
+test('a key says all that its label says, and nothing else does', t => {
+  holds(
+    t,
+    fc.property(anyLabelParts, anyLabelParts, (parts, others) => {
+      const label = labelOf(parts);
+      const parsed = parseKey(keyOf('disk', label));
+      ok(typeof parsed !== 'string', String(parsed));
+      deepStrictEqual(parsed.label, label);
+      deepStrictEqual(parsed.label.reservations, parts.reservations);
+      deepStrictEqual(parsed.label.volume, parts.volume);
+      strictEqual(parsed.label.shared, parts.shared ?? false);
+      strictEqual(parsed.label.revocable, parts.revocable ?? false);
+      strictEqual(parsed.label.role, parts.reservations.at(-1)?.role);
+      ok(!/[\s\p{Cc}]/u.test(parsed.key), 'a key is one word');
+      strictEqual(
+        label.suffix === labelOf(others).suffix,
+        JSON.stringify(canonical(parts)) === JSON.stringify(canonical(others)),
+      );
+    }),
+    runs,
+  );
+});
+
+test('however a key is spelled, it is read as the shortest', t => {
+  holds(
+    t,
+    fc.property(anyLabelParts, fc.infiniteStream(fc.boolean()), (parts, coin) => {
+      const key = keyOf('disk', labelOf(parts));
+      // Letters and digits of texts may be encoded as well; words of the grammar must not.
+      const longer = key.replaceAll(/(?<![%A-Za-z]|%.)[ab7](?![a-z])/g, char =>
+        coin.next().value === true ? `%${char.charCodeAt(0).toString(16)}` : char,
+      );
+      const parsed = parseKey(longer);
+      ok(typeof parsed !== 'string', `${longer}: ${String(parsed)}`);
+      strictEqual(parsed.key, key);
+    }),
+    runs,
+  );
+});
+
+test('bags with volumes survive both outer forms', t => {
+  holds(
+    t,
+    fc.property(anyLabelledBag, bag => {
+      strictEqual(malformed(bag), undefined);
+      // Kinds that disagree have no common boundary form.
+      fc.pre(new Set(bag.map(r => r.key)).size === bag.length);
+      deepStrictEqual(toBag(fromBag(bag)), { bag, problems: [] });
+      deepStrictEqual(toBag(JSON.parse(JSON.stringify(fromBag(bag)))), { bag, problems: [] });
+      deepStrictEqual(parseResources(formatResources(bag)), { bag, problems: [] });
+    }),
+    runs,
+  );
+});
+
+test('a bag is the sum of its parts, in any order, and each can be taken out again', t => {
+  holds(
+    t,
+    fc.property(anyLabelledBag, choices, fc.integer({ min: 1, max: 4 }), (bag, chosen, count) => {
+      const parts = splitAmong(bag, chosen, count);
+      deepStrictEqual(sum(parts), bag);
+      deepStrictEqual(sum(parts.toReversed()), bag);
+      let left = bag;
+      for (const part of parts) {
+        ok(contains(left, part));
+        deepStrictEqual(shortages(left, part), []);
+        const rest = subtract(left, part);
+        strictEqual(malformed(rest), undefined);
+        ok(equals(add(rest, part), left));
+        deepStrictEqual(remainder(left, part), rest);
+        left = rest;
+      }
+      strictEqual(left.length, 0);
+    }),
+    runs,
+  );
+});
+
+test('a volume is whole or not there, and not there twice unless it is shared', t => {
+  holds(
+    t,
+    fc.property(anyDisks, fc.nat({ max: 10 }), fc.integer({ min: 1, max: 10 }), (bag, which, less) => {
+      const volumes = volumesOf(bag);
+      fc.pre(volumes.length > 0);
+      const { resource } = volumes[which % volumes.length] as (typeof volumes)[number];
+      fc.pre(resource.milli > less);
+      const part: Resource = { ...resource, milli: resource.milli - less };
+      for (const other of [[part], [{ ...resource, milli: resource.milli + less }]]) {
+        strictEqual(contains(bag, other), false);
+        strictEqual(shortages(bag, other).length, 1);
+        throws(() => subtract(bag, other), AssertionError);
+        strictEqual(take(bag, other).shortages.length, 1);
+        throws(() => add(bag, other), AssertionError);
+        deepStrictEqual(remainder(bag, other), subtract(bag, [resource]));
+      }
+      deepStrictEqual(take(bag, [resource]), { taken: [resource], shortages: [] });
+      if (resource.label.shared) deepStrictEqual(add(bag, [resource]), bag);
+      else throws(() => add(bag, [resource]), AssertionError);
+      strictEqual(overlaps(bag, [resource]), !resource.label.shared);
+      strictEqual(
+        quantities(addTotals(bag, [resource])).get('disk'),
+        (quantities(bag).get('disk') ?? 0) + resource.milli,
+      );
+    }),
+    runs,
+  );
+});
+
+test('what is asked for without a label comes from no volume and from nothing that may be taken away', t => {
+  holds(
+    t,
+    fc.property(anyLabelledBag, anyBag, (bag, wish) => {
+      const want = wish.filter(r => r.label.suffix === '');
+      const { taken, shortages: short } = take(bag, want);
+      ok(taken.every(r => r.label.volume === undefined && !r.label.revocable));
+      ok(contains(bag, taken));
+      const fit = bag.filter(r => r.label.volume === undefined && !r.label.revocable);
+      deepStrictEqual(take(fit, want), { taken, shortages: short });
+    }),
+    runs,
+  );
+});
+
+test('shrinking leaves a volume whole or out, and is within the limits', t => {
+  holds(
+    t,
+    fc.property(anyDisks, fc.nat({ max: 10_000_000 }), (bag, limit) => {
+      const cut = shrink(bag, new Map([['disk', limit]]));
+      strictEqual(malformed(cut), undefined);
+      ok(contains(bag, cut));
+      const kept = quantities(cut).get('disk') ?? 0;
+      ok(kept <= limit);
+      // What was left out, and is no volume, would have found no room.
+      const out = subtract(bag, cut).filter(r => r.label.volume === undefined);
+      ok(out.length === 0 || kept === limit);
+    }),
+    runs,
+  );
+});
+
+test('the views of a bag are parts of it that make up the whole', t => {
+  holds(
+    t,
+    fc.property(anyLabelledBag, bag => {
+      deepStrictEqual(sum([exclusive(bag), shared(bag)]), bag);
+      deepStrictEqual(sum([revocable(bag), nonRevocable(bag)]), bag);
+      deepStrictEqual(sum([revocable(bag), unreserved(bag), reserved(bag)]), bag);
+      deepStrictEqual(withoutCapabilities(bag, { revocable: true, shared: true }), bag);
+      deepStrictEqual(withoutCapabilities(bag, { revocable: false, shared: false }), nonRevocable(exclusive(bag)));
+      deepStrictEqual(withoutCapabilities(bag, { revocable: true, shared: false }), exclusive(bag));
+      for (const { label } of bag) {
+        if (label.role !== undefined) {
+          ok(contains(forRole(bag, label.role), reserved(bag, label.role)));
+          ok(contains(forRole(bag, `${label.role}/below`), reserved(bag, label.role)));
+        }
+      }
+      deepStrictEqual(forRole(bag, 'nobody'), sum([revocable(bag), unreserved(bag)]));
+    }),
+    runs,
+  );
+});
+
+test('reserving and unreserving keep every amount, and undo each other', t => {
+  holds(
+    t,
+    fc.property(anyLabelledBag, choices, anyReservations, fc.boolean(), (have, chosen, stack, below) => {
+      const [want = []] = splitAmong(have, chosen, 2);
+      const last = stack.at(-1);
+      ok(last !== undefined);
+      const above = want.find(r => r.label.role !== undefined)?.label.role;
+      const { type: _, ...spec } = last;
+      const reservation = below && above !== undefined ? { ...spec, role: `${above}/${spec.role}` } : spec;
+      const made = reserve(have, want, reservation, 'here');
+      if (!made.ok) {
+        ok(made.problems.length > 0 && made.problems.every(p => p.path.startsWith('here.')));
+        const odd = want.some(
+          r =>
+            r.label.revocable ||
+            r.label.volume !== undefined ||
+            (r.label.role !== undefined && !reservation.role.startsWith(`${r.label.role}/`)),
+        );
+        ok(odd || want.length === 0 || reservation.role.length > 255, JSON.stringify(made.problems));
+        return;
+      }
+      ok(
+        made.conversion.produced.every(
+          r => r.label.reservations.at(-1)?.type === 'DYNAMIC' && r.label.role === reservation.role,
+        ),
+      );
+      const after = keeps(have, made.conversion);
+      const undone = unreserve(after, made.conversion.produced, 'here');
+      ok(undone.ok, JSON.stringify(undone));
+      deepStrictEqual(undone.conversion.produced, want);
+      deepStrictEqual(keeps(after, undone.conversion), have);
+    }),
+    runs,
+  );
+});
+
+test('reservations that differ in the last one only are alike without it', t => {
+  holds(
+    t,
+    fc.property(anyLabelledBag, have => {
+      const want = have.filter(r => r.label.reservations.at(-1)?.type === 'DYNAMIC' && r.label.volume === undefined);
+      const undone = unreserve(have, want, 'here');
+      strictEqual(undone.ok, want.length > 0);
+      if (undone.ok) keeps(have, undone.conversion);
+    }),
+    runs,
+  );
+});
+
+const sizes = fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 3 });
+
+test('volumes are made of disk, grow, shrink and become disk again, and no amount is lost on the way', t => {
+  holds(
+    t,
+    fc.property(
+      anyReservations,
+      fc.integer({ min: 1, max: 9000 }),
+      sizes,
+      fc.boolean(),
+      fc.boolean(),
+      (stack, disk, amounts, isShared, below) => {
+        const label = labelOf({ reservations: stack });
+        const key = keyOf('disk', label);
+        const have = toBag({ cpus: 3, disk: 7, [key]: disk }).bag;
+        const role = below ? `${label.role}/x` : (label.role ?? '');
+        const volumes = amounts.map((amount, i) => ({
+          id: `v${i}`,
+          disk: amount,
+          containerPath: `/v${i}`,
+          shared: isShared,
+        }));
+        const made = createVolumes(have, volumes, role, 'here');
+        if (amounts.reduce((a, b) => a + b) > disk) {
+          strictEqual(made.ok, false);
+          return;
+        }
+        ok(made.ok, JSON.stringify(made));
+        const after = keeps(have, made.conversion);
+        deepStrictEqual(
+          volumesOf(after).map(v => v.resource.milli),
+          amounts.map(amount => amount * 1000),
+        );
+        refused(createVolume(after, { id: 'v0', disk: 1, containerPath: '/x', from: key }, role, 'here'));
+        refused(createVolume(after, { id: 'w', disk: 1, containerPath: '/x' }, 'stranger', 'here'));
+        for (const [i, amount] of amounts.entries()) {
+          const smaller = shrinkVolume(after, `v${i}`, amount * 999, role, 'here');
+          if (isShared) {
+            refused(smaller);
+            continue;
+          }
+          ok(smaller.ok, JSON.stringify(smaller));
+          const shrunk = keeps(after, smaller.conversion);
+          refused(shrinkVolume(shrunk, `v${i}`, amount, role, 'here'));
+          const larger = growVolume(shrunk, `v${i}`, amount * 999, role, 'here');
+          ok(larger.ok, JSON.stringify(larger));
+          deepStrictEqual(keeps(shrunk, larger.conversion), after);
+        }
+        refused(destroyVolume(after, 'v9', role, 'here'));
+        refused(destroyVolume(after, 'v0', 'stranger', 'here'));
+        const gone = destroyVolumes(
+          after,
+          volumes.map(v => v.id),
+          role,
+          'here',
+        );
+        ok(gone.ok, JSON.stringify(gone));
+        deepStrictEqual(keeps(after, gone.conversion), have);
+      },
+    ),
+    runs,
+  );
+});
+
+function refused(converted: Converted): void {
+  ok(!converted.ok);
+  ok(converted.problems.every(p => p.path.startsWith('here') && p.message !== ''));
+}
+
+/** What the conversion gives, having checked that it is well formed and that amounts and things by name are as before. */
+function keeps(bag: Bag, conversion: Conversion): Bag {
+  const after = convert(bag, conversion);
+  for (const each of [conversion.consumed, conversion.produced, after]) strictEqual(malformed(each), undefined);
+  deepStrictEqual([...quantities(after)].sort(), [...quantities(bag)].sort());
+  deepStrictEqual(things(after), things(bag));
+  return after;
+}
+
+/** Ports and items by name, whatever their labels. */
+function things(bag: Bag): readonly string[] {
+  return sortedModel(modelOf(bag.map((r): Resource => ({ ...r, key: r.name })).filter(r => r.kind !== 'scalar')))
+    .map(([name]) => name)
+    .sort();
+}
+
+function canonical(parts: { readonly reservations: readonly { readonly labels?: object }[] }): unknown {
+  const { reservations, ...more } = parts;
+  const sorted = reservations.map(({ labels, ...rest }) => [
+    Object.entries(rest).sort(),
+    Object.entries(labels ?? {}).sort(),
+  ]);
+  return [sorted, { shared: false, revocable: false, ...more }];
+}
