@@ -13,12 +13,11 @@ import { cgroupGivenBack, commandArgv, parseRunFile, runHeader, wrapperScript } 
 import {
   closeAll,
   createRunFile,
-  discardRunFile,
   makeSandbox,
   openOutput,
   openRunFile,
-  restoreRunFile,
-  retractRunFile,
+  refuseAttempt,
+  removeRunFile,
 } from './sandbox.js';
 import type { Spawner } from './spawner.js';
 import type { UserIds } from './users.js';
@@ -52,6 +51,7 @@ export class ProcessContainer implements Container {
   #state: State = 'QUEUED';
   #user: UserIds | undefined;
   #cgroup: ContainerCgroup | undefined;
+  #attempt = 1;
   /** The wrapper, which leads session and process group. */
   #wrapperPid = 0;
   #runFd: number | undefined;
@@ -94,7 +94,7 @@ export class ProcessContainer implements Container {
 
   #spawn(command: CommandInfo, outputs: readonly number[], joinFds: readonly number[], runFd: number): void {
     const { shell } = this.#host;
-    const script = wrapperScript(joinFds.length);
+    const script = wrapperScript(joinFds.length, this.#attempt);
     const argv = [shell, '-c', script, 'proffer', ...commandArgv(command, this.#spec.env, shell)] as const;
     const lent = [...outputs, ...joinFds];
     this.#state = 'SPAWNING';
@@ -165,35 +165,39 @@ export class ProcessContainer implements Container {
   }
 
   /**
-   * Whether a spawner that is gone has started the wrapper. That says its pid, then looks whether its run file is in place; here the file is moved away, and
-   * then read. So one that has not said its pid by then will not run, and may be started again.
+   * Whether a spawner that is gone has started the wrapper. That one says its pid and then asks whether it was refused; here it is refused and then asked
+   * for its pid. If it has not said it by then it will run nothing, and the task may be started again.
    */
   #findOut(): void {
     const { pid } = parseRunFile(this.#readRunFile());
     if (pid !== undefined) return this.#runsUnwatched(pid);
     try {
-      retractRunFile(this.#spec.sandbox);
+      refuseAttempt(this.#spec.sandbox, this.#attempt);
     } catch (error) {
       return this.#fail('SANDBOX', `its start was interrupted, and the sandbox cannot be used: ${messageOf(error)}`);
     }
-    this.#settle(0);
+    this.#host.clock.soon(() => this.#settle(0));
   }
 
-  // Between the two moves of the wrapper: it runs the task or has gone.
+  // A wrapper that has said its pid meanwhile is between its two moves: it runs the task, or goes.
   #settle(round: number): void {
     const { pid, ready, exit } = parseRunFile(this.#readRunFile());
-    const runs = ready || exit !== undefined;
-    if (pid !== undefined && !runs && this.#runFd !== undefined && holdsRunFile(pid, this.#runFd)) {
-      this.#host.clock.after(roundMs(round), () => this.#settle(round + 1));
-    } else if (pid !== undefined && runs) {
-      restoreRunFile(this.#spec.sandbox);
-      this.#runsUnwatched(pid);
-    } else {
-      discardRunFile(this.#spec.sandbox);
-      this.#release();
-      this.#state = 'QUEUED';
-      this.#host.inTurn(() => this.start());
+    if (pid === undefined) return this.#startAgain();
+    if (ready || exit !== undefined) return this.#runsUnwatched(pid);
+    if (this.#runFd === undefined || !holdsRunFile(pid, this.#runFd)) return this.#startAgain();
+    this.#host.clock.after(roundMs(round), () => this.#settle(round + 1));
+  }
+
+  #startAgain(): void {
+    try {
+      removeRunFile(this.#spec.sandbox);
+    } catch (error) {
+      return this.#fail('SANDBOX', `its start was interrupted, and the sandbox cannot be used: ${messageOf(error)}`);
     }
+    this.#release();
+    this.#attempt += 1;
+    this.#state = 'QUEUED';
+    this.#host.inTurn(() => this.start());
   }
 
   #runsUnwatched(pid: number): void {

@@ -2,7 +2,7 @@
 // In: argv for /bin/sh and the run file's text. Out: how the task's main process ended.
 import { constants } from 'node:os';
 import type { ContainerExit } from './containerizer.js';
-import { runFileName } from './sandbox.js';
+import { refusalName } from './sandbox.js';
 
 /** File descriptors the wrapper gets besides stdin, stdout and stderr. */
 export const runFd = 3;
@@ -13,8 +13,7 @@ export const firstJoinFd = 5;
  * runs no program but the task's. What it says goes to fd 3, the run file: `P <its pid>`, `R` when the task gets signals, and at the
  * end `E <status>`.
  *
- * - It runs nothing when, after it has said its pid, its run file is no more in its place: an agent that moved the file away before it read the pid knows
- *   that the task will never run.
+ * - It says its pid, and then runs nothing if its `attempt` was refused. So an agent that refuses it, and then finds no pid, knows that it never will.
  * - A shell says 137 both for `exit 137` and for SIGKILL, but only for a signal does it also print a line ("Killed"); its own stderr is
  *   therefore the run file, too.
  *   (bash as sh keeps silent in its POSIX mode, which is therefore left.)
@@ -23,11 +22,11 @@ export const firstJoinFd = 5;
  * - At the end SIGKILL ends what is left of the process group, the wrapper included; `-$$` is an error unless it leads one. When the status
  *   could not be written (disk full) it is the exit code, and the agent does the killing.
  */
-export function wrapperScript(joinFds: number): string {
+export function wrapperScript(joinFds: number, attempt = 1): string {
   const fds = Array.from({ length: joinFds }, (_, i) => firstJoinFd + i);
   const join = fds.map(fd => joinCgroup(fd, 4)).join('');
   return `echo P $$ >&3
-[ -e ${runFileName} ] || exit ${retractedCode}
+[ -e ${refusalName(attempt)} ] && exit ${refusedCode}
 trap : ${trapped}
 exec 4>&2 2>&3
 case $BASH_VERSION in ?*) command set +o posix 2>/dev/null; esac
@@ -51,7 +50,7 @@ function joinCgroup(fd: number, errorFd: number): string {
 const trapped = 'HUP INT QUIT TERM USR1 USR2';
 
 /** The status of a wrapper that was not to run; nobody asks. */
-const retractedCode = 125;
+const refusedCode = 125;
 
 /** The status of a child that could not join its cgroups; as for "cannot execute". */
 const joinFailedCode = 126;

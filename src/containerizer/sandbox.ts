@@ -1,25 +1,12 @@
 // The sandbox of a task on disk: the directory, its stdout and stderr, and beside them the run file `.proffer`.
-import {
-  chownSync,
-  closeSync,
-  constants,
-  fchownSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-} from 'node:fs';
+import { chownSync, closeSync, constants, fchownSync, fstatSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { UserIds } from './users.js';
 
-/** In a sandbox: where the wrapper of a process task keeps its record. */
-export const runFileName = '.proffer';
-
 /** Where the wrapper of a process task keeps its record. */
 export function runFilePath(sandbox: string): string {
-  return join(sandbox, runFileName);
+  return join(sandbox, '.proffer');
 }
 
 /**
@@ -54,26 +41,25 @@ export function createRunFile(sandbox: string): number {
   return openSync(runFilePath(sandbox), runFlags, 0o644);
 }
 
+/** In the sandbox of a task: stands for "the wrapper of this attempt to start it shall not run it". */
+export function refusalName(attempt: number): string {
+  return `.proffer-not-${attempt}`;
+}
+
 /**
- * Moves the run file out of its place. A wrapper that does not find it there runs nothing.
+ * Says so to the wrapper, should it still come.
  * @throws what the file system says.
  */
-export function retractRunFile(sandbox: string): void {
-  renameSync(runFilePath(sandbox), retractedPath(sandbox));
+export function refuseAttempt(sandbox: string, attempt: number): void {
+  closeSync(openSync(join(sandbox, refusalName(attempt)), appendFlags, 0o644));
 }
 
-/** Puts it back: it runs after all. */
-export function restoreRunFile(sandbox: string): void {
-  renameSync(retractedPath(sandbox), runFilePath(sandbox));
-}
-
-/** For good: nothing runs. */
-export function discardRunFile(sandbox: string): void {
-  unlinkSync(retractedPath(sandbox));
-}
-
-function retractedPath(sandbox: string): string {
-  return `${runFilePath(sandbox)}-retracted`;
+/**
+ * Removes the run file of an attempt of which nothing will come. The refusal stays.
+ * @throws what the file system says.
+ */
+export function removeRunFile(sandbox: string): void {
+  unlinkSync(runFilePath(sandbox));
 }
 
 /** Opens the run file of an earlier life of the agent for reading; undefined when there is none. The task may have put anything in its place. */

@@ -31,11 +31,11 @@ export class SpawnerProcess {
   #unfit: string | undefined;
 
   /** `onEnded` comes once, not from within a call here, with the reason unless it was told to end; then all that it watched are `lost`. */
-  constructor(clock: Clock, onEnded: (why: string | undefined) => void) {
+  constructor(clock: Clock, onEnded: (why: string | undefined) => void, program = spawnerProgram) {
     this.#clock = clock;
     this.#onEnded = onEnded;
     try {
-      this.#child = this.#launch();
+      this.#child = this.#launch(program);
     } catch (error) {
       clock.soon(() => this.#ended(messageOf(error)));
     }
@@ -81,8 +81,8 @@ export class SpawnerProcess {
     child?.once('exit', () => force.cancel());
   }
 
-  #launch(): ChildProcess {
-    const program = fileURLToPath(new URL('spawner-main.js', import.meta.url));
+  #launch(program: string): ChildProcess {
+    // Not there when the code was bundled; and a program that is Node and more would start itself.
     if (!existsSync(program)) throw new Error(`${program} is missing`);
     // Options for the agent's Node, a debugger's say, are not meant for this one.
     const { NODE_OPTIONS: _, ...env } = process.env;
@@ -156,12 +156,14 @@ export class SpawnerProcess {
   }
 }
 
+const spawnerProgram = fileURLToPath(new URL('spawner-main.js', import.meta.url));
+
 /** How a child process ended, as Node tells it. */
 export function exitOf(code: number | null, signal: string | null): ContainerExit {
   return signal === null ? { exitCode: code ?? 0, oomKilled: false } : { signal, oomKilled: false };
 }
 
-/** No threads that compile, and a small heap: less for a fork to copy. */
-const nodeFlags = ['--v8-pool-size=0', '--max-semi-space-size=1'];
+/** No compiler and no threads for it, and a small heap: less memory, and less for a fork to copy. */
+const nodeFlags = ['--no-opt', '--v8-pool-size=0', '--max-semi-space-size=1'];
 const endWithinMs = 1000;
 const stderrMaxBytes = 1024;

@@ -35,6 +35,7 @@ export function spawnHere({ argv, cwd, env, user, fds }: SpawnRequest, listener:
 export class LazySpawner implements Spawner {
   readonly #clock: Clock;
   readonly #onNotice: (notice: string) => void;
+  readonly #program: string | undefined;
   readonly #told = new Set<string>();
   /** It cannot be had where descriptors are not found in /proc. */
   #usable = process.platform === 'linux';
@@ -43,10 +44,11 @@ export class LazySpawner implements Spawner {
   #idleTimer: Timer | undefined;
   #onClosed: (() => void) | undefined;
 
-  /** `onNotice` hears, once each, why there is no process beside. */
-  constructor(clock: Clock, onNotice: (notice: string) => void) {
+  /** `onNotice` hears, once each, why there is no process beside. `program` is replaceable for tests. */
+  constructor(clock: Clock, onNotice: (notice: string) => void, program?: string) {
     this.#clock = clock;
     this.#onNotice = onNotice;
+    this.#program = program;
   }
 
   /** Of the process beside, once it is ready. */
@@ -79,13 +81,14 @@ export class LazySpawner implements Spawner {
 
   #start(): void {
     if (this.#beside !== undefined) return;
-    const beside: SpawnerProcess = new SpawnerProcess(this.#clock, why => {
+    const onEnded = (why: string | undefined): void => {
       this.#beside = undefined;
       this.#idleTimer?.cancel();
       if (why !== undefined && !beside.wasReady) this.#giveUp(why);
       else if (why !== undefined) this.#tell(`the process that starts tasks ended (${why}); no task is lost by that`);
       this.#onClosed?.();
-    });
+    };
+    const beside: SpawnerProcess = new SpawnerProcess(this.#clock, onEnded, this.#program);
     this.#beside = beside;
     this.#endWhenIdle(beside);
   }
