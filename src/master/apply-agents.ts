@@ -4,11 +4,13 @@ import type { AgentId } from '../base/ids.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { AgentInfo } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
-import { equals, subtract } from '../resources/index.js';
+import { equals } from '../resources/index.js';
+import { forgetOperation, setTotal } from './apply-resources.js';
 import { forgetHeld } from './apply-tasks.js';
-import { freeHold } from './books.js';
+import { allocatorAgent, freeHold } from './books.js';
 import type { Change } from './changes.js';
 import type { AgentRecord, ClusterState } from './state.js';
+import { activeAdmin } from './upkeep-state.js';
 
 export function connectAgent(
   state: ClusterState,
@@ -24,17 +26,9 @@ export function connectAgent(
   const sameTotal = equals(agent.total, change.total);
   if (!sameTotal) {
     assert(agent.offers.size === 0, 'an agent with offers changes its resources');
-    agent.free = subtract(change.total, subtract(agent.total, agent.free));
-    agent.total = change.total;
+    agent.version += 1;
   }
   agent.info = change.info;
-  const seen = {
-    id: agent.id,
-    hostname: agent.info.hostname,
-    total: agent.total,
-    attributes: agent.info.attributes,
-    ...(agent.info.domain === undefined ? {} : { domain: agent.info.domain }),
-  };
   const inPool = known !== undefined && (known.state === 'REGISTERED' || known.state === 'DISCONNECTED');
   agent.state = 'REGISTERED';
   agent.leaving = false;
@@ -42,16 +36,22 @@ export function connectAgent(
   agent.registeredAtMs = change.wallMs;
   agent.unreachableAtMs = undefined;
   if (!inPool) {
-    allocator.addAgent(seen, []);
-  } else if (!sameTotal || before !== change.info) {
-    allocator.updateAgent(seen);
+    agent.total = change.total;
+    agent.free = change.total;
+    allocator.addAgent(allocatorAgent(agent), []);
+  } else if (!sameTotal) {
+    setTotal(agent, change.total, allocator);
+  } else if (before !== change.info) {
+    allocator.updateAgent(allocatorAgent(agent));
   }
-  allocator.activateAgent(agent.id);
+  if (agent.admin.activity === 'ACTIVE') allocator.activateAgent(agent.id);
+  else allocator.deactivateAgent(agent.id);
 }
 
 /** Takes the agent out of the pool: what is still held there is given back first, so that the allocator's books stay even. */
 export function withdrawAgent(state: ClusterState, allocator: Allocator, agent: AgentRecord): void {
   assert(agent.offers.size === 0, 'an agent with offers leaves');
+  assert(agent.inverse.size === 0, 'an agent with inverse offers leaves');
   if (agent.state === 'RECOVERED') state.agentsRecovering -= 1;
   state.unreachableAgents.delete(agent.id);
   const inPool = agent.state === 'REGISTERED' || agent.state === 'DISCONNECTED';
@@ -61,6 +61,8 @@ export function withdrawAgent(state: ClusterState, allocator: Allocator, agent: 
     freeHold(state, allocator, executor);
   }
   for (const task of agent.tasks) assert(!task.holds, 'an agent leaves with live tasks');
+  for (const operation of agent.operations.values()) forgetOperation(state, operation);
+  agent.operations.clear();
   assert(equals(agent.free, agent.total), 'an agent leaves with resources in use');
   agent.peerId = undefined;
   agent.leaving = false;
@@ -73,7 +75,11 @@ export function newAgent(id: AgentId, info: AgentInfo, total: Bag): AgentRecord 
     info,
     total,
     free: total,
+    overbooked: false,
+    version: 0,
     state: 'RECOVERED',
+    admin: activeAdmin,
+    plan: activeAdmin,
     leaving: false,
     peerId: undefined,
     registeredAtMs: 0,
@@ -82,5 +88,7 @@ export function newAgent(id: AgentId, info: AgentInfo, total: Bag): AgentRecord 
     tasks: new Set(),
     held: new Map(),
     executors: new Map(),
+    inverse: new Map(),
+    operations: new Map(),
   };
 }

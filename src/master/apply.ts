@@ -1,12 +1,23 @@
 // The one place that carries out changes, on the state and on the allocator's books together.
 import { assert, assertNever, must } from '../base/assert.js';
-import type { FrameworkId } from '../base/ids.js';
-import type { Allocator } from '../allocator/allocator.js';
+import type { FrameworkId, Role } from '../base/ids.js';
+import type { Allocator, Quota } from '../allocator/allocator.js';
 import { isResourceFree, isTerminal } from '../protocol/task-state.js';
-import { subtract } from '../resources/index.js';
 import { connectAgent, newAgent, withdrawAgent } from './apply-agents.js';
+import { applyResources } from './apply-resources.js';
 import { complete, forgetHeld, note, release, remember } from './apply-tasks.js';
-import { allocatorFramework, book, countHold, freeHold, giveBack, leaveAllocator } from './books.js';
+import { applyUpkeep, clearInverseFilters, discardInverse, forgetInverse } from './apply-upkeep.js';
+import {
+  allocatorDemand,
+  allocatorFramework,
+  book,
+  bookShared,
+  countHold,
+  freeHold,
+  giveBack,
+  leaveAllocator,
+  takeFree,
+} from './books.js';
 import type { Change } from './changes.js';
 import type { ClusterState } from './state.js';
 import { agentOf, executorKey, frameworkOf, heldKey, isPartitionAware, newFramework, taskOf } from './state.js';
@@ -40,6 +51,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       framework.state = 'ACTIVE';
       framework.peerId = change.peerId;
       framework.failoverAtMs = undefined;
+      discardInverse(state, framework.id);
       allocator.activateFramework(framework.id);
       return;
     }
@@ -48,6 +60,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       framework.state = 'DISCONNECTED';
       framework.peerId = undefined;
       framework.failoverAtMs = change.failoverAtMs;
+      discardInverse(state, framework.id);
       allocator.deactivateFramework(framework.id);
       return;
     }
@@ -64,21 +77,24 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       const framework = frameworkOf(state, change.frameworkId);
       const revived = change.roles ?? framework.info.roles;
       framework.suppressed = new Set([...framework.suppressed].filter(role => !revived.includes(role)));
+      clearInverseFilters(state, framework.id);
       allocator.revive(framework.id, change.roles);
       return;
     }
     case 'DEMAND_TOLD':
       frameworkOf(state, change.frameworkId).demand = change.demand;
+      allocator.setDemand(change.frameworkId, change.demand.map(allocatorDemand));
       return;
     case 'OFFER_MADE': {
       const { offer } = change;
       const agent = agentOf(state, offer.agentId);
       assert(agent.state === 'REGISTERED', 'an offer of an agent that is not registered');
+      assert(agent.admin.activity === 'ACTIVE', 'an offer of an agent that is not active');
       assert(!state.offers.has(offer.id), 'an offer id is used twice');
-      agent.free = subtract(agent.free, offer.resources);
       state.offers.set(offer.id, offer);
       state.nextOffer += 1;
       agent.offers.add(offer);
+      if (offer.sequence === undefined) takeFree(agent, offer.resources);
       frameworkOf(state, offer.frameworkId).offers.add(offer);
       return;
     }
@@ -92,6 +108,27 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     case 'RETURNED':
       giveBack(agentOf(state, change.grant.agentId), allocator, change.grant, change.refuseMs);
       return;
+    case 'COMMITTED':
+    case 'ACCEPT_JUDGED':
+    case 'OFFER_SETTLED':
+    case 'CONVERTED':
+    case 'OPERATION_ADDED':
+    case 'OPERATION_UPDATED':
+    case 'OPERATION_FORGOTTEN':
+    case 'AGENT_RESOURCES':
+      applyResources(state, allocator, change);
+      return;
+    case 'QUOTA_PLANNED':
+      state.quotasPlanned = withQuota(state.quotasPlanned, change.role, change.quota);
+      return;
+    case 'QUOTA_SET':
+      state.quotas = withQuota(state.quotas, change.role, change.quota);
+      allocator.setQuota(change.role, change.quota);
+      return;
+    case 'WEIGHT_SET':
+      state.weights.set(change.role, change.weight);
+      allocator.setWeight(change.role, change.weight);
+      return;
     case 'GRANT_REFUSED':
       allocator.recover(change.grant, change.refuseMs);
       return;
@@ -104,6 +141,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       if (!task.holds) return;
       framework.holds += 1;
       if (!change.booked) book(state, allocator, task);
+      else bookShared(allocator, task);
       return;
     }
     case 'TASK_UPDATED': {
@@ -189,6 +227,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       agentOf(state, executor.agentId).executors.set(executorKey(executor.frameworkId, executor.id), executor);
       countHold(state, allocator, executor.frameworkId);
       if (!change.booked) book(state, allocator, executor);
+      else bookShared(allocator, executor);
       return;
     }
     case 'EXECUTOR_REMOVED': {
@@ -240,9 +279,25 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     case 'AGENT_GONE':
       state.goneAgents.add(change.agentId);
       return;
+    case 'AGENT_PLANNED':
+    case 'AGENT_ADMIN_CHANGED':
+    case 'MAINTENANCE_PLANNED':
+    case 'MAINTENANCE_CHANGED':
+    case 'INVERSE_OFFER_MADE':
+    case 'INVERSE_OFFER_ANSWERED':
+    case 'INVERSE_OFFER_FORGOTTEN':
+      applyUpkeep(state, allocator, change);
+      return;
     default:
       assertNever(change, 'change');
   }
+}
+
+function withQuota(quotas: ReadonlyMap<Role, Quota>, role: Role, quota: Quota | undefined): ReadonlyMap<Role, Quota> {
+  const changed = new Map(quotas);
+  if (quota === undefined) changed.delete(role);
+  else changed.set(role, quota);
+  return changed;
 }
 
 function endFramework(state: ClusterState, allocator: Allocator, id: FrameworkId, why: string, wallMs: number): void {
@@ -264,10 +319,13 @@ function endFramework(state: ClusterState, allocator: Allocator, id: FrameworkId
     complete(state, framework, task);
   }
   framework.unreachable.clear();
+  // Its operations stay with their agents until those have told the outcome, which nobody waits for any more.
+  framework.operations.clear();
   framework.state = 'COMPLETED';
   framework.peerId = undefined;
   framework.failoverAtMs = undefined;
   framework.demand = [];
+  forgetInverse(state, id);
   state.frameworks.delete(id);
   state.completedFrameworks.set(id, framework);
   allocator.deactivateFramework(id);

@@ -1,9 +1,25 @@
 // The books: what each agent's resources are given to, kept even with the allocator's. In: grants and holds. Out: changed agents and frameworks.
 import { assert } from '../base/assert.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
-import type { Allocator, AllocatorFramework, Grant } from '../allocator/allocator.js';
-import type { Bag } from '../resources/index.js';
-import { addDisjoint, bagOf, contains, isEmpty, subtract } from '../resources/index.js';
+import type { Allocator, AllocatorAgent, AllocatorFramework, Demand, Grant } from '../allocator/allocator.js';
+import type { DemandHint } from '../protocol/scheduler-api.js';
+import type { Bag, Resource } from '../resources/index.js';
+import {
+  add,
+  addDisjoint,
+  bagOf,
+  contains,
+  emptyBag,
+  exclusive,
+  forRole,
+  isEmpty,
+  nonRevocable,
+  plain,
+  remainder,
+  shared,
+  subtract,
+  take,
+} from '../resources/index.js';
 import type { AgentRecord, ClusterState, FrameworkRecord } from './state.js';
 import { agentOf, anyFrameworkOf } from './state.js';
 
@@ -11,24 +27,71 @@ export interface Hold {
   readonly frameworkId: FrameworkId;
   readonly agentId: AgentId;
   readonly role: Role;
-  readonly resources: Bag;
+  /** Changes only in `relabelled`. */
+  resources: Bag;
+  /** Of an optimistic offer; see OfferRecord. */
+  readonly sequence?: number;
 }
 
 /** What the allocator calls it. */
 export function grantOf(hold: Hold): Grant {
-  return { frameworkId: hold.frameworkId, role: hold.role, agentId: hold.agentId, resources: hold.resources };
+  const { frameworkId, role, agentId, resources, sequence } = hold;
+  return sequence === undefined
+    ? { frameworkId, role, agentId, resources }
+    : { frameworkId, role, agentId, resources, sequence };
 }
 
+/** Takes what a new offer or hold has out of what is free. Whose it is must be known to the agent already. */
+export function takeFree(agent: AgentRecord, resources: Bag): void {
+  const own = exclusive(resources);
+  if (contains(agent.free, own)) {
+    agent.free = subtract(agent.free, own);
+    return;
+  }
+  assert(contains(agent.free, nonRevocable(own)), 'what is taken is not free');
+  recount(agent);
+}
+
+/** Books a hold that comes out of no offer: a task that is back, maybe on an agent that has lost the reservation it was given. */
 export function book(state: ClusterState, allocator: Allocator, hold: Hold): void {
   const agent = agentOf(state, hold.agentId);
-  agent.free = subtract(agent.free, hold.resources);
+  if (!contains(agent.free, exclusive(hold.resources))) hold.resources = relabelled(agent.free, hold);
+  takeFree(agent, hold.resources);
   allocator.book(grantOf(hold));
+}
+
+/** The resources of `hold` as entries of `left`: as they are where that is possible, else of the same names and open to its role. */
+export function relabelled(left: Bag, hold: Hold): Bag {
+  let rest = left;
+  let found: Bag = shared(hold.resources);
+  for (const entry of exclusive(hold.resources)) {
+    const part = contains(rest, [entry]) ? [entry] : substitute(rest, entry, hold);
+    if (contains(rest, part)) rest = subtract(rest, part);
+    found = add(found, part);
+  }
+  return found;
+}
+
+function substitute(left: Bag, entry: Resource, hold: Hold): Bag {
+  if (entry.label.revocable) return [entry];
+  const { taken, shortages } = take(forRole(left, hold.role), [{ ...entry, key: entry.name, label: plain }]);
+  return shortages.length === 0 ? taken : [entry];
+}
+
+/** A task or executor out of an offer uses its shared volumes beside the offer, which keeps them for others. */
+export function bookShared(allocator: Allocator, hold: Hold): void {
+  const resources = shared(hold.resources);
+  if (resources.length > 0) allocator.book(grantOf({ ...hold, resources }));
 }
 
 export function giveBack(agent: AgentRecord, allocator: Allocator, grant: Grant, refuseMs: number): void {
   if (isEmpty(grant.resources)) return;
-  agent.free = addDisjoint(agent.free, grant.resources);
-  assert(contains(agent.total, agent.free), 'more is free on an agent than it has');
+  // An optimistic offer had nothing booked.
+  if (grant.sequence === undefined) {
+    if (agent.overbooked) recount(agent);
+    else agent.free = addDisjoint(agent.free, exclusive(grant.resources));
+    assert(contains(agent.total, agent.free), 'more is free on an agent than it has');
+  }
   allocator.recover(grant, refuseMs);
 }
 
@@ -37,6 +100,29 @@ export function freeHold(state: ClusterState, allocator: Allocator, hold: Hold):
   framework.holds -= 1;
   giveBack(agentOf(state, hold.agentId), allocator, grantOf(hold), 0);
   leaveAllocator(state, allocator, framework);
+}
+
+/** What tasks and executors of an agent hold. */
+export function holdsOn(agent: Readonly<AgentRecord>): Hold[] {
+  const holds: Hold[] = [];
+  for (const task of agent.tasks) if (task.holds) holds.push(task);
+  holds.push(...agent.executors.values());
+  return holds;
+}
+
+/** What tasks, executors and (but for optimistic commit) offers have of an agent; shared volumes are left out. */
+export function heldOn(agent: Readonly<AgentRecord>): Bag {
+  let held: Bag = emptyBag;
+  for (const { resources } of holdsOn(agent)) held = add(held, exclusive(resources));
+  for (const offer of agent.offers) if (offer.sequence === undefined) held = add(held, exclusive(offer.resources));
+  return held;
+}
+
+/** Free from scratch: where more is held than there is, nothing is free. */
+export function recount(agent: AgentRecord): void {
+  const held = heldOn(agent);
+  agent.overbooked = !contains(agent.total, held);
+  agent.free = agent.overbooked ? remainder(agent.total, held) : subtract(agent.total, held);
 }
 
 // An ended framework that holds again (an agent came back with its tasks) must be known to the allocator again.
@@ -57,6 +143,23 @@ export function leaveAllocator(state: ClusterState, allocator: Allocator, framew
     if (state.completedFrameworks.size <= state.options.completedFrameworksMax) return;
     if (old.holds === 0) state.completedFrameworks.delete(id);
   }
+}
+
+/** An agent as the allocator sees it. */
+export function allocatorAgent(agent: Readonly<AgentRecord>): AllocatorAgent {
+  const { info } = agent;
+  return {
+    id: agent.id,
+    hostname: info.hostname,
+    total: agent.total,
+    attributes: info.attributes,
+    ...(info.domain === undefined ? {} : { domain: info.domain }),
+  };
+}
+
+/** What a framework would launch, as the allocator sees it. */
+export function allocatorDemand(hint: DemandHint): Demand {
+  return { role: hint.role, resources: bagOf(hint.resources), count: hint.count };
 }
 
 /** A framework as the allocator sees it. */

@@ -1,11 +1,19 @@
 // Every change of the master's state, as data: what decisions consist of, and what apply.ts carries out.
-import type { AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId } from '../base/ids.js';
-import type { Grant } from '../allocator/allocator.js';
-import type { AgentInfo, FrameworkInfo, KillPolicy, OfferConstraints, TaskStatus } from '../protocol/entities.js';
+import type { AgentId, ExecutorId, FrameworkId, OfferId, OperationUuid, Role, TaskId } from '../base/ids.js';
+import type { Conversion, Grant, Holder, Quota } from '../allocator/allocator.js';
+import type {
+  AgentInfo,
+  FrameworkInfo,
+  KillPolicy,
+  OfferConstraints,
+  OperationStatus,
+  TaskStatus,
+} from '../protocol/entities.js';
 import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
-import type { ExecutorRecord, OfferRecord, TaskRecord } from './state.js';
+import type { AgentAdmin, AgentPlan, Maintenance } from './upkeep-state.js';
+import type { ExecutorRecord, OfferRecord, OperationRecord, TaskRecord } from './state.js';
 
 /** How an offer ended; each ends once. DISCARDED: silently, as its framework is gone or was replaced. */
 export type OfferEnd = 'ACCEPTED' | 'DECLINED' | 'RESCINDED' | 'EXPIRED' | 'DISCARDED';
@@ -45,9 +53,18 @@ export type Change =
   /** What was not used follows as RETURNED. */
   | { readonly type: 'OFFER_ENDED'; readonly offerId: OfferId; readonly how: OfferEnd }
   | { readonly type: 'RETURNED'; readonly grant: Grant; readonly refuseMs: number }
+  /** Parts of an accepted offer are in use by `tasks` new tasks, which were added before; what was not used follows as RETURNED. */
+  | { readonly type: 'COMMITTED'; readonly grant: Grant; readonly tasks: number }
+  /** An accept lost what it was offered to a faster one (optimistic commit): of `claims` tasks and operations, `conflicts`. */
+  | { readonly type: 'ACCEPT_JUDGED'; readonly claims: number; readonly conflicts: number }
+  /** Optimistic commit: nothing more comes of an accepted offer. */
+  | { readonly type: 'OFFER_SETTLED'; readonly grant: Grant }
   /** A grant that no offer was made of. */
   | { readonly type: 'GRANT_REFUSED'; readonly grant: Grant; readonly refuseMs: number }
-  /** `booked`: its resources come out of an accepted offer; otherwise they are booked now if it holds them. */
+  /**
+   * `booked`: its resources come out of an accepted offer, and COMMITTED follows; otherwise they are booked now if it holds them. Shared
+   * volumes are booked now in any case, as the offer goes on having them.
+   */
   | { readonly type: 'TASK_ADDED'; readonly task: TaskRecord; readonly booked: boolean }
   /** `forwarded`: the framework got `status` as a step of the agent's stream. */
   | {
@@ -101,6 +118,29 @@ export type Change =
       readonly frameworkId: FrameworkId;
       readonly executorId: ExecutorId;
     }
+  /** Part of an agent's resources becomes other resources: in what the holder was offered, or without one in what is free. */
+  | {
+      readonly type: 'CONVERTED';
+      readonly agentId: AgentId;
+      readonly conversion: Conversion;
+      readonly holder?: Holder;
+    }
+  /** The number of an operation is taken with it. */
+  | { readonly type: 'OPERATION_ADDED'; readonly operation: OperationRecord }
+  | {
+      readonly type: 'OPERATION_UPDATED';
+      readonly agentId: AgentId;
+      readonly uuid: OperationUuid;
+      readonly status: OperationStatus;
+    }
+  /** Its outcome is acknowledged, or will never be told. */
+  | { readonly type: 'OPERATION_FORGOTTEN'; readonly agentId: AgentId; readonly uuid: OperationUuid }
+  /** The agent says what it has; offers of what changed have ended before. */
+  | { readonly type: 'AGENT_RESOURCES'; readonly agentId: AgentId; readonly total: Bag }
+  /** Being written to the registry. Undefined takes the quota off. */
+  | { readonly type: 'QUOTA_PLANNED'; readonly role: Role; readonly quota: Quota | undefined }
+  | { readonly type: 'QUOTA_SET'; readonly role: Role; readonly quota: Quota | undefined }
+  | { readonly type: 'WEIGHT_SET'; readonly role: Role; readonly weight: number }
   /** From the registry: known, not yet back. */
   | {
       readonly type: 'AGENT_RECOVERED';
@@ -123,4 +163,25 @@ export type Change =
   /** Its offers have ended and its live tasks are TASK_UNREACHABLE before. */
   | { readonly type: 'AGENT_UNREACHABLE'; readonly agentId: AgentId; readonly wallMs: number }
   | { readonly type: 'AGENT_REMOVED'; readonly agentId: AgentId; readonly why: string }
-  | { readonly type: 'AGENT_GONE'; readonly agentId: AgentId };
+  | { readonly type: 'AGENT_GONE'; readonly agentId: AgentId }
+  /** Being written to the registry; AGENT_ADMIN_CHANGED, or AGENT_GONE, follows. */
+  | { readonly type: 'AGENT_PLANNED'; readonly agentId: AgentId; readonly plan: AgentPlan }
+  | { readonly type: 'AGENT_ADMIN_CHANGED'; readonly agentId: AgentId; readonly admin: AgentAdmin }
+  /** Being written to the registry; MAINTENANCE_CHANGED follows. */
+  | { readonly type: 'MAINTENANCE_PLANNED'; readonly maintenance: Maintenance }
+  | { readonly type: 'MAINTENANCE_CHANGED'; readonly maintenance: Maintenance }
+  | {
+      readonly type: 'INVERSE_OFFER_MADE';
+      readonly inverseOfferId: OfferId;
+      readonly agentId: AgentId;
+      readonly frameworkId: FrameworkId;
+    }
+  | {
+      readonly type: 'INVERSE_OFFER_ANSWERED';
+      readonly inverseOfferId: OfferId;
+      readonly answer: 'ACCEPT' | 'DECLINE';
+      readonly wallMs: number;
+      readonly refuseUntilMs: number;
+    }
+  /** The framework is not asked about the agent any more, and what it answered is forgotten. */
+  | { readonly type: 'INVERSE_OFFER_FORGOTTEN'; readonly agentId: AgentId; readonly frameworkId: FrameworkId };

@@ -12,6 +12,7 @@ import type { CloseCode } from '../transport/transport.js';
 import type { Change, OfferEnd } from './changes.js';
 import type { ClusterView, FrameworkRecord, Moment, OfferRecord, TaskRecord } from './state.js';
 import { grantOf } from './books.js';
+import type { AgentAdmin, Maintenance } from './upkeep-state.js';
 
 export type Effect =
   | { readonly type: 'TO_AGENT'; readonly agentId: AgentId; readonly event: AgentEvent }
@@ -58,7 +59,16 @@ export type Durable =
       readonly registration: Registration;
     }
   | { readonly type: 'AGENT_UNREACHABLE_STORED'; readonly agentId: AgentId; readonly info: AgentInfo }
-  | { readonly type: 'AGENT_REMOVAL_STORED'; readonly agentId: AgentId; readonly why: string };
+  | { readonly type: 'AGENT_REMOVAL_STORED'; readonly agentId: AgentId; readonly why: string }
+  /** `ticket`: of the operator who asked for it. */
+  | {
+      readonly type: 'AGENT_ADMIN_STORED';
+      readonly agentId: AgentId;
+      readonly admin: AgentAdmin;
+      readonly ticket?: number;
+    }
+  | { readonly type: 'AGENT_GONE_STORED'; readonly agentId: AgentId; readonly ticket?: number }
+  | { readonly type: 'MAINTENANCE_STORED'; readonly maintenance: Maintenance; readonly ticket: number };
 
 /** Who ended a framework. */
 export type FrameworkEndCause =
@@ -120,6 +130,11 @@ export class Draft implements Decision {
     return this;
   }
 
+  answerOperator(ticket: number, problems: readonly Problem[]): this {
+    this.effects.push({ type: 'ANSWER_OPERATOR', ticket, problems: firstProblems(problems) });
+    return this;
+  }
+
   /** Ends an offer and gives all of it back. */
   endOffer(offer: OfferRecord, how: OfferEnd, refuseMs = 0): this {
     this.changes.push({ type: 'OFFER_ENDED', offerId: offer.id, how });
@@ -135,6 +150,11 @@ export class Draft implements Decision {
 }
 
 export const nothing: Decision = { changes: [], effects: [] };
+
+/** The answer to an operator, alone. */
+export function answered(ticket: number, problems: readonly Problem[]): Draft {
+  return new Draft().answerOperator(ticket, problems);
+}
 
 /** A status made by the master: sent once, never acknowledged. */
 export function masterStatus(

@@ -6,6 +6,9 @@ import type { Decision, Durable } from './decision.js';
 import { nothing } from './decision.js';
 import { decideAccept } from './decide/accept.js';
 import { decideAgentRemoved, decideAgentUnreachable, decideUnregister } from './decide/agents.js';
+import { decideAgentAdmin, decideAgentGone } from './decide/drain.js';
+import { decideInverseAnswer } from './decide/inverse-offers.js';
+import { decideMaintained } from './decide/maintenance.js';
 import {
   decideDemand,
   decideFrameworkChanged,
@@ -15,6 +18,12 @@ import {
 import { decideEndFramework, decideFrameworkEnded } from './decide/framework-end.js';
 import { decideSubscribed } from './decide/frameworks.js';
 import { decideDecline } from './decide/offers.js';
+import {
+  decideAcknowledgeOperation,
+  decideOperationStatus,
+  decideReconcileOperations,
+  decideUpdateResources,
+} from './decide/operations-status.js';
 import { decideReconcile } from './decide/reconcile.js';
 import { decideRegistered } from './decide/registration.js';
 import {
@@ -64,6 +73,13 @@ export function decideSchedulerCall(
         peerId,
         ...(call.callId === undefined ? {} : { callId: call.callId }),
       });
+    case 'ACCEPT_INVERSE_OFFERS':
+    case 'DECLINE_INVERSE_OFFERS':
+      return decideInverseAnswer(state, framework, peerId, call, at);
+    case 'ACKNOWLEDGE_OPERATION':
+      return decideAcknowledgeOperation(state, framework, peerId, call);
+    case 'RECONCILE_OPERATIONS':
+      return decideReconcileOperations(state, framework, peerId, call);
     default:
       return assertNever(call, 'scheduler call');
   }
@@ -87,6 +103,10 @@ export function decideAgentCall(
       return decideExecutorMessage(state, agent, call);
     case 'UNREGISTER':
       return decideUnregister(registry, agent, call);
+    case 'OPERATION_STATUS':
+      return decideOperationStatus(state, agent, call);
+    case 'UPDATE_RESOURCES':
+      return decideUpdateResources(state, agent, call);
     default:
       return assertNever(call, 'agent call');
   }
@@ -113,6 +133,12 @@ export function decideDurable(
       return decideAgentUnreachable(state, registry, step, at);
     case 'AGENT_REMOVAL_STORED':
       return decideAgentRemoved(state, step, at);
+    case 'AGENT_ADMIN_STORED':
+      return decideAgentAdmin(state, registry, step);
+    case 'AGENT_GONE_STORED':
+      return decideAgentGone(state, step, at);
+    case 'MAINTENANCE_STORED':
+      return decideMaintained(state, registry, step, at);
     default:
       return assertNever(step, 'durable step');
   }

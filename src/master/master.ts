@@ -32,6 +32,7 @@ import type { MasterOptions } from './options.js';
 import { masterDefaults } from './options.js';
 import { PacedPeer } from './pacing.js';
 import { recoverRegistry, Registry } from './registry.js';
+import { Upkeep } from './upkeep.js';
 import type { AgentSession, SchedulerSession } from './sessions.js';
 import { joinParts, Sessions } from './sessions.js';
 import type { ClusterView, FrameworkRecord, Moment } from './state.js';
@@ -74,6 +75,7 @@ export class Master implements OperatorDesk {
   readonly #waiting: (() => Decision)[] = [];
   readonly #expiry: OfferExpiry;
   readonly #failovers: Failovers;
+  readonly #upkeep: Upkeep;
   #busy = false;
   #closed = false;
   #nextTicket = 0;
@@ -99,6 +101,7 @@ export class Master implements OperatorDesk {
       this.#turn(() => decideExpiry(this.#state, this.#moment()));
     });
     this.#failovers = new Failovers(env.clock, id => this.#failoverEnded(id));
+    this.#upkeep = new Upkeep(env.clock, this.#state, this.#registry, () => this.#turn(() => nothing));
     this.#heartbeats = new PeriodicQueue(env.clock, options.heartbeatIntervalMs, session => {
       if (session.closed) return false;
       session.peer.send({ type: 'HEARTBEAT' });
@@ -194,7 +197,7 @@ export class Master implements OperatorDesk {
     const ticket = this.#nextTicket;
     this.#nextTicket += 1;
     this.#operatorAnswers.set(ticket, answer);
-    this.#turn(() => decideOperator(this.#state, this.#registry, call, ticket));
+    this.#turn(() => decideOperator(this.#state, this.#registry, call, ticket, this.#moment()));
   }
 
   /** Brings the gauges up to date; call before metrics are rendered. */
@@ -209,6 +212,7 @@ export class Master implements OperatorDesk {
     this.#expiry.close();
     this.#reregistration?.cancel();
     this.#failovers.close();
+    this.#upkeep.close();
     this.#liveness.close();
     this.#heartbeats.close();
     this.#allocator.close();
@@ -228,8 +232,12 @@ export class Master implements OperatorDesk {
     }
     this.#busy = true;
     try {
-      for (let next: (() => Decision) | undefined = decide; next !== undefined; next = this.#waiting.shift())
+      for (let next: (() => Decision) | undefined = decide; next !== undefined; next = this.#waiting.shift()) {
         this.#carryOut(next());
+        // What follows from it is decided before the next message.
+        for (let due = this.#upkeep.next(); due !== undefined; due = this.#upkeep.next())
+          this.#carryOut(due(this.#moment()));
+      }
     } finally {
       this.#busy = false;
     }
@@ -302,6 +310,7 @@ export class Master implements OperatorDesk {
   // What timers, sessions and counters have to do with a change.
   #follow(change: Change): void {
     this.#counts.change(change);
+    this.#upkeep.follow(change);
     switch (change.type) {
       case 'OFFER_MADE':
         this.#expiry.arm();

@@ -101,5 +101,6 @@ export function joinParts(before: Registration | undefined, part: Registration):
     frameworks: [...before.frameworks, ...part.frameworks],
     tasks: [...before.tasks, ...part.tasks],
     executors: [...before.executors, ...part.executors],
+    operations: [...(before.operations ?? []), ...(part.operations ?? [])],
   };
 }

@@ -1,6 +1,17 @@
 // What the master knows: frameworks, agents, offers, tasks. Changed in changes.ts alone; decide/ and views read it.
 import { must } from '../base/assert.js';
-import type { AgentId, ExecutorId, FrameworkId, OfferId, Role, StatusUuid, TaskId } from '../base/ids.js';
+import type { Quota } from '../allocator/allocator.js';
+import type {
+  AgentId,
+  ExecutorId,
+  FrameworkId,
+  OfferId,
+  OperationId,
+  OperationUuid,
+  Role,
+  StatusUuid,
+  TaskId,
+} from '../base/ids.js';
 import type {
   AgentInfo,
   ExecutorInfo,
@@ -9,13 +20,16 @@ import type {
   MasterInfo,
   Offer,
   OfferConstraints,
+  OperationStatus,
   TaskInfo,
   TaskStatus,
 } from '../protocol/entities.js';
-import type { DemandHint } from '../protocol/scheduler-api.js';
+import type { DemandHint, ResourceOperationType } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
-import type { Bag } from '../resources/index.js';
+import type { Bag, Conversion } from '../resources/index.js';
 import type { MasterOptions } from './options.js';
+import type { AgentAdmin, AgentPlan, InverseRecord, Maintenance } from './upkeep-state.js';
+import { noMaintenance, unavailabilityOf } from './upkeep-state.js';
 
 /** One moment on both clocks. */
 export interface Moment {
@@ -32,7 +46,8 @@ export interface TaskRecord {
   readonly role: Role;
   /** As launched, without `data`. */
   readonly info: TaskInfo;
-  readonly resources: Bag;
+  /** Changes only when the agent has lost the reservation or volume it was given of. */
+  resources: Bag;
   readonly groupId: string | undefined;
   readonly launchedAtMs: number;
   /** The newest state known, which decides whether resources are held. */
@@ -58,7 +73,24 @@ export interface ExecutorRecord {
   readonly agentId: AgentId;
   readonly role: Role;
   readonly info: ExecutorInfo;
-  readonly resources: Bag;
+  /** As in TaskRecord. */
+  resources: Bag;
+}
+
+/** An operation on an agent's resources that the agent has not answered, or whose outcome is not acknowledged. */
+export interface OperationRecord {
+  readonly uuid: OperationUuid;
+  /** Given by the framework when it wants to hear of the outcome. */
+  readonly id: OperationId | undefined;
+  /** Undefined: an operator's. */
+  readonly frameworkId: FrameworkId | undefined;
+  readonly agentId: AgentId;
+  /** Undefined: an earlier master's. */
+  readonly kind: ResourceOperationType | undefined;
+  /** In the books already: operations are expected to succeed. */
+  readonly conversion: Conversion;
+  /** What the agent said last; undefined while it has said nothing. */
+  status: OperationStatus | undefined;
 }
 
 export interface OfferRecord {
@@ -68,6 +100,10 @@ export interface OfferRecord {
   readonly role: Role;
   readonly resources: Bag;
   readonly madeAtMs: number;
+  /** The grant's, under optimistic commit only: then nothing is booked for the offer, and others may hold the same resources. */
+  readonly sequence?: number;
+  /** The agent's when the offer was made. */
+  readonly version: number;
 }
 
 export interface FrameworkRecord {
@@ -91,6 +127,8 @@ export interface FrameworkRecord {
   /** Ended and acknowledged tasks, oldest first. */
   readonly completed: Map<TaskId, TaskRecord>;
   readonly offers: Set<OfferRecord>;
+  /** Operations with an id. */
+  readonly operations: Map<OperationId, OperationRecord>;
   /** Tasks and executors that hold resources. */
   holds: number;
 }
@@ -101,10 +139,22 @@ export type AgentState = 'REGISTERED' | 'DISCONNECTED' | 'RECOVERED' | 'UNREACHA
 export interface AgentRecord {
   readonly id: AgentId;
   info: AgentInfo;
+  /** With all reservations and volumes, and what is revocable. */
   total: Bag;
-  /** Neither offered nor held. Taking more than this is an assertion failure: nothing is given twice. */
+  /**
+   * Neither held nor (but for optimistic commit) offered; shared volumes are always in it. Taking more than this is an assertion failure:
+   * nothing is given twice.
+   */
   free: Bag;
+  /** More of what is revocable is held than there is: its estimate went down. */
+  overbooked: boolean;
+  /** Counts what was taken of it and converted, for optimistic commit: what was offered at an earlier one may be gone. */
+  version: number;
   state: AgentState;
+  /** What operators want of it. */
+  admin: AgentAdmin;
+  /** `admin` with what is being written to the registry. */
+  plan: AgentPlan;
   /** Its removal is being written to the registry. */
   leaving: boolean;
   peerId: number | undefined;
@@ -117,6 +167,10 @@ export interface AgentRecord {
   readonly held: Map<string, TaskRecord>;
   /** By `executorKey`. */
   readonly executors: Map<string, ExecutorRecord>;
+  /** Who was asked to leave it for maintenance. */
+  readonly inverse: Map<FrameworkId, InverseRecord>;
+  /** In the order they were sent. */
+  readonly operations: Map<OperationUuid, OperationRecord>;
 }
 
 /** What decisions may look at. */
@@ -134,9 +188,21 @@ export interface ClusterView {
   readonly agentsRecovering: number;
   /** Longest gone first. */
   readonly unreachableAgents: ReadonlySet<AgentId>;
+  readonly quotas: ReadonlyMap<Role, Quota>;
+  /** With those being written to the registry; new ones are checked against these. */
+  readonly quotasPlanned: ReadonlyMap<Role, Quota>;
+  /** Roles that are not here have 1. */
+  readonly weights: ReadonlyMap<Role, number>;
+  readonly maintenance: Maintenance;
+  /** With what is being written to the registry; calls are judged by it. */
+  readonly maintenancePlan: Maintenance;
+  /** Those that wait for an answer. */
+  readonly inverseOffers: ReadonlyMap<OfferId, Readonly<InverseRecord>>;
+  readonly nextInverseOffer: number;
   readonly nextFramework: number;
   readonly nextAgent: number;
   readonly nextOffer: number;
+  readonly nextOperation: number;
 }
 
 export class ClusterState implements ClusterView {
@@ -147,9 +213,17 @@ export class ClusterState implements ClusterView {
   readonly offers = new Map<OfferId, OfferRecord>();
   agentsRecovering = 0;
   readonly unreachableAgents = new Set<AgentId>();
+  quotas: ReadonlyMap<Role, Quota> = new Map();
+  quotasPlanned: ReadonlyMap<Role, Quota> = new Map();
+  readonly weights = new Map<Role, number>();
+  maintenance: Maintenance = noMaintenance;
+  maintenancePlan: Maintenance = noMaintenance;
+  readonly inverseOffers = new Map<OfferId, InverseRecord>();
+  nextInverseOffer = 0;
   nextFramework = 0;
   nextAgent = 0;
   nextOffer = 0;
+  nextOperation = 0;
 
   constructor(
     readonly master: MasterInfo,
@@ -181,6 +255,7 @@ export function newFramework(info: FrameworkInfo & { readonly id: FrameworkId },
     unreachable: new Map(),
     completed: new Map(),
     offers: new Set(),
+    operations: new Map(),
     holds: 0,
   };
 }
@@ -197,6 +272,7 @@ export function offerMessage(
   resources: Offer['resources'],
 ): Offer {
   const executorIds: ExecutorId[] = [];
+  const unavailability = unavailabilityOf(view.maintenance, agent.info.hostname);
   for (const executor of agent.executors.values()) {
     if (executor.frameworkId === offer.frameworkId) executorIds.push(executor.id);
   }
@@ -213,6 +289,7 @@ export function offerMessage(
     containerizers: agent.info.containerizers,
     executorIds,
     expiresInMs: view.options.offerTimeoutMs,
+    ...(unavailability === undefined ? {} : { unavailability }),
   };
 }
 

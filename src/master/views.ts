@@ -17,6 +17,7 @@ import type {
   WeightView,
 } from '../protocol/operator-api.js';
 import type { MasterInfo } from '../protocol/entities.js';
+import type { ExplainView } from '../protocol/explain.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
 import {
@@ -31,6 +32,8 @@ import {
   sumTotals,
   unreserved,
 } from '../resources/index.js';
+import type { ExplainCall } from './explain.js';
+import { explainView } from './explain.js';
 import { maintenanceView } from './maintenance-view.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, OfferRecord, TaskRecord } from './state.js';
 import { unavailabilityOf } from './upkeep-state.js';
@@ -52,6 +55,8 @@ export interface MasterViews {
   /** Roles whose weight is not 1. */
   weights(): WeightView[];
   maintenance(): MaintenanceView;
+  /** Why something waits. @throws ProfferError for a question that is not valid. */
+  explain(call: ExplainCall): ExplainView;
   /** Calls `listener` with a SNAPSHOT at once and with every later change, until the returned function is called. */
   subscribe(listener: (event: ClusterEvent) => void): () => void;
 }
@@ -102,6 +107,7 @@ export function masterViews(source: ViewSource): MasterViews {
         .flatMap(({ name, quota, consumed }) => (quota === undefined ? [] : [{ role: name, ...quota, consumed }])),
     weights: () => views.roles().flatMap(({ name, weight }) => (weight === 1 ? [] : [{ role: name, weight }])),
     maintenance: () => maintenanceView(view),
+    explain: call => explainView(source, call),
     subscribe: listener => {
       listener({ type: 'SNAPSHOT', state: views.state() });
       return source.follow(listener);

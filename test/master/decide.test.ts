@@ -39,7 +39,7 @@ function small(): { state: ClusterState; agent: AgentRecord; framework: Framewor
 }
 
 function offered(at_: ReturnType<typeof small>, id: string, resources: Bag, madeAtMs = 0): OfferRecord {
-  const offer: OfferRecord = { id, frameworkId: 'F', agentId: 'A', role: '*', resources, madeAtMs };
+  const offer: OfferRecord = { id, frameworkId: 'F', agentId: 'A', role: '*', resources, madeAtMs, version: 0 };
   at_.state.offers.set(id, offer);
   at_.agent.offers.add(offer);
   at_.framework.offers.add(offer);
@@ -85,13 +85,14 @@ test('ACCEPT: the offer ends, the task is added, it goes to the agent, the rest 
   );
   t.deepEqual(
     changes.map(change => change.type),
-    ['OFFER_ENDED', 'TASK_ADDED', 'RETURNED'],
+    ['OFFER_ENDED', 'TASK_ADDED', 'COMMITTED', 'RETURNED', 'OFFER_SETTLED'],
   );
   t.like(changes[1], {
     booked: true,
     task: { id: 't', agentId: 'A', state: 'TASK_STAGING', holds: true, launchedAtMs: at.wallMs },
   });
-  t.deepEqual(changes[2], {
+  t.like(changes[2], { tasks: 1, grant: { agentId: 'A', resources: bagOf({ cpus: 1, mem: 128 }) } });
+  t.deepEqual(changes[3], {
     type: 'RETURNED',
     grant: { frameworkId: 'F', role: '*', agentId: 'A', resources: bagOf({ cpus: 3, mem: 3968 }) },
     refuseMs: 5_000,
@@ -119,7 +120,7 @@ test('ACCEPT of everything leaves nothing to return; without a callId success is
   );
   t.deepEqual(
     changes.map(change => change.type),
-    ['OFFER_ENDED', 'TASK_ADDED'],
+    ['OFFER_ENDED', 'TASK_ADDED', 'COMMITTED', 'OFFER_SETTLED'],
   );
   t.deepEqual(
     effects.map(effect => effect.type),
@@ -350,6 +351,6 @@ test('reconciliation by what is known of the agent', t => {
 
 test('an operator’s call that cannot be is answered with the reason', t => {
   const { state } = small();
-  const problems = decideOperator(state, registry, { type: 'TEARDOWN', frameworkId: 'nope' }, 5).effects;
+  const problems = decideOperator(state, registry, { type: 'TEARDOWN', frameworkId: 'nope' }, 5, at).effects;
   t.like(problems[0], { type: 'ANSWER_OPERATOR', ticket: 5 });
 });

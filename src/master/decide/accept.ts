@@ -1,16 +1,22 @@
-// ACCEPT: offers in, tasks out. What cannot be used together returns; what is left over is declined with the call's filter.
+// ACCEPT: offers in, tasks and converted resources out. What cannot be used together returns; what is left over is declined with the call's filter.
+import { must } from '../../base/assert.js';
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import type { OfferId } from '../../base/ids.js';
 import type { TaskProblems, ValidatedAccept } from '../../protocol/checked.js';
+import { isResourceOperation } from '../../protocol/operations.js';
 import type { Operation } from '../../protocol/scheduler-api.js';
-import { isEmpty } from '../../resources/index.js';
+import { isEmpty, subtract } from '../../resources/index.js';
+import { grantOf } from '../books.js';
 import type { Decision } from '../decision.js';
 import { Draft, masterStatus } from '../decision.js';
-import type { ClusterView, FrameworkRecord, Moment, OfferRecord } from '../state.js';
+import { Pot } from '../pot.js';
+import type { AgentRecord, ClusterView, FrameworkRecord, Moment, OfferRecord } from '../state.js';
 import { offerProblem, refuseMsOf } from './offers.js';
+import { Converting, dropOperation } from './operations.js';
 import type { Findings } from './placing.js';
 import { Placing } from './placing.js';
+import type { Place } from './task-checks.js';
 
 /** Decides one ACCEPT. With offers that cannot be used together nothing is launched and all that are the framework's own return. */
 export function decideAccept(
@@ -26,27 +32,122 @@ export function decideAccept(
   const [first] = offers;
   if (problems.length > 0 || first === undefined) {
     for (const offer of offers) draft.endOffer(offer, 'ACCEPTED');
-    dropTasks(draft, framework, call.operations, at);
+    dropOperations(draft, framework, call.operations, at);
     return draft.answer(peerId, call.callId, problems);
   }
   const agent = view.agents.get(first.agentId);
   // An agent's offers end with its registration, so there is none to accept.
   if (agent === undefined) return draft.answer(peerId, call.callId, [offerProblem('accept.offerIds[0]', first.id)]);
   for (const offer of offers) draft.change({ type: 'OFFER_ENDED', offerId: offer.id, how: 'ACCEPTED' });
-  const placing = new Placing(view, framework, agent, first, offers, at, draft);
-  const findings = call.taskProblems === undefined ? undefined : byOperation(call.taskProblems);
-  for (const [index, operation] of call.operations.entries()) {
-    placing.run(operation, index, findings?.get(index));
+  const attempt = new Attempt(view, framework, agent, offers, at);
+  attempt.run(call);
+  const kept = attempt.settle(draft);
+  // Who lost everything to others did not decline it.
+  if (kept) giveBackRest(draft, attempt.pot, offers, refuseMsOf(view, call.filters));
+  else giveBackRest(draft, new Pot(view, agent, offers), offers, 0);
+  return draft.answer(peerId, call.callId, attempt.problems);
+}
+
+/** One ACCEPT, carried out on paper; what is kept of it is copied into the decision. */
+class Attempt {
+  readonly problems: Problem[] = [];
+  readonly pot: Pot;
+  readonly #draft = new Draft();
+  readonly #placing: Placing;
+  readonly #converting: Converting;
+  readonly #view: ClusterView;
+  readonly #framework: Readonly<FrameworkRecord>;
+  readonly #agent: Readonly<AgentRecord>;
+  readonly #first: OfferRecord;
+  readonly #at: Moment;
+
+  constructor(
+    view: ClusterView,
+    framework: Readonly<FrameworkRecord>,
+    agent: Readonly<AgentRecord>,
+    offers: readonly OfferRecord[],
+    at: Moment,
+  ) {
+    const offer = must(offers[0], 'an offer to accept');
+    this.#view = view;
+    this.#framework = framework;
+    this.#agent = agent;
+    this.#first = offer;
+    this.#at = at;
+    this.pot = new Pot(view, agent, offers);
+    const place: Place = { view, framework, agent, offer, taken: new Set(), executors: new Map() };
+    const placing = new Placing(place, this.pot, this.#draft, at);
+    this.#placing = placing;
+    this.#converting = new Converting(place, this.pot, this.#draft, at, offers, () => placing.shared);
   }
-  placing.finish();
-  if (!isEmpty(placing.left)) {
-    draft.change({
-      type: 'RETURNED',
-      grant: { frameworkId: framework.id, role: first.role, agentId: agent.id, resources: placing.left },
-      refuseMs: refuseMsOf(view, call.filters),
-    });
+
+  run(call: ValidatedAccept): void {
+    const findings = call.taskProblems === undefined ? undefined : byOperation(call.taskProblems);
+    for (const [index, operation] of call.operations.entries()) {
+      const path = `accept.operations[${index}]`;
+      if (operation.type === 'LAUNCH') this.#placing.launch(operation.tasks, path, findings?.get(index));
+      else if (operation.type === 'LAUNCH_GROUP') this.#placing.launchGroup(operation, index, findings?.get(index));
+      else {
+        // The agent hears of everything in order.
+        this.#placing.flush();
+        const wrong = call.operationProblems?.find(found => found.operation === index);
+        this.#converting.run(operation, path, wrong?.problems);
+      }
+      this.problems.push(...this.#placing.problems.splice(0), ...this.#converting.problems.splice(0));
+    }
+    this.#placing.flush();
   }
-  return draft.answer(peerId, call.callId, placing.problems);
+
+  /** Copies what was decided into `draft`; false when all of it is dropped, as part of it was lost to others and the rest is not wanted alone. */
+  settle(draft: Draft): boolean {
+    const { placed, taken } = this.#placing;
+    const { done } = this.#converting;
+    const conflicts = this.#placing.conflicts + this.#converting.conflicts;
+    const optimistic = this.#first.sequence !== undefined;
+    if (optimistic) {
+      const claims = placed.length + done.length + conflicts;
+      draft.change({ type: 'ACCEPT_JUDGED', claims, conflicts });
+    }
+    if (conflicts > 0 && this.#view.options.conflictCommit === 'all-or-nothing') {
+      this.#dropAll(draft);
+      return false;
+    }
+    draft.changes.push(...this.#draft.changes);
+    draft.effects.push(...this.#draft.effects);
+    if (placed.length > 0) {
+      const grant = grantOf({ ...this.#first, resources: taken });
+      draft.change({ type: 'COMMITTED', grant, tasks: placed.length });
+    }
+    return true;
+  }
+
+  #dropAll(draft: Draft): void {
+    const why = 'another part of this call was lost to somebody faster, and all of it was to succeed or none';
+    const found = problem('accept', 'OFFER_CONFLICT', why, 'wait for the next offers');
+    this.problems.push(found);
+    // Those that were lost or wrong have been answered on paper.
+    for (const effect of this.#draft.effects) if (effect.type === 'TO_FRAMEWORK') draft.effects.push(effect);
+    for (const { taskId } of this.#placing.placed) {
+      const of = { taskId, agentId: this.#agent.id };
+      draft.sendStatus(this.#framework, masterStatus(of, 'TASK_DROPPED', 'OFFER_CONFLICT', why, this.#at));
+    }
+    for (const operation of this.#converting.done)
+      dropOperation(draft, this.#framework, operation, this.#agent.id, 'OPERATION_DROPPED', why);
+  }
+}
+
+// What is as it was offered is declined; what an operation made is to be offered again at once.
+function giveBackRest(draft: Draft, pot: Pot, offers: readonly OfferRecord[], refuseMs: number): void {
+  const [first] = offers;
+  if (first === undefined) return;
+  const { untouched } = pot;
+  const made = subtract(pot.left, untouched);
+  if (!isEmpty(untouched))
+    draft.change({ type: 'RETURNED', grant: grantOf({ ...first, resources: untouched }), refuseMs });
+  // An optimistic offer holds nothing that could return.
+  if (first.sequence === undefined && !isEmpty(made))
+    draft.change({ type: 'RETURNED', grant: grantOf({ ...first, resources: made }), refuseMs: 0 });
+  for (const offer of offers) draft.change({ type: 'OFFER_SETTLED', grant: grantOf(offer) });
 }
 
 /** Finds the outstanding ones; all must exist, once each, on one agent and for one role. */
@@ -98,24 +199,21 @@ function findOffers(
   return problems;
 }
 
-function dropTasks(
+function dropOperations(
   draft: Draft,
   framework: Readonly<FrameworkRecord>,
   operations: readonly Operation[],
   at: Moment,
 ): void {
+  const why = 'cannot be used: not outstanding, or of several agents or roles';
   for (const operation of operations) {
+    if (isResourceOperation(operation)) {
+      dropOperation(draft, framework, operation, undefined, 'OPERATION_ERROR', `the offers of this operation ${why}`);
+      continue;
+    }
     for (const task of operation.tasks) {
-      draft.sendStatus(
-        framework,
-        masterStatus(
-          task,
-          'TASK_DROPPED',
-          'INVALID_OFFERS',
-          'the offers of this task cannot be used: not outstanding, or of several agents or roles',
-          at,
-        ),
-      );
+      const message = `the offers of this task ${why}`;
+      draft.sendStatus(framework, masterStatus(task, 'TASK_DROPPED', 'INVALID_OFFERS', message, at));
     }
   }
 }

@@ -10,6 +10,7 @@ import type { Registry } from '../registry.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
+import { tellOperations } from './operations-status.js';
 
 /** The agent's session ended: no more offers of it; its tasks run on, but for those of frameworks that do without checkpoints. */
 export function decideAgentLost(view: ClusterView, agent: Readonly<AgentRecord>, at: Moment): Decision {
@@ -44,6 +45,7 @@ export function decideAgentUnreachable(
   const draft = new Draft();
   rescind(view, draft, agent.offers, 'AGENT_LOST');
   rescindInverse(view, draft, agent);
+  tellOperations(view, draft, agent, 'OPERATION_UNREACHABLE', 'the agent is unreachable');
   for (const task of agent.tasks) {
     const framework = view.frameworks.get(task.frameworkId);
     if (framework?.tasks.get(task.id) !== task || isTerminal(task.state)) continue;
@@ -105,6 +107,7 @@ export function decideAgentRemoved(
   const draft = new Draft();
   rescind(view, draft, agent.offers, 'AGENT_LOST');
   rescindInverse(view, draft, agent);
+  tellOperations(view, draft, agent, 'OPERATION_DROPPED', stored.why);
   endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', stored.why, at, false);
   draft.change({ type: 'AGENT_REMOVED', agentId: agent.id, why: stored.why });
   tellFailure(view, draft, agent);

@@ -26,7 +26,7 @@ export function decideGrants(view: ClusterView, batch: GrantBatch, at: Moment): 
     const offers: Offer[] = [];
     for (const grant of grants) {
       const agent = view.agents.get(grant.agentId);
-      if (room <= 0 || agent?.state !== 'REGISTERED') {
+      if (room <= 0 || agent?.state !== 'REGISTERED' || agent.admin.activity !== 'ACTIVE') {
         draft.change({ type: 'GRANT_REFUSED', grant, refuseMs: framework?.state === 'ACTIVE' ? refuseOverMaxMs : 0 });
         continue;
       }
@@ -37,6 +37,8 @@ export function decideGrants(view: ClusterView, batch: GrantBatch, at: Moment): 
         role: grant.role,
         resources: grant.resources,
         madeAtMs: at.nowMs,
+        version: agent.version,
+        ...(grant.sequence === undefined ? {} : { sequence: grant.sequence }),
       };
       next += 1;
       room -= 1;

@@ -1,17 +1,24 @@
 // Calls of an operator: kill a task, tear a framework down. In: state, call, moment. Out: changes and effects.
 import { assertNever } from '../../base/assert.js';
 import { problem, shown } from '../../base/errors.js';
-import type { Problem } from '../../base/errors.js';
 import type { OperatorCall } from '../../protocol/operator-api.js';
 import { isTerminal } from '../../protocol/task-state.js';
 import type { Decision } from '../decision.js';
-import { Draft } from '../decision.js';
+import { answered } from '../decision.js';
 import type { Registry } from '../registry.js';
-import type { ClusterView, TaskRecord } from '../state.js';
+import type { ClusterView, Moment, TaskRecord } from '../state.js';
+import { decideAgentActivity } from './drain.js';
 import { decideEndFramework } from './framework-end.js';
+import { decideMaintenance } from './maintenance.js';
 
 /** Decides one call; `ticket` names it in the answer. */
-export function decideOperator(view: ClusterView, registry: Registry, call: OperatorCall, ticket: number): Decision {
+export function decideOperator(
+  view: ClusterView,
+  registry: Registry,
+  call: OperatorCall,
+  ticket: number,
+  at: Moment,
+): Decision {
   switch (call.type) {
     case 'KILL':
       return decideOperatorKill(view, call, ticket);
@@ -24,6 +31,24 @@ export function decideOperator(view: ClusterView, registry: Registry, call: Oper
         problem('teardown.frameworkId', 'UNKNOWN_FRAMEWORK', `${shown(call.frameworkId)} ${why}`),
       ]);
     }
+    case 'UPDATE_QUOTA':
+    case 'UPDATE_WEIGHTS':
+    case 'RESERVE':
+    case 'UNRESERVE':
+    case 'CREATE_VOLUMES':
+    case 'DESTROY_VOLUMES':
+    case 'GROW_VOLUME':
+    case 'SHRINK_VOLUME':
+      return answered(ticket, [problem('', 'INVALID_CALL', `${call.type} is not carried out by this master yet`)]);
+    case 'UPDATE_MAINTENANCE':
+    case 'START_MAINTENANCE':
+    case 'STOP_MAINTENANCE':
+      return decideMaintenance(view, registry, call, ticket);
+    case 'DRAIN_AGENT':
+    case 'DEACTIVATE_AGENT':
+    case 'REACTIVATE_AGENT':
+    case 'MARK_AGENT_GONE':
+      return decideAgentActivity(view, registry, call, ticket, at);
     default:
       return assertNever(call, 'operator call');
   }
@@ -74,11 +99,5 @@ function decideOperatorKill(
       ...(call.gracePeriodMs === undefined ? {} : { killPolicy: policy }),
     });
   }
-  return draft;
-}
-
-function answered(ticket: number, problems: readonly Problem[]): Draft {
-  const draft = new Draft();
-  draft.effects.push({ type: 'ANSWER_OPERATOR', ticket, problems });
   return draft;
 }

@@ -3,7 +3,17 @@ import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import { agentMoves, isTerminal } from '../../protocol/task-state.js';
 import type { Bag } from '../../resources/index.js';
-import { contains, describeShortage, shortages, subtract, toBag } from '../../resources/index.js';
+import {
+  contains,
+  describeShortage,
+  exclusive,
+  nonRevocable,
+  plain,
+  shortages,
+  subtract,
+  sumTotals,
+  toBag,
+} from '../../resources/index.js';
 import type { Registration } from '../decision.js';
 import type { AgentRecord, ClusterView } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
@@ -105,16 +115,20 @@ export function registrationProblems(view: ClusterView, registration: Registrati
   return problems;
 }
 
-/** What runs on the agent, by its own list and by the master's, must fit into what it says it has. */
+/**
+ * What runs on the agent, by its own list and by the master's, must fit into what it says it has. Reservations may have gone and volumes become disk:
+ * amounts count. What is revocable was lent and may be less by now; what is shared is there for all.
+ */
 export function capacityProblems(
   view: ClusterView,
   registration: Registration,
   known: Readonly<AgentRecord> | undefined,
   total: Bag,
 ): Problem[] {
-  let left = total;
+  let left = amountsIn(total);
   const problems: Problem[] = [];
-  const take = (path: string, what: string, want: Bag): void => {
+  const take = (path: string, what: string, held: Bag): void => {
+    const want = amountsIn(held);
     if (contains(left, want)) {
       left = subtract(left, want);
       return;
@@ -147,4 +161,8 @@ export function capacityProblems(
     take(`register.executors[${i}]`, `executor ${executor.executorId}`, toBag(executor.resources).bag);
   }
   return problems;
+}
+
+function amountsIn(bag: Bag): Bag {
+  return sumTotals(nonRevocable(exclusive(bag)).map((r): Bag => [{ ...r, key: r.name, label: plain }]));
 }

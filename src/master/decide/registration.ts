@@ -12,6 +12,7 @@ import { drainEvent } from './drain.js';
 import { downProblem } from './maintenance.js';
 import { Meeting } from './meeting.js';
 import { rescind } from './offers.js';
+import { dropUnheard, withUnanswered } from './operations-status.js';
 import { capacityProblems, registrationProblems } from './registration-checks.js';
 
 type AgentStored = Extract<Durable, { type: 'AGENT_STORED' }>;
@@ -63,7 +64,10 @@ export function decideRegistered(
     draft.toAgentPeer(peerId, { type: 'REFUSED', problems: [down] }).close(peerId, closeCodes.policy, down.message);
     return known === undefined ? draft.store(registry.agentRemoved(agentId)) : draft;
   }
-  const total = toBag(registration.agent.resources).bag;
+  const told = toBag(registration.agent.resources).bag;
+  // Over the same connection, operations may be on their way to it.
+  const samePeer = known?.peerId === peerId;
+  const total = known !== undefined && samePeer ? withUnanswered(known, told) : told;
   const wrong = capacityProblems(view, registration, known, total);
   if (wrong.length > 0) return refuse(peerId, wrong);
   if (known?.peerId !== undefined && known.peerId !== peerId) {
@@ -74,6 +78,7 @@ export function decideRegistered(
   if (known !== undefined && known.offers.size > 0 && !sameAgent)
     rescind(view, draft, known.offers, 'RESOURCES_CHANGED');
   const info = known !== undefined && sameData(known.info, registration.agent) ? known.info : registration.agent;
+  if (known !== undefined && !samePeer) dropUnheard(view, draft, known, registration.operations ?? []);
   const meeting = new Meeting(view, registry, draft, agentId, known, registration, at);
   const reconcile = meeting.run();
   // What the agent runs beyond what was known is not to be had any more.
@@ -97,6 +102,7 @@ export function decideRegistered(
       agentId,
       master: view.master,
       pingTimeoutMs: view.options.agentPingTimeoutMs,
+      pingMissesMax: view.options.agentPingMissesMax,
       reconcile: part,
     });
   }

@@ -1,0 +1,55 @@
+// Who uses persistent volumes. In: an agent, volumes of it. Out: users, offers of them, problems that name them.
+import type { Problem } from '../../base/errors.js';
+import { problem, shown } from '../../base/errors.js';
+import type { Role, VolumeId } from '../../base/ids.js';
+import type { Bag } from '../../resources/index.js';
+import { isAncestorOrSelf, shared, volumesOf } from '../../resources/index.js';
+import type { AgentRecord, OfferRecord } from '../state.js';
+
+/** What tasks and executors hold of the volumes in `bag`, said as a problem; `placed` is held by tasks of the decision at hand. */
+export function inUseProblems(agent: Readonly<AgentRecord>, bag: Bag, placed: Bag, path: string): Problem[] {
+  return volumesOf(bag).flatMap(({ volume, resource }) => {
+    const users = usersOf(agent, resource.key);
+    if (placed.some(r => r.key === resource.key)) users.push('a task of this call');
+    if (users.length === 0) return [];
+    const who = users.length > 3 ? `${users.slice(0, 3).join(', ')} and ${users.length - 3} more` : users.join(', ');
+    return [inUse(path, volume.id, who)];
+  });
+}
+
+/** A volume that is on the agent but not in what can be converted: in use, or offered to somebody else. */
+export function elsewhereProblem(
+  agent: Readonly<AgentRecord>,
+  id: VolumeId,
+  role: Role,
+  path: string,
+): Problem | undefined {
+  const found = volumesOf(agent.total).find(
+    ({ volume, resource }) =>
+      volume.id === id && resource.label.role !== undefined && isAncestorOrSelf(resource.label.role, role),
+  );
+  if (found === undefined) return undefined;
+  const users = usersOf(agent, found.resource.key);
+  if (users.length > 0) return inUse(path, id, users.slice(0, 3).join(', '));
+  return problem(path, 'VOLUME_IN_USE', `volume ${shown(id)} is not in the offers of this call`, 'wait for its offer');
+}
+
+/** Offers of any of the shared volumes in `bag`: others may hold them beside the one who has them converted. */
+export function offersOfShared(agent: Readonly<AgentRecord>, bag: Bag): OfferRecord[] {
+  const keys = new Set(shared(bag).map(r => r.key));
+  if (keys.size === 0) return [];
+  return [...agent.offers].filter(offer => offer.resources.some(r => keys.has(r.key)));
+}
+
+function inUse(path: string, id: VolumeId, who: string): Problem {
+  return problem(path, 'VOLUME_IN_USE', `volume ${shown(id)} is used by ${who}`, 'end them first');
+}
+
+function usersOf(agent: Readonly<AgentRecord>, key: string): string[] {
+  const users: string[] = [];
+  for (const task of agent.tasks)
+    if (task.holds && task.resources.some(r => r.key === key)) users.push(`task ${task.id} of ${task.frameworkId}`);
+  for (const executor of agent.executors.values())
+    if (executor.resources.some(r => r.key === key)) users.push(`executor ${executor.id} of ${executor.frameworkId}`);
+  return users;
+}
