@@ -159,6 +159,14 @@ export type {
 // A master, agents, or a small cluster in this process.
 export { runAgent, runCluster, runMaster } from './compose/run.js';
 export type { RunAgentOptions } from './compose/agent.js';
+export type {
+  AgentUsage,
+  ContainerUse,
+  QosController,
+  QosCorrection,
+  ResourceEstimator,
+  RunningContainer,
+} from './agent/usage.js';
 export type { RunClusterOptions, RunningCluster } from './compose/local-cluster.js';
 export type { RunMasterOptions } from './compose/master.js';
 export type { Running } from './compose/running.js';

@@ -139,7 +139,7 @@ export class Oversubscription {
     ending: boolean,
     pid: number | undefined,
   ): RunningContainer {
-    const use = pid === undefined ? undefined : this.#agent.deps.meter?.measure(pid);
+    const { meter } = this.#agent.deps;
     return {
       ...ids,
       frameworkId,
@@ -147,7 +147,9 @@ export class Oversubscription {
       ending,
       resources: fromBag(held),
       launchedAtMs,
-      ...(use === undefined ? {} : { use }),
+      get use() {
+        return pid === undefined ? undefined : meter?.measure(pid);
+      },
     };
   }
 }

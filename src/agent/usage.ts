@@ -20,8 +20,8 @@ export interface RunningContainer {
   readonly resources: Resources;
   /** Monotonic milliseconds of its launch. */
   readonly launchedAtMs: number;
-  /** Absent where it cannot be measured. */
-  readonly use?: ContainerUse;
+  /** Measured when it is read; undefined where it cannot be. */
+  readonly use: ContainerUse | undefined;
 }
 
 /** How an agent is used. */

@@ -1,4 +1,5 @@
 // The flags of every command, apart from the commands: their types are what the commands' work is written against.
+import { parseEstimator, parseQosController, parseRole } from '../compose/agent-text.js';
 import {
   formatRoleWeights,
   parseDomainName,
@@ -29,6 +30,15 @@ const containerizer = choice(
   'what runs tasks; auto: processes, and Docker where an engine answers',
   { default: 'auto' },
 );
+// Checked where they are read, made where they run.
+const estimator = (given: string): string => {
+  parseEstimator(given);
+  return given;
+};
+const qosController = (given: string): string => {
+  parseQosController(given, () => [0, 0, 0]);
+  return given;
+};
 const second = 1000;
 const minute = 60 * second;
 const hour = 60 * minute;
@@ -143,6 +153,8 @@ export const agentFlags = {
     pattern: /^[^=\s]+=.+$/,
     example: '--attribute rack=a',
   }),
+  attributes: text('NAME:VALUE;…', 'attributes in Mesos’s form, for example rack:a;level:3;zones:{a,b}'),
+  defaultRole: parsed('ROLE', 'whom resources that name no role are reserved to; default *', parseRole),
   containerizer,
   ...agentSettings,
   gcDelay: duration('TIME', 'how long the sandbox of an ended task is kept; default 7d', { maxMs: 3650 * day }),
@@ -152,6 +164,21 @@ export const agentFlags = {
   }),
   executorShutdownGrace: duration('TIME', 'from SHUTDOWN of an executor to its kill; default 5s', { maxMs: 365 * day }),
   maxCompletedTasks: count('N', 'ended tasks remembered; default 1000', { min: 0, max: 1_000_000 }),
+  resourceEstimator: text(
+    'NAME[:…]',
+    'what is lent to revocable tasks: fixed:cpus=4 or usage:margin=0.1; default none',
+    {
+      read: estimator,
+    },
+  ),
+  oversubscribedResourcesInterval: duration('TIME', 'how often that is estimated; default 15s', {
+    minMs: 100,
+    maxMs: hour,
+  }),
+  qosController: text('NAME[:…]', 'when revocable tasks have to go: load:5min=8; default none', {
+    read: qosController,
+  }),
+  qosCorrectionInterval: duration('TIME', 'how often that is looked at; default 15s', { minMs: 100, maxMs: hour }),
   region,
   zone,
   ...daemon,
@@ -182,7 +209,11 @@ export const runFlags = {
 };
 export type RunFlags = typeof runFlags;
 
-export const taskFlags = { ...viewFlags, framework: text('ID', 'the framework, where several have such a task') };
+export const taskFlags = {
+  ...viewFlags,
+  why: flag('where it runs and since when; or, while it waits, what is in the way and what would help'),
+  framework: text('ID', 'the framework, where several have such a task'),
+};
 export type TaskFlags = typeof taskFlags;
 
 export const logsFlags = {
@@ -206,3 +237,24 @@ export type TeardownFlags = typeof teardownFlags;
 
 export const sampleFlags = client;
 export type SampleFlags = typeof sampleFlags;
+
+/** What may be asked about besides; each goes with --why. */
+const wish = {
+  resources: text('RESOURCES', 'with --why: for a launch that needs this, for example "cpus:2;mem:1024"', {
+    needs: 'why',
+  }),
+  constraint: texts('ATTRIBUTE:PREDICATE[:VALUE]', 'with --why: on agents that fulfil this; may be repeated', {
+    pattern: /^[^:]+:[A-Za-z_]+(:.*)?$/,
+    example: '--constraint rack:TEXT_EQUALS:a',
+    needs: 'why',
+  }),
+};
+export const roleWhyFlags = {
+  why: text('ROLE', 'why nothing is offered to this role, and what would help'),
+  ...wish,
+};
+export const frameworkWhyFlags = {
+  why: text('ID|NAME', 'why nothing is offered to this framework, or does not fit, and what would help'),
+  request: text('ID|INDEX', 'with --why: one request of those that wait', { needs: 'why' }),
+  ...wish,
+};

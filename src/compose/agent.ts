@@ -1,13 +1,20 @@
 // An agent in this process: its HTTP, its containerizers, its connection to the master. In: options. Out: it runs until closed.
 import { join } from 'node:path';
+import { loadavg } from 'node:os';
 import { Agent } from '../agent/agent.js';
+import { forgetIdentity } from '../agent/checkpoint.js';
 import { hostResources } from '../agent/host-resources.js';
 import type { AgentOptions } from '../agent/options.js';
+import type { LoadAverage } from '../agent/qos.js';
+import type { QosController, ResourceEstimator } from '../agent/usage.js';
 import type { AgentStateView } from '../agent/views.js';
 import { fileJanitor } from '../agent/sandbox-janitor.js';
 import { problemsError, ProfferError } from '../base/errors.js';
+import type { Role } from '../base/ids.js';
 import { version } from '../base/version.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
+import { CgroupMeter } from '../containerizer/usage-meter.js';
+import { FileVolumes } from '../containerizer/volumes.js';
 import type { Clock } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { Logger } from '../env/log.js';
@@ -25,8 +32,9 @@ import type { Resources } from '../resources/index.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import { acceptSession } from '../transport/session.js';
 import { wsDialer, wsListener } from '../transport/ws-transport.js';
+import { parseEstimator, parseQosController, reservedTo } from './agent-text.js';
 import type { CgroupsChoice, ContainerizerChoice } from './containerizers.js';
-import { makeContainerizers, sandboxRootOf } from './containerizers.js';
+import { makeContainerizers, sandboxRootOf, volumeRootOf } from './containerizers.js';
 import { FileStore } from './file-store.js';
 import type { Running } from './running.js';
 import { closable, closeOnAbort } from './running.js';
@@ -47,6 +55,8 @@ export interface RunAgentOptions {
   readonly hostname?: string;
   /** Default: what the machine has, a reserve kept back. */
   readonly resources?: Resources;
+  /** Whom the default resources are reserved to. Default `*`: to nobody. */
+  readonly defaultRole?: Role;
   readonly attributes?: Attributes;
   /** Default `auto`: processes, and Docker where an engine answers. */
   readonly containerizer?: ContainerizerChoice;
@@ -54,6 +64,10 @@ export interface RunAgentOptions {
   readonly cgroups?: CgroupsChoice;
   /** Where it stands; only with a master that says so of itself. */
   readonly domain?: FaultDomain;
+  /** What is lent to revocable tasks: one of your own, or as in `--resource-estimator`. Default `none`. */
+  readonly resourceEstimator?: string | ResourceEstimator;
+  /** Which revocable tasks have to go: one of your own, or as in `--qos-controller`. Default `none`. */
+  readonly qosController?: string | QosController;
   readonly agent?: Partial<AgentOptions>;
   /** Default: says nothing. */
   readonly log?: Logger;
@@ -71,13 +85,17 @@ const T = {
 
 /**
  * Runs an agent until it is closed, `signal` is aborted, the master ends it, or it cannot go on (then `closed` rejects). Closing ends its tasks.
- * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE.
+ * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE; INVALID_RESOURCES when `resources`
+ * lack what reservations and volumes of this work directory were made of.
  */
 export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<Running> {
   const { host, port = 5051, hostname = 'localhost', log = silentLogger } = options;
   const metrics = new PrometheusMetrics({ processMetrics: options.processMetrics ?? false });
   const env = systemEnv({ log, metrics });
   const masters = masterUrls(options.master);
+  const { resourceEstimator = 'none', qosController = 'none' } = options;
+  const estimator = typeof resourceEstimator === 'string' ? parseEstimator(resourceEstimator) : resourceEstimator;
+  const qos = typeof qosController === 'string' ? parseQosController(qosController, machineLoad) : qosController;
   const workDir = lockWorkDir(options.workDir);
   const undo: (() => unknown)[] = [() => workDir.release()];
   try {
@@ -89,6 +107,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     });
     // An agent that died and comes back is the same one: the master then knows at once which tasks are no more.
     const store = new FileStore(join(workDir.path, 'agent.json'));
+    const volumes = new FileVolumes(volumeRootOf(workDir.path), log);
     const wiring = new Wiring();
     const http = await serveHttp({
       routes: agentRoutes(
@@ -105,7 +124,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     const info: AgentInfo = {
       hostname,
       port: http.port,
-      resources: options.resources ?? hostResources(workDir.path),
+      resources: options.resources ?? reservedTo(hostResources(workDir.path), options.defaultRole),
       attributes: options.attributes ?? {},
       ...(options.domain === undefined ? {} : { domain: options.domain }),
       containerizers: containerizer.types,
@@ -121,11 +140,12 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     const end = closable(async () => {
       log.info('agent ends', { url: http.url });
       const isGone = await new Promise<boolean>(resolve => agent.shutdown(resolve));
-      // It has unregistered, or was refused: the id is used up. Else the master may expect it back, as after a crash.
-      if (isGone || isRefused) store.clear();
+      // It has unregistered, or was refused: the id is used up. Else the master may expect it back, as after a crash. Reservations and volumes stay.
+      if (isGone || isRefused) await forget(store);
       await new Promise<void>(resolve => containerizer.close(resolve));
       listener.close();
       await http.close();
+      await volumes.idle();
       workDir.release();
     });
     wiring
@@ -161,10 +181,18 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
                 },
               ),
             janitor: fileJanitor(sandboxRoot, log),
+            volumes,
+            // One that lends nothing need not be asked.
+            ...(resourceEstimator === 'none' ? {} : { estimator }),
+            ...(qosController === 'none' ? {} : { qosController: qos }),
+            meter: new CgroupMeter(),
             options: { executorEndpoint: `ws://${http.url.slice('http://'.length)}/v1/executor`, ...options.agent },
             flags: {
               containerizer: options.containerizer ?? 'auto',
               cgroups: options.cgroups ?? 'auto',
+              defaultRole: options.defaultRole,
+              resourceEstimator: typeof resourceEstimator === 'string' ? resourceEstimator : 'custom',
+              qosController: typeof qosController === 'string' ? qosController : 'custom',
               ...options.domain,
             },
             outcomes: {
@@ -192,6 +220,23 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     for (const step of undo) await step();
     throw error;
   }
+}
+
+function machineLoad(): LoadAverage {
+  const [one = 0, five = 0, fifteen = 0] = loadavg();
+  return [one, five, fifteen];
+}
+
+// The next process of the work directory is another agent to the master, on the same disk.
+function forget(store: FileStore): Promise<void> {
+  const changes = forgetIdentity(store);
+  if (changes.length === store.load('').length) {
+    store.clear();
+    return Promise.resolve();
+  }
+  return new Promise((resolve, reject) => {
+    store.write(changes, error => (error === undefined ? resolve() : reject(error)));
+  });
 }
 
 /** What HTTP asks of the agent. */

@@ -48,6 +48,11 @@ export function sandboxRootOf(workDir: string): string {
   return join(workDir, 'sandboxes');
 }
 
+/** Where an agent's persistent volumes are. */
+export function volumeRootOf(workDir: string): string {
+  return join(workDir, 'volumes');
+}
+
 async function endLeftovers(
   { workDir }: ContainerizersOptions,
   containerizers: readonly Containerizer[],
@@ -71,7 +76,7 @@ async function innerContainerizers(
   const probe = await probeDocker(env.clock);
   if (probe.available) {
     env.log.info('Docker engine found', { version: probe.version });
-    const docker = new DockerContainerizer(env, { refusedHostPaths: [sandboxRootOf(workDir)] });
+    const docker = new DockerContainerizer(env, { refusedHostPaths: [sandboxRootOf(workDir), volumeRootOf(workDir)] });
     return choice === 'docker' ? [docker] : [processes(), docker];
   }
   if (choice === 'docker') {

@@ -7,6 +7,7 @@ import { defaultAgentOptions } from '../../src/agent/options.js';
 import { ProfferError } from '../../src/base/errors.js';
 import { parseDurationMs } from '../../src/base/units.js';
 import { agentSettingsOf } from '../../src/cli/commands/agent.js';
+import { agentAttributes, reservedTo } from '../../src/compose/agent-text.js';
 import { masterSettingsOf } from '../../src/cli/commands/master.js';
 import { agentFlags, agentSettings, masterFlags, masterSettings, upFlags } from '../../src/cli/flag-sets.js';
 import type { Flags, FlagValues } from '../../src/cli/flags.js';
@@ -74,6 +75,11 @@ const agentRows: typeof masterRows = [
   ['executorShutdownGrace', '0', { agent: { executorShutdownGraceMs: 0 } }],
   ['maxCompletedTasks', '5', { agent: { completedTasksMax: 5 } }],
   ['resources', 'cpus:2;mem:64', { resources: { cpus: 2, mem: 64 } }],
+  ['defaultRole', 'ads/video', { defaultRole: 'ads/video' }],
+  ['resourceEstimator', 'fixed:cpus=4', { resourceEstimator: 'fixed:cpus=4' }],
+  ['oversubscribedResourcesInterval', '1m', { agent: { oversubscribedResourcesIntervalMs: 60_000 } }],
+  ['qosController', 'load:5min=8', { qosController: 'load:5min=8' }],
+  ['qosCorrectionInterval', '30s', { agent: { qosCorrectionIntervalMs: 30_000 } }],
 ];
 
 test('every setting reaches its option, from the command line, a variable and the file alike', t => {
@@ -105,6 +111,78 @@ test('every setting reaches its option, from the command line, a variable and th
   const domain = { region: ['eu'], zone: ['eu-1'] };
   t.like(masterSettingsOf(settled('master', masterFlags, domain)), { domain: { region: 'eu', zone: 'eu-1' } });
   t.like(agentSettingsOf(settled('agent', agentFlags, domain)), { domain: { region: 'eu', zone: 'eu-1' } });
+});
+
+test('of an agent: whom resources and attributes belong to, and what it lends, are read as they were meant', t => {
+  const resourcesOf = (resources: string, defaultRole?: string): object | undefined =>
+    agentSettingsOf(
+      settled('agent', agentFlags, {
+        resources: [resources],
+        ...(defaultRole === undefined ? {} : { defaultRole: [defaultRole] }),
+      }),
+    ).resources;
+  t.deepEqual(resourcesOf('cpus:4; cpus(ads):2'), { cpus: 4, 'cpus(ads)': 2 });
+  t.deepEqual(resourcesOf('cpus:4;mem(ops):512;ports:[1-2];gpus(*):1', 'ads/video'), {
+    'cpus(ads/video)': 4,
+    'mem(ops)': 512,
+    'ports(ads/video)': [[1, 2]],
+    gpus: 1,
+  });
+  t.deepEqual(resourcesOf('cpus:4', '*'), { cpus: 4 });
+  t.deepEqual(reservedTo({ cpus: 4, 'mem(ops)': 1 }, 'ads'), { 'cpus(ads)': 4, 'mem(ops)': 1 });
+  const wrong: readonly (readonly [resources: string, role: string, message: RegExp])[] = [
+    ['cpus(ads,dynamic):1', '*', /cpus\(ads,dynamic\) is a dynamic reservation, which an agent cannot be started with/],
+    ['disk(ads,dynamic)[v:data]:1;cpus{revocable}:1', '*', /is revocable.*; .*dynamic reservation/],
+    ['cpus:1;cpus(ads):2', 'ads', /cpus\(ads\) is given twice/],
+    ['cpus(a b):2', '*', /white space/],
+    ['cpus:-1;mem', '*', /"mem" has no colon.*; .*-1 is negative/],
+  ];
+  for (const [resources, role, message] of wrong) {
+    const error = t.throws(() => resourcesOf(resources, role), { instanceOf: ProfferError });
+    t.is(error?.code, 'USAGE');
+    t.regex(error?.message ?? '', message);
+    t.truthy(error?.hint);
+  }
+  t.deepEqual(agentAttributes(['rack=a', 'level=3'], 'zones:{b,a}; ports:[1-3,7-7];os:linux:5;weight:1.5'), {
+    rack: 'a',
+    level: 3,
+    zones: ['a', 'b'],
+    ports: [
+      [1, 3],
+      [7, 7],
+    ],
+    os: 'linux:5',
+    weight: 1.5,
+  });
+  t.throws(() => agentAttributes(['rack=a'], 'rack:b'), { message: /"rack" is given twice/ });
+  t.throws(() => agentAttributes([], 'rack'), { message: /"rack" is not NAME:VALUE/ });
+  t.throws(() => agentAttributes([], 'ports:[3-1]'), { message: /"\[3-1\]" is not a list/ });
+});
+
+test('an estimator or controller that makes no sense is refused with what there is', t => {
+  const rows: readonly (readonly ['resourceEstimator' | 'qosController' | 'defaultRole', string, RegExp])[] = [
+    ['resourceEstimator', 'magic', /names no estimator; there are none, fixed and usage/],
+    ['resourceEstimator', 'fixed', /names nothing to lend/],
+    ['resourceEstimator', 'fixed:cpus', /"cpus" is not NAME=VALUE/],
+    ['resourceEstimator', 'fixed:cpus=-1', /-1 is negative/],
+    ['resourceEstimator', 'fixed:cpus=1,cpus=2', /cpus is given twice/],
+    ['resourceEstimator', 'fixed:cpus(ads)=1', /cpus\(ads\) cannot be lent/],
+    ['resourceEstimator', 'usage:margin=2', /margin "2" is not a number from 0 to 1/],
+    ['resourceEstimator', 'usage:window=2', /"window" is unknown; there are margin/],
+    ['qosController', 'load', /names no threshold/],
+    ['qosController', 'load:2min=3', /"2min" is unknown; there are 1min, 5min, 15min/],
+    ['qosController', 'load:5min=much', /"much" is not a load/],
+    ['qosController', 'none:5min=1', /nothing is set here/],
+    ['defaultRole', 'a//b', /"a\/\/b" is not a role/],
+  ];
+  for (const [key, text, message] of rows) {
+    const error = t.throws(() => settled('agent', agentFlags, { [key]: [text] }), { instanceOf: ProfferError });
+    t.is(error?.problems[0]?.path, flagName(key), text);
+    t.regex(error?.problems[0]?.message ?? '', message, text);
+    t.truthy(error?.problems[0]?.hint, text);
+  }
+  for (const fine of ['none', 'usage', 'usage:margin=0', 'usage:margin=.25', 'fixed:cpus=4,mem=1024', 'fixed:x=1'])
+    t.is(settled('agent', agentFlags, { resourceEstimator: [fine] }).resourceEstimator, fine);
 });
 
 test('a list is one text with commas, a flag repeated, or a list of the file', t => {
@@ -215,6 +293,8 @@ test('defaults are the same in code, help and docs/operating.md, which has every
     executorRegistrationTimeout: defaultAgentOptions.executorRegistrationMs,
     executorShutdownGrace: defaultAgentOptions.executorShutdownGraceMs,
     maxCompletedTasks: defaultAgentOptions.completedTasksMax,
+    oversubscribedResourcesInterval: defaultAgentOptions.oversubscribedResourcesIntervalMs,
+    qosCorrectionInterval: defaultAgentOptions.qosCorrectionIntervalMs,
   };
   const elsewhere = ['host', 'port', 'hostname', 'master', 'resources', 'attribute', 'containerizer', 'workDir'];
   const logs = ['logLevel', 'logFormat', 'config'];

@@ -17,7 +17,7 @@ export const agent: RunCommand<AgentFlags> = ({ flags }) =>
         host: flags.host,
         port: flags.port,
         containerizer: flags.containerizer,
-        attributes: agentAttributes(flags.attribute),
+        attributes: agentAttributes(flags.attribute, flags.attributes),
         log,
         processMetrics: true,
         ...agentSettingsOf(flags),
@@ -30,7 +30,10 @@ export const agent: RunCommand<AgentFlags> = ({ flags }) =>
 export function agentSettingsOf(flags: FlagValues<AgentFlags>): Omit<RunAgentOptions, 'master' | 'workDir'> {
   return given({
     hostname: flags.hostname,
-    resources: flags.resources === undefined ? undefined : agentResources(flags.resources),
+    resources: flags.resources === undefined ? undefined : agentResources(flags.resources, flags.defaultRole),
+    defaultRole: flags.defaultRole,
+    resourceEstimator: flags.resourceEstimator,
+    qosController: flags.qosController,
     cgroups: flags.cgroups,
     domain: domainOf(flags),
     agent: given({
@@ -40,6 +43,8 @@ export function agentSettingsOf(flags: FlagValues<AgentFlags>): Omit<RunAgentOpt
       executorRegistrationMs: flags.executorRegistrationTimeout,
       executorShutdownGraceMs: flags.executorShutdownGrace,
       completedTasksMax: flags.maxCompletedTasks,
+      oversubscribedResourcesIntervalMs: flags.oversubscribedResourcesInterval,
+      qosCorrectionIntervalMs: flags.qosCorrectionInterval,
     }),
   });
 }
