@@ -174,7 +174,28 @@ export type SkipReason =
   /** All is held, or what is free is reserved for other roles. */
   | { readonly kind: 'nothing-free'; readonly reservedForOthers: boolean }
   | { readonly kind: 'below-minimum'; readonly free: Bag }
-  | { readonly kind: 'capability'; readonly capability: 'GPU_RESOURCES' | 'REGION_AWARE' }
+  | {
+      readonly kind: 'capability';
+      readonly capability: Extract<
+        FrameworkCapability,
+        'GPU_RESOURCES' | 'REGION_AWARE' | 'REVOCABLE_RESOURCES' | 'SHARED_RESOURCES'
+      >;
+    }
+  /** The limit of a role, its own or one above it, leaves too little of a scalar. Thousandths. */
+  | {
+      readonly kind: 'limit';
+      readonly name: string;
+      readonly role: Role;
+      readonly limitMilli: number;
+      readonly consumedMilli: number;
+    }
+  /** Too little of a scalar is free beyond what is kept back for guarantees that are not met. Thousandths over the whole cluster. */
+  | {
+      readonly kind: 'headroom';
+      readonly name: string;
+      readonly availableMilli: number;
+      readonly requiredMilli: number;
+    }
   | { readonly kind: 'constraints' }
   /** `untilMs` on the clock's monotonic scale; a batch run must pass as well. */
   | { readonly kind: 'filtered'; readonly untilMs: number };
@@ -198,6 +219,8 @@ export interface AllocatorOptions {
   readonly policy?: AllocationPolicy;
   /** A run that takes longer yields to other work and goes on in the next turn; 0: never. Default 20. */
   readonly sliceMs?: number;
+  /** The most agents that a run looks at in one turn. Default: no such bound. Under virtual time, where no time passes in a turn, the only bound. */
+  readonly sliceAgents?: number;
   /** Scalars that do not count in shares, e.g. `['gpus']`. Default none. */
   readonly fairSharingExcluded?: readonly string[];
 }

@@ -7,6 +7,8 @@ import { clearBit, noBits, withBit, wordsFor } from './bits.js';
 import type { AgentTest } from './constraints.js';
 import type { FilterClient } from './offer-filters.js';
 import { Minima, type Minimum } from './min-allocatable.js';
+import type { QuotaNode } from './quota-tree.js';
+import { RoleGroups } from './role-groups.js';
 import type { TreeNode } from './role-tree.js';
 
 /** A framework in one role. */
@@ -20,6 +22,8 @@ export interface Client extends FilterClient {
   suppressed: boolean;
   minimum: Minimum;
   test: AgentTest | undefined;
+  /** Its role in the quota book, while there is one. */
+  quotaNode: QuotaNode | undefined;
   /** On how many agents it holds something. */
   heldOn: number;
   /** Agent slots on which it may have filters. */
@@ -39,6 +43,8 @@ export interface Framework {
   active: boolean;
   gpus: boolean;
   regions: boolean;
+  revocable: boolean;
+  shared: boolean;
   /** Grants of the present run. */
   grants: Grant[] | undefined;
 }
@@ -46,11 +52,15 @@ export interface Framework {
 /** All clients. */
 export class Clients {
   readonly minima = new Minima();
+  readonly groups = new RoleGroups();
   /** Those that may be offered something: connected, subscribed, not suppressed. */
   active: Bits = noBits;
   /** Those that must not see agents with gpus, or agents of another region. */
   withoutGpus: Bits = noBits;
   withoutRegions: Bits = noBits;
+  /** Those that must not be offered what can be taken away any time, or shared volumes. */
+  withoutRevocable: Bits = noBits;
+  withoutShared: Bits = noBits;
   /** Those with offer constraints. */
   constrained: Bits = noBits;
   readonly frameworks = new Map<FrameworkId, Framework>();
@@ -62,6 +72,10 @@ export class Clients {
   /** Words of a set that can hold every client. */
   get words(): number {
     return wordsFor(this.#slots.length);
+  }
+
+  *values(): Iterable<Client> {
+    for (const client of this.#slots) if (client !== undefined) yield client;
   }
 
   readonly at = (slot: number): Client | undefined => this.#slots[slot];
@@ -80,6 +94,8 @@ export class Clients {
         active: false,
         gpus: false,
         regions: false,
+        revocable: false,
+        shared: false,
         grants: undefined,
       };
       this.frameworks.set(id, framework);
@@ -101,6 +117,7 @@ export class Clients {
       suppressed: false,
       minimum: this.minima.join([], slot),
       test: undefined,
+      quotaNode: undefined,
       heldOn: 0,
       filteredOn: noBits,
       hints: [],
@@ -110,6 +127,7 @@ export class Clients {
     };
     this.#slots[slot] = client;
     framework.clients.set(role, client);
+    this.groups.join(role, slot);
     this.describe(client);
     return client;
   }
@@ -119,6 +137,8 @@ export class Clients {
     const { slot, framework } = client;
     this.withoutGpus = put(this.withoutGpus, slot, !framework.gpus);
     this.withoutRegions = put(this.withoutRegions, slot, !framework.regions);
+    this.withoutRevocable = put(this.withoutRevocable, slot, !framework.revocable);
+    this.withoutShared = put(this.withoutShared, slot, !framework.shared);
     this.constrained = put(this.constrained, slot, client.test !== undefined);
   }
 
@@ -130,7 +150,9 @@ export class Clients {
   drop(client: Client): void {
     const { slot, framework } = client;
     this.minima.leave(client.minimum, slot);
-    for (const bits of [this.active, this.withoutGpus, this.withoutRegions, this.constrained]) clearBit(bits, slot);
+    this.groups.leave(client.role, slot);
+    const sets = [this.active, this.withoutGpus, this.withoutRegions, this.withoutRevocable, this.withoutShared];
+    for (const bits of [...sets, this.constrained]) clearBit(bits, slot);
     this.#slots[slot] = undefined;
     this.#freeSlots.push(slot);
     framework.clients.delete(client.role);

@@ -3,7 +3,6 @@
 import { must } from '../base/assert.js';
 import type { Random } from '../env/random.js';
 import type { Bag } from '../resources/index.js';
-import { forRole } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { Grant, GrantBatch } from './allocator.js';
 import type { Client } from './clients.js';
@@ -47,7 +46,8 @@ export class Cycle {
   /** Monotonic. Moves only between turns. */
   nowMs: number;
   readonly #newRandom: () => Random;
-  readonly #optimistic: boolean;
+  /** Grants are offers that book nothing. */
+  readonly optimistic: boolean;
   #random: Random | undefined;
   #batch: { readonly frameworkId: string; readonly grants: Grant[] }[] = [];
   #clients: Client[] = [];
@@ -65,7 +65,7 @@ export class Cycle {
     this.kind = kind;
     this.nowMs = nowMs;
     this.#newRandom = random;
-    this.#optimistic = optimistic;
+    this.optimistic = optimistic;
   }
 
   /** The run's own stream of chance. */
@@ -76,12 +76,12 @@ export class Cycle {
 
   /** All that is free on `agent` and that the client's role and capabilities let it see. */
   visible(client: Client, agent: PoolAgent): Bag {
-    return forRole(agent.free, client.role);
+    return this.eligibility.visible(agent, client);
   }
 
   /** The part of `visible` that quota lets the client have now. It may be below its minimum, or filtered: ask `mayOffer` of what is to be granted. */
-  offerable(_client: Client, _agent: PoolAgent, visible: Bag): Bag {
-    return visible;
+  offerable(client: Client, _agent: PoolAgent, visible: Bag): Bag {
+    return this.state.quota.offerable(client, visible);
   }
 
   /** Whether minima, filters, capabilities and constraints let the client be offered `resources` of `agent`. */
@@ -91,12 +91,16 @@ export class Cycle {
 
   /** Gives `resources`, a part of what is free on `agent`, to the client. */
   grant(client: Client, agent: PoolAgent, resources: Bag): Grant {
+    const { state } = this;
     const { framework } = client;
+    if (agent.hasShared && resources.some(r => r.label.shared)) agent.sharedOfferedIn = state.run;
     let grant: Grant = { frameworkId: framework.id, role: client.role, agentId: agent.id, resources };
-    if (this.#optimistic) grant = { ...grant, sequence: agent.version };
-    else {
-      this.state.pool.take(agent, client, resources);
-      this.state.tree.charge(must(client.node, 'node of a client that is offered something'), resources);
+    if (this.optimistic) {
+      grant = { ...grant, sequence: agent.version };
+      state.copies.add(client, agent, grant);
+    } else {
+      const counted = state.pool.take(agent, client, resources, this.nowMs);
+      state.tree.charge(must(client.node, 'node of a client that is offered something'), counted);
     }
     if (framework.grants === undefined) {
       framework.grants = [];

@@ -1,16 +1,20 @@
-// Who may be offered what is free on an agent. In: the agent's free resources, filters and attributes, the clients' minima, capabilities and
-// constraints. Out: the set of clients that may not; and, asked for one client, every reason.
-import type { Role } from '../base/ids.js';
+// Who may be offered what is free on an agent. In: the agent's free resources, filters and attributes, the clients' minima, capabilities,
+// constraints and quota. Out: the set of clients that may not; and, asked for one client, what it would get, or every reason why not.
 import type { Bag } from '../resources/index.js';
-import { forRole, unreserved } from '../resources/index.js';
+import { forRole, withoutCapabilities } from '../resources/index.js';
 import type { AgentPool, PoolAgent } from './agent-pool.js';
 import type { SkipReason } from './allocator.js';
 import type { Bits } from './bits.js';
 import { clearBit, hasBit, orInto, withBit } from './bits.js';
 import type { Client, Clients } from './clients.js';
 import { reaches } from './min-allocatable.js';
+import type { Copies } from './copies.js';
 import type { FilterEras } from './offer-filters.js';
+import { quotaReasons } from './quota-reasons.js';
+import type { QuotaBook } from './quota.js';
 import type { RoleTree } from './role-tree.js';
+import type { Shape } from './shape.js';
+import { commonOf, shapeOf } from './shape.js';
 
 /** Everything a cycle works on. */
 export interface AllocatorState {
@@ -18,16 +22,21 @@ export interface AllocatorState {
   readonly clients: Clients;
   readonly pool: AgentPool;
   readonly eras: FilterEras;
+  readonly quota: QuotaBook;
+  readonly copies: Copies;
   /** The master's region, when it has one. */
   readonly region: string | undefined;
   /** Whether agents with gpus are kept for frameworks that can use them. */
   readonly filterGpus: boolean;
+  /** The number of the run in progress; 0 between runs. */
+  run: number;
 }
 
 /** Tests agents against all clients at once. */
 export class Eligibility {
   readonly #state: AllocatorState;
   #blocked: Bits = new Uint32Array(0);
+  #scratch: Bits = new Uint32Array(0);
 
   constructor(state: AllocatorState) {
     this.#state = state;
@@ -41,39 +50,63 @@ export class Eligibility {
     agent.settledAt = 0;
   }
 
-  /** The clients that must not be offered `free` of `agent`. The result is overwritten by the next call. */
-  blocked(agent: PoolAgent, free: Bag): Bits {
-    const { clients } = this.#state;
-    if (this.#blocked.length < clients.words) this.#blocked = new Uint32Array(clients.words * 2);
+  /** All that is free on `agent` and that the client's role and capabilities let it see. */
+  visible(agent: PoolAgent, client: Client): Bag {
+    const { revocable, shared } = client.framework;
+    const mayShare = shared && !(agent.hasShared && agent.sharedOfferedIn === this.#state.run);
+    return withoutCapabilities(forRole(agent.free, client.role), { revocable, shared: mayShare });
+  }
+
+  /** What the client may be offered of `agent` now, as far as resources and quota go; then ask `mayOffer`. */
+  offerable(agent: PoolAgent, client: Client): Bag {
+    return this.#state.quota.offerable(client, this.visible(agent, client));
+  }
+
+  /**
+   * The clients that must not be offered anything of `agent`. Exact but for clients of roles under quota (in `quota.limited` or `quota.needy`):
+   * of these, those not in the result are to be tested one by one with `offerable` and `mayOffer`. The result is overwritten by the next call.
+   */
+  blocked(agent: PoolAgent): Bits {
+    const { clients, quota } = this.#state;
+    const { free } = agent;
+    if (this.#blocked.length < clients.words) {
+      this.#blocked = new Uint32Array(clients.words * 2);
+      this.#scratch = new Uint32Array(clients.words * 2);
+    }
     const blocked = this.#blocked;
     blocked.fill(0);
-    this.#bar(agent, blocked);
-    const reservedTo = reservationRoles(free);
-    const common = reservedTo.length === 0 ? free : unreserved(free);
-    if (common.length === 0) blocked.fill(0xffffffff);
-    else {
-      for (const minimum of clients.minima.values()) {
-        if (!reaches(common, minimum.sets)) orInto(blocked, minimum.clients);
-      }
-      agent.filters.block(common, blocked);
+    const shape = shapeOf(free);
+    const common = commonOf(free, shape);
+    if (shape.special || quota.guaranteeing) this.#judgeClasses(agent, common, shape, undefined, blocked);
+    else this.#judgeAll(agent, common, blocked);
+    if (quota.active) {
+      const exhausted = quota.exhausted();
+      // Revocable resources are beyond quota.
+      if (!shape.revocable) orInto(blocked, exhausted);
     }
-    for (const role of reservedTo) this.#reconsider(agent, free, role, blocked);
+    for (const role of shape.reservedTo) {
+      for (const group of clients.groups.below(role)) {
+        removeFrom(blocked, group.clients);
+        this.#judgeClasses(agent, forRole(free, group.role), shape, group.clients, blocked);
+      }
+    }
+    this.#bar(agent, blocked);
     return blocked;
   }
 
-  /** Whether this one client may be offered `visible`, all of `agent` that its role may see. */
-  mayOffer(agent: PoolAgent, client: Client, visible: Bag): boolean {
+  /** Whether this one client may be offered `resources` of `agent`: enough, not refused, and nothing bars it. */
+  mayOffer(agent: PoolAgent, client: Client, resources: Bag): boolean {
     return (
-      visible.length > 0 &&
-      reaches(visible, client.minimum.sets) &&
-      !this.#isBarred(agent, client) &&
-      !agent.filters.blocks(client.slot, visible)
+      resources.length > 0 &&
+      reaches(resources, client.minimum.sets) &&
+      !this.isBarred(agent, client) &&
+      !agent.filters.blocks(client.slot, resources)
     );
   }
 
   /** Every reason why `client` would not be offered `agent` now; empty when only the order decides. */
   reasons(agent: PoolAgent, client: Client): SkipReason[] {
-    const { framework, role } = client;
+    const { framework } = client;
     const out: SkipReason[] = [];
     if (!agent.active) out.push({ kind: 'agent-inactive' });
     if (!framework.present || !framework.active) out.push({ kind: 'framework-inactive' });
@@ -82,15 +115,73 @@ export class Eligibility {
     if (this.#keepsGpus(agent) && !framework.gpus) out.push({ kind: 'capability', capability: 'GPU_RESOURCES' });
     if (this.#isRemote(agent) && !framework.regions) out.push({ kind: 'capability', capability: 'REGION_AWARE' });
     if (client.test !== undefined && !client.test(agent.info)) out.push({ kind: 'constraints' });
-    const visible = forRole(agent.free, role);
-    if (visible.length === 0) {
+    const forIts = forRole(agent.free, client.role);
+    if (forIts.length === 0) {
       out.push({ kind: 'nothing-free', reservedForOthers: agent.free.length > 0 });
       return out;
     }
-    if (!reaches(visible, client.minimum.sets)) out.push({ kind: 'below-minimum', free: visible });
-    const untilMs = agent.filters.blockedUntilMs(client, visible);
+    const visible = this.visible(agent, client);
+    if (!reaches(visible, client.minimum.sets)) {
+      if (!framework.revocable && forIts.some(r => r.label.revocable)) {
+        out.push({ kind: 'capability', capability: 'REVOCABLE_RESOURCES' });
+      }
+      if (!framework.shared && forIts.some(r => r.label.shared)) {
+        out.push({ kind: 'capability', capability: 'SHARED_RESOURCES' });
+      }
+      out.push({ kind: 'below-minimum', free: visible });
+    }
+    const offerable = this.#state.quota.offerable(client, visible);
+    if (offerable !== visible && reaches(visible, client.minimum.sets) && !reaches(offerable, client.minimum.sets)) {
+      out.push(...quotaReasons(this.#state.quota, client, visible, offerable));
+    }
+    const untilMs = agent.filters.blockedUntilMs(client, offerable);
     if (untilMs !== undefined) out.push({ kind: 'filtered', untilMs });
     return out;
+  }
+
+  // Blocks whoever finds too little in `bag`, or refused it.
+  #judgeAll(agent: PoolAgent, bag: Bag, blocked: Bits): void {
+    if (bag.length === 0) {
+      blocked.fill(0xffffffff);
+      return;
+    }
+    for (const minimum of this.#state.clients.minima.values()) {
+      if (!reaches(bag, minimum.sets)) orInto(blocked, minimum.clients);
+    }
+    agent.filters.block(bag, blocked);
+  }
+
+  // The same for the clients in `among`, who do not all see the same of `bag`: some must not have what is revocable or shared, and only those
+  // for whom something is kept back may have that.
+  #judgeClasses(agent: PoolAgent, bag: Bag, shape: Shape, among: Bits | undefined, blocked: Bits): void {
+    const { clients, quota } = this.#state;
+    const kept = quota.guaranteeing ? (quota.exhausted(), quota.needy) : undefined;
+    const mayShare = shape.shared && agent.sharedOfferedIn !== this.#state.run;
+    for (const revocable of shape.revocable ? [true, false] : [false]) {
+      for (const canShare of mayShare ? [true, false] : [false]) {
+        const seen = withoutCapabilities(bag, { revocable, shared: canShare });
+        const tests: Test[] = among === undefined ? [] : [{ bits: among, member: true }];
+        if (shape.revocable) tests.push({ bits: clients.withoutRevocable, member: !revocable });
+        if (mayShare) tests.push({ bits: clients.withoutShared, member: !canShare });
+        if (kept === undefined) this.#judgeClass(agent, seen, tests, blocked);
+        else {
+          this.#judgeClass(agent, quota.beyondNeeds(seen), [...tests, { bits: kept, member: false }], blocked);
+          this.#judgeClass(agent, seen, [...tests, { bits: kept, member: true }], blocked);
+        }
+      }
+    }
+  }
+
+  // Blocks of the clients that pass all `tests` those that find too little in `bag`, or refused it.
+  #judgeClass(agent: PoolAgent, bag: Bag, tests: readonly Test[], blocked: Bits): void {
+    const scratch = this.#scratch;
+    scratch.fill(0);
+    this.#judgeAll(agent, bag, scratch);
+    for (let w = 0; w < blocked.length; w += 1) {
+      let word = scratch[w] as number;
+      for (const { bits, member } of tests) word &= member ? (bits[w] ?? 0) : ~(bits[w] ?? 0);
+      blocked[w] = (blocked[w] as number) | word;
+    }
   }
 
   // What keeps a client from an agent whatever is free there.
@@ -108,7 +199,8 @@ export class Eligibility {
     }
   }
 
-  #isBarred(agent: PoolAgent, client: Client): boolean {
+  /** Whether capabilities or constraints keep a client from an agent, whatever is free there. */
+  isBarred(agent: PoolAgent, client: Client): boolean {
     if (this.#keepsGpus(agent) && !client.framework.gpus) return true;
     if (this.#isRemote(agent) && !client.framework.regions) return true;
     if (client.test === undefined) return false;
@@ -132,28 +224,16 @@ export class Eligibility {
     const { domain } = agent.info;
     return region !== undefined && domain !== undefined && domain.region !== region;
   }
-
-  // Clients of a role with reservations here, and of its sub-roles, see more than the others.
-  #reconsider(agent: PoolAgent, free: Bag, reservedTo: Role, blocked: Bits): void {
-    const { tree, clients } = this.#state;
-    for (const slot of tree.slotsIn(reservedTo, true)) {
-      const client = clients.at(slot);
-      if (client === undefined) continue;
-      if (this.mayOffer(agent, client, forRole(free, client.role))) clearBit(blocked, slot);
-      else blocked[slot >>> 5] = (blocked[slot >>> 5] as number) | (1 << (slot & 31));
-    }
-  }
 }
 
-const nobody: readonly Role[] = [];
+/** Clients in a set, or those not in it. */
+interface Test {
+  readonly bits: Bits;
+  readonly member: boolean;
+}
 
-function reservationRoles(bag: Bag): readonly Role[] {
-  let roles: Role[] | undefined;
-  for (let i = 0; i < bag.length; i += 1) {
-    const role = bag[i]?.label.role;
-    if (role === undefined) continue;
-    roles ??= [];
-    if (!roles.includes(role)) roles.push(role);
-  }
-  return roles ?? nobody;
+// Takes the members of `out` out of `bits`.
+function removeFrom(bits: Bits, out: Bits): void {
+  const words = Math.min(bits.length, out.length);
+  for (let w = 0; w < words; w += 1) bits[w] = (bits[w] as number) & ~(out[w] as number);
 }

@@ -2,8 +2,6 @@
 import { assert } from '../base/assert.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Env } from '../env/env.js';
-import type { Random } from '../env/random.js';
-import type { Counter, Histogram } from '../env/metrics.js';
 import type { Bag } from '../resources/index.js';
 import { add, bagOf, contains, emptyBag, quantities, remainder, roleAncestors } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
@@ -24,22 +22,22 @@ import type {
   RoleUse,
   SkipReason,
 } from './allocator.js';
-import { clearBit, forEachBit, noBits } from './bits.js';
+import { noBits } from './bits.js';
 import type { Client, Framework } from './clients.js';
 import { Clients, noteFilter } from './clients.js';
-import { compileConstraints } from './constraints.js';
+import { Copies } from './copies.js';
 import type { AllocatorState } from './eligibility.js';
 import { Eligibility } from './eligibility.js';
 import type { PolicyEngine } from './cycle.js';
-import { Cycle } from './cycle.js';
 import type { Explanation, ExplainQuery, ExplainSource } from './explain.js';
-import { countFits, explain, minimumOf, quotaBounds } from './explain.js';
+import { countFits, explain, minimumOf } from './explain.js';
 import type { Surroundings } from './explain-judge.js';
 import { hierarchicalDrf } from './hierarchical.js';
-import type { RunKind } from './loop.js';
 import { AllocationLoop } from './loop.js';
 import { AgentFilters, FilterEras } from './offer-filters.js';
-import { consumption } from './quota.js';
+import { consumption, QuotaBook } from './quota.js';
+import { Roster } from './roster.js';
+import { Runs } from './runs.js';
 
 /** Mesos's default minimum: either amount is worth an offer. */
 export const defaultMinAllocatable: readonly Bag[] = [bagOf({ cpus: 0.01 }), bagOf({ mem: 32 })];
@@ -65,37 +63,44 @@ export function createAllocator(
 export class HierarchicalAllocator implements Allocator {
   readonly policy: { readonly [axis: string]: unknown };
   readonly #env: Env;
-  readonly #onGrants: OnGrants;
   readonly #engine: PolicyEngine;
-  readonly #quotas = new Map<Role, Quota>();
-  readonly #minAllocatable: readonly Bag[];
   readonly #state: AllocatorState;
   readonly #eligibility: Eligibility;
+  readonly #roster: Roster;
+  readonly #minAllocatable: readonly Bag[];
   readonly #loop: AllocationLoop;
-  readonly #runs: Counter;
-  readonly #granted: Counter;
-  readonly #runSeconds: Histogram;
-  #cycle = 0;
+  // What counts against roles, as long as nothing changes.
+  #consumption: { readonly at: number; readonly byRole: ReadonlyMap<Role, Amounts> } | undefined;
   // The next event run visits all agents.
   #all = false;
 
   constructor(env: Env, options: AllocatorOptions, onGrants: OnGrants, _onStarved?: OnStarved) {
     this.#env = env;
-    this.#onGrants = onGrants;
     this.#minAllocatable = options.minAllocatable ?? defaultMinAllocatable;
     const { allocationIntervalMs = 1000, recoveryIntervalMs = 50, fairSharingExcluded = [] } = options;
+    const quota = new QuotaBook();
     const policy = options.policy ?? hierarchicalDrf;
     this.#engine = policy.start(fairSharingExcluded);
     this.#state = {
       tree: this.#engine.tree,
       clients: new Clients(),
-      pool: new AgentPool(),
+      pool: new AgentPool(quota),
       eras: new FilterEras(),
+      quota,
+      copies: new Copies(quota),
       region: options.domain?.region,
       filterGpus: options.filterGpus ?? true,
+      run: 0,
     };
     for (const [role, weight] of options.weights ?? []) this.#state.tree.setWeight(role, weight);
     this.#eligibility = new Eligibility(this.#state);
+    this.#roster = new Roster(this.#state, {
+      minAllocatable: this.#minAllocatable,
+      dropped: client => {
+        this.#state.copies.endAll(client);
+        this.#engine.dropped?.(client);
+      },
+    });
     for (const [role, quota] of options.quotas ?? []) this.setQuota(role, quota);
     this.policy = {
       ...policy.description,
@@ -103,11 +108,16 @@ export class HierarchicalAllocator implements Allocator {
       recoveryIntervalMs,
       fairSharingExcluded,
     };
-    const { metrics } = env;
-    this.#runs = metrics.counter('proffer_allocator_runs_total', 'Allocation runs by kind.', ['kind']);
-    this.#granted = metrics.counter('proffer_allocator_grants_total', 'Grants of one agent to one framework and role.');
-    this.#runSeconds = metrics.histogram('proffer_allocator_run_seconds', 'Duration of allocation runs.', runBuckets);
-    this.#loop = new AllocationLoop(env.clock, { allocationIntervalMs, recoveryIntervalMs }, kind => this.#run(kind));
+    const runs = new Runs(env, this.#state, this.#eligibility, this.#engine, {
+      sliceMs: options.sliceMs ?? 20,
+      sliceAgents: options.sliceAgents ?? Number.POSITIVE_INFINITY,
+      onGrants,
+    });
+    this.#loop = new AllocationLoop(env.clock, { allocationIntervalMs, recoveryIntervalMs }, kind => {
+      const all = kind === 'batch' || this.#all;
+      this.#all = false;
+      return runs.begin(kind, all);
+    });
   }
 
   addFramework(framework: AllocatorFramework, used: readonly Grant[]): void {
@@ -115,42 +125,30 @@ export class HierarchicalAllocator implements Allocator {
     assert(!known.present, () => `framework ${framework.id} is there already`);
     known.present = true;
     known.active = true;
-    this.#describe(known, framework);
-    for (const client of known.clients.values()) this.#attach(client);
+    this.#roster.describe(known, framework);
+    for (const client of known.clients.values()) this.#roster.attach(client);
     this.#bookMissing(used);
-    this.#settle(known);
+    this.#roster.settle(known);
     this.#askAll();
   }
 
   updateFramework(framework: AllocatorFramework): void {
     const known = this.#framework(framework.id);
     if (known === undefined) return;
-    this.#describe(known, framework);
-    this.#settle(known);
+    this.#roster.describe(known, framework);
+    this.#roster.settle(known);
   }
 
   removeFramework(id: FrameworkId): void {
     const framework = this.#framework(id);
-    if (framework === undefined) return;
-    const { clients, tree } = this.#state;
-    framework.present = false;
-    framework.active = false;
-    for (const client of framework.clients.values()) {
-      client.subscribed = false;
-      this.#clearFilters(client);
-      clients.setActive(client, false);
-      if (client.node !== undefined) tree.remove(client.node);
-      client.node = undefined;
-      if (client.heldOn === 0) this.#drop(client);
-    }
-    if (framework.clients.size === 0) clients.frameworks.delete(id);
+    if (framework !== undefined) this.#roster.remove(framework);
   }
 
   activateFramework(id: FrameworkId): void {
     const framework = this.#framework(id);
     if (framework === undefined || framework.active) return;
     framework.active = true;
-    this.#settle(framework);
+    this.#roster.settle(framework);
     this.#askAll();
   }
 
@@ -158,8 +156,8 @@ export class HierarchicalAllocator implements Allocator {
     const framework = this.#framework(id);
     if (framework === undefined) return;
     framework.active = false;
-    for (const client of framework.clients.values()) this.#clearFilters(client);
-    this.#settle(framework);
+    for (const client of framework.clients.values()) this.#roster.clearFilters(client);
+    this.#roster.settle(framework);
   }
 
   addAgent(agent: AllocatorAgent, used: readonly Grant[]): void {
@@ -167,6 +165,7 @@ export class HierarchicalAllocator implements Allocator {
     const added = pool.add(agent);
     tree.addTotal(agent.total);
     for (const grant of used) this.book(grant);
+    this.#eased();
     this.#askFor(added);
   }
 
@@ -183,6 +182,7 @@ export class HierarchicalAllocator implements Allocator {
     known.excluded = noBits;
     known.judged = noBits;
     pool.update(known, agent);
+    this.#eased();
     this.#askFor(known);
   }
 
@@ -195,32 +195,35 @@ export class HierarchicalAllocator implements Allocator {
     for (const client of agent.held.keys()) {
       if (client.node !== undefined) tree.discharge(client.node, heldBy(agent, client));
       client.heldOn -= 1;
-      this.#settleClient(client);
+      this.#roster.settleClient(client);
     }
     agent.held.clear();
+    this.#state.copies.endAll(agent);
+    this.#eased();
   }
 
   activateAgent(id: AgentId): void {
     const agent = this.#state.pool.get(id);
     if (agent === undefined || agent.active) return;
-    agent.active = true;
+    this.#state.pool.setActive(agent, true);
+    this.#eased();
     this.#askFor(agent);
   }
 
   deactivateAgent(id: AgentId): void {
     const agent = this.#state.pool.get(id);
-    if (agent !== undefined) agent.active = false;
+    if (agent !== undefined) this.#state.pool.setActive(agent, false);
   }
 
   book(grant: Grant): void {
-    const { pool, clients, tree, eras } = this.#state;
+    const { pool, clients, tree } = this.#state;
     const agent = pool.get(grant.agentId);
     if (agent === undefined || grant.resources.length === 0) return;
     const framework = clients.framework(grant.frameworkId);
-    const client = clients.ensure(framework, grant.role, eras.next());
-    if (framework.present) this.#attach(client);
-    pool.book(agent, client, grant.resources);
-    if (client.node !== undefined) tree.charge(client.node, grant.resources);
+    const client = this.#roster.ensure(framework, grant.role);
+    if (framework.present) this.#roster.attach(client);
+    const counted = pool.book(agent, client, grant.resources);
+    if (client.node !== undefined) tree.charge(client.node, counted);
   }
 
   recover(grant: Grant, refuseMs = 0): void {
@@ -229,17 +232,19 @@ export class HierarchicalAllocator implements Allocator {
     const agent = pool.get(grant.agentId);
     if (agent === undefined || resources.length === 0) return;
     const client = clients.find(grant.frameworkId, grant.role);
-    assert(client !== undefined, () => `framework ${grant.frameworkId} holds nothing of role ${grant.role}`);
     // What an optimistic offer is made of was never booked.
     if (grant.sequence === undefined) {
-      pool.give(agent, client, resources);
-      if (client.node !== undefined) tree.discharge(client.node, resources);
-    }
+      assert(client !== undefined, () => `framework ${grant.frameworkId} holds nothing of role ${grant.role}`);
+      const counted = pool.give(agent, client, resources);
+      if (client.node !== undefined) tree.discharge(client.node, counted);
+      this.#eased();
+    } else this.offerEnded(grant);
+    if (client === undefined) return;
     if (refuseMs > 0 && client.subscribed && client.framework.active) {
       agent.filters.add(client, resources, this.#env.clock.now() + refuseMs, eras.stamp(), clients.at);
       noteFilter(client, agent.slot);
     }
-    if (client.heldOn === 0) this.#settleClient(client);
+    if (client.heldOn === 0) this.#roster.settleClient(client);
     if (!agent.active) return;
     pool.mark(agent);
     this.#loop.askRecovered();
@@ -248,15 +253,15 @@ export class HierarchicalAllocator implements Allocator {
   suppress(id: FrameworkId, roles?: readonly Role[]): void {
     for (const client of this.#clientsOf(id, roles)) {
       client.suppressed = true;
-      this.#settleClient(client);
+      this.#roster.settleClient(client);
     }
   }
 
   revive(id: FrameworkId, roles?: readonly Role[]): void {
     for (const client of this.#clientsOf(id, roles)) {
       client.suppressed = false;
-      this.#clearFilters(client);
-      this.#settleClient(client);
+      this.#roster.clearFilters(client);
+      this.#roster.settleClient(client);
     }
     this.#askAll();
   }
@@ -265,21 +270,29 @@ export class HierarchicalAllocator implements Allocator {
     this.#state.tree.setWeight(role, weight);
   }
 
-  setQuota(role: Role, quota: Quota | undefined): void {
-    if (quota === undefined) this.#quotas.delete(role);
-    else this.#quotas.set(role, quota);
+  setQuota(role: Role, told: Quota | undefined): void {
+    const { quota, clients, pool, copies } = this.#state;
+    const begun = quota.active;
+    quota.set(role, told, clients.values(), pool.values());
+    if (!begun && quota.active) copies.recharge();
+    clients.version += 1;
   }
 
   quota(role: Role): Quota | undefined {
-    return this.#quotas.get(role);
+    return this.#state.quota.quotas.get(role);
   }
 
   quotas(): ReadonlyMap<Role, Quota> {
-    return this.#quotas;
+    return this.#state.quota.quotas;
   }
 
   consumed(role: Role): Amounts {
-    return consumption(role, this.#state.pool.values());
+    const { quota, pool } = this.#state;
+    if (quota.active) return quota.consumed(role);
+    if (this.#consumption?.at !== pool.changes) {
+      this.#consumption = { at: pool.changes, byRole: consumption(pool.values()) };
+    }
+    return this.#consumption.byRole.get(role) ?? new Map<string, number>();
   }
 
   convert(agentId: AgentId, conversion: Conversion, holder?: Holder): void {
@@ -292,6 +305,7 @@ export class HierarchicalAllocator implements Allocator {
       () => `framework ${holder?.frameworkId} holds nothing of role ${holder?.role}`,
     );
     pool.convert(agent, conversion, client);
+    this.#eased();
     if (!sameScalars(conversion)) {
       tree.removeTotal(conversion.consumed);
       tree.addTotal(conversion.produced);
@@ -307,8 +321,12 @@ export class HierarchicalAllocator implements Allocator {
 
   commit(grant: Grant, tasks: number): void {
     if (grant.sequence !== undefined) this.book(grant);
-    const client = this.#state.clients.find(grant.frameworkId, grant.role);
-    if (client === undefined || tasks === 0) return;
+    const { clients, pool } = this.#state;
+    const client = clients.find(grant.frameworkId, grant.role);
+    if (client === undefined) return;
+    const agent = pool.get(grant.agentId);
+    if (grant.sequence === undefined && agent !== undefined) pool.commit(agent, client, grant.resources);
+    if (tasks === 0) return;
     client.launchedTasks += tasks;
     for (const [name, milli] of quantities(grant.resources)) {
       client.launched.set(name, (client.launched.get(name) ?? 0) + milli);
@@ -316,10 +334,20 @@ export class HierarchicalAllocator implements Allocator {
   }
 
   offerEnded(grant: Grant): void {
-    const { clients, pool } = this.#state;
+    const { clients, pool, copies, tree } = this.#state;
+    if (grant.sequence !== undefined) {
+      const copy = copies.end(grant.resources);
+      if (copy === undefined) return;
+      this.#eased();
+      this.#engine.offerEnded?.(copy.client, copy.agent, grant);
+      return;
+    }
     const client = clients.find(grant.frameworkId, grant.role);
     const agent = pool.get(grant.agentId);
-    if (client !== undefined && agent !== undefined) this.#engine.offerEnded?.(client, agent, grant);
+    if (client === undefined || agent === undefined) return;
+    const counted = pool.endOffer(agent, client, grant.resources);
+    if (counted.length > 0 && client.node !== undefined) tree.discharge(client.node, counted);
+    if (client.heldOn === 0) this.#roster.settleClient(client);
   }
 
   setDemand(id: FrameworkId, demand: readonly Demand[]): void {
@@ -373,43 +401,20 @@ export class HierarchicalAllocator implements Allocator {
     this.#loop.close();
   }
 
-  #run(kind: RunKind): void {
-    const { pool, eras } = this.#state;
-    const { clock, random, log } = this.#env;
-    const startedMs = clock.now();
-    const era = kind === 'batch' ? eras.next() : 0;
-    const agents = pool.visitable(kind === 'batch' || this.#all);
-    this.#all = false;
-    this.#cycle += 1;
-    const stream = `allocator/cycle-${this.#cycle}`;
-    this.#state.tree.refresh();
-    const fork = (): Random => random.fork(stream);
-    const optimistic = this.#engine.optimistic === true;
-    const cycle = new Cycle(this.#state, this.#eligibility, kind, startedMs, fork, optimistic);
-    const steps = this.#engine.begin(cycle, agents);
-    while (steps.step());
-    const batch = cycle.collect();
-    // Filters set before this batch have now lived through it.
-    if (kind === 'batch') eras.survivedBefore = era;
-    let grants = 0;
-    for (const group of batch) grants += group.grants.length;
-    this.#runs.inc(1, { kind });
-    this.#granted.inc(grants);
-    this.#runSeconds.observe((clock.now() - startedMs) / 1000);
-    if (grants === 0) return;
-    log.debug('allocated', { stream, kind, agents: agents.length, frameworks: batch.length, grants });
-    this.#onGrants(batch);
-  }
-
   #explainSource(around: Surroundings): ExplainSource {
     return {
       state: this.#state,
       eligibility: this.#eligibility,
       nowMs: this.#env.clock.now(),
-      bounds: role => quotaBounds(role, this.#quotas, each => this.consumed(each)),
       minimum: minimumOf(this.#minAllocatable),
       around,
     };
+  }
+
+  // What quota kept from clients may be theirs now.
+  #eased(): void {
+    const { quota, clients } = this.#state;
+    if (quota.active) clients.version += 1;
   }
 
   #askAll(): void {
@@ -432,83 +437,6 @@ export class HierarchicalAllocator implements Allocator {
     if (framework === undefined) return [];
     const all = [...framework.clients.values()].filter(client => client.subscribed);
     return roles === undefined ? all : all.filter(client => roles.includes(client.role));
-  }
-
-  // Takes over what the master says of a framework.
-  #describe(framework: Framework, told: AllocatorFramework): void {
-    const { clients, eras } = this.#state;
-    clients.version += 1;
-    framework.gpus = told.capabilities.includes('GPU_RESOURCES');
-    framework.regions = told.capabilities.includes('REGION_AWARE');
-    for (const role of told.roles) this.#attach(clients.ensure(framework, role, eras.next()));
-    for (const client of framework.clients.values()) {
-      const { role } = client;
-      const subscribed = told.roles.includes(role);
-      const suppressed = subscribed && told.suppressedRoles.includes(role);
-      if (!subscribed || (client.suppressed && !suppressed)) this.#clearFilters(client);
-      client.subscribed = subscribed;
-      client.suppressed = suppressed;
-      clients.minima.leave(client.minimum, client.slot);
-      const minima = Object.hasOwn(told.minAllocatable, role) ? told.minAllocatable[role] : undefined;
-      client.minimum = clients.minima.join(minima ?? this.#minAllocatable, client.slot);
-      const groups = Object.hasOwn(told.constraints, role) ? told.constraints[role] : undefined;
-      this.#forgetJudgement(client);
-      client.test = compileConstraints(groups);
-      clients.describe(client);
-    }
-  }
-
-  // Puts a client into the sorter, with what it holds.
-  #attach(client: Client): void {
-    if (client.node !== undefined) return;
-    const { tree, pool } = this.#state;
-    client.node = tree.add(client.role, client.framework.id, client.slot);
-    if (client.heldOn === 0) return;
-    for (const agent of pool.values()) {
-      if (agent.held.has(client)) tree.charge(client.node, heldBy(agent, client));
-    }
-  }
-
-  #settle(framework: Framework): void {
-    for (const client of framework.clients.values()) this.#settleClient(client);
-  }
-
-  // Brings a client's activity in the sorter in line, and drops it when it neither wants nor holds anything.
-  #settleClient(client: Client): void {
-    const { clients, tree } = this.#state;
-    const { framework, node } = client;
-    const active = framework.active && client.subscribed && !client.suppressed;
-    if (node !== undefined && active !== node.active > 0) {
-      if (active) tree.activate(node);
-      else tree.deactivate(node);
-      if (active) clients.version += 1;
-      clients.setActive(client, active);
-    }
-    if (client.subscribed || client.heldOn > 0) return;
-    if (node !== undefined) tree.remove(node);
-    client.node = undefined;
-    this.#drop(client);
-  }
-
-  #drop(client: Client): void {
-    this.#clearFilters(client);
-    this.#forgetJudgement(client);
-    this.#engine.dropped?.(client);
-    this.#state.clients.drop(client);
-  }
-
-  #clearFilters(client: Client): void {
-    const { pool, eras, clients } = this.#state;
-    client.filtersVoidBefore = eras.next();
-    if (client.filteredOn.length === 0) return;
-    clients.version += 1;
-    forEachBit(client.filteredOn, slot => pool.at(slot)?.filters.clear(client));
-    client.filteredOn = noBits;
-  }
-
-  #forgetJudgement(client: Client): void {
-    if (client.test === undefined) return;
-    for (const agent of this.#state.pool.values()) clearBit(agent.judged, client.slot);
   }
 
   // Of a framework's account of what it holds, the part that agents have not told already.
@@ -541,8 +469,6 @@ export class HierarchicalAllocator implements Allocator {
     };
   }
 }
-
-const runBuckets = [0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 function sameScalars({ consumed, produced }: Conversion): boolean {
   const before = quantities(consumed);

@@ -3,7 +3,7 @@
 import type { Random } from '../env/random.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { Bits } from './bits.js';
-import { bitsInWord } from './bits.js';
+import { bitsInWord, hasBit } from './bits.js';
 import type { Client } from './clients.js';
 import type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle.js';
 import type { AllocatorState } from './eligibility.js';
@@ -42,7 +42,7 @@ export function shuffled(agents: PoolAgent[], random: () => Random): PoolAgent[]
 
 /**
  * Coarse-grained: for each agent in the order given, the first client in the sorter's order that may be offered it gets all of it that it may
- * have; what is left (others' reservations) goes to the next in the order as it then is, until nobody may have it.
+ * have; what is left (others' reservations, what is beyond a limit) goes to the next in the order as it then is, until nobody may have it.
  */
 export function wholeAgents(cycle: Cycle, agents: readonly PoolAgent[]): Steps {
   let at = 0;
@@ -51,30 +51,61 @@ export function wholeAgents(cycle: Cycle, agents: readonly PoolAgent[]): Steps {
       const agent = agents[at];
       if (agent === undefined) return false;
       at += 1;
-      if (agent.active) offerAgent(cycle, agent);
+      if (agent.active && agent.free.length > 0) offerAgent(cycle, agent, false);
       return at < agents.length;
     },
   };
 }
 
-function offerAgent(cycle: Cycle, agent: PoolAgent): void {
+/**
+ * The first stage of a run with guarantees that are not met: the same, but only for clients of roles that need something, and only while an agent
+ * has something of what they need. What they get is what they would get in the second stage, so limits and others' guarantees hold, too.
+ */
+export function guaranteesFirst(cycle: Cycle, agents: readonly PoolAgent[]): Steps {
+  const { quota } = cycle.state;
+  let at = 0;
+  return {
+    step: () => {
+      quota.exhausted();
+      const agent = agents[at];
+      if (agent === undefined || !intersects(quota.needy, cycle.state.clients.active)) return false;
+      at += 1;
+      if (agent.active && agent.free.length > 0) offerAgent(cycle, agent, true);
+      return at < agents.length;
+    },
+  };
+}
+
+function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): void {
   const { state, eligibility } = cycle;
+  const { clients, quota } = state;
   eligibility.expire(agent, cycle.nowMs);
-  if (agent.settledAt === state.clients.version) return;
-  let blocked = eligibility.blocked(agent, agent.free);
+  if (agent.settledAt === clients.version) return;
+  let blocked = eligibility.blocked(agent);
+  if (forGuarantees) onlyMembers(blocked, quota.needy);
   let served: Client[] | undefined;
   for (;;) {
     const client = pick(state, blocked);
     if (client === undefined) break;
-    const visible = cycle.visible(client, agent);
-    cycle.grant(client, agent, visible);
+    const { slot } = client;
+    let resources = eligibility.visible(agent, client);
+    if (hasBit(quota.limited, slot) || hasBit(quota.needy, slot)) {
+      const helps = !forGuarantees || quota.serves(client, resources);
+      resources = quota.offerable(client, resources);
+      if (!helps || !eligibility.mayOffer(agent, client, resources)) {
+        setBit(blocked, slot);
+        continue;
+      }
+    } else resources = quota.beyondNeeds(resources);
+    cycle.grant(client, agent, resources);
     if (agent.free.length === 0) return;
     served ??= [];
     served.push(client);
-    blocked = eligibility.blocked(agent, agent.free);
-    for (const { slot } of served) blocked[slot >>> 5] = (blocked[slot >>> 5] as number) | (1 << (slot & 31));
+    blocked = eligibility.blocked(agent);
+    for (const one of served) setBit(blocked, one.slot);
+    if (forGuarantees) onlyMembers(blocked, quota.needy);
   }
-  if (served === undefined) agent.settledAt = state.clients.version;
+  if (served === undefined && !forGuarantees) agent.settledAt = clients.version;
 }
 
 // Up to this many candidates it is cheaper to compare them all than to walk the order past those blocked.
@@ -102,4 +133,19 @@ export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
     }
   }
   return best;
+}
+
+function setBit(bits: Bits, slot: number): void {
+  bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
+}
+
+// Blocks all but `members`.
+function onlyMembers(blocked: Bits, members: Bits): void {
+  for (let w = 0; w < blocked.length; w += 1) blocked[w] = (blocked[w] as number) | ~(members[w] ?? 0);
+}
+
+/** Whether a member of one is in the other. */
+export function intersects(a: Bits, b: Bits): boolean {
+  for (let w = 0; w < a.length; w += 1) if (((a[w] as number) & (b[w] ?? 0)) !== 0) return true;
+  return false;
 }

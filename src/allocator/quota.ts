@@ -1,24 +1,290 @@
-// Quota: what counts against a role. In: what agents have and what is held there. Out: amounts by name.
+// Quota bookkeeping: what counts against each role, how much is kept back for guarantees that are not met, and how much of what is free a client
+// may have. In: every change of what is held, reserved and free. Out: bags cut down to what quota lets pass, and sets of clients to test closer.
+import { assert } from '../base/assert.js';
 import type { Role } from '../base/ids.js';
-import { isAncestorOrSelf } from '../resources/index.js';
+import type { Bag, Resource, ScalarResource } from '../resources/index.js';
+import { emptyBag, roleAncestors } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
-import type { Amounts } from './allocator.js';
+import type { Amounts, Quota } from './allocator.js';
+import type { Bits } from './bits.js';
+import { clearBit, noBits, withBit } from './bits.js';
+import type { Client } from './clients.js';
+import { Exhaustion } from './exhaustion.js';
+import type { QuotaNode } from './quota-tree.js';
+import { QuotaTree } from './quota-tree.js';
 
-/** Unreserved scalars held in `role` and its sub-roles, and all reservations to them, in thousandths. */
-export function consumption(role: Role, agents: Iterable<PoolAgent>): Amounts {
-  const amounts = new Map<string, number>();
-  const count = (name: string, milli: number): void => void amounts.set(name, (amounts.get(name) ?? 0) + milli);
-  for (const { info, held } of agents) {
-    for (const r of info.total) {
-      if (r.kind === 'scalar' && r.label.role !== undefined && isAncestorOrSelf(role, r.label.role))
-        count(r.name, r.milli);
+/**
+ * Limits and guarantees by role. A role's use counts for every role above it, too, and every limit on the way up binds (in Mesos quota is for
+ * top-level roles, and only a role's own limit binds). Without any quota nothing is counted.
+ *
+ * With c what counts against a role, g its guarantee and need(role) = max(0, g − c, Σ need(sub-roles)), of what is free
+ * Σ need(top-level roles) is kept back. A client may have of a scalar: at most limit − c at every role from its own up; and at most the part of the
+ * needs that is its own (the need at the top of its branch less the needs of all roles beside its path) and what is free beyond all needs.
+ */
+export class QuotaBook {
+  readonly #quotas = new Map<Role, Quota>();
+  readonly #tree = new QuotaTree();
+  readonly #exhaustion = new Exhaustion(this.#tree);
+  // What is free, unreserved, not revocable, and on active agents, by index of the name.
+  #available = new Float64Array(8);
+  #active = false;
+  #guaranteeing = false;
+  /** Clients of roles for which something is kept back. */
+  needy: Bits = noBits;
+  /** Clients of roles that have a limit, or are below one that has. */
+  limited: Bits = noBits;
+
+  get quotas(): ReadonlyMap<Role, Quota> {
+    return this.#quotas;
+  }
+
+  /** Whether any role has quota: only then the book is to be told of changes. */
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** Whether any role has a guarantee. */
+  get guaranteeing(): boolean {
+    return this.#guaranteeing;
+  }
+
+  /** Sets, changes or removes quota. With the first one, the book is written from `clients` and `agents`. */
+  set(role: Role, quota: Quota | undefined, clients: Iterable<Client>, agents: Iterable<PoolAgent>): void {
+    if (quota === undefined || (quota.limits.size === 0 && quota.guarantees.size === 0)) this.#quotas.delete(role);
+    else this.#quotas.set(role, quota);
+    if (this.#quotas.size === 0) {
+      this.#clear(clients);
+      return;
     }
-    for (const [client, parts] of held) {
-      if (!isAncestorOrSelf(role, client.role)) continue;
-      for (const bag of parts) {
-        for (const r of bag) if (r.kind === 'scalar' && r.label.role === undefined) count(r.name, r.milli);
-      }
+    if (!this.#active) {
+      this.#active = true;
+      for (const client of clients) this.join(client);
+      for (const agent of agents) this.addAgent(agent, 1);
+    }
+    this.#tree.setQuota(role, this.#quotas.get(role));
+    this.#guaranteeing = [...this.#quotas.values()].some(({ guarantees }) => guarantees.size > 0);
+    this.#mark();
+  }
+
+  /** A client begins to be. */
+  join(client: Client): void {
+    if (!this.#active) return;
+    const node = this.#tree.join(client);
+    if (node.limited) this.limited = withBit(this.limited, client.slot);
+    if (this.#guaranteeing) this.#tree.crossed.add(node.top);
+    this.#exhaustion.judge(client);
+  }
+
+  /** What makes a client's least offer changed. */
+  rejudge(client: Client): void {
+    if (this.#active) this.#exhaustion.judge(client);
+  }
+
+  /** A client is forgotten; it holds nothing. */
+  leave(client: Client): void {
+    if (!this.#active) return;
+    this.#tree.leave(client);
+    for (const bits of [this.needy, this.limited, this.#exhaustion.bits]) clearBit(bits, client.slot);
+  }
+
+  /** An agent comes or goes, with what is held there. */
+  addAgent(agent: PoolAgent, sign: 1 | -1): void {
+    if (!this.#active) return;
+    this.reserve(agent.info.total, sign);
+    if (agent.active) this.release(agent.free, sign);
+    for (const [client, parts] of agent.held) for (const { resources } of parts) this.charge(client, resources, sign);
+  }
+
+  /** A client gets resources, or gives them up. */
+  charge(client: Client, bag: Bag, sign: 1 | -1): void {
+    if (!this.#active) return;
+    const node = client.quotaNode;
+    assert(node !== undefined, 'a client that holds something is in the quota tree');
+    for (let i = 0; i < bag.length; i += 1) {
+      const r = bag[i] as Resource;
+      if (isCommon(r)) this.#tree.consume(node, r.name, sign * r.milli);
     }
   }
-  return amounts;
+
+  /** Totals of agents that come or go: of them, reservations count. */
+  reserve(total: Bag, sign: 1 | -1): void {
+    if (!this.#active) return;
+    for (const r of total) {
+      const { role } = r.label;
+      if (r.kind === 'scalar' && role !== undefined) this.#tree.consumeReserved(role, r.name, sign * r.milli);
+    }
+  }
+
+  /** Resources become free on an active agent, or cease to be. */
+  release(bag: Bag, sign: 1 | -1): void {
+    if (!this.#active) return;
+    for (let i = 0; i < bag.length; i += 1) {
+      const r = bag[i] as Resource;
+      if (!isCommon(r)) continue;
+      const at = this.#tree.indexOf(r.name);
+      if (at >= this.#available.length) this.#available = longer(this.#available, at * 2);
+      this.#available[at] = (this.#available[at] as number) + sign * r.milli;
+    }
+  }
+
+  /** What counts against a role; for a role that nobody knows, nothing. Only while active. */
+  consumed(role: Role): Amounts {
+    return this.#tree.consumed(role);
+  }
+
+  /** What is kept back for all guarantees that are not met, of a scalar. */
+  requiredMilli(name: string): number {
+    return this.#tree.required[this.#tree.indexOf(name)] ?? 0;
+  }
+
+  /** What is free for whomever, of a scalar. */
+  availableMilli(name: string): number {
+    return this.#available[this.#tree.indexOf(name)] ?? 0;
+  }
+
+  /** Brings `needy` up to date, and returns the clients that no unreserved resources can help to their least offer. Call before using sets. */
+  exhausted(): Bits {
+    for (const top of this.#tree.crossed) {
+      const needs = this.#guaranteeing && top.need.some(milli => milli > 0);
+      for (const client of this.#tree.clientsBelow(top)) {
+        if (needs) this.needy = withBit(this.needy, client.slot);
+        else clearBit(this.needy, client.slot);
+      }
+    }
+    this.#tree.crossed.clear();
+    return this.#exhaustion.refresh();
+  }
+
+  /** `bag` without what is kept back for guarantees: what a client without any may have of it. */
+  beyondNeeds(bag: Bag): Bag {
+    if (!this.#guaranteeing) return bag;
+    return cut(bag, r => this.#surplus(this.#tree.indexOf(r.name)));
+  }
+
+  /** The part of `visible` that quota lets this client have now. The same bag when that is all. */
+  offerable(client: Client, visible: Bag): Bag {
+    const node = client.quotaNode;
+    if (node === undefined || (!this.#guaranteeing && !node.limited)) return visible;
+    return cut(visible, r => this.#allowed(node, this.#tree.indexOf(r.name)));
+  }
+
+  /** Whether `visible` has something that would go towards a guarantee that is not met. */
+  serves(client: Client, visible: Bag): boolean {
+    const node = client.quotaNode;
+    if (node === undefined) return false;
+    return visible.some(r => {
+      if (!isCommon(r)) return false;
+      const at = this.#tree.indexOf(r.name);
+      return this.#tree.ownNeed(node, at) > 0 && this.#tree.left(node, at) > 0;
+    });
+  }
+
+  /** The role from `client`'s own up whose limit leaves least of scalar `name`; undefined when none limits it. */
+  binding(
+    client: Client,
+    name: string,
+  ): { readonly role: Role; readonly limitMilli: number; readonly consumedMilli: number } | undefined {
+    const at = this.#tree.indexOf(name);
+    let found: QuotaNode | undefined;
+    for (let node = client.quotaNode; node !== undefined; node = node.parent) {
+      if (leftAt(node, at) < (found === undefined ? Number.POSITIVE_INFINITY : leftAt(found, at))) found = node;
+    }
+    if (found === undefined) return undefined;
+    return { role: found.role, limitMilli: found.limits?.get(name) ?? 0, consumedMilli: found.consumed[at] as number };
+  }
+
+  #allowed(node: QuotaNode, at: number): number {
+    const left = this.#tree.left(node, at);
+    if (!this.#guaranteeing) return left;
+    return Math.min(left, this.#surplus(at) + this.#tree.ownNeed(node, at));
+  }
+
+  #surplus(at: number): number {
+    return Math.max(0, (this.#available[at] ?? 0) - (this.#tree.required[at] ?? 0));
+  }
+
+  // After quotas have changed: all sets anew.
+  #mark(): void {
+    this.limited = noBits;
+    this.needy = noBits;
+    for (const top of this.#tree.tops()) {
+      this.#tree.crossed.add(top);
+      for (const client of this.#tree.clientsBelow(top)) {
+        if (client.quotaNode?.limited === true) this.limited = withBit(this.limited, client.slot);
+      }
+    }
+    this.#exhaustion.all();
+  }
+
+  #clear(clients: Iterable<Client>): void {
+    if (!this.#active) return;
+    this.#active = false;
+    this.#guaranteeing = false;
+    for (const client of clients) client.quotaNode = undefined;
+    this.#tree.clear();
+    this.#exhaustion.all();
+    this.#available.fill(0);
+    this.needy = noBits;
+    this.limited = noBits;
+  }
+}
+
+/** What counts against every role and those above it, by scanning all agents: for the moments when no book is kept. */
+export function consumption(agents: Iterable<PoolAgent>): ReadonlyMap<Role, Amounts> {
+  const all = new Map<Role, Map<string, number>>();
+  const count = (role: Role, name: string, milli: number): void => {
+    let amounts = all.get(role);
+    if (amounts === undefined) all.set(role, (amounts = new Map<string, number>()));
+    amounts.set(name, (amounts.get(name) ?? 0) + milli);
+  };
+  for (const { info, held } of agents) {
+    for (const r of info.total) {
+      if (r.kind === 'scalar' && r.label.role !== undefined) count(r.label.role, r.name, r.milli);
+    }
+    for (const [client, parts] of held) {
+      for (const { resources } of parts)
+        for (const r of resources) if (isCommon(r)) count(client.role, r.name, r.milli);
+    }
+  }
+  const sums = new Map<Role, Map<string, number>>();
+  for (const [role, amounts] of all) {
+    for (const above of [role, ...roleAncestors(role)]) {
+      let total = sums.get(above);
+      if (total === undefined) sums.set(above, (total = new Map<string, number>()));
+      for (const [name, milli] of amounts) total.set(name, (total.get(name) ?? 0) + milli);
+    }
+  }
+  return sums;
+}
+
+/** Scalars that quota is about: neither reserved nor revocable. */
+function isCommon(r: Resource): r is ScalarResource {
+  return r.kind === 'scalar' && r.label.role === undefined && !r.label.revocable;
+}
+
+function leftAt(node: QuotaNode, at: number): number {
+  return Math.max(0, (node.limitsAt[at] ?? Number.POSITIVE_INFINITY) - (node.consumed[at] as number));
+}
+
+// Each scalar that quota is about cut to what `allowed` says; the rest travels along.
+function cut(bag: Bag, allowed: (r: ScalarResource) => number): Bag {
+  let out: Resource[] | undefined;
+  for (let i = 0; i < bag.length; i += 1) {
+    const r = bag[i] as Resource;
+    const milli = isCommon(r) ? allowed(r) : Number.POSITIVE_INFINITY;
+    if (r.kind !== 'scalar' || milli >= r.milli) {
+      out?.push(r);
+      continue;
+    }
+    out ??= bag.slice(0, i);
+    if (milli > 0) out.push({ ...r, milli });
+  }
+  if (out === undefined) return bag;
+  return out.length === 0 ? emptyBag : out;
+}
+
+function longer(from: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(length);
+  out.set(from);
+  return out;
 }

@@ -236,6 +236,7 @@ test('long runs on request are spaced, so that they take a fourth of the time at
   const loop = new AllocationLoop(clock, { allocationIntervalMs: 1000, recoveryIntervalMs: 50 }, kind => {
     runs.push(`${kind} at ${virtual.now()}`);
     workedMs += costMs;
+    return () => false;
   });
   loop.askNow();
   virtual.advance(0);

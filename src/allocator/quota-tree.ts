@@ -1,0 +1,236 @@
+// Roles as quota sees them: what counts against each, with its sub-roles; its limits; what it and its sub-roles still need. Kept by steps.
+import { assert } from '../base/assert.js';
+import type { Role } from '../base/ids.js';
+import type { Amounts, Quota } from './allocator.js';
+import type { Client } from './clients.js';
+
+type Vector = Float64Array<ArrayBuffer>;
+
+/** One role. Vectors hold thousandths by index of the scalar's name. */
+export interface QuotaNode {
+  readonly role: Role;
+  readonly parent: QuotaNode | undefined;
+  /** The top-level role above it, or itself. */
+  readonly top: QuotaNode;
+  readonly children: Set<QuotaNode>;
+  /** Clients of exactly this role. */
+  readonly own: Set<Client>;
+  limits: Amounts | undefined;
+  guarantees: Amounts | undefined;
+  /** Infinite where there is no limit; empty when there is none at all. */
+  limitsAt: Vector;
+  guaranteesAt: Vector;
+  consumed: Vector;
+  /** The greater of its own guarantee less what it consumes, and the sum of its children's needs. */
+  need: Vector;
+  childrenNeed: Vector;
+  /** It, or a role above it, has limits. */
+  limited: boolean;
+}
+
+/** All roles that have clients, quota or reservations, and those above them. */
+export class QuotaTree {
+  readonly #nodes = new Map<Role, QuotaNode>();
+  readonly #indexes = new Map<string, number>();
+  #width = 8;
+  /** The sum of the needs of top-level roles. */
+  required: Vector = new Float64Array(8);
+  /** Top-level roles that began or ceased to need something; the reader clears it. */
+  readonly crossed = new Set<QuotaNode>();
+  /** Roles with limits against which something changed; the reader clears it. */
+  readonly moved = new Set<QuotaNode>();
+
+  indexOf(name: string): number {
+    return this.#indexes.get(name) ?? this.#learn(name);
+  }
+
+  names(): Iterable<[string, number]> {
+    return this.#indexes;
+  }
+
+  clear(): void {
+    this.#nodes.clear();
+    this.#indexes.clear();
+    this.required.fill(0);
+    this.crossed.clear();
+    this.moved.clear();
+  }
+
+  *tops(): Iterable<QuotaNode> {
+    for (const node of this.#nodes.values()) if (node.parent === undefined) yield node;
+  }
+
+  /** Nodes at and below `node`, each after the one above it. */
+  *below(node: QuotaNode): Iterable<QuotaNode> {
+    yield node;
+    for (const child of node.children) yield* this.below(child);
+  }
+
+  *clientsBelow(node: QuotaNode): Iterable<Client> {
+    for (const { own } of this.below(node)) yield* own;
+  }
+
+  join(client: Client): QuotaNode {
+    const node = this.#ensure(client.role);
+    client.quotaNode = node;
+    node.own.add(client);
+    return node;
+  }
+
+  leave(client: Client): void {
+    const node = client.quotaNode;
+    if (node === undefined) return;
+    client.quotaNode = undefined;
+    node.own.delete(client);
+    this.#prune(node);
+  }
+
+  setQuota(role: Role, quota: Quota | undefined): void {
+    const node = this.#ensure(role);
+    node.limits = quota === undefined || quota.limits.size === 0 ? undefined : quota.limits;
+    node.guarantees = quota === undefined || quota.guarantees.size === 0 ? undefined : quota.guarantees;
+    for (const name of [...(node.limits?.keys() ?? []), ...(node.guarantees?.keys() ?? [])]) this.indexOf(name);
+    this.#spread(node);
+    for (const at of this.#indexes.values()) this.#settle(node, at, 0);
+    for (const each of this.below(node)) each.limited = each.limits !== undefined || each.parent?.limited === true;
+    this.#prune(node);
+  }
+
+  /** `milli` more of a scalar counts against `node` and all above it. */
+  consume(node: QuotaNode, name: string, milli: number): void {
+    this.#settle(node, this.indexOf(name), milli);
+  }
+
+  /** The same by role; roles that only have reservations come and go with them. */
+  consumeReserved(role: Role, name: string, milli: number): void {
+    const node = this.#ensure(role);
+    this.#settle(node, this.indexOf(name), milli);
+    if (milli < 0) this.#prune(node);
+  }
+
+  consumed(role: Role): Amounts {
+    const out = new Map<string, number>();
+    const node = this.#nodes.get(role);
+    if (node === undefined) return out;
+    for (const [name, at] of this.#indexes) if (node.consumed[at] !== 0) out.set(name, node.consumed[at] as number);
+    return out;
+  }
+
+  /** The least that the limits of `node` and of the roles above it leave; infinite without any. */
+  left(node: QuotaNode, at: number): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
+      if (each.limits === undefined) continue;
+      const left = (each.limitsAt[at] as number) - (each.consumed[at] as number);
+      if (left < least) least = left;
+    }
+    return Math.max(0, least);
+  }
+
+  /** How much a client of `node` may take without touching what is kept for roles beside the path from it to the top. */
+  ownNeed(node: QuotaNode, at: number): number {
+    let others = node.childrenNeed[at] as number;
+    let each = node;
+    for (let above = each.parent; above !== undefined; above = above.parent) {
+      others += (above.childrenNeed[at] as number) - (each.need[at] as number);
+      each = above;
+    }
+    return Math.max(0, (each.need[at] as number) - others);
+  }
+
+  // Counts `milli` at `from` and all above, and brings needs up to date.
+  #settle(from: QuotaNode, at: number, milli: number): void {
+    let childNeed = 0;
+    for (let node: QuotaNode | undefined = from; node !== undefined; node = node.parent) {
+      node.consumed[at] = (node.consumed[at] as number) + milli;
+      if (node.limits !== undefined) this.moved.add(node);
+      node.childrenNeed[at] = (node.childrenNeed[at] as number) + childNeed;
+      const before = node.need[at] as number;
+      const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - (node.consumed[at] as number);
+      const need = Math.max(0, own, node.childrenNeed[at] as number);
+      node.need[at] = need;
+      childNeed = need - before;
+      if (node.parent !== undefined || childNeed === 0) continue;
+      this.required[at] = (this.required[at] as number) + childNeed;
+      if (before === 0 || need === 0) this.crossed.add(node);
+    }
+  }
+
+  #ensure(role: Role): QuotaNode {
+    const known = this.#nodes.get(role);
+    if (known !== undefined) return known;
+    const slash = role.lastIndexOf('/');
+    const parent = slash < 0 ? undefined : this.#ensure(role.slice(0, slash));
+    const node: { -readonly [K in keyof QuotaNode]: QuotaNode[K] } & { top: QuotaNode } = {
+      role,
+      parent,
+      top: undefined as unknown as QuotaNode,
+      children: new Set(),
+      own: new Set(),
+      limits: undefined,
+      guarantees: undefined,
+      limitsAt: none,
+      guaranteesAt: none,
+      consumed: new Float64Array(this.#width),
+      need: new Float64Array(this.#width),
+      childrenNeed: new Float64Array(this.#width),
+      limited: parent?.limited === true,
+    };
+    node.top = parent?.top ?? node;
+    parent?.children.add(node);
+    this.#nodes.set(role, node);
+    return node;
+  }
+
+  // Forgets roles that nothing hangs on.
+  #prune(from: QuotaNode): void {
+    for (let node: QuotaNode | undefined = from; node !== undefined; node = node.parent) {
+      if (node.own.size > 0 || node.children.size > 0 || node.limits !== undefined || node.guarantees !== undefined)
+        return;
+      if (node.consumed.some(milli => milli !== 0)) return;
+      this.#nodes.delete(node.role);
+      this.crossed.delete(node);
+      this.moved.delete(node);
+      node.parent?.children.delete(node);
+    }
+  }
+
+  #spread(node: QuotaNode): void {
+    const { limits, guarantees } = node;
+    node.limitsAt = limits === undefined ? none : this.#vector(limits, Number.POSITIVE_INFINITY);
+    node.guaranteesAt = guarantees === undefined ? none : this.#vector(guarantees, 0);
+  }
+
+  #vector(amounts: Amounts, otherwise: number): Vector {
+    const out = new Float64Array(this.#width).fill(otherwise);
+    for (const [name, milli] of amounts) {
+      const at = this.#indexes.get(name);
+      assert(at !== undefined, 'a name with quota has an index');
+      out[at] = milli;
+    }
+    return out;
+  }
+
+  #learn(name: string): number {
+    const at = this.#indexes.size;
+    this.#indexes.set(name, at);
+    if (at < this.#width) return at;
+    this.#width *= 2;
+    this.required = longer(this.required, this.#width);
+    for (const node of this.#nodes.values()) {
+      node.consumed = longer(node.consumed, this.#width);
+      node.need = longer(node.need, this.#width);
+      node.childrenNeed = longer(node.childrenNeed, this.#width);
+      this.#spread(node);
+    }
+    return at;
+  }
+}
+
+const none: Vector = new Float64Array(0);
+
+function longer(from: Vector, length: number): Vector {
+  const out = new Float64Array(length);
+  out.set(from);
+  return out;
+}
