@@ -34,8 +34,9 @@ export class Client {
     return { text, value: JSON.parse(text) as T };
   }
 
-  async post(path: string, body: object): Promise<void> {
-    await textOf(await this.open('POST', path, JSON.stringify(body)));
+  /** The text of the answer. @throws (rejects) as `get` does. */
+  async post(path: string, body: object): Promise<string> {
+    return textOf(await this.open('POST', path, JSON.stringify(body)));
   }
 
   /** An answer with a status below 400. */

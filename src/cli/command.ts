@@ -24,6 +24,7 @@ export type RunCommand<F extends Flags> = (invocation: Invocation<F>) => Promise
 
 /** One command. */
 export interface Command<F extends Flags = Flags> {
+  /** One word, or two: those with the same first word are a group. */
   readonly name: string;
   /** For commander: `<task-id>`, `<command...>`. */
   readonly args?: string;

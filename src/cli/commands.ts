@@ -3,6 +3,7 @@ import type { Command } from './command.js';
 import { command } from './command.js';
 import * as sets from './flag-sets.js';
 import { count, flag, texts } from './flags.js';
+import { operatorCommands } from './operator-commands.js';
 
 const up = command({
   name: 'up',
@@ -84,10 +85,22 @@ const views = [
     [
       ['proffer frameworks', 'connected ones'],
       ['proffer frameworks --all', 'ended ones too'],
+      ['proffer frameworks --why run', 'why the framework run gets no offers, or cannot use them'],
     ],
-    { all: flag('ended ones too') },
+    { all: flag('ended ones too'), ...sets.frameworkWhyFlags },
   ),
-  view_('roles', 'the roles and their shares', [['proffer roles', 'what each role uses']], {}),
+  view_(
+    'roles',
+    'the roles and their shares',
+    [
+      ['proffer roles', 'what each role uses'],
+      [
+        'proffer roles --why ads --resources "cpus:8"',
+        'whether a task of 8 cpus fits somewhere in role ads, and if not, why',
+      ],
+    ],
+    sets.roleWhyFlags,
+  ),
   view_('offers', 'the offers that wait for an answer', [['proffer offers', 'who holds what']], {}),
   view_(
     'tasks',
@@ -128,7 +141,10 @@ const task = command({
   summary: 'one task and its history',
   description:
     'Shows one task: where it runs, what it has, and what happened to it. A part of the id from its start is enough.',
-  examples: [['proffer task hi.k3j9', 'the task whose id starts so']],
+  examples: [
+    ['proffer task hi.k3j9', 'the task whose id starts so'],
+    ['proffer task hi.k3j9 --why', 'where it runs since when, or why it waits'],
+  ],
   flags: sets.taskFlags,
   load: async () => (await import('./commands/task.js')).task,
 });
@@ -190,5 +206,6 @@ export const commands: readonly Command[] = [
   logs,
   kill,
   teardown,
+  ...operatorCommands,
   sample,
 ] as unknown as readonly Command[];

@@ -8,6 +8,7 @@ import { exitCodes } from './command.js';
 import { commands } from './commands.js';
 import { describeError, exitCodeOf } from './failure.js';
 import { flagName, variableName } from './flags.js';
+import { commandGroups } from './operator-commands.js';
 import { settle } from './settings.js';
 
 const { stdout, stderr } = process;
@@ -61,7 +62,9 @@ async function main(argv: readonly string[]): Promise<number> {
       ]),
     );
   for (const spec of commands) {
-    const sub = program.command(spec.args === undefined ? spec.name : `${spec.name} ${spec.args}`, {
+    const words = spec.name.split(' ');
+    const parent = words.length === 1 ? program : groupOf(program, words[0] ?? '');
+    const sub = parent.command([words.at(-1), spec.args].filter(part => part !== undefined).join(' '), {
       hidden: spec.hidden ?? false,
     });
     sub
@@ -87,6 +90,22 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   await program.parseAsync(argv, { from: 'user' });
   return code;
+}
+
+/** The command that holds those which begin with `name`. */
+function groupOf(program: Commander, name: string): Commander {
+  const known = program.commands.find(each => each.name() === name);
+  if (known !== undefined) return known;
+  const summary = commandGroups[name] ?? '';
+  return program
+    .command(name)
+    .summary(summary)
+    .description(`${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}.`)
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ outputError: showUsageError })
+    .addHelpText('after', `\nproffer ${name} COMMAND --help has examples.\n`);
 }
 
 async function invoke(spec: Command, sub: Commander): Promise<number> {

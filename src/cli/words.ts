@@ -18,6 +18,13 @@ export function scalar(amounts: Amounts, name: string): string {
   return String(milli / 1000);
 }
 
+/** `cpus 2, mem 1024`; other kinds by name alone. */
+export function amounts(all: Amounts): string {
+  return Object.entries(all)
+    .map(([name, value]) => (typeof value === 'number' ? `${name} ${value}` : name))
+    .join(', ');
+}
+
 /** `31000-31009,31020`: the ports, a few ranges of them. */
 export function ports(amounts: Amounts): string {
   const ranges: string[] = [];

@@ -340,7 +340,10 @@ test('an agent’s session that ends before its admission is durable leaves noth
   agent.disconnect();
   writes[0]?.[1]();
   t.deepEqual(rig.master.views.agents(), []);
-  t.deepEqual(writes[1]?.[0], [{ key: 'agent/M-S0', remove: true }]);
+  t.deepEqual(writes[1]?.[0], [
+    { key: 'agent/M-S0', remove: true },
+    { key: 'drain/M-S0', remove: true },
+  ]);
 });
 
 test('a message of an agent that is not valid is refused before registration and ignored after', t => {

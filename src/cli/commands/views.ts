@@ -16,7 +16,8 @@ import { exitCodes } from '../command.js';
 import type { Flags } from '../flags.js';
 import { usage } from '../flags.js';
 import { table } from '../table.js';
-import { ago, counted, lastStatus, outcome, ports, scalar, share, stateWord } from '../words.js';
+import { why, whyQuery } from './why.js';
+import { ago, amounts, counted, lastStatus, outcome, ports, scalar, share, stateWord } from '../words.js';
 
 type ViewFlags = { readonly [key: string]: unknown };
 
@@ -24,9 +25,11 @@ type ViewFlags = { readonly [key: string]: unknown };
 function view<T>(
   pathOf: (flags: ViewFlags) => string,
   show: (terminal: Terminal, value: T) => string,
+  subject: 'framework' | 'role' = 'role',
 ): RunCommand<Flags> {
   return async ({ flags, terminal }) => {
     const master = masterClient(String(flags['master']));
+    if (flags['why'] !== undefined) return why(master, whyQuery(flags, subject), flags['json'] === true, terminal);
     const { text, value } = await master.get<T>(pathOf(flags));
     terminal.out(flags['json'] === true ? text : show(terminal, value));
     return exitCodes.ok;
@@ -40,6 +43,7 @@ export const views = {
   frameworks: view<FrameworkView[]>(
     flags => `/frameworks${flags['all'] === true ? '' : '?state=ACTIVE&state=DISCONNECTED&state=RECOVERED'}`,
     showFrameworks,
+    'framework',
   ),
   roles: view<RoleView[]>(() => '/roles', showRoles),
   offers: view<OfferView[]>(() => '/offers', showOffers),
@@ -97,6 +101,7 @@ function showAgents(terminal: Terminal, agents: readonly AgentView[]): string {
     agent.id,
     `${agent.hostname}:${agent.port}`,
     agent.liveness,
+    agent.activity,
     share('cpus', agent.used, agent.total),
     share('mem', agent.used, agent.total),
     share('disk', agent.used, agent.total),
@@ -110,6 +115,7 @@ function showAgents(terminal: Terminal, agents: readonly AgentView[]): string {
     { title: 'AGENT', least: 12 },
     { title: 'ADDRESS' },
     { title: 'STATE' },
+    { title: 'ACTIVITY' },
     { title: 'CPUS', right: true },
     { title: 'MEM', right: true },
     { title: 'DISK', right: true },
@@ -150,6 +156,9 @@ function showFrameworks(terminal: Terminal, frameworks: readonly FrameworkView[]
 }
 
 function showRoles(terminal: Terminal, roles: readonly RoleView[]): string {
+  // Columns that most clusters would leave empty come when there is something to say.
+  const someQuota = roles.some(role => role.quota !== undefined);
+  const someReserved = roles.some(role => Object.keys(role.reserved).length > 0);
   const rows = roles.map(role => [
     role.name,
     String(role.weight),
@@ -158,6 +167,8 @@ function showRoles(terminal: Terminal, roles: readonly RoleView[]): string {
     scalar(role.used, 'mem'),
     scalar(role.offered, 'cpus'),
     scalar(role.offered, 'mem'),
+    ...(someQuota ? [quotaOf(role)] : []),
+    ...(someReserved ? [amounts(role.reserved)] : []),
     String(role.frameworks.length),
   ]);
   const columns = [
@@ -168,9 +179,24 @@ function showRoles(terminal: Terminal, roles: readonly RoleView[]): string {
     { title: 'MEM', right: true },
     { title: 'OFFERED CPUS', right: true },
     { title: 'OFFERED MEM', right: true },
+    ...(someQuota ? [{ title: 'QUOTA', least: 16 }] : []),
+    ...(someReserved ? [{ title: 'RESERVED', least: 10 }] : []),
     { title: 'FRAMEWORKS', right: true },
   ];
   return table(terminal, columns, rows, 'no roles in use');
+}
+
+/** `cpus 4 of 10, at least 2`: what counts against the limit, the limit, the guarantee. */
+function quotaOf({ quota, consumed }: RoleView): string {
+  if (quota === undefined) return '';
+  const { limits, guarantees } = quota;
+  return [...new Set([...Object.keys(limits), ...Object.keys(guarantees)])]
+    .map(name => {
+      const limit = limits[name] === undefined ? '' : ` of ${limits[name]}`;
+      const least = guarantees[name] === undefined ? '' : `, at least ${guarantees[name]}`;
+      return `${name} ${consumed[name] ?? 0}${limit}${least}`;
+    })
+    .join('; ');
 }
 
 function showOffers(terminal: Terminal, offers: readonly OfferView[]): string {

@@ -1,0 +1,116 @@
+// What operators write on the command line, as data: times, amounts, resources, volumes. In: text, and views where keys are looked up. Out: values,
+// or one clear USAGE error.
+import { ProfferError, problemsError, shown } from '../base/errors.js';
+import { formatDurationMs, parseDurationMs } from '../base/units.js';
+import type { Amounts } from '../protocol/operator-api.js';
+import type { Bag, Resources } from '../resources/index.js';
+import { bagOf, fromBag, parseResources, volumesOf } from '../resources/index.js';
+
+/** `now`, `+2h`, or ISO 8601, in wall milliseconds; without a zone it is local time. @throws ProfferError USAGE. */
+export function parseTimeMs(text: string, nowMs: number): number {
+  if (text === 'now') return nowMs;
+  if (text.startsWith('+')) return nowMs + parseDurationMs(text.slice(1));
+  const isTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/.test(text);
+  const ms = isTime ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(ms) && ms >= 0) return ms;
+  throw usage(`${shown(text)} is not a time`, 'write for example 2026-05-01T22:00Z, +2h or now');
+}
+
+/** `in 2h`, `since 5m` beside the time itself, for people. */
+export function describeTime(atMs: number, nowMs: number): string {
+  const distance = formatDurationMs(Math.abs(atMs - nowMs));
+  return `${new Date(atMs).toISOString().replace(/:\d\d\.\d+Z$/, 'Z')} (${atMs > nowMs ? `in ${distance}` : `since ${distance}`})`;
+}
+
+/** `cpus=4`. @throws ProfferError USAGE. */
+export function parseAmount(text: string): readonly [name: string, amount: number] {
+  const at = text.indexOf('=');
+  const name = text.slice(0, at);
+  const number = text.slice(at + 1);
+  if (at > 0 && /^\d+(\.\d+)?$/.test(number)) return [name, Number(number)];
+  throw usage(`${shown(text)} is not NAME=AMOUNT`, 'write for example cpus=4,mem=1024');
+}
+
+/** All amounts together. @throws ProfferError USAGE for a name given twice. */
+export function gatherAmounts(pairs: readonly (readonly [string, number])[]): Amounts {
+  const amounts = new Map<string, number>();
+  for (const [name, amount] of pairs) {
+    if (amounts.has(name)) throw usage(`${shown(name)} is given twice`, 'give each name once');
+    amounts.set(name, amount);
+  }
+  return Object.fromEntries(amounts);
+}
+
+/** What `gatherAmounts` reads: `cpus=4,mem=1024`. */
+export function formatAmounts(amounts: Amounts): string {
+  return Object.entries(amounts)
+    .map(([name, amount]) => `${name}=${amount}`)
+    .join(',');
+}
+
+/** `cpus:2;mem:1024`. @throws ProfferError INVALID_RESOURCES, every violation. */
+export function readResources(text: string): Resources {
+  return fromBag(wholeBag(text));
+}
+
+/**
+ * The reserved entries that `text` means on an agent with `total`: keys with a role as they are; plain ones (`cpus:2`) are what is dynamically
+ * reserved to `role`, where only one reservation of it has any. @throws ProfferError USAGE, INVALID_RESOURCES.
+ */
+export function reservedResources(text: string, role: string | undefined, total: Resources): Resources {
+  const wanted = wholeBag(text);
+  const keyed = Object.entries(fromBag(wanted)).map(([key, value]) => {
+    if (wanted.some(entry => entry.key === key && entry.label.role !== undefined)) return [key, value] as const;
+    if (role === undefined)
+      throw usage(`${shown(key)} is not reserved`, `name the reservation, as ${key}(ads,dynamic), or say --role`);
+    return [reservedKey(key, role, bagOf(total)), value] as const;
+  });
+  return Object.fromEntries(keyed);
+}
+
+function reservedKey(name: string, role: string, total: Bag): string {
+  const keys = total
+    .filter(({ name: of, label }) => of === name && label.role === role && label.volume === undefined)
+    .filter(({ label }) => label.reservations.at(-1)?.type === 'DYNAMIC')
+    .map(({ key }) => key);
+  const [key] = keys;
+  if (key === undefined)
+    throw usage(`no ${name} is reserved to ${shown(role)} there`, 'proffer agents --json shows what is');
+  if (keys.length > 1)
+    throw usage(`${keys.length} reservations to ${role} have ${name}: ${keys.join(', ')}`, 'write which');
+  return key;
+}
+
+/** A persistent volume on an agent, as the command line shows it. */
+export interface VolumeLine {
+  readonly id: string;
+  readonly role: string;
+  /** MiB */
+  readonly disk: number;
+  readonly containerPath: string;
+  readonly mode: 'RW' | 'RO';
+  readonly shared: boolean;
+}
+
+/** The volumes of an agent with `total`. */
+export function volumeLines(total: Resources): VolumeLine[] {
+  return volumesOf(bagOf(total)).map(({ volume, resource }) => ({
+    id: volume.id,
+    role: resource.label.role ?? '*',
+    disk: (resource.kind === 'scalar' ? resource.milli : 0) / 1000,
+    containerPath: volume.containerPath,
+    mode: volume.mode,
+    shared: resource.label.shared,
+  }));
+}
+
+function wholeBag(text: string): Bag {
+  const { bag, problems } = parseResources(text, 'RESOURCES');
+  if (problems.length > 0) throw problemsError(problems);
+  if (bag.length === 0) throw usage('RESOURCES is empty', 'write for example "cpus:2;mem:1024"');
+  return bag;
+}
+
+function usage(message: string, hint: string): ProfferError {
+  return new ProfferError('USAGE', message, { hint });
+}
