@@ -1,5 +1,6 @@
 // What would let a launch go ahead: changes of one thing each. In: what is in the way on each agent. Out: changes, smallest first, each tried on a
 // changed copy by the function that found the obstacles before it is told.
+import { assertNever } from '../base/assert.js';
 import type { AgentId } from '../base/ids.js';
 import type { Change } from '../protocol/explain.js';
 import type { Wish } from '../resources/index.js';
@@ -8,8 +9,9 @@ import type { PoolAgent } from './agent-pool.js';
 import { AgentPool } from './agent-pool.js';
 import { compileConstraints } from './constraints.js';
 import type { Asker, Bound, Groups, Holding, Obstacle, Question, World } from './explain-judge.js';
-import { obstaclesOn } from './explain-judge.js';
+import { obstaclesOn, visibleTo } from './explain-judge.js';
 import { shortOf } from './explain-tally.js';
+import { QuotaBook } from './quota.js';
 
 /** An agent, who of the askers has the least in the way there, and what that is. */
 export interface Near {
@@ -25,7 +27,7 @@ export type TriedChange = Change & { readonly agents: number; readonly examples:
  * The changes found, in this order: waiting; what the framework can do at once; less of one resource, by the part given up; one constraint;
  * more quota; one agent to be freed, or offered again. A new agent is told of only when nothing else helps.
  */
-export function findChanges(world: World, nears: readonly Near[], question: Question): TriedChange[] {
+export function findChanges(world: World, nears: readonly Near[], question: Question, first: Asker): TriedChange[] {
   const found = [
     ...waitChange(world, nears, question),
     ...fixes.flatMap(fix => fixChange(world, nears, question, fix)),
@@ -35,7 +37,7 @@ export function findChanges(world: World, nears: readonly Near[], question: Ques
     ...freeChange(world, nears, question),
     ...fixChange(world, nears, question, reactivation),
   ];
-  return found.length > 0 ? found : newAgent(world, nears, question);
+  return found.length > 0 ? found : newAgent(world, first, question);
 }
 
 const examplesMax = 3;
@@ -128,8 +130,12 @@ function capabilitiesOf({ obstacles: [first] }: Near): Partial<Asker['client']['
       return { gpus: true };
     case 'REGION_AWARE':
       return { regions: true };
+    case 'REVOCABLE_RESOURCES':
+      return { revocable: true };
+    case 'SHARED_RESOURCES':
+      return { shared: true };
     default:
-      return {};
+      return assertNever(first.capability, 'capability');
   }
 }
 
@@ -168,7 +174,7 @@ function lessChanges(world: World, nears: readonly Near[], question: Question): 
   for (const near of nears) {
     const key = soleKey(near.obstacles);
     if (key === undefined) continue;
-    const allowed = allowedMilli(world, near, wish, key);
+    const allowed = allowedMilli(near, wish, key);
     const list = byKey.get(key);
     if (list === undefined) byKey.set(key, [{ near, allowed }]);
     else list.push({ near, allowed });
@@ -211,10 +217,10 @@ function soleKey(obstacles: readonly Obstacle[]): string | undefined {
 }
 
 // How much of `key` could be placed on the agent now, in thousandths; of ports the number times a thousand.
-function allowedMilli(world: World, { agent, asker, obstacles }: Near, wish: Wish, key: string): number {
+function allowedMilli({ agent, asker, obstacles }: Near, wish: Wish, key: string): number {
   const wanted = amountOf(wish, key);
   let allowed = wanted;
-  for (const short of wishShortages(wish, world.visible(agent.free, asker.client))) {
+  for (const short of wishShortages(wish, visibleTo(asker.client, agent.free))) {
     if (short.key === key && typeof short.short === 'number')
       allowed = Math.min(allowed, wanted - Math.round(short.short * 1000));
   }
@@ -316,8 +322,8 @@ function raiseOf(obstacle: Obstacle): Raise[] {
 }
 
 function raised(world: World, raises: readonly Raise[]): World {
-  const bounds: World['bounds'] = role =>
-    world.bounds(role).map(bound => {
+  const bounds: World['bounds'] = client =>
+    world.bounds(client).map(bound => {
       const raise = raises.find(each => sameBound(each.bound, bound));
       if (raise === undefined) return bound;
       return { ...bound, leftMilli: bound.leftMilli + raise.milli, limitMilli: bound.limitMilli + raise.milli };
@@ -354,7 +360,7 @@ function freeChange(world: World, nears: readonly Near[], question: Question): T
     frameworkId,
     role,
     resources: fromBag(resources),
-    heldForMs,
+    ...(heldForMs === undefined ? {} : { heldForMs }),
   }));
   return [{ change: 'FREE_AGENT', agentId: near.agent.id, holdings: told, agents: 1, examples: [near.agent.id] }];
 }
@@ -402,15 +408,13 @@ function withFree(agent: PoolAgent, returned: readonly Holding[]): PoolAgent {
   return { ...agent, free: returned.reduce((free, { resources }) => add(free, resources), agent.free) };
 }
 
-// An empty agent of just what is asked for, in the asker's own region.
-function newAgent(world: World, nears: readonly Near[], question: Question): TriedChange[] {
-  const { wish } = question;
-  const [near] = nears;
-  if (wish === undefined || near === undefined) return [];
+// An empty agent of just what is asked for, where no constraint speaks against it.
+function newAgent(world: World, { client }: Asker, { wish }: Question): TriedChange[] {
+  if (wish === undefined) return [];
   const { ports = 0 } = wish;
   const total = ports === 0 ? wish.resources : add(wish.resources, bagOf({ ports: [[31_000, 30_999 + ports]] }));
-  const asker: Asker = { client: { ...near.asker.client, test: undefined }, constraints: [] };
-  const agent = new AgentPool().add({ id: '', hostname: '', total, attributes: {} });
-  if (!fits(world, asker, agent, { ...question, constraints: [] })) return [];
+  const agent = new AgentPool(new QuotaBook()).add({ id: '', hostname: '', total, attributes: {} });
+  const asker: Asker = { client: { ...client, test: undefined }, constraints: [] };
+  if (!fits(world, asker, agent, { wish, constraints: [] })) return [];
   return [{ change: 'ADD_AGENT', resources: fromBag(total), agents: 0, examples: [] }];
 }

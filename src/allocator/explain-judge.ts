@@ -3,13 +3,14 @@
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { AttributeConstraint } from '../protocol/entities.js';
 import type { AgentObstacle } from '../protocol/explain.js';
-import type { Bag, Resource, Shortage, Wish } from '../resources/index.js';
-import { add, emptyBag, plain, sum, take, unreserved, wishShortages } from '../resources/index.js';
+import type { Bag, Resource, ScalarResource, Shortage, Wish } from '../resources/index.js';
+import { add, forRole, plain, scalarMilli, sum, wishShortages, withoutCapabilities } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { SkipReason } from './allocator.js';
 import type { Client } from './clients.js';
 import type { AgentTest } from './constraints.js';
 import { compileConstraints } from './constraints.js';
+import { reaches } from './min-allocatable.js';
 
 /** Part of an agent's resources in somebody's hand. */
 export interface Holding {
@@ -18,15 +19,16 @@ export interface Holding {
   readonly frameworkId: FrameworkId;
   readonly role: Role;
   readonly resources: Bag;
-  readonly heldForMs: number;
+  /** Undefined when it is not known. */
+  readonly heldForMs: number | undefined;
   /** Of an offer: when it is taken back. */
   readonly endsInMs?: number;
 }
 
 /** What the master knows and the allocator does not. */
 export interface Surroundings {
-  /** Why an agent is offered to nobody, in the master's words. */
-  activityOf(id: AgentId): AgentObstacle;
+  /** Why an agent is offered to nobody, or why schedulers do not launch there; undefined when nothing speaks against it. */
+  activityOf(id: AgentId): AgentObstacle | undefined;
   /** Outstanding offers of an agent, oldest first. */
   offersOn(id: AgentId): readonly Holding[];
   /** Tasks and executors that hold resources of an agent. */
@@ -50,14 +52,12 @@ export interface Bound {
 /** Everything that does not depend on the agent. */
 export interface World {
   readonly nowMs: number;
-  /** Eligibility's verdict, filters left to `filteredUntilMs`. */
+  /** Eligibility's verdict; filters, quota and what is free are judged here in more detail. */
   readonly reasons: (agent: PoolAgent, client: Client) => readonly SkipReason[];
-  /** When the filters that block the client from `visible` are over; undefined when none does at `nowMs`. */
-  readonly filteredUntilMs: (agent: PoolAgent, client: Client, visible: Bag, nowMs: number) => number | undefined;
-  /** The part of a bag that may be offered to the client at all. */
-  readonly visible: (bag: Bag, client: Client) => Bag;
-  /** Bounds on the role and the roles above it. */
-  readonly bounds: (role: Role) => readonly Bound[];
+  /** When the filters that keep the agent from the client are over; undefined when none does at `nowMs`. */
+  readonly filteredUntilMs: (agent: PoolAgent, client: Client, nowMs: number) => number | undefined;
+  /** What quota lets a client have. */
+  readonly bounds: (client: Client) => readonly Bound[];
   readonly around: Surroundings;
 }
 
@@ -103,16 +103,24 @@ export function obstaclesOn(world: World, asker: Asker, agent: PoolAgent, questi
     const told = obstacleOf(reason, world, asker, agent);
     if (told !== undefined) out.push(told);
   }
+  // Agents in maintenance may still be offered, with their absence; the matcher then refuses to launch.
+  if (agent.active && question.wish !== undefined && world.around.activityOf(agent.id) === 'MAINTENANCE')
+    out.push({ kind: 'AGENT_INACTIVE', activity: 'MAINTENANCE' });
   for (const { text } of broken(asker.constraints, agent)) out.push({ kind: 'CONSTRAINT', of: 'FRAMEWORK', text });
   for (const { text } of broken(question.constraints, agent)) out.push({ kind: 'CONSTRAINT', of: 'REQUEST', text });
-  const visible = world.visible(agent.free, client);
+  const visible = visibleTo(client, agent.free);
   const lacking = lackOf(question.wish, visible);
   if (lacking.length > 0) out.push(...shortObstacles(world, client, agent, question.wish, visible, lacking));
-  const untilMs = visible.length === 0 ? undefined : world.filteredUntilMs(agent, client, visible, world.nowMs);
+  const untilMs = visible.length === 0 ? undefined : world.filteredUntilMs(agent, client, world.nowMs);
   if (untilMs !== undefined) out.push({ kind: 'FILTERED', untilMs });
-  const bounds = world.bounds(client.role);
+  const bounds = world.bounds(client);
   if (bounds.length > 0) out.push(...boundObstacles(bounds, client, visible, question.wish));
   return out;
+}
+
+/** The part of a bag that the client's role and capabilities let it see. */
+export function visibleTo({ role, framework }: Client, bag: Bag): Bag {
+  return withoutCapabilities(forRole(bag, role), framework);
 }
 
 /** Takes constraints apart. */
@@ -148,7 +156,7 @@ function obstacleOf(reason: SkipReason, world: World, asker: Asker, agent: PoolA
   const { client } = asker;
   switch (reason.kind) {
     case 'agent-inactive':
-      return { kind: 'AGENT_INACTIVE', activity: world.around.activityOf(agent.id) };
+      return { kind: 'AGENT_INACTIVE', activity: world.around.activityOf(agent.id) ?? 'DEACTIVATED' };
     case 'framework-inactive':
       return { kind: 'FRAMEWORK_INACTIVE' };
     case 'not-subscribed':
@@ -183,13 +191,13 @@ function shortObstacles(
   const { total } = agent.info;
   const shortIn = (bag: Bag): ReadonlyMap<string, Shortage | undefined> =>
     new Map(lackOf(wish, bag).map(short => [short?.key ?? '', short]));
-  const whole = world.visible(total, client);
+  const whole = visibleTo(client, total);
   const shortInWhole = shortIn(whole);
   const offers = world.around.offersOn(agent.id);
   const with_ = (mine: boolean): ReadonlyMap<string, Shortage | undefined> | undefined => {
     const counted = mine ? offers.filter(offer => offer.frameworkId === client.framework.id) : offers;
     if (counted.length === 0) return undefined;
-    return shortIn(counted.reduce((bag, offer) => add(bag, world.visible(offer.resources, client)), visible));
+    return shortIn(counted.reduce((bag, offer) => add(bag, visibleTo(client, offer.resources)), visible));
   };
   let shortUnreserved: ReadonlyMap<string, Shortage | undefined> | undefined;
   let shortUnreservedFree: ReadonlyMap<string, Shortage | undefined> | undefined;
@@ -200,6 +208,8 @@ function shortObstacles(
     if (shortInWhole.has(key)) {
       shortUnreserved ??= whole.length === total.length ? shortInWhole : shortIn(asUnreserved(total));
       if (shortUnreserved.has(key)) return { kind: 'TOO_SMALL', short: shortUnreserved.get(key) };
+      const capability = lacksCapability(client, key);
+      if (capability !== undefined) return { kind: 'CAPABILITY', capability };
       return { kind: 'RESERVED', short: shortInWhole.get(key), roles: hiddenRoles(total, whole) };
     }
     if (offers.length > 0) {
@@ -234,18 +244,76 @@ function hiddenRoles(bag: Bag, visible: Bag): readonly Role[] {
   return [...roles].sort();
 }
 
-/** Bounds count what is taken of unreserved resources; what is reserved to the role is taken first. */
+// The capability without which the client does not see what it names.
+function lacksCapability({ framework }: Client, key: string): 'REVOCABLE_RESOURCES' | 'SHARED_RESOURCES' | undefined {
+  if (key.endsWith('{revocable}') && !framework.revocable) return 'REVOCABLE_RESOURCES';
+  return key.endsWith('<shared>') && !framework.shared ? 'SHARED_RESOURCES' : undefined;
+}
+
+/** What quota keeps from the client: of what the wish takes, and of the least that is worth an offer. */
 function boundObstacles(bounds: readonly Bound[], client: Client, visible: Bag, wish: Wish | undefined): Obstacle[] {
+  const needs = new Map<string, number>();
+  const left = new Map<string, number>();
+  for (const { name, leftMilli } of bounds) {
+    left.set(name, Math.min(Math.max(0, leftMilli), left.get(name) ?? Number.POSITIVE_INFINITY));
+    if (wish !== undefined) needs.set(name, unreservedNeed(wish, visible, name));
+  }
+  const offered = cut(visible, left);
+  for (const [name, milli] of leastNeeds(client, visible, offered)) {
+    needs.set(name, Math.max(milli, needs.get(name) ?? 0));
+  }
   const out: Obstacle[] = [];
   for (const bound of bounds) {
-    const wanted =
-      wish === undefined ? leastOffered(client, visible, bound.name) : unreservedNeed(wish, visible, bound.name);
-    if (wanted <= bound.leftMilli || wanted === 0) continue;
-    const have = Math.max(0, bound.leftMilli) / 1000;
-    const short = { name: bound.name, key: bound.name, wanted: wanted / 1000, have, short: wanted / 1000 - have };
-    out.push({ kind: bound.kind, bound, short: { ...short, short: round(short.short) } });
+    const { name, leftMilli } = bound;
+    const wanted = needs.get(name) ?? 0;
+    const have = Math.max(0, leftMilli);
+    if (wanted <= have) continue;
+    const short = { name, key: name, wanted: wanted / 1000, have: have / 1000, short: (wanted - have) / 1000 };
+    out.push({ kind: bound.kind, bound, short });
   }
   return out;
+}
+
+// What an offer needs of each scalar to be made at all, when quota leaves less than that of what is visible: of the minima the one nearest.
+function leastNeeds({ minimum: { sets } }: Client, visible: Bag, offered: Bag): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  if (offered === visible || !reaches(visible, sets) || reaches(offered, sets)) return found;
+  if (sets.length === 0) {
+    const [first] = visible.filter(isCommon);
+    return first === undefined ? found : found.set(first.name, 1);
+  }
+  let nearest: ReadonlyMap<string, number> | undefined;
+  for (const set of sets) {
+    if (!reaches(visible, [set])) continue;
+    const lacks = new Map<string, number>();
+    for (const r of set) {
+      if (r.kind !== 'scalar' || scalarMilli(offered, r.name) >= r.milli) continue;
+      lacks.set(
+        r.name,
+        r.milli -
+          scalarMilli(
+            visible.filter(each => !isCommon(each)),
+            r.name,
+          ),
+      );
+    }
+    if (nearest === undefined || lacks.size < nearest.size) nearest = lacks;
+  }
+  return nearest ?? found;
+}
+
+// As quota cuts: scalars that are neither reserved nor revocable.
+function cut(bag: Bag, left: ReadonlyMap<string, number>): Bag {
+  if (!bag.some(r => isCommon(r) && r.milli > (left.get(r.name) ?? Number.POSITIVE_INFINITY))) return bag;
+  return bag.flatMap(r => {
+    const milli = isCommon(r) ? (left.get(r.name) ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+    if (r.kind !== 'scalar' || milli >= r.milli) return [r];
+    return milli > 0 ? [{ ...r, milli }] : [];
+  });
+}
+
+function isCommon(r: Resource): r is ScalarResource {
+  return r.kind === 'scalar' && r.label.role === undefined && !r.label.revocable;
 }
 
 // Of a scalar that is asked for without a reservation: what reserved resources do not cover.
@@ -257,27 +325,4 @@ function unreservedNeed(wish: Wish, visible: Bag, name: string): number {
     if (r.kind === 'scalar' && r.name === name && r.label.role !== undefined && !isVolume(r)) need -= r.milli;
   }
   return Math.max(0, need);
-}
-
-// The least of a scalar that an offer to the client must have; 0 when offers without it are made as well.
-function leastOffered(client: Client, visible: Bag, name: string): number {
-  if (!unreserved(visible).some(r => r.name === name)) return 0;
-  const { sets } = client.minimum;
-  if (sets.length === 0) return visible.every(r => r.name === name) ? 1 : 0;
-  const least = sets.map(set => set.find(r => r.kind === 'scalar' && r.name === name));
-  let smallest = Number.POSITIVE_INFINITY;
-  for (const r of least) {
-    if (r?.kind !== 'scalar') return 0;
-    smallest = Math.min(smallest, r.milli);
-  }
-  return smallest;
-}
-
-function round(amount: number): number {
-  return Math.round(amount * 1000) / 1000;
-}
-
-/** What the wish would take of `bag`, when it fits. */
-export function takenBy(wish: Wish, bag: Bag): Bag {
-  return wishShortages(wish, bag).length === 0 ? take(bag, wish.resources).taken : emptyBag;
 }

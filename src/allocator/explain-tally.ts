@@ -93,7 +93,7 @@ export class Tally {
 
   #noteHolders(entry: Entry, agentId: AgentId, only: FrameworkId | undefined): void {
     const here = new Set<string>();
-    for (const { frameworkId, role, heldForMs } of this.#world.around.offersOn(agentId)) {
+    for (const { frameworkId, role, heldForMs = 0 } of this.#world.around.offersOn(agentId)) {
       if (only !== undefined && frameworkId !== only) continue;
       const key = JSON.stringify([frameworkId, role]);
       const holder = entry.holders.get(key);

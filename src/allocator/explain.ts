@@ -3,16 +3,17 @@
 import type { FrameworkId, Role } from '../base/ids.js';
 import type { AttributeConstraint } from '../protocol/entities.js';
 import type { Bag, Wish } from '../resources/index.js';
-import { formatResources, forRole, roleAncestors } from '../resources/index.js';
+import { formatResources } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
-import type { Amounts, Quota } from './allocator.js';
 import type { Client, Framework } from './clients.js';
+import { Clients } from './clients.js';
 import { noBits } from './bits.js';
 import type { AllocatorState, Eligibility } from './eligibility.js';
 import type { Near, TriedChange } from './explain-changes.js';
 import { findChanges } from './explain-changes.js';
 import type { Asker, Bound, Question, Surroundings, World } from './explain-judge.js';
-import { groupsOf, obstaclesOn } from './explain-judge.js';
+import { groupsOf, obstaclesOn, visibleTo } from './explain-judge.js';
+import { quotaBounds } from './explain-quota.js';
 import type { TalliedReason } from './explain-tally.js';
 import { Tally } from './explain-tally.js';
 import type { Minimum } from './min-allocatable.js';
@@ -57,7 +58,6 @@ export interface ExplainSource {
   readonly state: AllocatorState;
   readonly eligibility: Eligibility;
   readonly nowMs: number;
-  readonly bounds: (role: Role) => readonly Bound[];
   /** The minimum of a framework that does not name one. */
   readonly minimum: Minimum;
   readonly around: Surroundings;
@@ -89,7 +89,7 @@ export function explain(source: ExplainSource, query: ExplainQuery): Explanation
     agents: state.pool.size,
     fits: tally.fits,
     reasons: tally.reasons(),
-    changes: tally.fits > 0 ? [] : findChanges(world, nears, question),
+    changes: tally.fits > 0 ? [] : findChanges(world, nears, question, askers[0] as Asker),
     standings,
     looked: looked.length,
   };
@@ -110,24 +110,6 @@ export function countFits(source: ExplainSource, query: ExplainQuery): number {
   return count;
 }
 
-/** Bounds on a role by limits, its own and those of the roles above it. */
-export function quotaBounds(
-  role: Role,
-  quotas: ReadonlyMap<Role, Quota>,
-  consumedBy: (role: Role) => Amounts,
-): readonly Bound[] {
-  if (quotas.size === 0) return [];
-  return [role, ...roleAncestors(role)].flatMap(at => {
-    const limits = quotas.get(at)?.limits;
-    if (limits === undefined || limits.size === 0) return [];
-    const consumed = consumedBy(at);
-    return Array.from(limits, ([name, limitMilli]): Bound => {
-      const consumedMilli = consumed.get(name) ?? 0;
-      return { kind: 'QUOTA', name, leftMilli: limitMilli - consumedMilli, roles: [at], limitMilli, consumedMilli };
-    });
-  });
-}
-
 /** The minimum of frameworks that name none. */
 export function minimumOf(sets: readonly Bag[]): Minimum {
   return { key: sets.map(formatResources).join('|'), sets, clients: noBits, count: 0 };
@@ -137,31 +119,36 @@ export function minimumOf(sets: readonly Bag[]): Minimum {
 const judgementsMax = 150_000;
 
 function worldOf(source: ExplainSource): World {
-  const { state, eligibility, nowMs, bounds, around } = source;
+  const { state, eligibility, nowMs, around } = source;
+  const { eras, quota } = state;
   const boundsOf = new Map<Role, readonly Bound[]>();
   return {
     nowMs,
     around,
     reasons: (agent, client) => eligibility.reasons(agent, client),
-    filteredUntilMs: (agent, client, visible, atMs) =>
-      client.slot < 0
-        ? undefined
-        : agent.filters.blockedUntilMs(
-            client,
-            visible,
-            (untilMs, era) => untilMs <= atMs && (atMs > nowMs || era < state.eras.survivedBefore),
-          ),
-    visible: (bag, client) => forRole(bag, client.role),
-    bounds: role => {
-      let known = boundsOf.get(role);
+    filteredUntilMs: (agent, client, atMs) => {
+      if (client.slot < 0) return undefined;
+      const offered = quota.offerable(client, visibleTo(client, agent.free));
+      // Later than now, a run over all agents has passed.
+      return agent.filters.blockedUntilMs(
+        client,
+        offered,
+        (untilMs, era) => untilMs <= atMs && (atMs > nowMs || era < eras.survivedBefore),
+      );
+    },
+    bounds: client => {
+      if (!quota.active) return none;
+      let known = boundsOf.get(client.role);
       if (known === undefined) {
-        known = bounds(role);
-        boundsOf.set(role, known);
+        known = quotaBounds(state, client);
+        boundsOf.set(client.role, known);
       }
       return known;
     },
   };
 }
+
+const none: readonly Bound[] = [];
 
 function nearest(world: World, askers: readonly Asker[], agent: PoolAgent, question: Question): Near {
   let best: Near | undefined;
@@ -201,31 +188,11 @@ function stranger(
   of: Framework | undefined,
   subscribed: boolean,
 ): Client {
-  const framework = of ?? {
-    id,
-    clients: new Map(),
-    present: subscribed,
-    active: subscribed,
-    gpus: subscribed,
-    regions: subscribed,
-    grants: undefined,
-  };
-  return {
-    framework: framework as Framework,
-    role,
-    slot: -1,
-    node: undefined,
-    subscribed,
-    suppressed: false,
-    minimum,
-    test: undefined,
-    heldOn: 0,
-    filteredOn: noBits,
-    filtersVoidBefore: 0,
-    hints: [],
-    launchedTasks: 0,
-    launched: new Map(),
-  };
+  const clients = new Clients();
+  const made = clients.framework(id);
+  const capable = { gpus: subscribed, regions: subscribed, revocable: subscribed, shared: subscribed };
+  const framework = of ?? { ...made, present: subscribed, active: subscribed, ...capable };
+  return { ...clients.ensure(made, role, 0), framework, slot: -1, subscribed, minimum };
 }
 
 function standingsOf(state: AllocatorState, clients: readonly Client[]): Standing[] {

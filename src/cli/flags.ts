@@ -33,6 +33,7 @@ interface More {
   readonly short?: string;
   readonly hidden?: boolean;
   readonly placeholder?: string;
+  readonly needs?: string;
 }
 
 /** A text. `read` may refuse it, or write it in one way. */

@@ -3,6 +3,7 @@ import { ProfferError, shown } from '../base/errors.js';
 import type { MasterViews, OperatorDesk } from '../master/views.js';
 import type { AgentActivity, FrameworkView, HealthView, TaskView } from '../protocol/operator-api.js';
 import { isTerminal, taskStates } from '../protocol/task-state.js';
+import { explainRoute } from './explain-route.js';
 import type { EventFeeds } from './feed.js';
 import type { PrometheusMetrics } from './metrics-page.js';
 import { operatorRoutes } from './operator-routes.js';
@@ -109,6 +110,7 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
       handle: ({ query }) => list(query, master.views.weights(), [[query.texts('role'), weight => weight.role]]),
     },
     { method: 'GET', path: '/maintenance', handle: () => json(master.views.maintenance()) },
+    explainRoute(() => master.views),
     ...operatorRoutes(master),
   ];
 }

@@ -132,7 +132,7 @@ export interface ExplainHolding {
   readonly frameworkId: FrameworkId;
   readonly role: Role;
   readonly resources: Resources;
-  readonly heldForMs: number;
+  readonly heldForMs?: number;
 }
 
 /** A change, on how many agents the launch then fits, and which for example. */

@@ -103,6 +103,10 @@ export interface DemandHint {
   readonly id?: string;
   /** Agents it can run on: any of these groups, each an AND of constraints. Default: all. */
   readonly constraints?: readonly (readonly AttributeConstraint[])[];
+  /** Host ports that each picks, beside those in `resources`. Default 0. */
+  readonly ports?: number;
+  /** Ids of the tasks that wait, or the first of them, so that one can be asked about by its id. */
+  readonly taskIds?: readonly TaskId[];
 }
 
 /** From scheduler to master. A call with a `callId` is answered by one ANSWERED event; without, only its problems are reported, by ERROR. */

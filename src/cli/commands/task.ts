@@ -1,17 +1,64 @@
-// `proffer task ID`: one task and its history.
+// `proffer task ID`: one task and its history; with --why, where it runs or why it waits.
 import type { TaskView } from '../../protocol/operator-api.js';
+import { ProfferError } from '../../base/errors.js';
+import type { Client } from '../client.js';
 import { findTask, masterClient } from '../client.js';
 import type { RunCommand, Terminal } from '../command.js';
 import { exitCodes } from '../command.js';
 import type { TaskFlags } from '../flag-sets.js';
 import { table } from '../table.js';
-import { outcome, ports, scalar, stateWord } from '../words.js';
+import { ago, lastStatus, outcome, ports, scalar, stateWord } from '../words.js';
+import { why } from './why.js';
 
 export const task: RunCommand<TaskFlags> = async ({ flags, args: [id = ''], terminal }) => {
-  const found = await findTask(masterClient(flags.master), id, flags.framework);
+  const master = masterClient(flags.master);
+  if (flags.why) return whyTask(master, id, flags, terminal);
+  const found = await findTask(master, id, flags.framework);
   terminal.out(flags.json ? found.text : show(terminal, found.task));
   return exitCodes.ok;
 };
+
+// What waits is known by its whole id only; a part of an id is one of a task that was launched.
+async function whyTask(
+  master: Client,
+  id: string,
+  { framework, json }: { readonly framework: string | undefined; readonly json: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const only = framework === undefined ? {} : { framework };
+  const query = new URLSearchParams(only).toString();
+  const launched = await known(
+    master.get<TaskView>(`/tasks/${encodeURIComponent(id)}${query === '' ? '' : `?${query}`}`),
+  );
+  if (launched === undefined) {
+    const waits = await known(why(master, new URLSearchParams({ request: id, ...only }), json, terminal));
+    if (waits !== undefined) return waits;
+  }
+  const found =
+    launched === undefined ? await findTask(master, id, framework) : { text: launched.text, task: launched.value };
+  terminal.out(json ? found.text : `${launchedLine(found.task)}\n`);
+  return exitCodes.ok;
+}
+
+/** The answer; undefined when the master knows no such task. */
+async function known<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ProfferError && error.code === 'UNKNOWN_TASK') return undefined;
+    throw error;
+  }
+}
+
+function launchedLine(view: TaskView): string {
+  const now = Date.now();
+  const status = lastStatus(view);
+  const where = `agent ${view.agentId} at ${view.hostname}:${view.agentPort}`;
+  const since = status === undefined ? '' : ` for ${ago(status.timestampMs, now)}`;
+  const why_ = outcome(status);
+  const said = why_ === '' ? '' : `: ${why_}`;
+  return `task ${view.id} does not wait: it was launched ${ago(view.launchedAtMs, now)} ago on ${where}, and is ${stateWord(view.state)}${since}${said}`;
+}
 
 function show(terminal: Terminal, view: TaskView): string {
   const facts = [

@@ -11,6 +11,7 @@ import type {
   TaskReference,
 } from '../scheduler-api.js';
 import { roleChoiceRule } from '../validate-framework.js';
+import { taskResourcesRule } from '../validate-operation.js';
 import { limitsRule, mappedPortsRule, oneWayToRunRule, someResourcesRule } from '../validate-task.js';
 import * as cluster from './cluster.js';
 import * as leaves from './leaves.js';
@@ -30,6 +31,7 @@ export const launchableTask: Shape<TaskInfo> = under(
     across(['resources'], someResourcesRule),
     across(['resources', 'container'], mappedPortsRule),
     across(['resources', 'limits'], limitsRule),
+    across(['resources', 'executor'], taskResourcesRule),
   ),
 );
 
@@ -66,6 +68,8 @@ const demand = object<DemandHint>('a demand', {
   count: leaves.count,
   id: optional(leaves.reportedTaskId),
   constraints: optional(cluster.constraintGroups),
+  ports: optional(leaves.count),
+  taskIds: optional(list(leaves.reportedTaskId, 'a list of task ids')),
 });
 const inverseOfferIds = list(leaves.id(), 'a list of inverse offer ids');
 const operationReference = object<OperationReference>('an operation', {
