@@ -66,6 +66,8 @@ export class Upkeep {
         return;
       case 'HELD_RELEASED':
       case 'EXECUTOR_REMOVED':
+      case 'OPERATION_UPDATED':
+      case 'OPERATION_FORGOTTEN':
       case 'AGENT_CONNECTED':
       case 'AGENT_DISCONNECTED':
         this.#touch(change.agentId);

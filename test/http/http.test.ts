@@ -74,6 +74,9 @@ function source(more: { readonly subscribe?: MasterSource['views']['subscribe'] 
         quota: () => [quota, { ...quota, role: 'web' }],
         weights: () => [{ role: 'ads', weight: 2 }],
         maintenance: () => ({ windows: [], machines: [] }),
+        explain: () => {
+          throw new Error('nobody asks why here');
+        },
         subscribe: more.subscribe ?? (() => () => {}),
       },
       health: () => ({ healthy: true, leader: true, master, uptimeMs: 1 }),

@@ -104,6 +104,19 @@ test('a draining agent loses its offers in the same step, kills its tasks, and i
   t.deepEqual(scheduler.offer.resources, big);
 });
 
+test('an operation on resources that the agent has not answered keeps it draining', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent(big);
+  const scheduler = rig.scheduler({ roles: ['ads'] });
+  const reservation = { role: 'ads' };
+  scheduler.accept([scheduler.offer.id], [{ type: 'RESERVE', resources: { cpus: 1 }, reservation }]);
+  rig.operate({ type: 'DRAIN_AGENT', agentId });
+  t.is(viewOf(rig)?.activity, 'DRAINING');
+  const { uuid } = agent.last('APPLY_OPERATION');
+  agent.raw({ type: 'OPERATION_STATUS', status: { state: 'OPERATION_FINISHED', uuid, agentId } });
+  t.is(viewOf(rig)?.activity, 'DRAINED');
+});
+
 test('a drain cannot be cancelled; a second one may hurry, not delay', t => {
   const { rig, agent } = running();
   rig.operate({ type: 'DRAIN_AGENT', agentId, gracePeriodMs: 60_000 });

@@ -13,6 +13,7 @@ import { activeAdmin } from '../upkeep-state.js';
 import { endTasks, tellFailure } from './agents.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
+import { tellOperations } from './operations-status.js';
 
 type ActivityCall = Extract<
   OperatorCall,
@@ -138,12 +139,9 @@ export function decideDrained(view: ClusterView, registry: Registry, agentId: Ag
   if (agent?.admin.activity !== 'DRAINING' || agent.plan.activity !== 'DRAINING') return nothing;
   // What runs on one that is away is known when it is back.
   if (agent.state !== 'REGISTERED' || agent.leaving || agent.tasks.size > 0) return nothing;
-  if (agent.executors.size > 0) {
-    const draft = new Draft();
-    for (const { frameworkId, id } of agent.executors.values())
-      draft.toAgent(agentId, { type: 'SHUTDOWN_EXECUTOR', frameworkId, executorId: id });
-    return draft;
-  }
+  // The agent itself ends executors that have no tasks left.
+  if (agent.executors.size > 0) return nothing;
+  for (const operation of agent.operations.values()) if (operation.status === undefined) return nothing;
   if (agent.plan.markGone) return storeGone(registry, agent, at);
   return storeAdmin(registry, agent, { ...agent.plan, activity: 'DRAINED', sinceMs: at.wallMs });
 }
@@ -161,6 +159,7 @@ export function decideAgentGone(
     const why = 'an operator declared the agent gone';
     rescind(view, draft, agent.offers, 'AGENT_LOST');
     rescindInverse(view, draft, agent);
+    tellOperations(view, draft, agent, 'OPERATION_GONE_BY_OPERATOR', why);
     endTasks(view, draft, agent, 'TASK_GONE_BY_OPERATOR', 'AGENT_REMOVED_BY_OPERATOR', why, at, false);
     for (const framework of view.frameworks.values()) endUnreachable(draft, framework, agentId, why, at);
     draft.change({ type: 'AGENT_REMOVED', agentId, why });

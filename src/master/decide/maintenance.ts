@@ -12,6 +12,7 @@ import { maintenanceOf } from '../upkeep-state.js';
 import { endTasks, tellFailure } from './agents.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
+import { tellOperations } from './operations-status.js';
 
 type Call = Extract<OperatorCall, { type: 'UPDATE_MAINTENANCE' | 'START_MAINTENANCE' | 'STOP_MAINTENANCE' }>;
 
@@ -128,6 +129,7 @@ export function decideMaintained(
 
 function shutDown(view: ClusterView, registry: Registry, draft: Draft, agent: Readonly<AgentRecord>, at: Moment): void {
   const why = 'the machine is down for maintenance';
+  tellOperations(view, draft, agent, 'OPERATION_DROPPED', why);
   endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
   draft.change({ type: 'AGENT_REMOVED', agentId: agent.id, why });
   // Those that came while the schedule was being written.
