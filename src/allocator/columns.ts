@@ -1,12 +1,19 @@
 // What the sorter computes with, by node id, in flat arrays: shares of thousands of nodes are made anew whenever the cluster's total changes.
+// In: totals, allocations, weights. Out: dominant shares, and the amounts that other scores are made of.
 import type { Bag, ScalarResource } from '../resources/index.js';
 import { compareResources, plain } from '../resources/index.js';
+import type { Vector } from './scalars.js';
 import { Scalars } from './scalars.js';
+
+/** What tells siblings of equal score apart: fewer allocations ever made and then the path, or the path alone. */
+export type TieBreak = 'count' | 'path';
 
 /** Allocations, counts, weights and shares of nodes, and the cluster's total. */
 export class Columns {
   readonly #scalars = new Scalars();
   readonly #excluded: ReadonlySet<string>;
+  /** Whether the count of allocations breaks ties before paths do. */
+  readonly byCount: boolean;
   #capacity = 0;
   // Thousandths of each scalar, `#stride` positions per node.
   #allocated = new Float64Array(0);
@@ -15,7 +22,7 @@ export class Columns {
   // As the totals, but zero for what does not count in shares.
   #divisors = new Float64Array(4);
   #weights = new Float64Array(0);
-  /** Dominant share divided by weight, as of the last sort. */
+  /** What siblings are ordered by, as of the last sort: dominant share divided by weight, or another score. */
   shares = new Float64Array(0);
   /** Allocations ever made. */
   counts = new Float64Array(0);
@@ -24,8 +31,46 @@ export class Columns {
   #ranks = new Int32Array(0);
 
   /** `excluded`: scalars that do not count in shares. */
-  constructor(excluded: readonly string[]) {
+  constructor(excluded: readonly string[], tieBreak: TieBreak = 'count') {
     this.#excluded = new Set(excluded);
+    this.byCount = tieBreak === 'count';
+  }
+
+  /** How many scalars there may be; positions from 0 on. */
+  get width(): number {
+    return this.#stride;
+  }
+
+  /** Names of scalars by position. */
+  get names(): readonly string[] {
+    return this.#scalars.names;
+  }
+
+  /** Thousandths of the scalar at position `i` that a node holds, with all below it. */
+  amount(id: number, i: number): number {
+    return this.#allocated[id * this.#stride + i] ?? 0;
+  }
+
+  /** The cluster's total of a scalar; 0 where it does not count in shares. */
+  total(i: number): number {
+    return this.#divisors[i] ?? 0;
+  }
+
+  weight(id: number): number {
+    return this.#weights[id] ?? 1;
+  }
+
+  /** The scalars of a bag by position. */
+  vectorOf(bag: Bag): Vector {
+    this.load(bag);
+    return this.#scalars.loaded.slice(0, this.#stride);
+  }
+
+  /** The position of a scalar, also of one never seen before. */
+  indexOf(name: string): number {
+    const at = this.#scalars.indexOf(name);
+    if (this.#scalars.names.length > this.#stride) this.#widen();
+    return at;
   }
 
   /** Begins a node that holds nothing. */
@@ -98,6 +143,16 @@ export class Columns {
     return share;
   }
 
+  /** max over scalars of amount/total for amounts that a node need not hold. */
+  dominantOf(amounts: Vector): number {
+    let share = 0;
+    for (let i = 0; i < amounts.length; i += 1) {
+      const total = this.#divisors[i] ?? 0;
+      if (total > 0) share = Math.max(share, (amounts[i] as number) / total);
+    }
+    return share;
+  }
+
   /** Computes the shares of the first `size` of `ids` afresh; true when they then ascend, each above the one before. */
   measureAll(ids: Int32Array, size: number): boolean {
     // What `measure` does, with everything at hand: a change of the total brings all frameworks through here.
@@ -131,7 +186,16 @@ export class Columns {
   compare(a: number, b: number): number {
     return (
       (this.shares[a] as number) - (this.shares[b] as number) ||
-      (this.counts[a] as number) - (this.counts[b] as number) ||
+      (this.byCount ? (this.counts[a] as number) - (this.counts[b] as number) : 0) ||
+      this.comparePaths(a, b)
+    );
+  }
+
+  /** As `compare`, for an `a` that had this share and count. */
+  compareAs(share: number, count: number, a: number, b: number): number {
+    return (
+      share - (this.shares[b] as number) ||
+      (this.byCount ? count - (this.counts[b] as number) : 0) ||
       this.comparePaths(a, b)
     );
   }

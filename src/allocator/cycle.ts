@@ -94,14 +94,17 @@ export class Cycle {
     const { state } = this;
     const { framework } = client;
     if (agent.hasShared && resources.some(r => r.label.shared)) agent.sharedOfferedIn = state.run;
+    const node = must(client.node, 'node of a client that is offered something');
     let grant: Grant = { frameworkId: framework.id, role: client.role, agentId: agent.id, resources };
     if (this.optimistic) {
       grant = { ...grant, sequence: agent.version };
       state.copies.add(client, agent, grant);
+      state.tree.countOffer(node);
     } else {
       const counted = state.pool.take(agent, client, resources, this.nowMs);
-      state.tree.charge(must(client.node, 'node of a client that is offered something'), counted);
+      state.tree.charge(node, counted);
     }
+    state.tree.served(node);
     if (framework.grants === undefined) {
       framework.grants = [];
       this.#batch.push({ frameworkId: framework.id, grants: framework.grants });

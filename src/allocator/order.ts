@@ -62,6 +62,13 @@ export class Order {
     const ids = this.#ids;
     const size = this.#size;
     if (columns.measureAll(ids, size)) return;
+    this.sort(columns);
+  }
+
+  /** Sorts by scores that were measured anew. */
+  sort(columns: Columns): void {
+    const ids = this.#ids;
+    const size = this.#size;
     let budget = size * 4;
     for (let i = 1; i < size && budget > 0; i += 1) {
       const id = ids[i] as number;
@@ -78,16 +85,13 @@ export class Order {
 
   // Where an id is that was sorted by `share` and `count`, while all others have the ones they were sorted by.
   #find(columns: Columns, id: number, share: number, count: number): number {
-    const { shares, counts } = columns;
     let low = 0;
     let high = this.#size;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = this.#ids[middle] as number;
       if (other === id) return middle;
-      const before =
-        (shares[other] as number) - share || (counts[other] as number) - count || columns.comparePaths(other, id);
-      if (before < 0) low = middle + 1;
+      if (columns.compareAs(share, count, id, other) > 0) low = middle + 1;
       else high = middle;
     }
     return low;

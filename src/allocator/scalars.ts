@@ -22,6 +22,11 @@ export class Scalars {
     }
   }
 
+  /** The index of a name, also of one never seen before. */
+  indexOf(name: string): number {
+    return this.#indexes.get(name) ?? this.#learn(name);
+  }
+
   #learn(name: string): number {
     const at = this.names.push(name) - 1;
     this.#indexes.set(name, at);

@@ -1,0 +1,224 @@
+// What policies compute with, beside what is held: each client's demand, the capacity of agents, what is free. In: the state and a run.
+// Out: small vectors of thousandths, by the positions of the sorter's columns.
+import type { Random } from '../../env/random.js';
+import type { Bag } from '../../resources/index.js';
+import { emptyBag } from '../../resources/index.js';
+import type { PoolAgent } from '../agent-pool.js';
+import { hasBit } from '../bits.js';
+import type { Client } from '../clients.js';
+import type { Columns } from '../columns.js';
+import type { Cycle } from '../cycle.js';
+import type { TreeNode } from '../role-tree.js';
+import type { Vector } from '../scalars.js';
+
+/** What one task of a client takes. */
+export interface ClientDemand {
+  readonly client: Client;
+  readonly vector: Vector;
+  /** Clients of equal demand have the same number. */
+  readonly kind: number;
+  /** Told or seen, and not only its minimum. */
+  readonly known: boolean;
+}
+
+/** Agents with the same total. */
+export interface Shape {
+  readonly total: Vector;
+  readonly agents: readonly PoolAgent[];
+}
+
+/**
+ * The facts of one allocator, renewed at the beginning of each run.
+ *
+ * A client's demand `d`, the size of one task, is the mean of its hints, weighted by their counts; without hints the mean of what it launched;
+ * without either its minimum (the greatest amount of each resource over its sets), and if it has none 0.01 cpus.
+ */
+export class Facts {
+  readonly columns: Columns;
+  // The present run's.
+  #cycle: Cycle | undefined;
+  #demands: (ClientDemand | undefined)[] = [];
+  #kinds = new Map<string, number>();
+  #freeTotal: Vector | undefined;
+  #shapes: readonly Shape[] | undefined;
+  // Bags are immutable, and most agents' stay the same from run to run.
+  readonly #vectors = new WeakMap<Bag, Vector>();
+
+  constructor(columns: Columns) {
+    this.columns = columns;
+  }
+
+  renew(cycle: Cycle): void {
+    this.#cycle = cycle;
+    this.#demands = [];
+    this.#kinds = new Map();
+    this.#freeTotal = undefined;
+    this.#shapes = undefined;
+  }
+
+  get random(): Random | undefined {
+    return this.#cycle?.random;
+  }
+
+  client(slot: number): Client | undefined {
+    return this.#cycle?.state.clients.at(slot);
+  }
+
+  /** Whether the client takes part in runs now. */
+  isActive(slot: number): boolean {
+    return this.#cycle !== undefined && hasBit(this.#cycle.state.clients.active, slot);
+  }
+
+  /** The weight of the client's own role. */
+  weightOf(client: Client): number {
+    return this.#cycle?.state.tree.weightOf(client.role) ?? 1;
+  }
+
+  /** How many kinds of demand were met in this run. */
+  get kinds(): number {
+    return this.#kinds.size;
+  }
+
+  demandOf(client: Client): ClientDemand {
+    const cached = this.#demands[client.slot];
+    if (cached?.client === client) return cached;
+    const { vector, known } = measured(client, this.columns);
+    const key = vector.join();
+    let kind = this.#kinds.get(key);
+    if (kind === undefined) {
+      kind = this.#kinds.size;
+      this.#kinds.set(key, kind);
+    }
+    const demand = { client, vector, kind, known };
+    this.#demands[client.slot] = demand;
+    return demand;
+  }
+
+  /** All that a client says it would still run; without hints nothing. */
+  pendingOf(client: Client): Vector {
+    return summed(client.hints, this.columns).vector;
+  }
+
+  /** How many tasks the holdings of a client's node amount to, by the resource it holds most of: `x[n]`. */
+  tasksOf(node: TreeNode, client: Client): number {
+    const { vector } = this.demandOf(client);
+    let tasks = 0;
+    for (let i = 0; i < vector.length; i += 1) {
+      const each = vector[i] as number;
+      if (each > 0) tasks = Math.max(tasks, this.columns.amount(node.id, i) / each);
+    }
+    return tasks;
+  }
+
+  freeOf(agent: PoolAgent): Vector {
+    return this.#vectorOf(agent.free);
+  }
+
+  totalOf(agent: PoolAgent): Vector {
+    return this.#vectorOf(agent.info.total);
+  }
+
+  /** What is free on all active agents. */
+  get freeTotal(): Vector {
+    if (this.#freeTotal !== undefined) return this.#freeTotal;
+    const sum = new Float64Array(this.columns.width);
+    for (const agent of this.#cycle?.state.pool.values() ?? []) {
+      if (!agent.active) continue;
+      const free = this.freeOf(agent);
+      for (let i = 0; i < free.length && i < sum.length; i += 1) sum[i] = (sum[i] as number) + (free[i] as number);
+    }
+    this.#freeTotal = sum;
+    return sum;
+  }
+
+  /** To be told of what the run takes out of what is free. */
+  taken(resources: Bag): void {
+    const sum = this.#freeTotal;
+    if (sum === undefined) return;
+    const taken = this.columns.vectorOf(resources);
+    for (let i = 0; i < sum.length; i += 1) sum[i] = Math.max(0, (sum[i] as number) - (taken[i] ?? 0));
+  }
+
+  /** Active agents by their totals. */
+  get shapes(): readonly Shape[] {
+    if (this.#shapes !== undefined) return this.#shapes;
+    const byKey = new Map<string, { total: Vector; agents: PoolAgent[] }>();
+    const byBag = new Map<Bag, { total: Vector; agents: PoolAgent[] }>();
+    for (const agent of this.#cycle?.state.pool.values() ?? []) {
+      if (!agent.active) continue;
+      const bag = agent.info.total;
+      let shape = byBag.get(bag);
+      if (shape === undefined) {
+        const total = this.#vectorOf(bag);
+        const key = total.join();
+        shape = byKey.get(key) ?? { total, agents: [] };
+        byKey.set(key, shape);
+        byBag.set(bag, shape);
+      }
+      shape.agents.push(agent);
+    }
+    this.#shapes = [...byKey.values()];
+    return this.#shapes;
+  }
+
+  /** Whether capabilities and constraints let the client have something of the agent. */
+  mayUse(client: Client, agent: PoolAgent): boolean {
+    return this.#cycle === undefined || !this.#cycle.eligibility.isBarred(agent, client);
+  }
+
+  /** Whether some agents may be barred to the client, whatever is free there. */
+  isPicky(client: Client): boolean {
+    return client.test !== undefined || !client.framework.gpus || !client.framework.regions;
+  }
+
+  #vectorOf(bag: Bag): Vector {
+    if (bag === emptyBag) return nothing;
+    let vector = this.#vectors.get(bag);
+    if (vector === undefined) {
+      vector = this.columns.vectorOf(bag);
+      this.#vectors.set(bag, vector);
+    }
+    return vector;
+  }
+}
+
+const nothing: Vector = new Float64Array(0);
+
+/** How many whole tasks of this demand are in `amounts`, with fractions: min over r of amounts/demand. */
+export function tasksIn(amounts: Vector, demand: Vector): number {
+  let tasks = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < demand.length; i += 1) {
+    const each = demand[i] as number;
+    if (each > 0) tasks = Math.min(tasks, (amounts[i] ?? 0) / each);
+  }
+  return tasks;
+}
+
+function measured(client: Client, columns: Columns): { vector: Vector; known: boolean } {
+  const { vector, count } = summed(client.hints, columns);
+  if (count > 0) return { vector: vector.map(milli => Math.ceil(milli / count)), known: true };
+  if (client.launchedTasks > 0 && client.launched.size > 0) {
+    for (const [name, milli] of client.launched) {
+      const at = columns.indexOf(name);
+      if (at < vector.length) vector[at] = Math.ceil(milli / client.launchedTasks);
+    }
+    return { vector, known: true };
+  }
+  for (const set of client.minimum.sets) {
+    const least = columns.vectorOf(set);
+    for (let i = 0; i < vector.length; i += 1) vector[i] = Math.max(vector[i] as number, least[i] ?? 0);
+  }
+  if (vector.every(milli => milli === 0)) vector[columns.indexOf('cpus')] = 10;
+  return { vector, known: false };
+}
+
+function summed(hints: Client['hints'], columns: Columns): { vector: Vector; count: number } {
+  const vector = new Float64Array(columns.width);
+  let tasks = 0;
+  for (const { resources, count } of hints) {
+    const each = columns.vectorOf(resources);
+    for (let i = 0; i < vector.length; i += 1) vector[i] = (vector[i] as number) + count * (each[i] ?? 0);
+    tasks += count;
+  }
+  return { vector, count: tasks };
+}

@@ -1,0 +1,146 @@
+// The third axis of a policy: how much is offered at once. In: what a client may be offered of an agent. Out: the part that one grant is.
+import { countRanges, emptyBag, lowestOfRanges } from '../../resources/index.js';
+import type { Bag, Resource } from '../../resources/index.js';
+import { withMilli, withItems, withRanges } from '../../resources/resource.js';
+import type { PoolAgent } from '../agent-pool.js';
+import type { Client } from '../clients.js';
+import type { RoleTree } from '../role-tree.js';
+import { reaches } from '../min-allocatable.js';
+import type { Facts } from './facts.js';
+import { tasksIn } from './facts.js';
+
+/**
+ * How much one grant is. `all`: a framework that is served gets everything it may have on all agents of the run. `agent`: all it may have of one
+ * agent. `fraction`: at most `fraction` times its fair part of the agent's total (its weight among the active ones), but no less than its minimum and one task. `tasks`:
+ * as much as `tasks` of its tasks take, and nothing where not even one fits; a framework whose tasks nobody knows gets the whole agent.
+ */
+export type Granularity =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'agent' }
+  | { readonly kind: 'fraction'; readonly fraction: number }
+  | { readonly kind: 'tasks'; readonly tasks: number };
+
+/** As it is written in flags. */
+export function granularityName(granularity: Granularity): string {
+  switch (granularity.kind) {
+    case 'fraction':
+      return `slice:${granularity.fraction}`;
+    case 'tasks':
+      return `slice:${granularity.tasks}tasks`;
+    case 'all':
+    case 'agent':
+      return granularity.kind;
+  }
+}
+
+/** Cuts what is offerable to what is granted at once. */
+export class Portions {
+  readonly #granularity: Granularity;
+  readonly #facts: Facts;
+  readonly #tree: RoleTree;
+  // Fair parts, by slot, of the present run.
+  #fair: (number | undefined)[] = [];
+
+  constructor(granularity: Granularity, facts: Facts, tree: RoleTree) {
+    this.#granularity = granularity;
+    this.#facts = facts;
+    this.#tree = tree;
+  }
+
+  begin(): void {
+    this.#fair = [];
+  }
+
+  /** The part of `offerable`, which is free on `agent`, that one grant to the client is; empty for none. */
+  of(client: Client, agent: PoolAgent, offerable: Bag): Bag {
+    switch (this.#granularity.kind) {
+      case 'all':
+      case 'agent':
+        return offerable;
+      case 'fraction':
+        return cut(offerable, this.#fractionOf(client, agent, this.#granularity.fraction), client);
+      case 'tasks': {
+        const demand = this.#facts.demandOf(client);
+        if (!demand.known) return offerable;
+        const whole = Math.floor(tasksIn(this.#facts.columns.vectorOf(offerable), demand.vector));
+        if (whole === 0) return emptyBag;
+        const tasks = Math.min(whole, this.#granularity.tasks);
+        return cut(offerable, this.#byName(demand.vector.map(each => each * tasks)), client);
+      }
+    }
+  }
+
+  #fractionOf(client: Client, agent: PoolAgent, fraction: number): ReadonlyMap<string, number> {
+    const { slot, node } = client;
+    const fair = (this.#fair[slot] ??= node === undefined ? 1 : this.#tree.fairFraction(node));
+    const one = this.#facts.demandOf(client);
+    const total = this.#facts.totalOf(agent);
+    return this.#byName(
+      total.map((capacity, i) =>
+        Math.max(Math.floor(capacity * fraction * fair), one.known ? (one.vector[i] ?? 0) : 0),
+      ),
+    );
+  }
+
+  #byName(amounts: Float64Array<ArrayBuffer>): ReadonlyMap<string, number> {
+    const { names } = this.#facts.columns;
+    const out = new Map<string, number>();
+    for (let i = 0; i < names.length; i += 1) out.set(names[i] as string, amounts[i] ?? 0);
+    return out;
+  }
+}
+
+/**
+ * At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports and items, at least one. What is
+ * reserved is of use to few, and goes whole, as do volumes.
+ */
+function cut(bag: Bag, amounts: ReadonlyMap<string, number>, client: Client): Bag {
+  const least = leastOf(bag, client);
+  const out: Resource[] = [];
+  let part = 0;
+  let changed = false;
+  for (const r of bag) {
+    if (r.kind !== 'scalar' || isKept(r)) continue;
+    const there = r.milli;
+    const wanted = Math.min(there, Math.max(amounts.get(r.name) ?? 0, least.get(r.name) ?? 0));
+    part = Math.max(part, wanted / there);
+  }
+  for (const r of bag) {
+    const cutDown = isKept(r) ? r : partOf(r, part, Math.max(amounts.get(r.name) ?? 0, least.get(r.name) ?? 0));
+    if (cutDown !== r) changed = true;
+    if (cutDown !== undefined) out.push(cutDown);
+  }
+  if (!changed) return bag;
+  return out.length === 0 ? emptyBag : out;
+}
+
+function isKept({ label }: Resource): boolean {
+  return label.role !== undefined;
+}
+
+function partOf(r: Resource, part: number, milli: number): Resource | undefined {
+  switch (r.kind) {
+    case 'scalar':
+      if (r.milli <= milli) return r;
+      return milli <= 0 ? undefined : withMilli(r, milli);
+    case 'ranges': {
+      const count = countRanges(r.ranges);
+      const some = Math.ceil(count * part);
+      if (some >= count) return r;
+      return some === 0 ? undefined : withRanges(r, lowestOfRanges(r.ranges, some));
+    }
+    case 'set': {
+      const some = Math.ceil(r.items.length * part);
+      if (some >= r.items.length) return r;
+      return some === 0 ? undefined : withItems(r, r.items.slice(0, some));
+    }
+  }
+}
+
+// The first of the client's minimum sets that is there.
+function leastOf(bag: Bag, client: Client): ReadonlyMap<string, number> {
+  const out = new Map<string, number>();
+  const set = client.minimum.sets.find(one => reaches(bag, [one]));
+  for (const r of set ?? []) if (r.kind === 'scalar') out.set(r.name, r.milli);
+  return out;
+}

@@ -1,0 +1,93 @@
+// One run of a policy: what all ways of going through frameworks and agents share. In: a client and an agent. Out: a grant, or none.
+import type { Bag } from '../../resources/index.js';
+import type { PoolAgent } from '../agent-pool.js';
+import type { Bits } from '../bits.js';
+import type { Client } from '../clients.js';
+import type { Cycle } from '../cycle.js';
+import { pick } from '../hierarchical.js';
+import type { RoleTree } from '../role-tree.js';
+import type { Visits } from './agents/agent-order.js';
+import type { CopyBook } from './commit.js';
+import type { Facts } from './facts.js';
+import type { Portions } from './granularity.js';
+
+/** What a policy keeps from run to run. */
+export interface Parts {
+  readonly tree: RoleTree;
+  readonly facts: Facts;
+  readonly portions: Portions;
+  readonly visits: Visits | undefined;
+  /** Optimistic commit. */
+  readonly copies: CopyBook | undefined;
+}
+
+export class Run {
+  readonly cycle: Cycle;
+  readonly parts: Parts;
+
+  constructor(cycle: Cycle, parts: Parts) {
+    this.cycle = cycle;
+    this.parts = parts;
+  }
+
+  /** Whether anything of the agent may be offered to anyone. */
+  isOpen(agent: PoolAgent): boolean {
+    return agent.active && agent.free.length > 0 && (this.parts.copies?.hasRoom(agent) ?? true);
+  }
+
+  /** Whether nothing has changed since nobody was found for the agent. Filters that are over count as a change. */
+  isSettled(agent: PoolAgent): boolean {
+    this.cycle.eligibility.expire(agent, this.cycle.nowMs);
+    return this.parts.copies === undefined && agent.settledAt === this.cycle.state.clients.version;
+  }
+
+  /** Nobody may have what is free on the agent. */
+  settle(agent: PoolAgent): void {
+    if (this.parts.copies === undefined) agent.settledAt = this.cycle.state.clients.version;
+  }
+
+  /** The clients that may not have what is free on the agent. Overwritten by the next call. */
+  blocked(agent: PoolAgent): Bits {
+    const blocked = this.cycle.eligibility.blocked(agent);
+    this.parts.copies?.forEach(agent, ({ slot }) => {
+      if (slot >>> 5 < blocked.length) setBit(blocked, slot);
+    });
+    return blocked;
+  }
+
+  /** The first client in order of those that are active and not blocked. */
+  first(blocked: Bits, agent: PoolAgent): Client | undefined {
+    const { state } = this.cycle;
+    return state.tree.scored ? pick(state, blocked) : state.clients.at(state.tree.first(blocked, agent));
+  }
+
+  /** Grants the client one portion of the agent. False: there is none that it may have now. */
+  offer(client: Client, agent: PoolAgent): boolean {
+    const { cycle } = this;
+    const { facts, portions, visits, copies } = this.parts;
+    if (client.node === undefined || !facts.isActive(client.slot)) return false;
+    const visible = cycle.visible(client, agent);
+    if (visible.length === 0) return false;
+    const portion = portions.of(client, agent, cycle.offerable(client, agent, visible));
+    if (portion.length === 0 || !cycle.mayOffer(client, agent, portion)) return false;
+    if (copies?.has(client, agent) === true) return false;
+    this.#grant(client, agent, portion);
+    copies?.add(client, agent);
+    visits?.granted?.(agent);
+    return true;
+  }
+
+  #grant(client: Client, agent: PoolAgent, portion: Bag): void {
+    if (this.parts.copies === undefined) {
+      this.parts.facts.taken(portion);
+      this.cycle.grant(client, agent, portion);
+    } else {
+      // Each offer has resources of its own, by which it is known when it ends.
+      this.cycle.grant(client, agent, [...portion]);
+    }
+  }
+}
+
+export function setBit(bits: Bits, slot: number): void {
+  bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
+}
