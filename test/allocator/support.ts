@@ -8,7 +8,7 @@ import { silentMetrics } from '../../src/env/metrics.js';
 import { seededRandom } from '../../src/env/random.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { Bag } from '../../src/resources/index.js';
-import { formatResources, parseResources } from '../../src/resources/index.js';
+import { formatResources, parseResources, quantities } from '../../src/resources/index.js';
 
 /** A bag from its text; amounts are rounded to thousandths. */
 export function bag(text: string): Bag {
@@ -52,6 +52,11 @@ export class Cluster {
 
   framework(id: FrameworkId, roles: readonly Role[] = ['*'], more: FrameworkOptions = {}): void {
     this.allocator.addFramework(framework(id, roles, more), []);
+  }
+
+  /** Quota in text; without `guarantees` the limits are guaranteed, too, as with Mesos's SET_QUOTA. */
+  quota(role: Role, limits: string, guarantees = limits): void {
+    this.allocator.setQuota(role, { limits: quantities(bag(limits)), guarantees: quantities(bag(guarantees)) });
   }
 
   agent(id: AgentId, resources: string, more: AgentOptions = {}): void {

@@ -1,0 +1,351 @@
+// Quota: Mesos's numeric cases (hierarchical_allocator_tests, master_quota_tests), and what nested quota adds. Amounts are cpus and mem.
+import test from 'ava';
+import type { Amounts } from '../../src/allocator/index.js';
+import { bag, Cluster } from './support.js';
+
+const object = (amounts: Amounts): object => Object.fromEntries(amounts);
+
+test('an unmet guarantee is served before anyone else', t => {
+  const c = new Cluster();
+  c.framework('rich', ['other']);
+  c.framework('poor', ['quota']);
+  c.quota('quota', '', 'cpus:2;mem:1024');
+  c.now();
+  // Turn and turn about, `other` would come first by name, and again by having less.
+  c.agent('ag1', 'cpus:1;mem:512');
+  t.deepEqual(c.now(), ['poor/quota ag1 cpus:1;mem:512']);
+  c.agent('ag2', 'cpus:1;mem:512');
+  t.deepEqual(c.now(), ['poor/quota ag2 cpus:1;mem:512'], 'though its share is greater by now');
+  c.agent('ag3', 'cpus:1;mem:512');
+  t.deepEqual(c.now(), ['rich/other ag3 cpus:1;mem:512'], 'the guarantee is met: shares decide');
+});
+
+test('what a role with a guarantee declines is held back for it, and offered to it again after the filter', t => {
+  const c = new Cluster();
+  c.framework('fw1', ['quota']);
+  c.framework('fw2', ['other']);
+  c.quota('quota', 'cpus:2;mem:1024');
+  c.agent('ag1', 'cpus:2;mem:1024');
+  t.deepEqual(c.now(), ['fw1/quota ag1 cpus:2;mem:1024']);
+  c.decline(5000);
+  t.deepEqual(c.after(4900), [], 'nobody else gets it');
+  t.deepEqual(c.allocator.whyNot('fw2', 'other', 'ag1'), [
+    { kind: 'headroom', name: 'cpus', availableMilli: 2000, requiredMilli: 2000 },
+    { kind: 'headroom', name: 'mem', availableMilli: 1_024_000, requiredMilli: 1_024_000 },
+  ]);
+  t.deepEqual(c.after(1200), ['fw1/quota ag1 cpus:2;mem:1024']);
+});
+
+test('limits cut offers to size, and the rest goes elsewhere; a limit of zero lets nothing pass', t => {
+  const c = new Cluster();
+  c.framework('fw1', ['limited']);
+  c.quota('limited', 'cpus:1;mem:512;disk:512', '');
+  c.agent('ag1', 'cpus:2;mem:1024;disk:1024');
+  t.deepEqual(c.now(), ['fw1/limited ag1 cpus:1;disk:512;mem:512']);
+  c.framework('fw2', ['other']);
+  t.deepEqual(c.now(), ['fw2/other ag1 cpus:1;disk:512;mem:512']);
+
+  const zero = new Cluster();
+  zero.framework('fw1', ['limited']);
+  zero.allocator.setQuota('limited', {
+    limits: new Map([
+      ['cpus', 0],
+      ['mem', 0],
+      ['disk', 0],
+    ]),
+    guarantees: new Map(),
+  });
+  zero.agent('ag1', 'cpus:2;mem:1024;disk:1024;ports:[1-10]');
+  t.deepEqual(zero.after(3000), []);
+  t.deepEqual(zero.allocator.whyNot('fw1', 'limited', 'ag1'), [
+    { kind: 'limit', name: 'cpus', role: 'limited', limitMilli: 0, consumedMilli: 0 },
+    { kind: 'limit', name: 'disk', role: 'limited', limitMilli: 0, consumedMilli: 0 },
+    { kind: 'limit', name: 'mem', role: 'limited', limitMilli: 0, consumedMilli: 0 },
+  ]);
+});
+
+test('a guarantee for a role without frameworks keeps its part of the cluster, not more', t => {
+  const c = new Cluster();
+  c.quota('absent', 'cpus:2;mem:1024');
+  c.framework('fw1', ['other']);
+  c.agent('ag1', 'cpus:2;mem:1024');
+  t.deepEqual(c.after(1000), [], 'an agent of exactly that size is offered to nobody');
+  c.agent('ag2', 'cpus:2;mem:1024');
+  const offered = c.now();
+  t.deepEqual(offered, ['fw1/other ag2 cpus:2;mem:1024'], 'one of two is offered');
+  t.deepEqual(c.after(1000), []);
+});
+
+test('when a guarantee goes, shares decide again', t => {
+  const c = new Cluster();
+  c.framework('fw1', ['quota']);
+  c.framework('fw2', ['other']);
+  c.quota('quota', 'cpus:4;mem:2048');
+  c.agent('ag1', 'cpus:1;mem:512');
+  c.agent('ag2', 'cpus:1;mem:512');
+  t.is(c.now().filter(grant => grant.startsWith('fw1')).length, 2);
+  c.agent('ag3', 'cpus:1;mem:512');
+  c.allocator.setQuota('quota', undefined);
+  t.deepEqual(c.now(), ['fw2/other ag3 cpus:1;mem:512']);
+});
+
+test('granularity: an agent is cut to the quota exactly, and what is beyond is for others', t => {
+  const c = new Cluster();
+  c.quota('quota', 'cpus:0.5;mem:200');
+  c.framework('fw1', ['quota']);
+  c.framework('fw2', ['other']);
+  c.agent('ag1', 'cpus:1;mem:512');
+  t.deepEqual(c.now(), ['fw1/quota ag1 cpus:0.5;mem:200', 'fw2/other ag1 cpus:0.5;mem:312']);
+});
+
+test('disproportionate: the second agent gives only the scalar that is still wanted', t => {
+  const c = new Cluster();
+  c.quota('quota', 'cpus:4;mem:1024');
+  c.framework('fw1', ['quota']);
+  c.agent('ag1', 'cpus:2;mem:1024');
+  t.deepEqual(c.now(), ['fw1/quota ag1 cpus:2;mem:1024']);
+  c.agent('ag2', 'cpus:2;mem:1024');
+  t.deepEqual(c.now(), ['fw1/quota ag2 cpus:2']);
+});
+
+test('two roles with quota, one of them content: the other gets exactly what it lacks', t => {
+  const c = new Cluster();
+  c.framework('fw1', ['role1']);
+  c.framework('fw2', ['role2']);
+  c.now();
+  c.quota('role1', 'cpus:1;mem:200');
+  c.quota('role2', 'cpus:2;mem:2000');
+  const used = (frameworkId: string, role: string, agentId: string): void =>
+    c.allocator.addAgent({ id: agentId, hostname: agentId, total: bag('cpus:1;mem:1024'), attributes: {} }, [
+      { frameworkId, role, agentId, resources: bag('cpus:1;mem:1024') },
+    ]);
+  used('fw1', 'role1', 'ag1');
+  used('fw2', 'role2', 'ag2');
+  c.agent('ag3', 'cpus:2;mem:2048');
+  t.deepEqual(c.now(), ['fw2/role2 ag3 cpus:1;mem:976']);
+});
+
+test('what is not guaranteed comes along, unless it is kept for the guarantee of another', t => {
+  const c = new Cluster();
+  c.quota('role1', 'cpus:2');
+  c.framework('fw1', ['role1']);
+  c.agent('ag1', 'cpus:1;mem:1024;ports:[31000-32000]');
+  t.deepEqual(c.now(), ['fw1/role1 ag1 cpus:1;mem:1024;ports:[31000-32000]']);
+  c.quota('role2', 'mem:1024');
+  c.agent('ag2', 'cpus:1;mem:1024;ports:[31000-32000]');
+  t.deepEqual(c.now(), ['fw1/role1 ag2 cpus:1;ports:[31000-32000]'], 'the memory is held for role2');
+  c.agent('ag3', 'cpus:1;mem:1024;ports:[31000-32000]');
+  t.deepEqual(c.now(), ['fw1/role1 ag3 mem:1024;ports:[31000-32000]'], 'its cpus are at the limit');
+});
+
+test('two frameworks share what their role is guaranteed, and get what the other declined', t => {
+  const c = new Cluster();
+  c.quota('quota', 'cpus:4;mem:2048');
+  c.framework('1a', ['quota']);
+  c.framework('1b', ['quota']);
+  c.framework('2', ['other']);
+  c.agent('ag1', 'cpus:1;mem:512');
+  t.deepEqual(c.now(), ['1a/quota ag1 cpus:1;mem:512']);
+  c.agent('ag2', 'cpus:2;mem:1024');
+  t.deepEqual(c.now(), ['1b/quota ag2 cpus:2;mem:1024']);
+  c.agent('ag3', 'cpus:1;mem:512');
+  t.deepEqual(c.now(), ['1a/quota ag3 cpus:1;mem:512']);
+  c.giveBack('1a', 'quota', 'ag3', 'cpus:1;mem:512', 5000);
+  t.deepEqual(c.after(1000), ['1b/quota ag3 cpus:1;mem:512']);
+});
+
+test('a guarantee holds against a crowd of low shares that declines all the time', t => {
+  const c = new Cluster();
+  c.framework('rich', ['rich']);
+  c.agent('ag1', 'cpus:2;mem:1024');
+  c.now();
+  for (const id of ['poor1', 'poor2', 'poor3']) c.framework(id, [id]);
+  c.agent('ag2', 'cpus:1;mem:512');
+  c.now();
+  const served = (): boolean => c.after(1000).some(grant => grant.startsWith('rich'));
+  c.outstanding = c.outstanding.filter(({ agentId }) => agentId === 'ag2');
+  for (let i = 0; i < 8; i += 1) {
+    c.decline(0);
+    t.false(served(), 'they pass it round');
+  }
+  c.quota('rich', '', 'cpus:3;mem:1536');
+  c.decline(0);
+  t.true(served());
+});
+
+test('reservations count against a role, used or not', t => {
+  const c = new Cluster();
+  c.quota('a', 'cpus:2;mem:200');
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus(a/b):1;mem(a/b):100;cpus:9;mem:900');
+  t.deepEqual(c.now(), ['fw1/a ag1 cpus:1;mem:100'], 'the reservation of a/b is not for a, and is its use all the same');
+  t.deepEqual(object(c.allocator.consumed('a')), { cpus: 2000, mem: 200_000 });
+  t.deepEqual(object(c.allocator.consumed('a/b')), { cpus: 1000, mem: 100_000 });
+});
+
+test('headroom counts what is free for everybody: reservations do not help', t => {
+  const c = new Cluster();
+  c.quota('quota', 'cpus:1;mem:1024');
+  c.framework('fw1', ['a/b']);
+  c.agent('ag1', 'cpus(a):1;mem(a):1024');
+  t.deepEqual(c.now(), ['fw1/a/b ag1 cpus(a):1;mem(a):1024']);
+  c.agent('ag2', 'cpus:1;mem:1024');
+  c.agent('ag3', 'cpus:1;mem:1024');
+  const grants = c.now();
+  t.is(grants.length, 1, 'exactly one of the other two is offered');
+  t.regex(grants[0] ?? '', /^fw1\/a\/b ag[23] cpus:1;mem:1024$/);
+  t.deepEqual(c.after(1000), []);
+});
+
+test('a reservation in use is no headroom, and one that frees is not either', t => {
+  const c = new Cluster();
+  c.quota('quota', 'cpus:1;mem:1024');
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus(a):1;mem(a):1024');
+  c.agent('ag2', 'cpus:1;mem:1024');
+  t.deepEqual(c.now(), ['fw1/a ag1 cpus(a):1;mem(a):1024']);
+  c.decline(0);
+  t.deepEqual(c.after(1000), ['fw1/a ag1 cpus(a):1;mem(a):1024']);
+});
+
+test('nested: what a sub-role uses is use of the roles above it, and limits bind all the way up', t => {
+  // Mesos would let a/b have ag2, as there only a role's own limit binds.
+  const c = new Cluster();
+  c.quota('a', 'cpus:1;mem:1024');
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus:1;mem:1024');
+  t.deepEqual(c.now(), ['fw1/a ag1 cpus:1;mem:1024']);
+  c.framework('fw2', ['a/b']);
+  c.agent('ag2', 'cpus:1;mem:1024');
+  t.deepEqual(c.after(1000), []);
+  t.like(c.allocator.whyNot('fw2', 'a/b', 'ag2')?.[0], { kind: 'limit', role: 'a', limitMilli: 1000, consumedMilli: 1000 });
+});
+
+test('nested: the least of the limits on the way up is what counts, scalar by scalar', t => {
+  const c = new Cluster();
+  c.quota('a', 'cpus:3;mem:4096', '');
+  c.quota('a/b', 'cpus:8;mem:1024', '');
+  c.framework('fw1', ['a/b/c']);
+  c.agent('ag1', 'cpus:10;mem:10240;gpus:0;ports:[1-3]');
+  t.deepEqual(c.now(), ['fw1/a/b/c ag1 cpus:3;mem:1024;ports:[1-3]']);
+  t.deepEqual(object(c.allocator.consumed('a')), { cpus: 3000, mem: 1_024_000 });
+});
+
+test("nested: a sub-role's guarantee is kept from its siblings, also within the guarantee above them", t => {
+  const c = new Cluster();
+  c.quota('a', '', 'cpus:4');
+  c.quota('a/b', '', 'cpus:3');
+  c.framework('sibling', ['a/c']);
+  c.framework('other', ['z']);
+  c.agent('ag1', 'cpus:4;mem:64');
+  t.deepEqual(c.now(), ['sibling/a/c ag1 cpus:1;mem:64'], 'one of the four is not for a/b; nothing is for z');
+  c.framework('child', ['a/b']);
+  t.deepEqual(c.now(), ['child/a/b ag1 cpus:3']);
+  c.agent('ag2', 'cpus:2;mem:64');
+  t.deepEqual(c.now(), ['other/z ag2 cpus:2;mem:64'], 'all guarantees are met');
+});
+
+test('nested: guarantees below add up, and make the one above them greater', t => {
+  const c = new Cluster();
+  c.quota('a', '', 'cpus:1');
+  c.quota('a/b', '', 'cpus:2');
+  c.quota('a/c', '', 'cpus:2');
+  c.framework('other', ['z']);
+  c.agent('ag1', 'cpus:4;mem:64');
+  t.deepEqual(c.now(), ['other/z ag1 mem:64'], 'four cpus are kept back, not five and not one');
+  c.agent('ag2', 'cpus:1;mem:64');
+  t.deepEqual(c.now(), ['other/z ag2 cpus:1;mem:64']);
+});
+
+test('a limit below what is used lets nothing more pass, and takes nothing away', t => {
+  const c = new Cluster();
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus:4;mem:1024');
+  c.now();
+  c.quota('a', 'cpus:2;mem:512', '');
+  c.agent('ag2', 'cpus:4;mem:1024');
+  t.deepEqual(c.after(1000), []);
+  t.deepEqual(object(c.allocator.consumed('a')), { cpus: 4000, mem: 1_024_000 });
+  c.giveBack('fw1', 'a', 'ag1', 'cpus:3;mem:1000');
+  const grants = c.after(1000).toSorted();
+  t.is(grants.length, 1, 'at one of the two agents');
+  t.regex(grants[0] ?? '', /cpus:1;mem:488$/);
+});
+
+test('quota changes take effect from the next run', t => {
+  const c = new Cluster();
+  c.quota('a', 'cpus:1;mem:512', '');
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus:4;mem:1024');
+  t.deepEqual(c.now(), ['fw1/a ag1 cpus:1;mem:512']);
+  c.quota('a', 'cpus:2', '');
+  t.deepEqual(c.after(1000), ['fw1/a ag1 cpus:1;mem:512']);
+  t.deepEqual([...c.allocator.quotas().keys()], ['a']);
+  c.quota('a', '', '');
+  t.is(c.allocator.quota('a'), undefined, 'an empty quota is none');
+  t.deepEqual(c.after(1000), ['fw1/a ag1 cpus:2']);
+});
+
+test('minima are asked of what is left after the cut', t => {
+  const c = new Cluster();
+  c.quota('a', 'cpus:0.5;mem:16', '');
+  c.framework('picky', ['a'], { minAllocatable: { a: [bag('cpus:1')] } });
+  c.agent('ag1', 'cpus:4;mem:1024');
+  t.deepEqual(c.after(1000), []);
+  t.like(c.allocator.whyNot('picky', 'a', 'ag1')?.[0], { kind: 'limit', name: 'cpus', role: 'a' });
+  c.framework('modest', ['a']);
+  t.deepEqual(c.now(), ['modest/a ag1 cpus:0.5;mem:16']);
+});
+
+test('a filter is tested against the cut offer: with a smaller one it blocks, with a greater one it does not', t => {
+  const c = new Cluster();
+  c.quota('a', 'cpus:2;mem:512', '');
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus:4;mem:1024');
+  c.now();
+  c.decline(1e9);
+  t.deepEqual(c.after(2000), []);
+  c.quota('a', 'cpus:1;mem:256', '');
+  t.deepEqual(c.after(1000), []);
+  c.quota('a', 'cpus:3;mem:512', '');
+  t.deepEqual(c.after(1000), ['fw1/a ag1 cpus:3;mem:512']);
+});
+
+test('a framework that is gone is still counted for what its tasks hold', t => {
+  const c = new Cluster();
+  c.quota('a', 'cpus:2;mem:512', '');
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus:4;mem:1024');
+  c.now();
+  c.allocator.removeFramework('fw1');
+  c.framework('fw2', ['a']);
+  t.deepEqual(c.after(1000), []);
+  c.decline();
+  t.deepEqual(c.after(1000), ['fw2/a ag1 cpus:2;mem:512']);
+});
+
+test('quota given at the start holds from the first run on', t => {
+  const limits = new Map([['cpus', 1000]]);
+  const c = new Cluster({ quotas: new Map([['a', { limits, guarantees: new Map() }]]) });
+  c.framework('fw1', ['a']);
+  c.agent('ag1', 'cpus:4;mem:1024');
+  t.deepEqual(c.now(), ['fw1/a ag1 cpus:1;mem:1024']);
+});
+
+test('what is consumed is known without any quota, and the same with it', t => {
+  const c = new Cluster();
+  c.framework('fw1', ['a/x']);
+  c.framework('fw2', ['a']);
+  c.agent('ag1', 'cpus:4;mem:1024;cpus(a/x):2;cpus(b):1');
+  c.agent('ag2', 'cpus:3;mem:1024');
+  c.now();
+  const all = (): object[] => ['a', 'a/x', 'b', 'nobody'].map(role => object(c.allocator.consumed(role)));
+  const before = all();
+  t.deepEqual(before[0], { cpus: 9000, mem: 2_048_000 });
+  t.deepEqual(before.slice(2), [{ cpus: 1000 }, {}]);
+  c.quota('z', 'cpus:1');
+  t.deepEqual(all(), before);
+  c.agent('ag3', 'cpus:1;cpus(nobody):1');
+  c.now();
+  t.deepEqual(all().at(-1), { cpus: 1000 });
+});
