@@ -285,6 +285,7 @@ export class Agent {
     this.#state.agentId = agentId;
     this.#state.master = master;
     this.#silenceMs = pingTimeoutMs * (event.pingMissesMax ?? this.#options.pingMissesMax);
+    this.#watchSilence();
     const peer = this.#peer;
     const go = (): void => {
       // The session is over, and another one may have begun.

@@ -28,7 +28,7 @@ export class Ledger {
   #total: Bag = emptyBag;
   #free: Bag = emptyBag;
   #used: Bag = emptyBag;
-  readonly #volumes = new Map<string, VolumeEntry>();
+  #volumes: ReadonlyMap<string, VolumeEntry> = new Map();
 
   constructor(total: Bag) {
     this.setTotal(total);
@@ -43,16 +43,16 @@ export class Ledger {
 
   /** The agent has other resources from now on. Volumes in use must still be there as they were: the caller has looked with `usesVolume`. */
   setTotal(total: Bag): void {
-    const before = new Map(this.#volumes);
-    this.#volumes.clear();
+    const volumes = new Map<string, VolumeEntry>();
     for (const resource of total) {
       const name = volumeNameOf(resource.label);
       if (name === undefined) continue;
       const key = volumeKey(name);
-      this.#volumes.set(key, { resource, users: before.get(key)?.users ?? 0 });
-      before.delete(key);
+      volumes.set(key, { resource, users: this.#volumes.get(key)?.users ?? 0 });
     }
-    for (const { users } of before.values()) assert(users === 0, 'a volume in use is taken away');
+    for (const [key, { users }] of this.#volumes)
+      assert(users === 0 || volumes.has(key), 'a volume in use is taken away');
+    this.#volumes = volumes;
     this.#total = amounts(total);
     this.#free = remainder(this.#total, this.#used);
   }

@@ -367,3 +367,57 @@ test('an executor started by hand hears of every variable that is wrong', t => {
   );
   t.is(framework.id, frameworkId);
 });
+
+test('a drain passes through the executor: its tasks say why they were killed, and then it is ended, too', t => {
+  const rig = ExecutorRig.running();
+  rig.tell({ type: 'DRAIN', gracePeriodMs: 700 });
+  rig.clock.advance(100);
+  t.is(rig.heard.at(-1), 'kill a 700');
+  rig.launch([own('late')]);
+  t.like(rig.last('late'), { state: 'TASK_DROPPED', reason: 'AGENT_DRAINING' });
+  rig.driver.update({ taskId: 'a', state: 'TASK_KILLED' });
+  rig.clock.advance(100);
+  t.like(rig.last('a'), { state: 'TASK_KILLED', reason: 'AGENT_DRAINING', source: 'EXECUTOR' });
+  t.regex(rig.heard.at(-1) ?? '', /^shutdown/);
+  t.true(rig.agent.view().draining, 'its container is still there');
+  rig.containers.of('worker').exit(0);
+  rig.clock.advance(100);
+  t.false(rig.agent.view().draining);
+  t.deepEqual(rig.agent.view().used, {});
+});
+
+test('an executor that runs on lent cpus goes with all its tasks', t => {
+  const lent: ExecutorInfo = { ...executor, resources: { 'cpus{revocable}': 0.1, mem: 32 } };
+  const rig = new ExecutorRig({
+    deps: {
+      estimator: { estimate: (_usage, answer) => answer({ cpus: 1 }) },
+      qosController: {
+        correct: ({ containers }, answer) =>
+          answer(
+            containers.filter(one => one.revocable).map(one => ({ containerId: one.containerId, message: 'busy' })),
+          ),
+      },
+    },
+  });
+  rig.launch([{ ...own('a', { resources: { 'cpus{revocable}': 0.5 } }), executor: lent }]);
+  rig.startProgram();
+  rig.clock.advance(15_000);
+  t.regex(rig.heard.at(-1) ?? '', /^shutdown/);
+  rig.containers.of('worker').exit(0);
+  rig.clock.advance(100);
+  t.like(rig.last('a'), { state: 'TASK_GONE', reason: 'CONTAINER_PREEMPTED', message: 'busy' });
+});
+
+test('a volume belongs to the executor, whose container sees it, and not to its task', t => {
+  const rig = new ExecutorRig();
+  const volume = 'disk(ads,dynamic)[db:data]';
+  const convert = (uuid: string, consumed: object, produced: object): void =>
+    rig.tell({ type: 'APPLY_OPERATION', uuid, kind: 'CREATE', consumed: { ...consumed }, produced: { ...produced } });
+  convert('1', { disk: 10 }, { 'disk(ads,dynamic)': 10 });
+  convert('2', { 'disk(ads,dynamic)': 10 }, { [volume]: 10 });
+  rig.launch([own('a', { resources: { [volume]: 10 } })]);
+  t.like(rig.last('a'), { state: 'TASK_ERROR', reason: 'TASK_INVALID' });
+  t.regex(rig.last('a').message ?? '', /must be among the resources of the executor/);
+  rig.launch([{ ...own('b'), executor: { ...executor, resources: { cpus: 0.1, [volume]: 10 } } }]);
+  t.like(rig.agent.view().volumes[0], { id: 'db', used: true });
+});
