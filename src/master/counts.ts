@@ -22,6 +22,22 @@ export class Counts {
     const states = metrics.counter('proffer_master_task_moves_total', 'Moves of tasks, by the state they came to.', [
       'state',
     ]);
+    const claims = metrics.counter(
+      'proffer_master_offer_claims_total',
+      'Tasks and operations of accepts under optimistic commit.',
+    );
+    const conflicts = metrics.counter(
+      'proffer_master_offer_conflicts_total',
+      'Tasks and operations that lost what they were offered to a faster accept.',
+    );
+    const conflictFraction = metrics.gauge(
+      'proffer_master_offer_conflict_fraction',
+      'Conflicts among the claims so far; 0 to 1.',
+    );
+    const operations = metrics.counter('proffer_master_operations_total', 'Operations on resources sent to agents.', [
+      'kind',
+    ]);
+    const judged = { claims: 0, conflicts: 0 };
     const agents = metrics.gauge('proffer_master_agents', 'Agents, by liveness.', ['state']);
     const frameworks = metrics.gauge('proffer_master_frameworks', 'Frameworks, by state.', ['state']);
     const tasks = metrics.gauge('proffer_master_tasks', 'Tasks not yet done with, by state.', ['state']);
@@ -48,6 +64,13 @@ export class Counts {
           return offers.inc(1, made);
         case 'OFFER_ENDED':
           return offers.inc(1, labelled('what', change.how));
+        case 'ACCEPT_JUDGED':
+          judged.claims += change.claims;
+          judged.conflicts += change.conflicts;
+          claims.inc(change.claims);
+          return conflicts.inc(change.conflicts);
+        case 'OPERATION_ADDED':
+          return operations.inc(1, labelled('kind', change.operation.kind ?? 'UNKNOWN'));
         case 'TASK_ADDED':
           return states.inc(1, labelled('state', change.task.state));
         case 'TASK_UPDATED':
@@ -73,6 +96,7 @@ export class Counts {
       }
       set(tasks, seen.tasks, byState);
       outstanding.set(view.offers.size);
+      conflictFraction.set(judged.claims === 0 ? 0 : judged.conflicts / judged.claims);
     };
   }
 }

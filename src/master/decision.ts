@@ -1,8 +1,10 @@
 // What a decision consists of: changes of the state, and effects outside it in the order in which they are carried out.
+import type { Quota } from '../allocator/allocator.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { AgentInfo, FrameworkInfo, OfferConstraints, StatusReason, TaskStatus } from '../protocol/entities.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
+import type { WeightView } from '../protocol/operator-api.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import { withoutPartitionAwareness } from '../protocol/task-state.js';
@@ -60,6 +62,12 @@ export type Durable =
     }
   | { readonly type: 'AGENT_UNREACHABLE_STORED'; readonly agentId: AgentId; readonly info: AgentInfo }
   | { readonly type: 'AGENT_REMOVAL_STORED'; readonly agentId: AgentId; readonly why: string }
+  | {
+      readonly type: 'QUOTA_STORED';
+      readonly quotas: readonly { readonly role: Role; readonly quota: Quota | undefined }[];
+      readonly ticket: number;
+    }
+  | { readonly type: 'WEIGHTS_STORED'; readonly weights: readonly WeightView[]; readonly ticket: number }
   /** `ticket`: of the operator who asked for it. */
   | {
       readonly type: 'AGENT_ADMIN_STORED';

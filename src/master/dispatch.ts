@@ -24,6 +24,7 @@ import {
   decideReconcileOperations,
   decideUpdateResources,
 } from './decide/operations-status.js';
+import { decideQuotaSet } from './decide/quota.js';
 import { decideReconcile } from './decide/reconcile.js';
 import { decideRegistered } from './decide/registration.js';
 import {
@@ -34,6 +35,7 @@ import {
   decideStatusUpdate,
   decideToExecutor,
 } from './decide/tasks.js';
+import { decideWeightsSet } from './decide/weights.js';
 import type { Registry } from './registry.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, Moment } from './state.js';
 
@@ -133,6 +135,10 @@ export function decideDurable(
       return decideAgentUnreachable(state, registry, step, at);
     case 'AGENT_REMOVAL_STORED':
       return decideAgentRemoved(state, step, at);
+    case 'QUOTA_STORED':
+      return decideQuotaSet(state, step);
+    case 'WEIGHTS_STORED':
+      return decideWeightsSet(state, step);
     case 'AGENT_ADMIN_STORED':
       return decideAgentAdmin(state, registry, step);
     case 'AGENT_GONE_STORED':

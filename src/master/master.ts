@@ -3,7 +3,7 @@ import { assertNever } from '../base/assert.js';
 import { problem } from '../base/errors.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId } from '../base/ids.js';
-import type { Allocator, GrantBatch, OnGrants } from '../allocator/allocator.js';
+import type { Allocator, OnGrants, OnStarved } from '../allocator/allocator.js';
 import type { Timer } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
@@ -22,7 +22,7 @@ import { nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
 import { decideEndFramework, decideSchedulerLost } from './decide/framework-end.js';
 import { decideSubscribe } from './decide/frameworks.js';
-import { decideExpiry, decideGrants } from './decide/offers.js';
+import { decideExpiry, decideGrants, decideStarved } from './decide/offers.js';
 import { decideOperator } from './decide/operator.js';
 import { decideRegister } from './decide/registration.js';
 import { decideAgentCall, decideDurable, decideSchedulerCall } from './dispatch.js';
@@ -31,6 +31,7 @@ import { AgentLiveness, PeriodicQueue } from './liveness.js';
 import type { MasterOptions } from './options.js';
 import { masterDefaults } from './options.js';
 import { PacedPeer } from './pacing.js';
+import { QuotaPause } from './quota-pause.js';
 import { recoverRegistry, Registry } from './registry.js';
 import { Upkeep } from './upkeep.js';
 import type { AgentSession, SchedulerSession } from './sessions.js';
@@ -42,8 +43,8 @@ import type { MasterViews, OperatorDesk } from './views.js';
 import { masterViews } from './views.js';
 
 export interface MasterParts {
-  /** Makes the allocator; it calls `onGrants` with what a run decided. */
-  readonly allocator: (onGrants: OnGrants) => Allocator;
+  /** Makes the allocator; it calls `onGrants` with what a run decided, `onStarved` with offers that are to return for somebody who waits. */
+  readonly allocator: (onGrants: OnGrants, onStarved: OnStarved) => Allocator;
   /** The registry's store; the master does not close it. */
   readonly store: Store;
   /** `id` is new for every master process: ids of frameworks, agents and offers begin with it. */
@@ -80,6 +81,7 @@ export class Master implements OperatorDesk {
   #closed = false;
   #nextTicket = 0;
   #reregistration: Timer | undefined;
+  readonly #quotaPause: QuotaPause;
 
   constructor(env: Env, parts: MasterParts) {
     this.#env = env;
@@ -90,7 +92,13 @@ export class Master implements OperatorDesk {
     this.#onStoreFailure = parts.onStoreFailure;
     this.#feed = new Feed(this.#state);
     this.#counts = new Counts(env.metrics);
-    this.#allocator = parts.allocator(batch => this.#onGrants(batch));
+    this.#allocator = parts.allocator(
+      batch => this.#turn(() => decideGrants(this.#state, batch, this.#moment())),
+      grants => this.#turn(() => decideStarved(this.#state, grants)),
+    );
+    for (const { role, weight } of this.#allocator.roles()) if (weight !== 1) this.#state.weights.set(role, weight);
+    this.#state.quotas = new Map(this.#allocator.quotas());
+    this.#state.quotasPlanned = this.#state.quotas;
     this.#liveness = new AgentLiveness(
       env.clock,
       { periodMs: options.agentPingTimeoutMs, missesMax: options.agentPingMissesMax },
@@ -117,6 +125,7 @@ export class Master implements OperatorDesk {
     });
     const recovered = recoverRegistry(parts.store, parts.info.id, options, this.#moment());
     this.#turn(() => ({ changes: recovered, effects: [] }));
+    this.#quotaPause = new QuotaPause(this.#state, this.#allocator);
     if (this.#state.agentsRecovering > 0) {
       this.#reregistration = env.clock.after(options.agentReregisterTimeoutMs, () => this.#agentsStayedAway());
     }
@@ -342,6 +351,7 @@ export class Master implements OperatorDesk {
           session.waiting = false;
         }
         this.#liveness.watch(change.agentId);
+        this.#quotaPause.check();
         this.#env.log.info('agent registered', { agent: change.agentId, hostname: change.info.hostname });
         return;
       }
@@ -414,10 +424,6 @@ export class Master implements OperatorDesk {
     return decideRegister(this.#state, this.#registry, peerId, registration, this.#moment());
   }
 
-  #onGrants(batch: GrantBatch): void {
-    this.#turn(() => decideGrants(this.#state, batch, this.#moment()));
-  }
-
   #agentSilent(id: AgentId): void {
     this.#turn(() => {
       const agent = this.#state.agents.get(id);
@@ -434,6 +440,7 @@ export class Master implements OperatorDesk {
   }
 
   #agentsStayedAway(): void {
+    this.#quotaPause.end();
     for (const agent of this.#state.agents.values()) if (agent.state === 'RECOVERED') this.#agentSilent(agent.id);
   }
 

@@ -5,16 +5,19 @@ import type { Role } from '../base/ids.js';
 import type { Bag } from '../resources/index.js';
 import type { Tally } from './role-use.js';
 import { consumedOf, rolePath, roleUsage, tally } from './role-use.js';
-import type { ClusterView } from './state.js';
+import type { ClusterView, OfferRecord } from './state.js';
 
 /** One decision's view of the limits: what it takes stays taken for its next step. */
 export class QuotaRoom {
   readonly #view: ClusterView;
+  readonly #back: ReadonlySet<OfferRecord> | undefined;
   /** What is left under each limit, by role; looked up when first asked. */
   #left: Map<Role, Tally> | undefined;
 
-  constructor(view: ClusterView) {
+  /** `back`: offers that are about to return, and count no more. */
+  constructor(view: ClusterView, back?: ReadonlySet<OfferRecord>) {
     this.#view = view;
+    this.#back = back;
   }
 
   /**
@@ -54,7 +57,7 @@ export class QuotaRoom {
 
   #room(): Map<Role, Tally> {
     if (this.#left !== undefined) return this.#left;
-    const usage = roleUsage(this.#view);
+    const usage = roleUsage(this.#view, this.#back);
     this.#left = new Map();
     for (const [role, { limits }] of this.#view.quotas) {
       const consumed = consumedOf(usage.get(role), true);

@@ -1,11 +1,13 @@
 // The registry: the little that must outlive a master, as records of the store. In: frameworks and agents. Out: writes, and at start the changes that rebuild them.
 import { ProfferError, shown } from '../base/errors.js';
-import type { AgentId, FrameworkId } from '../base/ids.js';
+import type { Quota } from '../allocator/allocator.js';
+import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { AgentInfo, FrameworkInfo } from '../protocol/entities.js';
 import { bagOf, toBag } from '../resources/index.js';
 import type { Store, StoreChange } from '../store/store.js';
 import type { Change } from './changes.js';
 import type { MasterOptions } from './options.js';
+import { amountsOf, milliOf } from './role-use.js';
 import type { Moment } from './state.js';
 import type { AgentAdmin, Maintenance } from './upkeep-state.js';
 import { maintenanceOf } from './upkeep-state.js';
@@ -15,6 +17,8 @@ const completedPrefix = 'completed-framework/';
 const agentPrefix = 'agent/';
 const drainPrefix = 'drain/';
 const maintenanceKey = 'maintenance';
+const quotaPrefix = 'quota/';
+const weightPrefix = 'weight/';
 
 /** One framework that may come back. */
 interface FrameworkEntry {
@@ -27,6 +31,13 @@ type AgentEntry =
   | { readonly epoch: number; readonly state: 'ADMITTED'; readonly info: AgentInfo }
   | { readonly epoch: number; readonly state: 'UNREACHABLE'; readonly info: AgentInfo; readonly sinceMs: number }
   | { readonly epoch: number; readonly state: 'GONE'; readonly sinceMs: number };
+
+/** A role's quota; amounts as people write them. */
+interface QuotaEntry {
+  readonly epoch: number;
+  readonly limits: { readonly [name: string]: number };
+  readonly guarantees: { readonly [name: string]: number };
+}
 
 /** The maintenance schedule. */
 interface MaintenanceEntry {
@@ -99,6 +110,21 @@ export class Registry {
     return [admin.activity === 'ACTIVE' ? { key, remove: true } : { key, value: { epoch: this.#epoch, ...admin } }];
   }
 
+  /** One record for each role; undefined takes it off. */
+  quotas(quotas: readonly { readonly role: Role; readonly quota: Quota | undefined }[]): StoreChange[] {
+    return quotas.map(({ role, quota }) => {
+      const key = quotaPrefix + role;
+      if (quota === undefined) return { key, remove: true };
+      const { limits, guarantees } = quota;
+      const value: QuotaEntry = { epoch: this.#epoch, limits: amountsOf(limits), guarantees: amountsOf(guarantees) };
+      return { key, value };
+    });
+  }
+
+  weights(weights: readonly { readonly role: Role; readonly weight: number }[]): StoreChange[] {
+    return weights.map(({ role, weight }) => ({ key: weightPrefix + role, value: { epoch: this.#epoch, weight } }));
+  }
+
   maintenance({ windows, down }: Maintenance): StoreChange[] {
     const value: MaintenanceEntry = { epoch: this.#epoch, windows, down: [...down] };
     return [{ key: maintenanceKey, value }];
@@ -146,6 +172,7 @@ export function recoverRegistry(store: Store, masterId: string, options: MasterO
     changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bagOf(entry.info.resources), ...away });
   }
   changes.push(...recoverUpkeep(store, changes));
+  changes.push(...recoverShares(store));
   for (let i = 0; i < frameworks; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'FRAMEWORK' });
   for (let i = 0; i < agents; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'AGENT' });
   return changes;
@@ -168,6 +195,25 @@ function recoverUpkeep(store: Store, agents: readonly Change[]): Change[] {
     changes.push({ type: 'MAINTENANCE_CHANGED', maintenance });
   }
   return changes;
+}
+
+function recoverShares(store: Store): Change[] {
+  const changes: Change[] = [];
+  for (const { key, value } of store.load(quotaPrefix)) {
+    const role = key.slice(quotaPrefix.length);
+    if (!isRecord(value) || !isAmounts(value['limits']) || !isAmounts(value['guarantees'])) throw unreadable(key);
+    const quota: Quota = { limits: milliOf(value['limits']), guarantees: milliOf(value['guarantees']) };
+    changes.push({ type: 'QUOTA_PLANNED', role, quota }, { type: 'QUOTA_SET', role, quota });
+  }
+  for (const { key, value } of store.load(weightPrefix)) {
+    if (!isRecord(value) || typeof value['weight'] !== 'number' || !(value['weight'] > 0)) throw unreadable(key);
+    changes.push({ type: 'WEIGHT_SET', role: key.slice(weightPrefix.length), weight: value['weight'] });
+  }
+  return changes;
+}
+
+function isAmounts(value: unknown): value is { readonly [name: string]: number } {
+  return isRecord(value) && Object.values(value).every(amount => typeof amount === 'number' && amount >= 0);
 }
 
 function adminEntry(key: string, value: unknown): AgentAdmin {

@@ -2,7 +2,7 @@
 import type { Role } from '../base/ids.js';
 import type { Bag } from '../resources/index.js';
 import { roleAncestors, unreserved } from '../resources/index.js';
-import type { AgentRecord, ClusterView } from './state.js';
+import type { AgentRecord, ClusterView, OfferRecord } from './state.js';
 
 /** Scalars in thousandths by name. */
 export type Tally = Map<string, number>;
@@ -16,8 +16,8 @@ export interface RoleUsage {
   readonly reserved: Tally;
 }
 
-/** Every role that has anything, and those above it. One pass over agents and tasks. */
-export function roleUsage(view: ClusterView): ReadonlyMap<Role, RoleUsage> {
+/** Every role that has anything, and those above it. One pass over agents and tasks; offers in `without` do not count. */
+export function roleUsage(view: ClusterView, without?: ReadonlySet<OfferRecord>): ReadonlyMap<Role, RoleUsage> {
   const usage = new Map<Role, RoleUsage>();
   const paths = new Map<Role, readonly RoleUsage[]>();
   const of = (role: Role): RoleUsage => {
@@ -40,7 +40,8 @@ export function roleUsage(view: ClusterView): ReadonlyMap<Role, RoleUsage> {
     for (const task of agent.tasks) if (task.holds) count('used', task.role, unreserved(task.resources));
     for (const executor of agent.executors.values()) count('used', executor.role, unreserved(executor.resources));
     for (const offer of agent.offers)
-      if (offer.sequence === undefined) count('offered', offer.role, unreserved(offer.resources));
+      if (offer.sequence === undefined && without?.has(offer) !== true)
+        count('offered', offer.role, unreserved(offer.resources));
   }
   return usage;
 }

@@ -1,7 +1,6 @@
 // The master's state as operators see it: snapshots, and a feed of changes that begins with one. In: state. Out: plain data, nothing shared.
-import type { Allocator, RoleUse } from '../allocator/allocator.js';
+import type { Allocator } from '../allocator/allocator.js';
 import type { Problem } from '../base/errors.js';
-import type { Role } from '../base/ids.js';
 import type { Clock } from '../env/clock.js';
 import type {
   AgentView,
@@ -20,23 +19,13 @@ import type { MasterInfo } from '../protocol/entities.js';
 import type { ExplainView } from '../protocol/explain.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
-import {
-  add,
-  emptyBag,
-  filterBag,
-  fromBag,
-  isAncestorOrSelf,
-  quantities,
-  reserved,
-  sum,
-  sumTotals,
-  unreserved,
-} from '../resources/index.js';
+import { add, addTotals, emptyBag, fromBag, sum, sumTotals } from '../resources/index.js';
 import type { ExplainCall } from './explain.js';
 import { explainView } from './explain.js';
 import { maintenanceView } from './maintenance-view.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, OfferRecord, TaskRecord } from './state.js';
 import { unavailabilityOf } from './upkeep-state.js';
+import { roleViews, usedByFramework } from './views-roles.js';
 
 /** What the HTTP server may ask of a master. */
 export interface MasterViews {
@@ -130,53 +119,6 @@ export function completedFrameworkViews(view: ClusterView): FrameworkView[] {
   return Array.from(view.completedFrameworks.values(), framework => frameworkView(framework, used.get(framework.id)));
 }
 
-export function roleViews(view: ClusterView, allocator: Allocator): RoleView[] {
-  const offered = new Map<Role, Bag>();
-  for (const offer of view.offers.values())
-    offered.set(offer.role, add(offered.get(offer.role) ?? emptyBag, offer.resources));
-  const used = new Map<Role, Bag>();
-  for (const agent of view.agents.values()) {
-    for (const task of agent.tasks)
-      if (task.holds) used.set(task.role, add(used.get(task.role) ?? emptyBag, task.resources));
-    for (const executor of agent.executors.values())
-      used.set(executor.role, add(used.get(executor.role) ?? emptyBag, executor.resources));
-  }
-  return allocator.roles().map((role: RoleUse) => ({
-    name: role.role,
-    weight: role.weight,
-    frameworks: role.frameworks,
-    used: fromBag(used.get(role.role) ?? emptyBag),
-    offered: fromBag(offered.get(role.role) ?? emptyBag),
-    share: role.share,
-    consumed: consumedBy(view, role.role, used, offered),
-    reserved: fromBag(reservedTo(view, role.role)),
-  }));
-}
-
-// What a role and those below it hold, and all that is reserved to them.
-function consumedBy(
-  view: ClusterView,
-  role: Role,
-  used: ReadonlyMap<Role, Bag>,
-  offered: ReadonlyMap<Role, Bag>,
-): { readonly [name: string]: number } {
-  const total: { [name: string]: number } = {};
-  const count = (bag: Bag): void => {
-    for (const [name, milli] of quantities(bag)) total[name] = (total[name] ?? 0) + milli;
-  };
-  for (const held of [used, offered]) {
-    for (const [each, bag] of held) if (isAncestorOrSelf(role, each)) count(unreserved(bag));
-  }
-  for (const agent of view.agents.values()) {
-    count(filterBag(agent.total, r => r.label.role !== undefined && isAncestorOrSelf(role, r.label.role)));
-  }
-  return Object.fromEntries(Object.entries(total).map(([name, milli]) => [name, milli / 1000]));
-}
-
-function reservedTo(view: ClusterView, role: Role): Bag {
-  return sumTotals(Array.from(view.agents.values(), agent => reserved(agent.total, role)));
-}
-
 export function taskViews(view: ClusterView): TaskView[] {
   const found: TaskView[] = [];
   for (const framework of view.frameworks.values()) {
@@ -225,7 +167,7 @@ export function agentView(view: ClusterView, agent: Readonly<AgentRecord>): Agen
     ...(unavailability === undefined ? {} : { unavailability }),
     total: fromBag(agent.total),
     used: fromBag(used),
-    offered: fromBag(sum(Array.from(agent.offers, (offer: OfferRecord) => offer.resources))),
+    offered: fromBag(sumTotals(Array.from(agent.offers, (offer: OfferRecord) => offer.resources))),
     free: fromBag(agent.free),
     attributes: agent.info.attributes,
     ...(agent.info.domain === undefined ? {} : { domain: agent.info.domain }),
@@ -243,7 +185,7 @@ export function frameworkView(framework: Readonly<FrameworkRecord>, used?: Bag):
   let held = emptyBag;
   for (const task of framework.tasks.values()) {
     tasks[task.state] = (tasks[task.state] ?? 0) + 1;
-    if (used === undefined && task.holds) held = add(held, task.resources);
+    if (used === undefined && task.holds) held = addTotals(held, task.resources);
   }
   for (const task of framework.unreachable.values()) tasks[task.state] = (tasks[task.state] ?? 0) + 1;
   return {
@@ -260,7 +202,7 @@ export function frameworkView(framework: Readonly<FrameworkRecord>, used?: Bag):
     state: framework.state,
     failoverTimeoutMs: info.failoverTimeoutMs ?? 0,
     used: fromBag(used ?? held),
-    offered: fromBag(sum(Array.from(framework.offers, offer => offer.resources))),
+    offered: fromBag(sumTotals(Array.from(framework.offers, offer => offer.resources))),
     tasks,
     offers: framework.offers.size,
     ...(framework.demand.length === 0 ? {} : { demand: framework.demand }),
@@ -287,14 +229,4 @@ export function taskView(view: ClusterView, framework: Readonly<FrameworkRecord>
     launchedAtMs: task.launchedAtMs,
     statuses: task.history,
   };
-}
-
-function usedByFramework(view: ClusterView): Map<string, Bag> {
-  const used = new Map<string, Bag>();
-  const count = (id: string, resources: Bag): void => void used.set(id, add(used.get(id) ?? emptyBag, resources));
-  for (const agent of view.agents.values()) {
-    for (const task of agent.tasks) if (task.holds) count(task.frameworkId, task.resources);
-    for (const executor of agent.executors.values()) count(executor.frameworkId, executor.resources);
-  }
-  return used;
 }

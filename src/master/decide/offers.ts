@@ -2,10 +2,10 @@
 import { problem, shown } from '../../base/errors.js';
 import type { Problem } from '../../base/errors.js';
 import type { OfferId } from '../../base/ids.js';
-import type { GrantBatch } from '../../allocator/allocator.js';
+import type { Grant, GrantBatch } from '../../allocator/allocator.js';
 import type { Filters, Offer } from '../../protocol/entities.js';
 import type { RescindReason, SchedulerCall } from '../../protocol/scheduler-api.js';
-import { fromBag } from '../../resources/index.js';
+import { equals, fromBag } from '../../resources/index.js';
 import type { OfferEnd } from '../changes.js';
 import type { Decision } from '../decision.js';
 import { Draft } from '../decision.js';
@@ -85,6 +85,22 @@ export function decideExpiry(view: ClusterView, at: Moment): Decision {
   }
   const draft = new Draft();
   rescind(view, draft, due, 'EXPIRED', 'EXPIRED');
+  return draft;
+}
+
+/** Offers that the allocator wants back for somebody who has waited too long; those that ended meanwhile do not matter. */
+export function decideStarved(view: ClusterView, grants: readonly Grant[]): Decision {
+  const draft = new Draft();
+  const back = new Set<OfferRecord>();
+  for (const { agentId, frameworkId, role, resources } of grants) {
+    for (const offer of view.agents.get(agentId)?.offers ?? []) {
+      const same = offer.frameworkId === frameworkId && offer.role === role && !back.has(offer);
+      if (!same || !equals(offer.resources, resources)) continue;
+      back.add(offer);
+      break;
+    }
+  }
+  rescind(view, draft, back, 'STARVATION');
   return draft;
 }
 

@@ -10,6 +10,9 @@ import type { ClusterView, Moment, TaskRecord } from '../state.js';
 import { decideAgentActivity } from './drain.js';
 import { decideEndFramework } from './framework-end.js';
 import { decideMaintenance } from './maintenance.js';
+import { decideUpdateQuota } from './quota.js';
+import { decideConversion } from './reservations.js';
+import { decideUpdateWeights } from './weights.js';
 
 /** Decides one call; `ticket` names it in the answer. */
 export function decideOperator(
@@ -32,14 +35,16 @@ export function decideOperator(
       ]);
     }
     case 'UPDATE_QUOTA':
+      return decideUpdateQuota(view, registry, call, ticket);
     case 'UPDATE_WEIGHTS':
+      return decideUpdateWeights(registry, call, ticket);
     case 'RESERVE':
     case 'UNRESERVE':
     case 'CREATE_VOLUMES':
     case 'DESTROY_VOLUMES':
     case 'GROW_VOLUME':
     case 'SHRINK_VOLUME':
-      return answered(ticket, [problem('', 'INVALID_CALL', `${call.type} is not carried out by this master yet`)]);
+      return decideConversion(view, call, ticket, at);
     case 'UPDATE_MAINTENANCE':
     case 'START_MAINTENANCE':
     case 'STOP_MAINTENANCE':
