@@ -202,7 +202,7 @@ export interface QuotaSpec {
   readonly guarantees?: Amounts;
 }
 
-/** Calls of an operator: each a POST; see `operatorPaths`. */
+/** Calls of an operator: each a POST of its own. */
 export type OperatorCall =
   | {
       readonly type: 'KILL';

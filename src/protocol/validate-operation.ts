@@ -1,7 +1,16 @@
-// What operations on resources and quotas must be beyond the types of their fields. In: values of the right shape. Out: violations, through `say`.
+// What operations on resources, quotas, weights and maintenance must be beyond the types of their fields. In: values of the right shape. Out: violations,
+// through `say`.
 import { shown } from '../base/errors.js';
-import type { Resource, Resources } from '../resources/index.js';
-import { reservationRule as reservationFields, scalarMax, toBag } from '../resources/index.js';
+import type { Resources } from '../resources/index.js';
+import {
+  amountProblem,
+  parseKey,
+  refinementProblem,
+  reservationRule as fieldsRule,
+  resourcePath,
+  toBag,
+} from '../resources/index.js';
+import type { AgentCall } from './agent-api.js';
 import type { MaintenanceWindow, QuotaSpec } from './operator-api.js';
 import type { Say } from './schemas/findings.js';
 import { fieldPath } from './schemas/findings.js';
@@ -9,123 +18,127 @@ import type { ReservationSpec, VolumeSpec } from './scheduler-api.js';
 
 /** The role is not `*`; principal and labels are within bounds. */
 export function reservationRule(reservation: ReservationSpec, path: string, say: Say): void {
-  reservationFields(reservation, (field, message, hint) => say(fieldPath(path, field), message, hint));
+  fieldsRule(reservation, (field, message, hint) => say(fieldPath(path, field), message, hint));
 }
 
 /** What can be reserved, or given back by UNRESERVE: something, neither revocable nor a volume. */
 export function convertibleRule(resources: Resources, path: string, say: Say): void {
-  const { bag } = toBag(resources, path);
+  const { bag } = toBag(resources);
   if (bag.length === 0) say(path, 'is empty; name at least one resource', 'write for example { cpus: 2, mem: 1024 }');
-  for (const r of bag) {
-    if (r.label.revocable) say(fieldPath(path, r.key), 'revocable resources cannot be reserved');
-    else if (r.label.volume !== undefined) {
-      say(fieldPath(path, r.key), 'is a volume; its reservation cannot change', 'destroy it first, or name the disk');
+  for (const { key, label } of bag) {
+    if (label.revocable) say(resourcePath(path, key), 'revocable resources cannot be reserved');
+    else if (label.volume !== undefined) {
+      say(resourcePath(path, key), 'is a volume; its reservation cannot change', 'destroy it first, or name the disk');
     }
   }
 }
 
-/** The role goes below what is reserved to it already. */
+/** A role goes below what is reserved already. */
 export function refinementRule(
   operation: { readonly resources: Resources; readonly reservation: ReservationSpec },
   path: string,
   say: Say,
 ): void {
-  const { bag } = toBag(operation.resources);
-  for (const r of bag) {
-    const why = refinement(r, operation.reservation.role);
-    if (why !== undefined) say(fieldPath(`${path}.resources`, r.key), why, 'a refinement goes to a role below');
+  for (const { key, label } of toBag(operation.resources).bag) {
+    const why = label.role === undefined ? undefined : refinementProblem(operation.reservation.role, label.role);
+    if (why !== undefined) say(resourcePath(fieldPath(path, 'resources'), key), why, `reserve it to ${label.role}/…`);
   }
 }
 
-function refinement(r: Resource, role: string): string | undefined {
-  const above = r.label.role;
-  if (above === undefined || role.startsWith(`${above}/`)) return undefined;
-  return `${shown(role)} is not below ${shown(above)}, to which it is reserved already`;
-}
-
-/** Only what is reserved can be unreserved, and only by the agent's flags what is static. */
+/** Only what is reserved can be unreserved, and what is static by the agent's flags only. */
 export function unreservableRule(resources: Resources, path: string, say: Say): void {
-  for (const r of toBag(resources).bag) {
-    const last = r.label.reservations.at(-1);
-    if (r.label.revocable || r.label.volume !== undefined) continue;
-    if (last === undefined) say(fieldPath(path, r.key), 'is not reserved', 'name it with its reservation');
-    else if (last.type === 'STATIC') {
-      say(
-        fieldPath(path, r.key),
-        'is a static reservation, which cannot be undone at run time',
-        'change the agent’s flags',
-      );
+  for (const { key, label } of toBag(resources).bag) {
+    if (label.revocable || label.volume !== undefined) continue;
+    const last = label.reservations.at(-1);
+    if (last === undefined) {
+      say(resourcePath(path, key), 'is not reserved', `name the reservation, for example ${key}(ads,dynamic)`);
+    } else if (last.type === 'STATIC') {
+      const message = 'is a static reservation, which cannot be undone at run time';
+      say(resourcePath(path, key), message, 'change the flags of the agent');
     }
   }
 }
 
-/** No volume is named twice. */
+/** No volume is named twice. Items that are no volumes are somebody else's matter. */
 export function volumesRule(volumes: readonly VolumeSpec[], path: string, say: Say): void {
-  if (volumes.length < 2) return;
-  const first = new Map<string, number>();
-  for (const [i, volume] of volumes.entries()) {
-    if (typeof volume?.id !== 'string') continue;
-    const before = first.get(volume.id);
-    if (before === undefined) first.set(volume.id, i);
-    else say(`${path}[${i}].id`, `${shown(volume.id)} is given twice: it is at [${before}] already`);
-  }
+  once(volumes, volume => volume?.id, path, 'id', say);
 }
 
 /** `from` is a key of reserved disk that is no volume. */
-export function sourceRule(volume: VolumeSpec, path: string, say: Say): void {
-  const { from } = volume;
+export function sourceRule({ from }: VolumeSpec, path: string, say: Say): void {
   if (from === undefined) return;
-  const { bag, problems } = toBag({ [from]: 1 });
-  const [r] = bag;
-  if (r === undefined || problems.length > 0) {
-    for (const { message } of problems) say(`${path}.from`, message);
-  } else if (r.name !== 'disk' || r.label.role === undefined || r.label.volume !== undefined) {
-    say(`${path}.from`, `${shown(from)} is not reserved disk`, 'write for example disk(ads,dynamic)');
+  const parsed = parseKey(from);
+  const at = fieldPath(path, 'from');
+  if (typeof parsed === 'string') say(at, parsed);
+  else if (parsed.name !== 'disk' || parsed.label.role === undefined || parsed.label.volume !== undefined) {
+    say(at, `${shown(from)} is not reserved disk`, 'write for example disk(ads,dynamic)');
   }
+}
+
+/** A task names what is revocable, or what is not, of one name, but not both; and no two volumes at one path. */
+export function taskResourcesRule(
+  task: { readonly resources: Resources; readonly executor?: { readonly resources: Resources } },
+  path: string,
+  say: Say,
+): void {
+  const own = fieldPath(path, 'resources');
+  // Most tasks name no labels; the rule costs them a look at each key.
+  if (!hasLabels(task.resources) && (task.executor === undefined || !hasLabels(task.executor.resources))) return;
+  const revocableByName = new Map<string, boolean>();
+  const paths = new Map<string, string>();
+  const look = (resources: Resources, at: string): void => {
+    for (const { key, name, label } of toBag(resources).bag) {
+      const before = revocableByName.get(name);
+      if (before === undefined) revocableByName.set(name, label.revocable);
+      else if (before !== label.revocable) {
+        say(
+          resourcePath(at, key),
+          `${name} is asked for both revocable and not`,
+          'use one of them, for executor and task alike',
+        );
+      }
+      if (label.volume === undefined) continue;
+      const { containerPath } = label.volume;
+      const other = paths.get(containerPath);
+      if (other !== undefined) say(resourcePath(at, key), `${other} is at ${shown(containerPath)} as well`);
+      paths.set(containerPath, key);
+    }
+  };
+  look(task.resources, own);
+  if (task.executor !== undefined) look(task.executor.resources, `${fieldPath(path, 'executor')}.resources`);
 }
 
 /** Each role once; no guarantee above its limit. */
 export function quotasRule(quotas: readonly QuotaSpec[], path: string, say: Say): void {
-  const first = new Map<string, number>();
-  for (const [i, quota] of quotas.entries()) {
-    const before = first.get(quota.role);
-    if (before === undefined) first.set(quota.role, i);
-    else say(`${path}[${i}].role`, `${shown(quota.role)} is given twice: it is at [${before}] already`);
-    for (const [name, guarantee] of Object.entries(quota.guarantees ?? {})) {
-      const limit = quota.limits?.[name];
-      if (limit !== undefined && guarantee > limit) {
-        const at = fieldPath(`${path}[${i}].guarantees`, name);
-        say(at, `${guarantee} is above the limit, ${limit}; a guarantee is at most the limit`);
-      }
-    }
+  once(quotas, quota => quota?.role, path, 'role', say);
+}
+
+/** No guarantee is above the limit of the same name. */
+export function quotaRule({ limits = {}, guarantees = {} }: QuotaSpec, path: string, say: Say): void {
+  for (const [name, guarantee] of Object.entries(guarantees)) {
+    const limit = limits[name];
+    if (limit === undefined || guarantee <= limit) continue;
+    const at = fieldPath(fieldPath(path, 'guarantees'), name);
+    say(at, `${guarantee} is above the limit of ${limit}; a guarantee is at most the limit`);
   }
 }
 
 /** Why `name` cannot be the name of an amount in a quota. */
 export function amountNameProblem(name: string): string | undefined {
-  if (name === 'ports') return 'is not an amount; quota is about numbers only';
-  const { problems } = toBag({ [name]: 1 });
-  if (problems.length > 0) return `is not the name of a resource`;
-  return /[([{]/.test(name) ? 'carries a reservation; quota is about names only' : undefined;
+  const parsed = parseKey(name);
+  if (typeof parsed === 'string') return 'is not the name of a resource';
+  if (parsed.label.suffix !== '' || parsed.key !== name) return 'has a label; quota is set by name alone';
+  return name === 'ports' ? 'is not an amount; quota is about amounts' : undefined;
 }
 
-/** Why `amount` is not an amount of a resource. */
-export function amountProblem(amount: number): string | undefined {
-  const wrong = toBag({ amount }).problems[0]?.message;
-  // The message begins with the value, which the shape says as well.
-  return wrong === undefined ? undefined : wrong.slice(wrong.indexOf(' ') + 1);
+/** Why `amount` is not an amount of whatever resource, and what to do about it. */
+export function anyAmountProblem(amount: number): { readonly why: string; readonly hint?: string } | undefined {
+  return amountProblem('', amount);
 }
-
-export const amountMax = scalarMax;
 
 /** Roles are weighed once each. */
 export function weightsRule(weights: readonly { readonly role: string }[], path: string, say: Say): void {
-  const first = new Map<string, number>();
-  for (const [i, { role }] of weights.entries()) {
-    const before = first.get(role);
-    if (before === undefined) first.set(role, i);
-    else say(`${path}[${i}].role`, `${shown(role)} is given twice: it is at [${before}] already`);
-  }
+  once(weights, weight => weight?.role, path, 'role', say);
 }
 
 /** A machine is absent once at most. Source: Mesos, `src/master/maintenance.cpp`, `validation::schedule`. */
@@ -138,5 +151,34 @@ export function windowsRule(windows: readonly MaintenanceWindow[], path: string,
       if (before === undefined) first.set(hostname, at);
       else say(`${path}${at}`, `${shown(hostname)} is given twice: it is at ${before} already`);
     }
+  }
+}
+
+/** Outcomes that an agent tells carry what they are acknowledged by, each its own. */
+export function outcomesRule(call: AgentCall, path: string, say: Say): void {
+  if (call.type === 'OPERATION_STATUS' && call.status.uuid === undefined) {
+    say(`${path}.status.uuid`, 'is missing; the outcome is acknowledged by it');
+  }
+  if (call.type !== 'REGISTER' || call.operations === undefined) return;
+  once(call.operations, status => status.uuid, `${path}.operations`, 'uuid', say);
+  for (const [i, { uuid }] of call.operations.entries()) {
+    if (uuid === undefined) say(`${path}.operations[${i}].uuid`, 'is missing; the outcome is acknowledged by it');
+  }
+}
+
+function hasLabels(resources: Resources): boolean {
+  for (const key in resources) if (/[({[]/.test(key)) return true;
+  return false;
+}
+
+function once<T>(items: readonly T[], idOf: (item: T) => unknown, path: string, field: string, say: Say): void {
+  if (items.length < 2) return;
+  const first = new Map<string, number>();
+  for (const [i, item] of items.entries()) {
+    const id = idOf(item);
+    if (typeof id !== 'string') continue;
+    const before = first.get(id);
+    if (before === undefined) first.set(id, i);
+    else say(`${path}[${i}].${field}`, `${shown(id)} is given twice: it is at [${before}] already`);
   }
 }

@@ -3,7 +3,8 @@ import type { ErrorCode, Problem } from '../base/errors.js';
 import { problem, shown } from '../base/errors.js';
 import type { Role, VolumeId } from '../base/ids.js';
 import { add, subtract, sum } from './bag.js';
-import { toBag } from './convert.js';
+import { amountProblem, resourcePath } from './convert.js';
+import { parseKey } from './key.js';
 import type { Label } from './label.js';
 import { keyOf, labelOf, refinement } from './label.js';
 import type { Reservation } from './reservation.js';
@@ -54,10 +55,10 @@ export function volumesOf(bag: Bag): readonly VolumeEntry[] {
 export function reserve(have: Bag, want: Bag, reservation: Omit<Reservation, 'type'>, path: string): Converted {
   const problems: Problem[] = [];
   reservationRule(reservation, (field, message, hint) => {
-    problems.push(problem(at(`${path}.reservation`, field), 'INVALID_OPERATION', message, hint));
+    problems.push(problem(`${path}.reservation.${field}`, 'INVALID_OPERATION', message, hint));
   });
   for (const r of want) {
-    const where = at(`${path}.resources`, r.key);
+    const where = resourcePath(`${path}.resources`, r.key);
     const above = r.label.role;
     const why = notConvertible(r) ?? (above === undefined ? undefined : refinementProblem(reservation.role, above));
     if (why !== undefined) problems.push(problem(where, 'INVALID_OPERATION', why));
@@ -77,7 +78,7 @@ export function unreserve(have: Bag, want: Bag, path: string): Converted {
       notConvertible(r) ??
       (last === undefined ? 'is not reserved' : undefined) ??
       (last?.type === 'STATIC' ? 'is a static reservation, which cannot be undone at run time' : undefined);
-    if (why !== undefined) problems.push(problem(at(`${path}.resources`, r.key), 'INVALID_OPERATION', why));
+    if (why !== undefined) problems.push(problem(resourcePath(`${path}.resources`, r.key), 'INVALID_OPERATION', why));
   }
   missing(have, want, `${path}.resources`, problems);
   if (problems.length > 0) return { ok: false, problems };
@@ -89,8 +90,10 @@ export function unreserve(have: Bag, want: Bag, path: string): Converted {
  * Its id must be new among the volumes of the same role in `total`, which is the agent's whole.
  */
 export function createVolume(have: Bag, volume: VolumeSpec, role: Role, path: string, total: Bag = have): Converted {
-  const { milli, problem: wrong } = diskMilli(volume.disk, `${path}.disk`);
-  if (milli === undefined) return no(wrong);
+  const milli = Math.round(volume.disk * 1000);
+  const why =
+    milli === 0 ? 'is not an amount of disk; it must be above 0, in MiB' : amountProblem('disk', volume.disk)?.why;
+  if (why !== undefined) return no(problem(`${path}.disk`, 'INVALID_OPERATION', `${shown(volume.disk)} ${why}`));
   const disk = have
     .filter((r): r is ScalarResource => isDiskFor(r, role))
     .sort((a, b) => refinement(b) - refinement(a));
@@ -183,10 +186,6 @@ function no(...problems: readonly Problem[]): Converted {
   return { ok: false, problems };
 }
 
-function at(path: string, field: string): string {
-  return /^[\w.]+$/.test(field) ? `${path}.${field}` : `${path}[${shown(field)}]`;
-}
-
 function notConvertible(r: Resource): string | undefined {
   if (r.label.revocable) return 'revocable resources cannot be reserved';
   return r.label.volume === undefined ? undefined : 'is a volume; its reservation cannot change';
@@ -196,7 +195,7 @@ function missing(have: Bag, want: Bag, path: string, problems: Problem[]): void 
   if (want.length === 0) problems.push(problem(path, 'INVALID_OPERATION', 'is empty; name at least one resource'));
   const short = shortages(have, want);
   for (const each of short) {
-    problems.push(problem(at(path, each.key), 'INSUFFICIENT_RESOURCES', describeShortage(each)));
+    problems.push(problem(resourcePath(path, each.key), 'INSUFFICIENT_RESOURCES', describeShortage(each)));
   }
 }
 
@@ -236,17 +235,10 @@ function isFor(r: Resource, role: Role): boolean {
   return r.label.role !== undefined && isAncestorOrSelf(r.label.role, role);
 }
 
-/** The key as bags have it; a text that is no key stays as it is, and is found nowhere. */
+/** The key as bags have it; undefined for a text that is none. */
 function canonical(key: string | undefined): string | undefined {
-  return key === undefined ? undefined : (toBag({ [key]: 1 }).bag[0]?.key ?? key);
-}
-
-function diskMilli(disk: number, path: string): { milli?: number; problem: Problem } {
-  const { bag, problems } = toBag({ disk }, '');
-  const [entry] = bag;
-  if (entry?.kind === 'scalar') return { milli: entry.milli, problem: problem(path, 'INVALID_OPERATION', '') };
-  const message = problems[0]?.message ?? `${disk} is not an amount of disk; it must be above 0, in MiB`;
-  return { problem: problem(path, 'INVALID_OPERATION', message) };
+  const parsed = key === undefined ? '' : parseKey(key);
+  return typeof parsed === 'string' ? undefined : parsed.key;
 }
 
 function noDisk(disk: readonly ScalarResource[], volume: VolumeSpec, role: Role, path: string): Problem {

@@ -88,7 +88,7 @@ export function entriesToBag(
   const problems: Problem[] = [];
   const seen = new Set<string>();
   for (const [key, value] of entries) {
-    const at = join(path, key);
+    const at = resourcePath(path, key);
     const parsed = parseKey(key);
     if (typeof parsed === 'string') {
       problems.push(invalid(at, parsed));
@@ -162,21 +162,30 @@ function toMilli(
   options: ToBagOptions,
   problems: Problem[],
 ): number | undefined {
-  const no = (why: string, hint?: string): undefined => {
-    problems.push(invalid(at, `${shown(value)} ${why}`, hint));
-  };
-  if (!Number.isFinite(value)) return no('is not a finite number');
-  if (value < 0) return no('is negative; an amount is 0 or more');
+  const wrong = amountProblem(name, value, options);
+  if (wrong === undefined) return Math.round(value * 1000);
+  problems.push(invalid(at, `${shown(value)} ${wrong.why}`, wrong.hint));
+  return undefined;
+}
+
+/** Why `value` is not an amount of scalar `name`, to follow the value in a message, and what to do about it. */
+export function amountProblem(
+  name: string,
+  value: number,
+  options: ToBagOptions = {},
+): { readonly why: string; readonly hint?: string } | undefined {
+  if (!Number.isFinite(value)) return { why: 'is not a finite number' };
+  if (value < 0) return { why: 'is negative; an amount is 0 or more' };
   const unit = name === 'mem' || name === 'disk' ? `; ${name} is in MiB` : '';
-  if (value > scalarMax) return no(`is too large; at most ${scalarMax} is allowed${unit}`);
+  if (value > scalarMax) return { why: `is too large; at most ${scalarMax} is allowed${unit}` };
   const milli = Math.round(value * 1000);
   // 0.1 + 0.2 is not 0.3 but means it: the noise of binary fractions is far below a millionth of a thousandth.
   const exact = milli / 1000 === value || Math.abs(value * 1000 - milli) <= 1e-6;
   if (!exact && options.round !== true) {
-    return no('is finer than 0.001; amounts have at most three decimals', `round it to ${milli / 1000}`);
+    return { why: 'is finer than 0.001; amounts have at most three decimals', hint: `round it to ${milli / 1000}` };
   }
-  if (name === 'gpus' && milli % 1000 !== 0) return no('is not a whole number of gpus');
-  return milli;
+  if (name === 'gpus' && milli % 1000 !== 0) return { why: 'is not a whole number of gpus' };
+  return undefined;
 }
 
 function toRanges(
@@ -240,7 +249,8 @@ function atMost(max: number, problems: readonly Problem[], path: string): readon
   return [...problems.slice(0, max), invalid(path, `and ${problems.length - max} more violations`)];
 }
 
-function join(path: string, key: string): string {
+/** The path of the resource of this key. */
+export function resourcePath(path: string, key: string): string {
   if (!/^[\w()/*.,@=%{}-]{1,64}$/.test(key)) return `${path}[${shown(key)}]`;
   return path === '' ? key : `${path}.${key}`;
 }

@@ -51,13 +51,19 @@ export { wishShortages } from './wish.js';
 export type { Shortage } from './shortage.js';
 export { describeShortage, shortages } from './shortage.js';
 export type { BagResult, ToBagOptions } from './convert.js';
-export { bagOf, fromBag, scalarMax, toBag } from './convert.js';
+export { amountProblem, bagOf, fromBag, resourcePath, scalarMax, toBag } from './convert.js';
 export { describeResources, formatResources, parseResources } from './text.js';
 export type { Label, LabelParts } from './label.js';
 export { keyOf, labelFor, labelOf, plain, revocableLabel } from './label.js';
 export { keyLengthMax, parseKey } from './key.js';
 export type { Reservation } from './reservation.js';
-export { principalBytesMax, reservationLabelBytesMax, reservationLabelsMax, reservationRule } from './reservation.js';
+export {
+  principalBytesMax,
+  refinementProblem,
+  reservationLabelBytesMax,
+  reservationLabelsMax,
+  reservationRule,
+} from './reservation.js';
 export type { PersistentVolume, VolumeMode, VolumeSpec } from './volume.js';
 export { volumeIdProblem, volumePathProblem } from './volume.js';
 export { defaultRole, isAncestorOrSelf, roleAncestors, roleProblem, topRole } from './role.js';

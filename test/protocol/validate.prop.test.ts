@@ -1,6 +1,4 @@
 // Properties of the validators. Whatever comes in, they answer and never throw; what is valid survives unchanged; what is not gets problems that help.
-import type { Operation } from '../../src/protocol/scheduler-api.js';
-import { tasksOf } from '../../src/protocol/operations.js';
 import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
@@ -8,6 +6,8 @@ import type { Arbitrary } from 'fast-check';
 import { errorCodes } from '../../src/base/errors.js';
 import type { Problem } from '../../src/base/errors.js';
 import { codecs, subprotocols } from '../../src/protocol/codec.js';
+import { isResourceOperation, tasksOf } from '../../src/protocol/operations.js';
+import type { Operation, ResourceOperation } from '../../src/protocol/scheduler-api.js';
 import type { Checked, ValidatedSchedulerCall } from '../../src/protocol/validate.js';
 import {
   agentInfoProblems,
@@ -157,22 +157,34 @@ function hasInfinity(value: unknown): boolean {
 }
 
 function isAcceptWithFindings(value: unknown): value is Extract<ValidatedSchedulerCall, { type: 'ACCEPT' }> {
-  return typeof value === 'object' && value !== null && 'taskProblems' in value;
+  return typeof value === 'object' && value !== null && ('taskProblems' in value || 'operationProblems' in value);
 }
 
-/** Each bad task is told of and replaced by something harmless of the same name; all others are the very objects that came. */
+/** Each bad task or operation is told of and replaced by something harmless of the same name; all others are the very objects that came. */
 function assertStandIns(value: Extract<ValidatedSchedulerCall, { type: 'ACCEPT' }>, raw: unknown): void {
   const before = raw as typeof value;
   const told = new Map(value.taskProblems?.map(entry => [`${entry.operation} ${entry.task}`, entry.problems]));
-  assert.ok(told.size > 0);
+  const dropped = new Map(value.operationProblems?.map(entry => [entry.operation, entry.problems]));
+  assert.ok(told.size + dropped.size > 0);
   for (const [o, operation] of value.operations.entries()) {
-    for (const [i, task] of tasksOf(operation).entries()) {
-      const problems = told.get(`${o} ${i}`);
-      const came = tasksOf(before.operations[o] as Operation)[i];
-      if (problems === undefined) assert.equal(task, came);
+    const cameWith = before.operations[o] as Operation;
+    const path = `accept.operations[${o}]`;
+    const problems = dropped.get(o);
+    dropped.delete(o);
+    if (isResourceOperation(operation)) {
+      if (problems === undefined) assert.equal(operation, cameWith);
+      else assertOperationStandIn(operation, cameWith, problems, path);
+      continue;
+    }
+    assert.equal(problems, undefined);
+    for (const [i, task] of operation.tasks.entries()) {
+      const taskProblems = told.get(`${o} ${i}`);
+      const came = tasksOf(cameWith)[i];
+      if (taskProblems === undefined) assert.equal(task, came);
       else {
-        assertHelpful(problems);
-        assert.ok(problems.every(({ path }) => path.startsWith(`accept.operations[${o}].tasks[${i}]`)));
+        assertHelpful(taskProblems);
+        const mine = (at: string): boolean => at.startsWith(`${path}.tasks[${i}]`) || at === `${path}.id`;
+        assert.ok(taskProblems.every(problem => mine(problem.path)));
         assert.equal(task.taskId, came?.taskId);
         assert.deepEqual(task.resources, {});
         assert.deepEqual(Object.keys(task), ['taskId', 'name', 'resources']);
@@ -180,5 +192,20 @@ function assertStandIns(value: Extract<ValidatedSchedulerCall, { type: 'ACCEPT' 
       told.delete(`${o} ${i}`);
     }
   }
-  assert.equal(told.size, 0, 'nothing is told of tasks that are not there');
+  assert.equal(told.size + dropped.size, 0, 'nothing is told of what is not there');
+}
+
+function assertOperationStandIn(
+  operation: ResourceOperation,
+  came: Operation,
+  problems: readonly Problem[],
+  path: string,
+): void {
+  assertHelpful(problems);
+  assert.ok(problems.every(problem => problem.path.startsWith(path)));
+  assert.equal(operation.type, came.type);
+  assert.ok(operation.id === undefined || operation.id === came.id);
+  const again = validateSchedulerCall({ type: 'ACCEPT', offerIds: [], operations: [operation] });
+  assert.ok(again.ok && again.value.type === 'ACCEPT');
+  assert.equal(again.value.operationProblems?.length, 1, 'a stand-in can never be carried out');
 }

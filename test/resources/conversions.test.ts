@@ -254,8 +254,8 @@ test('every mistake of an operation is told with its path, and all at once', t =
   const wrong = bagOf({ cpus: 5, 'cpus{revocable}': 1, 'cpus(ads)': 1, 'disk(ads,dynamic)[db:/data]': 50 });
   t.deepEqual(said(reserve(have, wrong, { role: 'web', labels: { '': 'x' } }, 'op')), [
     'op.reservation.labels INVALID_OPERATION the name "" is empty',
-    'op.resources["cpus(ads)"] INVALID_OPERATION "web" is not below "ads", to which it is reserved already',
-    'op.resources["cpus{revocable}"] INVALID_OPERATION revocable resources cannot be reserved',
+    'op.resources.cpus(ads) INVALID_OPERATION "web" is not below "ads", to which it is reserved already',
+    'op.resources.cpus{revocable} INVALID_OPERATION revocable resources cannot be reserved',
     'op.resources["disk(ads,dynamic)[db:/data]"] INVALID_OPERATION is a volume; its reservation cannot change',
     'op.resources.cpus INSUFFICIENT_RESOURCES cpus short by 1 (wanted 5, have 4)',
   ]);
@@ -265,8 +265,8 @@ test('every mistake of an operation is told with its path, and all at once', t =
   ]);
   t.deepEqual(said(unreserve(have, wrong, 'op')), [
     'op.resources.cpus INVALID_OPERATION is not reserved',
-    'op.resources["cpus(ads)"] INVALID_OPERATION is a static reservation, which cannot be undone at run time',
-    'op.resources["cpus{revocable}"] INVALID_OPERATION revocable resources cannot be reserved',
+    'op.resources.cpus(ads) INVALID_OPERATION is a static reservation, which cannot be undone at run time',
+    'op.resources.cpus{revocable} INVALID_OPERATION revocable resources cannot be reserved',
     'op.resources["disk(ads,dynamic)[db:/data]"] INVALID_OPERATION is a volume; its reservation cannot change',
     'op.resources.cpus INSUFFICIENT_RESOURCES cpus short by 1 (wanted 5, have 4)',
   ]);

@@ -5,7 +5,6 @@ import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
 import type { MasterInfo, Offer, TaskStatus } from '../../src/protocol/entities.js';
 import { containerTypes } from '../../src/protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../../src/protocol/executor-api.js';
-import type { OperatorCall } from '../../src/protocol/operator-api.js';
 import type { Operation, SchedulerCall, SchedulerEvent } from '../../src/protocol/scheduler-api.js';
 import { taskStates } from '../../src/protocol/task-state.js';
 import type { IdPools } from './arbitrary-entities.js';
@@ -30,6 +29,14 @@ import {
   word,
 } from './arbitrary-entities.js';
 
+import {
+  arbitraryInverseOffer,
+  arbitraryOperationReference,
+  arbitraryOperationStatus,
+  arbitraryResourceOperation,
+  arbitraryUnavailability,
+} from './arbitrary-operations.js';
+
 export type { IdPools } from './arbitrary-entities.js';
 export {
   arbitraryAgentInfo,
@@ -42,6 +49,7 @@ export {
   arbitraryTaskStatus,
   smallPools,
 } from './arbitrary-entities.js';
+export { arbitraryOperatorCall, arbitraryResourceOperation } from './arbitrary-operations.js';
 export { arbitraryJunk, arbitraryNearMiss } from './arbitrary-junk.js';
 
 /** Any valid call of a scheduler. */
@@ -55,9 +63,15 @@ export function arbitrarySchedulerCall(pools: IdPools = smallPools): Arbitrary<S
   const operation: Arbitrary<Operation> = fc.oneof(
     record({ type: fc.constant('LAUNCH' as const), tasks }),
     record({ type: fc.constant('LAUNCH_GROUP' as const), groupId: word, tasks }, { requiredKeys: ['type', 'tasks'] }),
+    arbitraryResourceOperation(pools),
   );
+  const constraints = fc.constant([[{ attribute: 'rack', predicate: 'EXISTS' as const }]]);
+  const inverseOfferIds = offerIds;
   const roles = record({ roles: fc.uniqueArray(from(pools.roles)) }, maybe);
-  const demand = record({ role: from(pools.roles), resources: arbitraryResources(pools), count: fc.nat() });
+  const demand = record(
+    { role: from(pools.roles), resources: arbitraryResources(pools), count: fc.nat(), id: word, constraints },
+    { requiredKeys: ['role', 'resources', 'count'] },
+  );
   const body: Arbitrary<SchedulerCall> = fc.oneof(
     arbitraryRoleChoice(pools).map(choice => ({ type: 'SUBSCRIBE' as const, ...choice })),
     arbitraryRoleChoice(pools).map(choice => ({ type: 'UPDATE_FRAMEWORK' as const, ...choice })),
@@ -80,6 +94,19 @@ export function arbitrarySchedulerCall(pools: IdPools = smallPools): Arbitrary<S
       tasks: fc.array(record({ taskId, agentId }, { requiredKeys: ['taskId'] }), { maxLength: 3 }),
     }),
     record({ type: fc.constant('MESSAGE' as const), agentId, executorId, data: fc.string() }),
+    record(
+      {
+        type: fc.constantFrom('ACCEPT_INVERSE_OFFERS' as const, 'DECLINE_INVERSE_OFFERS' as const),
+        inverseOfferIds,
+        filters,
+      },
+      { requiredKeys: ['type', 'inverseOfferIds'] },
+    ),
+    record({ type: fc.constant('ACKNOWLEDGE_OPERATION' as const), operationId: word, agentId, uuid }),
+    record({
+      type: fc.constant('RECONCILE_OPERATIONS' as const),
+      operations: fc.array(arbitraryOperationReference(pools), { maxLength: 3 }),
+    }),
     record({ type: fc.constant('REQUEST' as const), requests: fc.array(demand, { maxLength: 2 }) }),
   );
   return fc
@@ -101,6 +128,7 @@ export function arbitraryAgentCall(pools: IdPools = smallPools): Arbitrary<Agent
     },
     { requiredKeys: ['frameworkId', 'task', 'state'] },
   );
+  const outcome = fc.tuple(arbitraryOperationStatus(pools), uuid).map(([status, id]) => ({ ...status, uuid: id }));
   const framework = fc.tuple(arbitraryFrameworkInfo(pools), frameworkId).map(([info, id]) => ({ ...info, id }));
   return fc.oneof(
     record(
@@ -117,10 +145,13 @@ export function arbitraryAgentCall(pools: IdPools = smallPools): Arbitrary<Agent
           selector: entry => `${entry.frameworkId} ${entry.executor.executorId}`,
           maxLength: 2,
         }),
+        operations: fc.uniqueArray(outcome, { selector: status => status.uuid, maxLength: 2 }),
         more: fc.boolean(),
       },
       { requiredKeys: ['type', 'agent', 'frameworks', 'tasks', 'executors', 'more'] },
     ),
+    record({ type: fc.constant('OPERATION_STATUS' as const), status: outcome }),
+    record({ type: fc.constant('UPDATE_RESOURCES' as const), resources: arbitraryResources(pools) }),
     fc.constant({ type: 'PONG' as const }),
     record({
       type: fc.constant('STATUS_UPDATE' as const),
@@ -168,7 +199,7 @@ export function arbitrarySchedulerEvent(pools: IdPools = smallPools): Arbitrary<
       domain: record({ region: word, zone: word }),
       containerizers: fc.uniqueArray(fc.constantFrom(...containerTypes)),
       executorIds: fc.subarray([...pools.executors]),
-      unavailability: record({ startMs: fc.nat(), durationMs }, { requiredKeys: ['startMs'] }),
+      unavailability: arbitraryUnavailability,
       expiresInMs: durationMs,
     },
     {
@@ -198,8 +229,14 @@ export function arbitrarySchedulerEvent(pools: IdPools = smallPools): Arbitrary<
     record({
       type: fc.constant('RESCIND' as const),
       offerIds: fc.array(from(pools.offers)),
-      why: fc.constantFrom('EXPIRED' as const, 'OPERATOR' as const),
+      why: fc.constantFrom('EXPIRED' as const, 'OPERATOR' as const, 'QUOTA_CHANGED' as const, 'MAINTENANCE' as const),
     }),
+    record({
+      type: fc.constant('INVERSE_OFFERS' as const),
+      inverseOffers: fc.array(arbitraryInverseOffer(pools), { maxLength: 2 }),
+    }),
+    record({ type: fc.constant('RESCIND_INVERSE_OFFERS' as const), inverseOfferIds: fc.array(from(pools.offers)) }),
+    record({ type: fc.constant('UPDATE_OPERATION' as const), status: arbitraryOperationStatus(pools) }),
     record({ type: fc.constant('UPDATE' as const), status: arbitraryTaskStatus(pools) }),
     record({ type: fc.constant('MESSAGE' as const), agentId, executorId: from(pools.executors), data: fc.string() }),
     record(
@@ -219,13 +256,31 @@ export function arbitraryAgentEvent(pools: IdPools = smallPools): Arbitrary<Agen
   const executorId = from(pools.executors);
   const framework = arbitraryFrameworkInfo(pools);
   return fc.oneof(
-    record({
-      type: fc.constant('REGISTERED' as const),
-      agentId: from(pools.agents),
-      master,
-      pingTimeoutMs: positiveMs,
-      reconcile: fc.array(record({ frameworkId, taskId }), { maxLength: 2 }),
-    }),
+    record(
+      {
+        type: fc.constant('REGISTERED' as const),
+        agentId: from(pools.agents),
+        master,
+        pingTimeoutMs: positiveMs,
+        pingMissesMax: fc.integer({ min: 1, max: 10 }),
+        reconcile: fc.array(record({ frameworkId, taskId }), { maxLength: 2 }),
+      },
+      { requiredKeys: ['type', 'agentId', 'master', 'pingTimeoutMs', 'reconcile'] },
+    ),
+    record(
+      {
+        type: fc.constant('APPLY_OPERATION' as const),
+        uuid,
+        operationId: word,
+        frameworkId,
+        kind: fc.constantFrom('RESERVE' as const, 'DESTROY' as const, 'GROW_VOLUME' as const),
+        consumed: arbitraryResources(pools),
+        produced: arbitraryResources(pools),
+      },
+      { requiredKeys: ['type', 'uuid', 'kind', 'consumed', 'produced'] },
+    ),
+    record({ type: fc.constant('ACKNOWLEDGE_OPERATION' as const), uuid }),
+    record({ type: fc.constant('DRAIN' as const), gracePeriodMs: durationMs }, { requiredKeys: ['type'] }),
     record({ type: fc.constant('REFUSED' as const), problems }),
     fc.constant({ type: 'PING' as const }),
     record(
@@ -296,17 +351,5 @@ export function arbitraryExecutorEvent(pools: IdPools = smallPools): Arbitrary<E
     record({ type: fc.constant('MESSAGE' as const), data: fc.string() }),
     record({ type: fc.constant('ERROR' as const), problems }),
     fc.constantFrom({ type: 'SHUTDOWN' as const }, { type: 'HEARTBEAT' as const }),
-  );
-}
-
-/** Any valid call of an operator. */
-export function arbitraryOperatorCall(pools: IdPools = smallPools): Arbitrary<OperatorCall> {
-  const frameworkId = from(pools.frameworks);
-  return fc.oneof(
-    record(
-      { type: fc.constant('KILL' as const), taskId: from(pools.tasks), frameworkId, gracePeriodMs: durationMs },
-      { requiredKeys: ['type', 'taskId'] },
-    ),
-    record({ type: fc.constant('TEARDOWN' as const), frameworkId }),
   );
 }

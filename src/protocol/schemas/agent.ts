@@ -2,6 +2,7 @@
 import type { AgentCall, AgentEvent, AgentExecutor, AgentTask } from '../agent-api.js';
 import type { ExecutorCall, ExecutorEvent } from '../executor-api.js';
 import { executorUpdateRule, registerRule } from '../validate-agent.js';
+import { outcomesRule } from '../validate-operation.js';
 import * as cluster from './cluster.js';
 import * as leaves from './leaves.js';
 import * as run from './run.js';
@@ -46,6 +47,7 @@ export const agentCall = refine(
     UNREGISTER: { message: leaves.anyText },
   }),
   registerRule,
+  outcomesRule,
 );
 
 type Registered = Extract<AgentEvent, { readonly type: 'REGISTERED' }>;

@@ -3,7 +3,7 @@ import type { OperationStatus } from '../entities.js';
 import { operationStates } from '../entities.js';
 import type { ReservationSpec, ResourceOperation, VolumeSpec } from '../scheduler-api.js';
 import {
-  amountProblem,
+  anyAmountProblem,
   convertibleRule,
   refinementRule,
   reservationRule,
@@ -24,10 +24,10 @@ const volumeId: Shape<VolumeId> = text('a volume id', volumeIdProblem, 'use lett
 /** An amount of a scalar: 0 or more, at most three decimals, bounded. */
 export const amount: Shape<number> = {
   what: 'an amount, 0 or more with at most three decimals',
-  ok: value => typeof value === 'number' && amountProblem(value) === undefined,
+  ok: value => typeof value === 'number' && anyAmountProblem(value) === undefined,
   explain(value, path, code, found) {
-    const why = typeof value === 'number' ? amountProblem(value) : 'is not a number';
-    if (why !== undefined) found.add(path, code, `${given(value)} ${why}`);
+    const wrong = typeof value === 'number' ? anyAmountProblem(value) : { why: 'is not a number' };
+    if (wrong !== undefined) found.add(path, code, `${given(value)} ${wrong.why}`, wrong.hint);
   },
 };
 

@@ -1,6 +1,13 @@
 // Shape of what an operator asks of the master. In: leaf shapes, shapes of operations. Out: one union.
 import type { Amounts, MaintenanceWindow, OperatorCall, QuotaSpec, WeightView } from '../operator-api.js';
-import { amountNameProblem, quotasRule, refinementRule, weightsRule, windowsRule } from '../validate-operation.js';
+import {
+  amountNameProblem,
+  quotaRule,
+  quotasRule,
+  refinementRule,
+  weightsRule,
+  windowsRule,
+} from '../validate-operation.js';
 import { uniqueRule } from '../validate-framework.js';
 import { unavailability } from './cluster.js';
 import * as leaves from './leaves.js';
@@ -10,11 +17,14 @@ import type { Rule } from './shape.js';
 
 const amounts = record<number>(amount, 'an object of amounts', amountNameProblem);
 
-const quota = object<QuotaSpec>('a quota', {
-  role: leaves.namedRole,
-  limits: optional<Amounts>(amounts),
-  guarantees: optional<Amounts>(amounts),
-});
+const quota = refine(
+  object<QuotaSpec>('a quota', {
+    role: leaves.namedRole,
+    limits: optional<Amounts>(amounts),
+    guarantees: optional<Amounts>(amounts),
+  }),
+  across(['limits', 'guarantees'], quotaRule),
+);
 
 const weight = object<WeightView>('a weight', {
   role: leaves.role,
@@ -44,10 +54,10 @@ export const operatorCall = refine(
     },
     TEARDOWN: { frameworkId: leaves.id() },
     UPDATE_QUOTA: {
-      quotas: under('INVALID_QUOTA', refine(list(quota, 'a list of at least one quota', 1), quotasRule)),
+      quotas: under('INVALID_QUOTA', refine(list(quota, 'a list of at least one quota', 1), across([], quotasRule))),
       force: optional(boolean),
     },
-    UPDATE_WEIGHTS: { weights: refine(list(weight, 'a list of at least one weight', 1), weightsRule) },
+    UPDATE_WEIGHTS: { weights: refine(list(weight, 'a list of at least one weight', 1), across([], weightsRule)) },
     RESERVE: { agentId, ...reserve },
     UNRESERVE: { agentId, ...unreserve },
     CREATE_VOLUMES: { ...ofRole, ...create },
