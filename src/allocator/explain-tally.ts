@@ -15,6 +15,8 @@ export type TalliedReason = Reason & {
 interface Entry {
   readonly first: Obstacle;
   agents: number;
+  /** The agent counted last: one may have the same obstacle twice. */
+  last: AgentId | undefined;
   readonly examples: AgentId[];
   /** What is short, agent by agent. */
   readonly amounts: number[];
@@ -68,6 +70,7 @@ export class Tally {
       entry = {
         first: obstacle,
         agents: 0,
+        last: undefined,
         examples: [],
         amounts: [],
         roles: new Set(),
@@ -77,6 +80,8 @@ export class Tally {
       };
       this.#entries.set(key, entry);
     }
+    if (entry.last === agentId) return;
+    entry.last = agentId;
     entry.agents += 1;
     if (entry.examples.length < examplesMax) entry.examples.push(agentId);
     const short = shortOf(obstacle);

@@ -140,7 +140,7 @@ function worldOf(source: ExplainSource): World {
       if (!quota.active) return none;
       let known = boundsOf.get(client.role);
       if (known === undefined) {
-        known = quotaBounds(state, client);
+        known = quotaBounds(state, client.role);
         boundsOf.set(client.role, known);
       }
       return known;

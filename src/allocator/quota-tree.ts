@@ -60,6 +60,15 @@ export class QuotaTree {
     for (const node of this.#nodes.values()) if (node.parent === undefined) yield node;
   }
 
+  /** The role, or the nearest one above it that is here. */
+  nearest(role: Role): QuotaNode | undefined {
+    for (let at = role; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
+      const node = this.#nodes.get(at);
+      if (node !== undefined) return node;
+    }
+    return undefined;
+  }
+
   /** Nodes at and below `node`, each after the one above it. */
   *below(node: QuotaNode): Iterable<QuotaNode> {
     yield node;

@@ -137,6 +137,14 @@ export class QuotaBook {
     return this.#tree.required[this.#tree.indexOf(name)] ?? 0;
   }
 
+  /** Of a scalar: what is free and not kept back from `role` for guarantees of others; infinite without guarantees. */
+  beyondOthersMilli(role: Role, name: string): number {
+    if (!this.#guaranteeing) return Number.POSITIVE_INFINITY;
+    const at = this.#tree.indexOf(name);
+    const node = this.#tree.nearest(role);
+    return this.#surplus(at) + (node === undefined ? 0 : this.#tree.ownNeed(node, at));
+  }
+
   /** What is free for whomever, of a scalar. */
   availableMilli(name: string): number {
     return this.#available[this.#tree.indexOf(name)] ?? 0;
