@@ -70,8 +70,14 @@ export class Agent {
     this.#startedAtMs = env.clock.wallMs();
     this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
     this.#state = new AgentState(this.#options.completedTasksMax);
-    this.#operations = new Operations(env, deps, this.#state, this.#gate, error => this.#fatal(error));
     this.#counts = new Counts(env.metrics);
+    this.#operations = new Operations(env, {
+      deps,
+      state: this.#state,
+      gate: this.#gate,
+      counts: this.#counts,
+      onFatal: error => this.#fatal(error),
+    });
     this.#outbox = new Outbox(env, this.#state, this.#counts);
     this.#garbage = new SandboxGarbage(env.clock, this.#options.gcDelayMs, deps.janitor);
     this.#runner = new TaskRunner(env, {

@@ -52,8 +52,9 @@ export function recallOutcomes(store: Store | undefined): readonly OperationStat
   });
 }
 
-/** Keeps the resources. */
+/** Keeps the resources; nothing when they are what the agent was started with. */
 export function keepResources({ baseline, total }: Kept): StoreChange {
+  if (equals(baseline, total)) return { key: resourcesKey, remove: true };
   return { key: resourcesKey, value: { baseline: fromBag(baseline), total: fromBag(total) } };
 }
 

@@ -24,6 +24,7 @@ import type { StoreChange } from '../store/store.js';
 import type { Peer } from '../transport/peer.js';
 import type { Kept } from './checkpoint.js';
 import { baselineOf, dropOutcome, keepOutcome, keepResources, recall, recallOutcomes } from './checkpoint.js';
+import type { Counts } from './counts.js';
 import type { Gate } from './gate.js';
 import { Ledger, volumeKey } from './ledger.js';
 import { OperationQueue } from './operation-queue.js';
@@ -46,6 +47,16 @@ export interface VolumeView {
   readonly used: boolean;
 }
 
+/** What operations need of the agent. */
+export interface OperatedAgent {
+  readonly deps: AgentDeps;
+  readonly state: AgentState;
+  readonly gate: Gate;
+  readonly counts: Counts;
+  /** It cannot go on: its store failed. */
+  readonly onFatal: (error: ProfferError) => void;
+}
+
 /** A conversion that may be carried out. */
 interface Plan {
   readonly total: Bag;
@@ -60,6 +71,7 @@ export class Operations {
   readonly #deps: AgentDeps;
   readonly #state: AgentState;
   readonly #gate: Gate;
+  readonly #counts: Counts;
   readonly #onFatal: (error: ProfferError) => void;
   readonly #queue: OperationQueue;
   /** As it is on disk. */
@@ -70,12 +82,14 @@ export class Operations {
   #peer: Peer<AgentCall> | undefined;
 
   /** @throws ProfferError INVALID_RESOURCES, STORE_FAILED, SANDBOX when the agent cannot go on with what was kept. */
-  constructor(env: Env, deps: AgentDeps, state: AgentState, gate: Gate, onFatal: (error: ProfferError) => void) {
+  constructor(env: Env, agent: OperatedAgent) {
+    const { deps } = agent;
     this.#env = env;
     this.#deps = deps;
-    this.#state = state;
-    this.#gate = gate;
-    this.#onFatal = onFatal;
+    this.#state = agent.state;
+    this.#gate = agent.gate;
+    this.#counts = agent.counts;
+    this.#onFatal = agent.onFatal;
     this.#queue = new OperationQueue(env.clock, status => this.#send(status));
     this.#kept = recall(deps.store, baselineOf(deps.info.resources, 'agent.resources'));
     deps.volumes?.open(Array.from(volumesIn(this.#kept.total).values(), volume => volume.name));
@@ -152,6 +166,7 @@ export class Operations {
     const kept: Kept = { ...this.#kept, total: plan.total };
     const status = this.#status(event, 'OPERATION_FINISHED', { converted: event.produced });
     this.#write([keepResources(kept), keepOutcome(event.uuid, status)], () => {
+      this.#counts.operated(status.state);
       this.#kept = kept;
       this.ledger.setTotal(this.total);
       for (const name of plan.gone) volumes?.purge(name);
@@ -181,6 +196,7 @@ export class Operations {
     this.#env.log.warn('an operation failed', { kind: event.kind, operationId: event.operationId, why: message });
     const status = this.#status(event, 'OPERATION_FAILED', { message });
     this.#write([keepOutcome(event.uuid, status)], () => {
+      this.#counts.operated(status.state);
       this.#queue.add(status);
       this.#told = undefined;
       this.#tell();

@@ -168,6 +168,7 @@ export class TaskRunner {
   /** What a container of lent resources runs has to go: its owners want them back. */
   preempt(record: TaskRecord | ExecutorRecord, message: string): void {
     const how = { state: 'TASK_GONE', reason: 'CONTAINER_PREEMPTED', message } as const;
+    this.#parts.counts.preempted();
     if ('life' in record) this.end(record, how);
     else this.executors.preempt(record, how);
   }

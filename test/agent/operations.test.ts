@@ -2,7 +2,6 @@
 import test from 'ava';
 import { must } from '../../src/base/assert.js';
 import { Ledger } from '../../src/agent/ledger.js';
-import { rebased } from '../../src/agent/checkpoint.js';
 import type { VolumeKeeper, VolumeName } from '../../src/agent/options.js';
 import { ProfferError } from '../../src/base/errors.js';
 import type { AgentEvent } from '../../src/protocol/agent-api.js';
@@ -12,6 +11,7 @@ import { MemoryStore } from '../../src/store/memory-store.js';
 import type { Store } from '../../src/store/store.js';
 import { agentId, AgentRig, frameworkId, masterInfo, task } from '../support/agent-rig.js';
 import type { RigOptions } from '../support/agent-rig.js';
+import { SlowStore } from '../support/slow-store.js';
 
 const volume = 'disk(ads,dynamic)[db-0:data]';
 const shared = 'disk(ads,dynamic)[logs:logs]<shared>';
@@ -50,21 +50,6 @@ class FakeVolumes implements VolumeKeeper {
   #do(what: string, { id }: VolumeName): void {
     if (this.failing === `${what} ${id}`) throw new Error('ENOSPC: no space left on device');
     this.asked.push(`${what} ${id}`);
-  }
-}
-
-/** A disk that the test makes durable when it likes. */
-class SlowStore implements Store {
-  readonly waiting: (() => void)[] = [];
-  readonly #inner = new MemoryStore(run => run());
-  load = (prefix: string): ReturnType<Store['load']> => this.#inner.load(prefix);
-  write: Store['write'] = (changes, onDurable) => {
-    this.waiting.push(() => this.#inner.write(changes, onDurable));
-  };
-  close: Store['close'] = onClosed => this.#inner.close(onClosed);
-  /** All that was written until now is on disk. */
-  sync(): void {
-    while (this.waiting.length > 0) this.waiting.shift()?.();
   }
 }
 
@@ -210,9 +195,12 @@ test('another --resources is fine while it has what was converted, and refused w
   t.throws(() => rigWith({ info: { resources: { 'cpus(ads,dynamic)': 1, 'cpus{revocable}': 1 } } }), {
     message: /cpus\(ads,dynamic\) is a dynamic reservation.*cpus\{revocable\} is revocable/,
   });
-  // What was undone again leaves nothing that a later start would have to have.
-  const kept = { baseline: bagOf({ cpus: 2 }), total: bagOf({ cpus: 2 }) };
-  t.deepEqual(fromBag(rebased(kept, bagOf({ cpus: 1 })).total), { cpus: 1 });
+  // What was undone leaves nothing that a later start would have to have.
+  const last = start({ cpus: 1, ports: [[31_000, 31_001]] });
+  last.tell(operation('u', { 'cpus(ads,dynamic)': 1, 'ports(ads,dynamic)': [[31_000, 31_001]] }, { cpus: 1, ports: [[31_000, 31_001]] }));
+  last.agent.close();
+  t.deepEqual(registered(start({ cpus: 0.5 })), { cpus: 0.5 });
+});
 });
 
 test('an operation that cannot be is answered with the reason and the whole total, and changes nothing', t => {
