@@ -314,7 +314,8 @@ export class HierarchicalAllocator implements Allocator {
         tree.charge(client.node, conversion.produced);
       }
     }
-    if (client !== undefined || !agent.active) return;
+    // What a client holds concerns others only when it becomes a shared volume.
+    if (!agent.active || (client !== undefined && !conversion.produced.some(r => r.label.shared))) return;
     pool.mark(agent);
     this.#loop.askRecovered();
   }

@@ -1,11 +1,12 @@
 // Properties over arbitrary histories: the allocator decides, grant by grant, what the simple model decides, and resources are conserved.
 import test from 'ava';
 import fc from 'fast-check';
-import type { AllocatorFramework, Grant } from '../../src/allocator/index.js';
+import type { AllocatorFramework, Conversion, Grant, Quota } from '../../src/allocator/index.js';
 import type { OfferConstraints } from '../../src/protocol/entities.js';
 import type { Bag } from '../../src/resources/index.js';
-import { contains, equals, formatResources, sum } from '../../src/resources/index.js';
+import { contains, equals, exclusive, formatResources, sum } from '../../src/resources/index.js';
 import { holds } from '../support/property.js';
+import { quotaScalars } from './model-quota.js';
 import { Model } from './model.js';
 import { agent, bag, Cluster, framework, show } from './support.js';
 
@@ -21,7 +22,33 @@ const totals = [
   'cpus:1;cpus(a):2;mem:64;mem(a):256;mem(b):64',
   'cpus(a/x):2;mem(a/x):128;cpus(a):1;mem(b):64;cpus(b):0.005',
   'cpus:0.005;mem:16;disk:10',
+  'cpus:2;mem:256;cpus{revocable}:3;mem{revocable}:128',
+  'cpus:3;mem:384;cpus(a):1;disk(a,dynamic)[v1:/data]<shared>:100;disk(a,dynamic)[v2:/own]:50;disk:20',
 ];
+const reservations: readonly Conversion[] = [
+  { consumed: bag('cpus:0.5'), produced: bag('cpus(a,dynamic):0.5') },
+  { consumed: bag('cpus(a,dynamic):0.5'), produced: bag('cpus:0.5') },
+  { consumed: bag('mem:16'), produced: bag('mem(b,dynamic,team=x):16') },
+  { consumed: bag('cpus(a):1'), produced: bag('cpus(a)(a/x,dynamic):1') },
+];
+const aQuota: fc.Arbitrary<Quota> = fc
+  .record({
+    limits: fc.constantFrom<readonly [string, number][]>([], [], [['cpus', 2000]], [['cpus', 0]], [['mem', 300_000]]),
+    more: fc.constantFrom<readonly [string, number][]>([], [], [['cpus', 5000]], [['disk', 10_000]]),
+    guarantees: fc.constantFrom<readonly [string, number][]>(
+      [],
+      [],
+      [['cpus', 1500]],
+      [
+        ['cpus', 3000],
+        ['mem', 400_000],
+      ],
+    ),
+  })
+  .map(({ limits, more, guarantees }) => ({
+    limits: new Map([...more, ...limits]),
+    guarantees: new Map(guarantees),
+  }));
 
 type History = { readonly c: Cluster; readonly m: Model; readonly stats: { grants: number; filtered: number } };
 type Step = { readonly run: (h: History) => void };
@@ -38,6 +65,8 @@ const aFramework: fc.Arbitrary<AllocatorFramework> = fc
     suppressed: fc.subarray(roles, { maxLength: 2 }),
     gpus: fc.boolean(),
     regions: fc.boolean(),
+    revocable: fc.boolean(),
+    shared: fc.boolean(),
     minAllocatable: fc.constantFrom<{ readonly [role: string]: readonly Bag[] }>(
       {},
       {},
@@ -51,11 +80,16 @@ const aFramework: fc.Arbitrary<AllocatorFramework> = fc
       { b: [[{ attribute: 'rack', predicate: 'TEXT_EQUALS', value: 'r1' }]] },
     ),
   })
-  .map(({ id, suppressed, gpus, regions, roles: wanted, ...more }) =>
+  .map(({ id, suppressed, gpus, regions, revocable, shared, roles: wanted, ...more }) =>
     framework(id, wanted, {
       ...more,
       suppressedRoles: suppressed.filter(role => wanted.includes(role)),
-      capabilities: [...(gpus ? (['GPU_RESOURCES'] as const) : []), ...(regions ? (['REGION_AWARE'] as const) : [])],
+      capabilities: [
+        ...(gpus ? (['GPU_RESOURCES'] as const) : []),
+        ...(regions ? (['REGION_AWARE'] as const) : []),
+        ...(revocable ? (['REVOCABLE_RESOURCES'] as const) : []),
+        ...(shared ? (['SHARED_RESOURCES'] as const) : []),
+      ],
     }),
   );
 
@@ -190,6 +224,33 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ),
   },
   {
+    weight: 2,
+    arbitrary: fc.tuple(fc.constantFrom(...roles, 'absent'), aQuota).map(([role, quota]) =>
+      does(`quota ${role} ${JSON.stringify([[...quota.limits], [...quota.guarantees]])}`, ({ c, m }) => {
+        if (quota.limits.size + quota.guarantees.size === 0) m.quota.quotas.delete(role);
+        else m.quota.quotas.set(role, quota);
+        c.allocator.setQuota(role, quota);
+      }),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...reservations), fc.constantFrom(...agentIds), fc.boolean())
+      .map(([conversion, agentId, held]) =>
+        does(`convert ${formatResources(conversion.consumed)} ${held ? 'held' : 'free'} on ${agentId}`, ({ c, m }) => {
+          if (!m.agents.has(agentId)) return;
+          const holder = m.held.find(
+            grant => grant.agentId === agentId && contains(grant.resources, conversion.consumed),
+          );
+          const there = contains(m.agents.get(agentId)?.info.total ?? [], conversion.consumed);
+          if (!there || (held ? holder === undefined : !contains(m.free(agentId), conversion.consumed))) return;
+          m.convert(agentId, conversion, held ? holder : undefined);
+          c.allocator.convert(agentId, conversion, held ? holder : undefined);
+        }),
+      ),
+  },
+  {
     weight: 1,
     arbitrary: fc.tuple(fc.constantFrom(...roles), fc.constantFrom(0.5, 1, 3)).map(([role, weight]) =>
       does(`weight ${role} ${weight}`, ({ c, m }) => {
@@ -229,19 +290,34 @@ function giveBack({ c, m, stats }: History, which: number, refuseMs: number, all
   if (refuseMs > 0) stats.filtered += 1;
 }
 
-/** Free and held are the total on each agent, and each pair is eligible in both or in neither. */
-function check({ c, m }: History): void {
+/** Free and held are the total on each agent, and as much counts against each role. */
+function checkBooks({ c, m }: History): void {
+  const world = m.world();
   for (const [id, { info }] of m.agents) {
     const free = c.allocator.free(id) ?? [];
     same([formatResources(free)], [formatResources(m.free(id))], `free on ${id}`);
-    const held = sum(m.held.filter(grant => grant.agentId === id).map(grant => grant.resources));
+    const held = sum(m.held.filter(grant => grant.agentId === id).map(grant => exclusive(grant.resources)));
     if (contains(info.total, held) && !equals(sum([free, held]), info.total)) throw new Error(`${id} leaks`);
   }
+  for (const role of [...roles, 'absent']) {
+    const consumed = c.allocator.consumed(role);
+    const expected = quotaScalars.map(name => `${name} ${m.quota.consumed(world, role, name)}`);
+    same(
+      quotaScalars.map(name => `${name} ${consumed.get(name) ?? 0}`),
+      expected,
+      `consumed by ${role}`,
+    );
+  }
+}
+
+/** Each pair is eligible in both or in neither. */
+function checkReasons({ c, m }: History): void {
+  const world = m.world();
   for (const [id, { info }] of m.frameworks) {
     for (const role of info.roles) {
       for (const agentId of m.agents.keys()) {
         const reasons = c.allocator.whyNot(id, role, agentId) ?? [];
-        const may = m.mayOffer(agentId, { id, role });
+        const may = m.mayOffer(agentId, { id, role }, world);
         if (may !== (reasons.length === 0)) {
           throw new Error(`${id} ${role} ${agentId}: ${JSON.stringify(reasons)}, but the model says ${may}`);
         }
@@ -267,12 +343,14 @@ test('whatever happens, the allocator decides as the model does and loses nothin
         stats: totalsSeen,
       };
       h.c.allocator.pause();
-      for (const { run } of steps) {
+      for (const [i, { run }] of steps.entries()) {
         run(h);
-        check(h);
+        checkBooks(h);
+        if (i % 4 === 3) checkReasons(h);
       }
       runFor(h, 1000);
-      check(h);
+      checkBooks(h);
+      checkReasons(h);
     }),
     { numRuns: 150, includeErrorInReport: true },
   );

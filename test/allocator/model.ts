@@ -1,21 +1,24 @@
 // The allocator as simply as it can be said: everything recomputed from what is held, by scanning all pairs. What the fast one must agree with.
 import type { AgentId, FrameworkId, Role } from '../../src/base/ids.js';
-import type { AllocatorAgent, AllocatorFramework, Grant } from '../../src/allocator/index.js';
+import type { AllocatorAgent, AllocatorFramework, Conversion, Grant } from '../../src/allocator/index.js';
 import { seededRandom } from '../../src/env/random.js';
 import type { AttributeConstraint } from '../../src/protocol/entities.js';
-import type { Bag } from '../../src/resources/index.js';
+import type { Bag, Resource } from '../../src/resources/index.js';
 import {
   add,
   contains,
-  emptyBag,
+  exclusive,
   forRole,
   isAncestorOrSelf,
   remainder,
   roleAncestors,
   scalarMilli,
+  shared,
   subtract,
   sum,
 } from '../../src/resources/index.js';
+import { ModelQuota } from './model-quota.js';
+import type { QuotaWorld } from './model-quota.js';
 import { bag } from './support.js';
 
 interface ModelAgent {
@@ -47,6 +50,7 @@ export class Model {
   readonly frameworks = new Map<FrameworkId, ModelFramework>();
   held: Grant[] = [];
   readonly weights = new Map<Role, number>();
+  readonly quota = new ModelQuota();
   /** A run is owed; over all agents, or over those marked. */
   asked = false;
   nowMs = 0;
@@ -59,6 +63,10 @@ export class Model {
   readonly #counts = new Map<string, number>();
   readonly #slots: (AgentId | undefined)[] = [];
   readonly #freeSlots: number[] = [];
+  // Agents whose shared volumes were offered in this run.
+  readonly #sharedThisRun = new Set<AgentId>();
+  // How many of a holding's parts have a shared volume, by holding and key; once where absent.
+  readonly #uses = new Map<string, number>();
   readonly #seed: number;
 
   constructor(seed: number) {
@@ -122,6 +130,7 @@ export class Model {
     this.agents.delete(id);
     this.#marked.delete(id);
     this.held = this.held.filter(({ agentId }) => agentId !== id);
+    for (const key of this.#uses.keys()) if (key.endsWith(` on ${id}`)) this.#uses.delete(key);
     this.#unfilter(({ agentId }) => agentId === id);
     this.#forgetCounts();
   }
@@ -141,7 +150,7 @@ export class Model {
     const at = this.held.findIndex(one => sameHolder(one, grant));
     const holding = this.held[at];
     if (holding === undefined) throw new Error('the test gives back what is not held');
-    const left = subtract(holding.resources, grant.resources);
+    const left = this.#without(holding, grant.resources);
     this.held.splice(at, 1, ...(left.length > 0 ? [{ ...holding, resources: left }] : []));
     const framework = this.frameworks.get(grant.frameworkId);
     if (refuseMs > 0 && framework?.active === true && framework.info.roles.includes(grant.role)) {
@@ -149,6 +158,18 @@ export class Model {
     }
     if (this.#agent(grant.agentId).active) this.#mark(grant.agentId);
     this.#forgetCounts();
+  }
+
+  /** Resources of an agent become others: what is free, or what is held there. */
+  convert(agentId: AgentId, conversion: Conversion, holder?: Grant): void {
+    const known = this.#agent(agentId);
+    known.info = { ...known.info, total: convert(known.info.total, conversion) };
+    if (holder === undefined) {
+      if (known.active) this.#mark(agentId);
+      return;
+    }
+    const at = this.held.findIndex(one => sameHolder(one, holder));
+    this.held[at] = { ...holder, resources: convert(holder.resources, conversion) };
   }
 
   suppress(id: FrameworkId, roles: readonly Role[]): void {
@@ -167,7 +188,27 @@ export class Model {
 
   free(id: AgentId): Bag {
     const held = this.held.filter(({ agentId }) => agentId === id).map(({ resources }) => resources);
-    return remainder(this.#agent(id).info.total, sum(held));
+    return remainder(this.#agent(id).info.total, sum(held.map(exclusive)));
+  }
+
+  /** What quota is judged by. */
+  world(): QuotaWorld {
+    const agents = [...this.agents.values()];
+    return {
+      held: this.held,
+      totals: agents.map(({ info }) => info.total),
+      free: agents.filter(({ active }) => active).map(({ info }) => this.free(info.id)),
+      known: new Map(),
+    };
+  }
+
+  /** What a framework in a role sees of an agent. */
+  visible(agentId: AgentId, { id, role }: Pair): Bag {
+    const capabilities = this.#framework(id).info.capabilities;
+    const mayShare = capabilities.includes('SHARED_RESOURCES') && !this.#sharedThisRun.has(agentId);
+    return forRole(this.free(agentId), role).filter(
+      r => (!r.label.revocable || capabilities.includes('REVOCABLE_RESOURCES')) && (!r.label.shared || mayShare),
+    );
   }
 
   /** One run over all agents or those marked, in the order the seed gives. */
@@ -180,27 +221,48 @@ export class Model {
     this.asked = false;
     this.#marked.clear();
     this.#cycles += 1;
-    seededRandom(this.#seed).fork(`allocator/cycle-${this.#cycles}`).shuffle(agents);
+    const random = seededRandom(this.#seed).fork(`allocator/cycle-${this.#cycles}`);
     const grants: Grant[] = [];
-    for (const agentId of agents) {
-      const served = new Set<string>();
-      for (;;) {
-        const next = this.order().find(pair => !served.has(clientKey(pair)) && this.mayOffer(agentId, pair));
-        if (next === undefined) break;
-        served.add(clientKey(next));
-        const resources = forRole(this.free(agentId), next.role);
-        const grant = { frameworkId: next.id, role: next.role, agentId, resources };
-        grants.push(grant);
-        this.#hold(grant);
-        this.#count(grant);
-      }
+    let left = agents;
+    const world = this.world();
+    if (this.order().some(pair => this.#isActive(pair) && this.quota.needy(world, pair.role))) {
+      for (const agentId of random.shuffle([...agents])) this.#visit(agentId, true, grants);
+      left = agents.filter(id => this.free(id).length > 0);
     }
+    for (const agentId of random.shuffle(left)) this.#visit(agentId, false, grants);
+    this.#sharedThisRun.clear();
     if (batch) this.#batches += 1;
     return grants;
   }
 
+  // One agent's turn: to the first in order that may have some, and again, but to nobody twice.
+  #visit(agentId: AgentId, forGuarantees: boolean, grants: Grant[]): void {
+    const served = new Set<string>();
+    for (;;) {
+      const world = this.world();
+      const next = this.order().find(pair => {
+        if (served.has(clientKey(pair)) || !this.mayOffer(agentId, pair, world)) return false;
+        if (!forGuarantees) return true;
+        return this.quota.needy(world, pair.role) && this.quota.serves(world, pair.role, this.visible(agentId, pair));
+      });
+      if (next === undefined) return;
+      served.add(clientKey(next));
+      const resources = this.quota.offerable(world, next.role, this.visible(agentId, next));
+      const grant = { frameworkId: next.id, role: next.role, agentId, resources };
+      grants.push(grant);
+      this.#hold(grant);
+      this.#count(grant);
+      if (resources.some(r => r.label.shared)) this.#sharedThisRun.add(agentId);
+    }
+  }
+
+  #isActive({ id, role }: Pair): boolean {
+    const framework = this.#framework(id);
+    return framework.active && framework.info.roles.includes(role) && !framework.suppressed.has(role);
+  }
+
   /** Whether only the order stands between a framework in a role and an agent. */
-  mayOffer(agentId: AgentId, { id, role }: Pair): boolean {
+  mayOffer(agentId: AgentId, { id, role }: Pair, world: QuotaWorld = this.world()): boolean {
     const { info, active } = this.#agent(agentId);
     const framework = this.frameworks.get(id);
     if (!active || framework?.active !== true) return false;
@@ -211,7 +273,7 @@ export class Model {
     if (remote && !capabilities.includes('REGION_AWARE')) return false;
     const groups = framework.info.constraints[role];
     if (groups !== undefined && !groups.some(group => group.every(one => holds(one, info)))) return false;
-    const visible = forRole(this.free(agentId), role);
+    const visible = this.quota.offerable(world, role, this.visible(agentId, { id, role }));
     if (visible.length === 0) return false;
     const minima = framework.info.minAllocatable[role] ?? [bag('cpus:0.01'), bag('mem:32')];
     const enough = (set: Bag): boolean =>
@@ -230,12 +292,15 @@ export class Model {
   /** All frameworks in all their roles, by hierarchical DRF. */
   order(): Pair[] {
     const pairs = [...this.frameworks].flatMap(([id, { info }]) => info.roles.map(role => ({ id, role })));
-    const total = sum([...this.agents.values()].map(agent => agent.info.total));
+    const totals = [...this.agents.values()].map(agent => agent.info.total);
+    // Agents may have volumes of one name, which is no sum of resources.
+    const amount = (bags: readonly Bag[], name: string): number =>
+      bags.reduce((all, one) => all + scalarMilli(one, name), 0);
     const share = (grants: Grant[], path: string): number => {
-      const allocated = sum(grants.map(({ resources }) => scalarsOf(resources)));
+      const allocated = grants.map(({ resources }) => resources);
       const parts = ['cpus', 'mem', 'disk', 'gpus'].map(name => {
-        const all = scalarMilli(total, name);
-        return all > 0 ? scalarMilli(allocated, name) / all : 0;
+        const all = amount(totals, name);
+        return all > 0 ? amount(allocated, name) / all : 0;
       });
       return Math.max(...parts) / (this.weights.get(path) ?? 1);
     };
@@ -266,10 +331,26 @@ export class Model {
   }
 
   #hold(grant: Grant): void {
+    for (const r of shared(grant.resources)) {
+      const key = useKey(grant, r);
+      this.#uses.set(key, (this.#uses.get(key) ?? 0) + 1);
+    }
     const at = this.held.findIndex(one => sameHolder(one, grant));
     const before = this.held[at];
     if (before === undefined) this.held.push(grant);
     else this.held[at] = { ...before, resources: add(before.resources, grant.resources) };
+  }
+
+  // Shared volumes go with their last use.
+  #without(holding: Grant, returned: Bag): Bag {
+    let left = subtract(holding.resources, returned);
+    for (const r of shared(returned)) {
+      const key = useKey(holding, r);
+      const uses = (this.#uses.get(key) ?? 1) - 1;
+      if (uses > 0) left = add(left, [r]);
+      this.#uses.set(key, uses);
+    }
+    return left;
   }
 
   #count({ frameworkId, role }: Grant): void {
@@ -317,6 +398,10 @@ export class Model {
   }
 }
 
+function convert(from: Bag, { consumed, produced }: Conversion): Bag {
+  return add(subtract(from, consumed), produced);
+}
+
 function byShare<T extends { share: number; count: number; path: string }>(a: T, b: T): number {
   return a.share - b.share || a.count - b.count || (a.path < b.path ? -1 : 1);
 }
@@ -325,13 +410,12 @@ function clientKey({ id, role }: Pair): string {
   return `${id} in ${role}`;
 }
 
-function sameHolder(a: Grant, b: Grant): boolean {
-  return a.frameworkId === b.frameworkId && a.role === b.role && a.agentId === b.agentId;
+function useKey(grant: Grant, { key }: Resource): string {
+  return `${key} of ${grant.frameworkId} ${grant.role} on ${grant.agentId}`;
 }
 
-function scalarsOf(resources: Bag): Bag {
-  const scalars = resources.filter(r => r.kind === 'scalar');
-  return scalars.length === 0 ? emptyBag : scalars;
+function sameHolder(a: Grant, b: Grant): boolean {
+  return a.frameworkId === b.frameworkId && a.role === b.role && a.agentId === b.agentId;
 }
 
 // The two predicates that the property uses.

@@ -1,0 +1,122 @@
+// Quota as simply as it can be said: definitions, evaluated from what is held at the moment asked. What the incremental book must agree with.
+import type { Role } from '../../src/base/ids.js';
+import type { Grant, Quota } from '../../src/allocator/index.js';
+import type { Bag, Resource } from '../../src/resources/index.js';
+import { emptyBag, isAncestorOrSelf, roleAncestors } from '../../src/resources/index.js';
+
+/** What quota is judged by. */
+export interface QuotaWorld {
+  readonly held: readonly Grant[];
+  readonly totals: readonly Bag[];
+  /** Of active agents. */
+  readonly free: readonly Bag[];
+  /** Answers given already. */
+  readonly known: Map<string, number>;
+}
+
+export const quotaScalars = ['cpus', 'mem', 'disk', 'gpus'];
+
+export class ModelQuota {
+  readonly quotas = new Map<Role, Quota>();
+
+  /** Unreserved use in the role and below, and all reservations to these. */
+  consumed(world: QuotaWorld, role: Role, name: string): number {
+    return once(world, `consumed ${role} ${name}`, () => this.#consumed(world, role, name));
+  }
+
+  /** What is kept back in all, if `sated` and those above it had all they could want. */
+  required(world: QuotaWorld, name: string, sated?: Role): number {
+    return once(world, `required ${name} ${sated ?? ''} of ${[...this.quotas.keys()].join(' ')}`, () =>
+      this.#required(world, name, sated),
+    );
+  }
+
+  available(world: QuotaWorld, name: string): number {
+    return once(world, `available ${name}`, () =>
+      world.free.flat().reduce((sum, r) => (isPlain(r, name) ? sum + amountOf(r) : sum), 0),
+    );
+  }
+
+  #consumed(world: QuotaWorld, role: Role, name: string): number {
+    let milli = 0;
+    for (const grant of world.held) {
+      if (!isAncestorOrSelf(role, grant.role)) continue;
+      for (const r of grant.resources) if (isPlain(r, name)) milli += amountOf(r);
+    }
+    for (const total of world.totals) {
+      for (const r of total) {
+        if (r.name === name && r.label.role !== undefined && isAncestorOrSelf(role, r.label.role)) milli += amountOf(r);
+      }
+    }
+    return milli;
+  }
+
+  #required(world: QuotaWorld, name: string, sated?: Role): number {
+    const roles = new Set([...this.quotas.keys()].flatMap(role => [role, ...roleAncestors(role)]));
+    const need = (role: Role): number => {
+      const guarantee = this.quotas.get(role)?.guarantees.get(name) ?? 0;
+      const isSated = sated !== undefined && isAncestorOrSelf(role, sated);
+      const own = isSated ? 0 : guarantee - this.consumed(world, role, name);
+      const children = [...roles].filter(other => roleAncestors(other)[0] === role);
+      return Math.max(
+        0,
+        own,
+        children.reduce((sum, child) => sum + need(child), 0),
+      );
+    };
+    return [...roles].filter(role => !role.includes('/')).reduce((sum, role) => sum + need(role), 0);
+  }
+
+  /** The least that limits leave. */
+  left(world: QuotaWorld, role: Role, name: string): number {
+    const lefts = [role, ...roleAncestors(role)].map(each => {
+      const limit = this.quotas.get(each)?.limits.get(name);
+      return limit === undefined ? Number.POSITIVE_INFINITY : limit - this.consumed(world, each, name);
+    });
+    return Math.max(0, ...[Math.min(...lefts)]);
+  }
+
+  /** The part of all needs that only this role's having more makes less. */
+  ownNeed(world: QuotaWorld, role: Role, name: string): number {
+    return this.required(world, name) - this.required(world, name, role);
+  }
+
+  offerable(world: QuotaWorld, role: Role, visible: Bag): Bag {
+    if (this.quotas.size === 0) return visible;
+    const out = visible.flatMap((r): Resource[] => {
+      if (r.kind !== 'scalar' || !isPlain(r, r.name)) return [r];
+      const surplus = Math.max(0, this.available(world, r.name) - this.required(world, r.name));
+      const milli = Math.min(r.milli, this.left(world, role, r.name), surplus + this.ownNeed(world, role, r.name));
+      return milli > 0 ? [{ ...r, milli }] : [];
+    });
+    return out.length === 0 ? emptyBag : out;
+  }
+
+  /** Whether the role's top-level role, or one below that, lacks something it is guaranteed. */
+  needy(world: QuotaWorld, role: Role): boolean {
+    const top = role.split('/')[0] ?? role;
+    const only = new ModelQuota();
+    for (const [each, quota] of this.quotas) if (isAncestorOrSelf(top, each)) only.quotas.set(each, quota);
+    return quotaScalars.some(name => only.required(world, name) > 0);
+  }
+
+  serves(world: QuotaWorld, role: Role, visible: Bag): boolean {
+    return visible.some(
+      r => isPlain(r, r.name) && this.ownNeed(world, role, r.name) > 0 && this.left(world, role, r.name) > 0,
+    );
+  }
+}
+
+function once(world: QuotaWorld, question: string, answer: () => number): number {
+  let found = world.known.get(question);
+  if (found === undefined) world.known.set(question, (found = answer()));
+  return found;
+}
+
+function isPlain(r: Resource, name: string): boolean {
+  return r.kind === 'scalar' && r.name === name && r.label.role === undefined && !r.label.revocable;
+}
+
+function amountOf(r: Resource): number {
+  return r.kind === 'scalar' ? r.milli : 0;
+}
