@@ -2,6 +2,7 @@
 import { assert, must } from '../../src/base/assert.js';
 import type { Problem } from '../../src/base/errors.js';
 import type { AgentId, FrameworkId, OfferId, TaskId } from '../../src/base/ids.js';
+import type { AllocatorOptions } from '../../src/allocator/allocator.js';
 import type { HierarchicalAllocator } from '../../src/allocator/hierarchical-allocator.js';
 import { createAllocator } from '../../src/allocator/hierarchical-allocator.js';
 import type { Env } from '../../src/env/env.js';
@@ -18,6 +19,8 @@ import type {
   FaultDomain,
   FrameworkInfo,
   Offer,
+  OperationState,
+  OperationStatus,
   TaskInfo,
   TaskStatus,
 } from '../../src/protocol/entities.js';
@@ -46,6 +49,7 @@ export interface RigOptions {
   readonly metrics?: Env['metrics'];
   readonly onStoreFailure?: (error: Error) => void;
   readonly domain?: FaultDomain;
+  readonly allocator?: AllocatorOptions;
 }
 
 export class MasterRig {
@@ -68,7 +72,7 @@ export class MasterRig {
     };
     let allocator: HierarchicalAllocator | undefined;
     this.master = new Master(env, {
-      allocator: onGrants => (allocator = createAllocator(env, {}, onGrants)),
+      allocator: onGrants => (allocator = createAllocator(env, options.allocator ?? {}, onGrants)),
       store: this.store,
       info: {
         id: options.masterId ?? 'M',
@@ -224,6 +228,11 @@ export class FakeScheduler extends FakeSide<ValidatedSchedulerCall, SchedulerEve
     return must(this.offers.at(-1), 'an offer');
   }
 
+  /** What was said of operations. */
+  get operations(): OperationStatus[] {
+    return this.got('UPDATE_OPERATION').map(event => event.status);
+  }
+
   get updates(): TaskStatus[] {
     return this.got('UPDATE').map(event => event.status);
   }
@@ -296,6 +305,7 @@ export interface RegisterOptions {
   readonly info?: Partial<AgentInfo>;
   readonly tasks?: readonly AgentTask[];
   readonly frameworks?: readonly FrameworkInfo[];
+  readonly operations?: readonly OperationStatus[];
   /** Answers pings. Default true. */
   readonly pong?: boolean;
 }
@@ -335,6 +345,7 @@ export class FakeAgent extends FakeSide<AgentCall, AgentEvent> {
       frameworks: more.frameworks ?? [],
       tasks: more.tasks ?? [],
       executors: [],
+      ...(more.operations === undefined ? {} : { operations: more.operations }),
       more: false,
     } satisfies AgentCall);
   }
@@ -359,6 +370,24 @@ export class FakeAgent extends FakeSide<AgentCall, AgentEvent> {
     };
     this.raw({ type: 'STATUS_UPDATE', frameworkId, status, latestState: latest ?? state });
     return uuid;
+  }
+
+  /** Says how the operation it was told of last (or the one of `uuid`) ended; gives the status. */
+  operated(state: OperationState = 'OPERATION_FINISHED', uuid = this.last('APPLY_OPERATION').uuid): OperationStatus {
+    const event = must(
+      this.got('APPLY_OPERATION').find(each => each.uuid === uuid),
+      'the operation to answer',
+    );
+    const status: OperationStatus = {
+      ...(event.operationId === undefined ? {} : { operationId: event.operationId }),
+      ...(event.frameworkId === undefined ? {} : { frameworkId: event.frameworkId }),
+      agentId: this.agentId,
+      state,
+      uuid,
+      ...(state === 'OPERATION_FINISHED' ? { converted: event.produced } : { message: 'no' }),
+    };
+    this.raw({ type: 'OPERATION_STATUS', status });
+    return status;
   }
 
   protected override onEvent(event: AgentEvent): void {
