@@ -197,10 +197,15 @@ test('another --resources is fine while it has what was converted, and refused w
   });
   // What was undone leaves nothing that a later start would have to have.
   const last = start({ cpus: 1, ports: [[31_000, 31_001]] });
-  last.tell(operation('u', { 'cpus(ads,dynamic)': 1, 'ports(ads,dynamic)': [[31_000, 31_001]] }, { cpus: 1, ports: [[31_000, 31_001]] }));
+  last.tell(
+    operation(
+      'u',
+      { 'cpus(ads,dynamic)': 1, 'ports(ads,dynamic)': [[31_000, 31_001]] },
+      { cpus: 1, ports: [[31_000, 31_001]] },
+    ),
+  );
   last.agent.close();
   t.deepEqual(registered(start({ cpus: 0.5 })), { cpus: 0.5 });
-});
 });
 
 test('an operation that cannot be is answered with the reason and the whole total, and changes nothing', t => {
