@@ -337,16 +337,26 @@ function helps(scene: Scene, change: TriedChange): boolean {
       for (const id of change.examples) allocator.activateAgent(id);
       return scene.explain().fits > 0;
     case 'WAIT': {
+      // Runs over all agents have to pass, and must grant nothing meanwhile, as quota is shared by all agents.
+      const { minimum } = scene;
+      scene.minimum = 1000;
+      allocator.updateFramework(scene.description());
+      allocator.resume();
       clock.advance(change.ms);
       for (const [id, offers] of scene.offers) {
-        for (const offer of offers) {
-          if ((offer.endsInMs ?? Infinity) <= change.ms) allocator.recover(scene.grantOf(offer, id));
-        }
+        const over = offers.filter(({ endsInMs = Infinity }) => endsInMs <= change.ms);
+        for (const offer of over) allocator.recover(scene.grantOf(offer, id));
+        scene.offers.set(
+          id,
+          offers.filter(offer => !over.includes(offer)),
+        );
       }
-      // Time has passed and so has a run over all agents; in the next one the agent is offered.
-      allocator.resume();
-      clock.advance(2000);
-      return scene.c.grants.some(({ agentId, resources }) => matches(scene.made, agentId, resources));
+      clock.advance(1000);
+      allocator.pause();
+      scene.minimum = minimum;
+      allocator.updateFramework(scene.description());
+      assert.deepEqual(scene.c.grants, []);
+      return scene.explain().fits > 0;
     }
     case 'ADD_AGENT':
       // One on which the constraints hold; those of the framework are not asked for here.
