@@ -1,7 +1,7 @@
 // The spawner process: starts the wrappers of an agent's tasks, since a fork copies the page tables of the whole parent and those of this one are
 // small. In: orders on stdin; descriptors by /proc/<agent>/fd. Out: words on stdout. Ends with its stdin. Imports nothing but Node's own.
 import { spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readlinkSync } from 'node:fs';
 import type { SpawnerOrder, SpawnerWord } from './spawner-messages.js';
 
 const agentPid = Number(process.argv[2]);
@@ -24,6 +24,7 @@ process.stdin.on('end', () => process.exit(0));
 process.stdin.on('error', () => process.exit(0));
 process.stdout.on('error', () => process.exit(0));
 try {
+  if (readlinkSync('/proc/self') !== String(process.pid)) throw new Error('/proc is not of this pid namespace');
   readdirSync(`/proc/${agentPid}/fd`);
   say({ type: 'READY' });
 } catch (error) {

@@ -82,7 +82,7 @@ export class SpawnerProcess {
   }
 
   #launch(program: string): ChildProcess {
-    // Not there when the code was bundled; and a program that is Node and more would start itself.
+    // It is missing where all code was bundled into one file; one executable of Node and that would start itself.
     if (!existsSync(program)) throw new Error(`${program} is missing`);
     // Options for the agent's Node, a debugger's say, are not meant for this one.
     const { NODE_OPTIONS: _, ...env } = process.env;
