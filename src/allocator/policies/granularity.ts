@@ -11,7 +11,8 @@ import { tasksIn } from './facts.js';
 
 /**
  * How much one grant is. `all`: a framework that is served gets everything it may have on all agents of the run. `agent`: all it may have of one
- * agent. `fraction`: at most `fraction` times its fair part of the agent's total (its weight among the active ones), but no less than its minimum and one task. `tasks`:
+ * agent. `fraction`: at most `fraction` times its fair part of the agent's total (its weight among the active ones), but no less than its
+ * minimum, one task and a 32nd of the agent; what is too little for a task goes whole. `tasks`:
  * as much as `tasks` of its tasks take, and nothing where not even one fits; a framework whose tasks nobody knows gets the whole agent.
  */
 export type Granularity =
@@ -19,6 +20,9 @@ export type Granularity =
   | { readonly kind: 'agent' }
   | { readonly kind: 'fraction'; readonly fraction: number }
   | { readonly kind: 'tasks'; readonly tasks: number };
+
+// Thousands of frameworks would else make thousands of offers of each agent.
+const leastPart = 1 / 32;
 
 /** As it is written in flags. */
 export function granularityName(granularity: Granularity): string {
@@ -47,6 +51,11 @@ export class Portions {
     this.#tree = tree;
   }
 
+  /** Whether an agent may be granted many times in a run. */
+  get areSlices(): boolean {
+    return this.#granularity.kind === 'fraction' || this.#granularity.kind === 'tasks';
+  }
+
   begin(): void {
     this.#fair = [];
   }
@@ -57,8 +66,12 @@ export class Portions {
       case 'all':
       case 'agent':
         return offerable;
-      case 'fraction':
+      case 'fraction': {
+        const { vector } = this.#facts.demandOf(client);
+        // Crumbs are of no use to anyone: better one than many.
+        if (tasksIn(this.#facts.columns.vectorOf(offerable), vector) < 1) return offerable;
         return cut(offerable, this.#fractionOf(client, agent, this.#granularity.fraction), client);
+      }
       case 'tasks': {
         const demand = this.#facts.demandOf(client);
         if (!demand.known) return offerable;
@@ -73,13 +86,10 @@ export class Portions {
   #fractionOf(client: Client, agent: PoolAgent, fraction: number): ReadonlyMap<string, number> {
     const { slot, node } = client;
     const fair = (this.#fair[slot] ??= node === undefined ? 1 : this.#tree.fairFraction(node));
-    const one = this.#facts.demandOf(client);
+    const part = Math.max(leastPart, fraction * fair);
+    const { vector } = this.#facts.demandOf(client);
     const total = this.#facts.totalOf(agent);
-    return this.#byName(
-      total.map((capacity, i) =>
-        Math.max(Math.floor(capacity * fraction * fair), one.known ? (one.vector[i] ?? 0) : 0),
-      ),
-    );
+    return this.#byName(total.map((capacity, i) => Math.max(Math.floor(capacity * part), vector[i] ?? 0)));
   }
 
   #byName(amounts: Float64Array<ArrayBuffer>): ReadonlyMap<string, number> {

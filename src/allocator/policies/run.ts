@@ -21,18 +21,25 @@ export interface Parts {
   readonly copies: CopyBook | undefined;
 }
 
+// A framework of very small tasks must not make a run endless. The rest waits for the next one.
+const slicesMax = 256;
+
 export class Run {
   readonly cycle: Cycle;
   readonly parts: Parts;
+  // How often each agent was granted in this run, where that may be often.
+  readonly #slices: Map<PoolAgent, number> | undefined;
 
   constructor(cycle: Cycle, parts: Parts) {
     this.cycle = cycle;
     this.parts = parts;
+    this.#slices = parts.portions.areSlices ? new Map<PoolAgent, number>() : undefined;
   }
 
   /** Whether anything of the agent may be offered to anyone. */
   isOpen(agent: PoolAgent): boolean {
-    return agent.active && agent.free.length > 0 && (this.parts.copies?.hasRoom(agent) ?? true);
+    if (!agent.active || agent.free.length === 0 || this.parts.copies?.hasRoom(agent) === false) return false;
+    return (this.#slices?.get(agent) ?? 0) < slicesMax;
   }
 
   /** Whether nothing has changed since nobody was found for the agent. Filters that are over count as a change. */
@@ -73,6 +80,7 @@ export class Run {
     if (copies?.has(client, agent) === true) return false;
     this.#grant(client, agent, portion);
     copies?.add(client, agent);
+    this.#slices?.set(agent, (this.#slices.get(agent) ?? 0) + 1);
     visits?.granted?.(agent);
     return true;
   }
