@@ -16,42 +16,70 @@ export class CgroupMeter implements UsageMeter {
   }
 
   measure(pid: number): ContainerUse | undefined {
-    this.#mountinfo ??= read(join(this.#proc, 'self/mountinfo')) ?? '';
-    const own = read(join(this.#proc, 'self/cgroup'));
+    this.#mountinfo ??= this.#read('self/mountinfo') ?? '';
+    const own = this.#read('self/cgroup') ?? '';
     // The wrapper of a process task stays outside: its child is the task.
-    for (const one of [pid, ...this.#childrenOf(pid)]) {
-      const cgroup = read(join(this.#proc, `${one}/cgroup`));
+    for (const one of [pid, ...numbers(this.#read(`${pid}/task/${pid}/children`))]) {
+      const cgroup = this.#read(`${one}/cgroup`);
       if (cgroup === undefined || cgroup === own) continue;
-      const use = useOf(parseMounts(this.#mountinfo, cgroup), parseMounts(this.#mountinfo, own ?? ''));
+      const use = this.#useOf(parseMounts(this.#mountinfo, cgroup), parseMounts(this.#mountinfo, own));
       if (use !== undefined) return use;
     }
     return undefined;
   }
 
-  #childrenOf(pid: number): readonly number[] {
-    const text = read(join(this.#proc, `${pid}/task/${pid}/children`))?.trim() ?? '';
-    return text === '' ? [] : text.split(' ').map(Number);
+  #useOf(mounts: readonly CgroupMount[], agents: readonly CgroupMount[]): ContainerUse | undefined {
+    const directory = (controller: string): Directory | undefined => {
+      for (const [index, { version, controllers, own }] of mounts.entries()) {
+        if (own === undefined || own === agents[index]?.own) continue;
+        if (version === 2 || controllers.includes(controller)) return { version, path: own };
+      }
+      return undefined;
+    };
+    const memory = directory('memory');
+    const cpuMs = cpuTimeMs(directory('cpuacct')) ?? this.#processTimeMs(directory('cpu') ?? memory);
+    if (cpuMs === undefined) return undefined;
+    const file = memory?.version === 1 ? 'memory.usage_in_bytes' : 'memory.current';
+    return { cpuMs, memBytes: memory === undefined ? 0 : Number(read(join(memory.path, file)) ?? 0) };
+  }
+
+  // Where cpu time is not accounted by cgroup: that of its living processes and of their children that have ended.
+  #processTimeMs(directory: Directory | undefined): number | undefined {
+    const procs = directory === undefined ? undefined : read(join(directory.path, 'cgroup.procs'));
+    if (procs === undefined) return undefined;
+    let ticks = 0;
+    for (const pid of numbers(procs)) {
+      const stat = this.#read(`${pid}/stat`) ?? '';
+      // utime, stime, cutime and cstime: fields 14 to 17, the name in parentheses being the second; see proc(5).
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      for (const field of fields.slice(11, 15)) ticks += Number(field);
+    }
+    return ticks * tickMs;
+  }
+
+  #read(name: string): string | undefined {
+    return read(join(this.#proc, name));
   }
 }
 
-function useOf(mounts: readonly CgroupMount[], agents: readonly CgroupMount[]): ContainerUse | undefined {
-  const directory = (controller: string): { readonly version: 1 | 2; readonly path: string } | undefined => {
-    for (const [index, { version, controllers, own }] of mounts.entries()) {
-      if (own === undefined || own === agents[index]?.own) continue;
-      if (version === 2 || controllers.includes(controller)) return { version, path: own };
-    }
-    return undefined;
-  };
-  const cpu = directory('cpuacct');
-  const memory = directory('memory');
-  if (cpu === undefined) return undefined;
-  const cpuMs =
-    cpu.version === 1
-      ? Number(read(join(cpu.path, 'cpuacct.usage')) ?? Number.NaN) / 1e6
-      : Number(/^usage_usec (\d+)$/m.exec(read(join(cpu.path, 'cpu.stat')) ?? '')?.[1] ?? Number.NaN) / 1e3;
-  if (Number.isNaN(cpuMs)) return undefined;
-  const memoryFile = memory?.version === 1 ? 'memory.usage_in_bytes' : 'memory.current';
-  return { cpuMs, memBytes: memory === undefined ? 0 : Number(read(join(memory.path, memoryFile)) ?? 0) };
+/** Linux tells user space of 100 ticks a second, whatever it counts itself. */
+const tickMs = 10;
+
+interface Directory {
+  readonly version: 1 | 2;
+  readonly path: string;
+}
+
+function cpuTimeMs(directory: Directory | undefined): number | undefined {
+  if (directory === undefined) return undefined;
+  const text = read(join(directory.path, directory.version === 1 ? 'cpuacct.usage' : 'cpu.stat')) ?? '';
+  const [, count] = (directory.version === 1 ? /^(\d+)/ : /^usage_usec (\d+)$/m).exec(text) ?? [];
+  return count === undefined ? undefined : Number(count) / (directory.version === 1 ? 1e6 : 1e3);
+}
+
+function numbers(text = ''): readonly number[] {
+  const trimmed = text.trim();
+  return trimmed === '' ? [] : trimmed.split(/\s+/).map(Number);
 }
 
 function read(path: string): string | undefined {

@@ -35,6 +35,7 @@ import { isTerminal } from '../../src/protocol/task-state.js';
 import type { Resources } from '../../src/resources/index.js';
 import { agentId, framework, masterInfo, task } from '../support/agent-rig.js';
 import { asRoot } from '../support/as-root.js';
+import { until, Workshop } from '../support/containers.js';
 import { FakeProber } from '../support/fake-containerizer.js';
 
 function tempDir(t: ExecutionContext): string {
@@ -368,6 +369,12 @@ test('what a container uses is read from its cgroup, of its process or of the ch
   put('mem/agent/proffer/x/c/memory.usage_in_bytes', '4096\n');
   t.deepEqual(new CgroupMeter(proc).measure(10), { cpuMs: 2500, memBytes: 4096 });
   t.is(new CgroupMeter(proc).measure(99), undefined);
+  // The cpu time of this one is not accounted: that of its processes is added up.
+  put('30/cgroup', '3:cpu,cpuacct:/agent\n2:memory:/agent/other\n');
+  put('mem/agent/other/cgroup.procs', '30\n31\n');
+  put('30/stat', '30 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 20 0\n');
+  put('31/stat', `31 (c) R${' 1'.repeat(20)}\n`);
+  t.deepEqual(new CgroupMeter(proc).measure(30), { cpuMs: (11 + 12 + 13 + 14 + 4) * 10, memBytes: 0 });
   put('self/cgroup', '0::/agent\n');
   put('self/mountinfo', mount(1, 'unified', 'cgroup2 cgroup2 rw'));
   put('20/cgroup', '0::/docker/abc\n');
@@ -378,9 +385,18 @@ test('what a container uses is read from its cgroup, of its process or of the ch
   t.is(new CgroupMeter(proc).measure(21), undefined, 'in the agent’s own cgroup nobody is told apart');
 });
 
-test('a process without a cgroup of its own cannot be measured, and is not', async t => {
+asRoot('a task that works is seen to work; a process without a cgroup of its own is not told apart', async t => {
+  const containerizer = new ProcessContainerizer(systemEnv(), { instance: `meter-${process.pid}` });
+  const shop = new Workshop(t, containerizer);
+  const work = 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo done; exec sleep 1000';
+  const task = shop.launch({ value: work });
+  const { pid = 0 } = await task.started;
+  await until(() => task.stdout() === 'done\n');
+  const meter = new CgroupMeter();
+  const use = meter.measure(pid);
   const child = spawn('sleep', ['60']);
   t.teardown(() => child.kill('SIGKILL'));
   await new Promise(resolve => child.once('spawn', resolve));
-  t.is(new CgroupMeter().measure(must(child.pid, 'pid')), undefined, 'it shares the cgroup of this process');
+  t.is(meter.measure(must(child.pid, 'pid')), undefined);
+  t.true((use?.cpuMs ?? 0) >= 10, `${use?.cpuMs} ms`);
 });
