@@ -23,7 +23,7 @@ export function decideAgentLost(view: ClusterView, agent: Readonly<AgentRecord>,
 
 /** The agent has not answered for too long: first in the registry. */
 export function decideAgentSilent(registry: Registry, agent: Readonly<AgentRecord>, at: Moment): Decision {
-  if (agent.leaving || agent.state === 'UNREACHABLE') return nothing;
+  if (isGoing(agent) || agent.state === 'UNREACHABLE') return nothing;
   return new Draft()
     .change({ type: 'AGENT_LEAVING', agentId: agent.id })
     .store(registry.agentUnreachable(agent.id, agent.info, at.wallMs), {
@@ -74,7 +74,7 @@ function forgetOldest(view: ClusterView, registry: Registry, draft: Draft, at: M
   if (view.unreachableAgents.size < view.options.unreachableAgentsMax) return;
   for (const oldest of view.unreachableAgents) {
     const agent = view.agents.get(oldest);
-    if (agent === undefined) return;
+    if (agent === undefined || isGoing(agent)) return;
     const why = 'unreachable for longer than any other, and too many are';
     endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
     draft.change({ type: 'AGENT_REMOVED', agentId: oldest, why }).store(registry.agentRemoved(oldest));
@@ -88,7 +88,7 @@ export function decideUnregister(
   agent: Readonly<AgentRecord>,
   call: Extract<AgentCall, { type: 'UNREGISTER' }>,
 ): Decision {
-  if (agent.leaving) return nothing;
+  if (isGoing(agent)) return nothing;
   return new Draft().change({ type: 'AGENT_LEAVING', agentId: agent.id }).store(registry.agentRemoved(agent.id), {
     type: 'AGENT_REMOVAL_STORED',
     agentId: agent.id,
@@ -149,6 +149,11 @@ export function endTasks(
     }
     draft.change({ type: 'TASK_COMPLETED', frameworkId: framework.id, taskId: task.id });
   }
+}
+
+// Nothing is written after that of an agent which is to be removed, or gone.
+function isGoing(agent: Readonly<AgentRecord>): boolean {
+  return agent.leaving || agent.plan.activity === 'GONE';
 }
 
 export function tellFailure(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>): void {

@@ -24,7 +24,7 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
       const problems = scheduleProblems(before, call.windows);
       return problems.length > 0
         ? answered(ticket, problems)
-        : store(view, registry, maintenanceOf(call.windows, before.down), ticket);
+        : store(registry, maintenanceOf(call.windows, before.down), ticket);
     }
     case 'START_MAINTENANCE': {
       const problems = eachHost(call.hostnames, 'startMaintenance', hostname =>
@@ -38,7 +38,7 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
       );
       return problems.length > 0
         ? answered(ticket, problems)
-        : store(view, registry, maintenanceOf(before.windows, [...before.down, ...call.hostnames]), ticket);
+        : store(registry, maintenanceOf(before.windows, [...before.down, ...call.hostnames]), ticket);
     }
     case 'STOP_MAINTENANCE': {
       const problems = eachHost(call.hostnames, 'stopMaintenance', hostname => {
@@ -57,7 +57,7 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
         .map(window => ({ ...window, hostnames: window.hostnames.filter(hostname => !up.has(hostname)) }))
         .filter(window => window.hostnames.length > 0);
       const down = [...before.down].filter(hostname => !up.has(hostname));
-      return store(view, registry, maintenanceOf(windows, down), ticket);
+      return store(registry, maintenanceOf(windows, down), ticket);
     }
   }
 }
@@ -89,15 +89,10 @@ function eachHost(
   });
 }
 
-function store(view: ClusterView, registry: Registry, maintenance: Maintenance, ticket: number): Draft {
-  const changes = [...registry.maintenance(maintenance)];
-  // Agents of machines that go down need not be expected by the next master.
-  for (const agent of view.agents.values()) {
-    if (goesDown(agent, maintenance)) changes.push(...registry.agentRemoved(agent.id));
-  }
+function store(registry: Registry, maintenance: Maintenance, ticket: number): Draft {
   return new Draft()
     .change({ type: 'MAINTENANCE_PLANNED', maintenance })
-    .store(changes, { type: 'MAINTENANCE_STORED', maintenance, ticket });
+    .store(registry.maintenance(maintenance), { type: 'MAINTENANCE_STORED', maintenance, ticket });
 }
 
 function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boolean {
@@ -132,8 +127,8 @@ function shutDown(view: ClusterView, registry: Registry, draft: Draft, agent: Re
   tellOperations(view, draft, agent, 'OPERATION_DROPPED', why);
   endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
   draft.change({ type: 'AGENT_REMOVED', agentId: agent.id, why });
-  // Those that came while the schedule was being written.
-  draft.store(registry.agentRemoved(agent.id));
+  // What is being written of one that is to be gone must stay the last word.
+  if (agent.plan.activity !== 'GONE') draft.store(registry.agentRemoved(agent.id));
   tellFailure(view, draft, agent);
   // It closes the connection itself when its tasks have ended; nothing it says meanwhile is heard.
   if (agent.peerId !== undefined) draft.toAgentPeer(agent.peerId, { type: 'SHUTDOWN', message: why });
