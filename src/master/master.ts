@@ -16,6 +16,7 @@ import type { Peer, PeerHandler } from '../transport/peer.js';
 import { closeCodes } from '../transport/transport.js';
 import { applyChange } from './apply.js';
 import type { Change } from './changes.js';
+import { conflictRule } from './conflict.js';
 import { Counts } from './counts.js';
 import type { Decision, Effect, Registration } from './decision.js';
 import { nothing } from './decision.js';
@@ -97,6 +98,7 @@ export class Master implements OperatorDesk {
       grants => this.#turn(() => decideStarved(this.#state, grants)),
     );
     for (const { role, weight } of this.#allocator.roles()) if (weight !== 1) this.#state.weights.set(role, weight);
+    this.#state.conflict = conflictRule(this.#allocator.policy);
     this.#state.quotas = new Map(this.#allocator.quotas());
     this.#state.quotasPlanned = this.#state.quotas;
     this.#liveness = new AgentLiveness(

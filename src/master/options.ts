@@ -10,13 +10,6 @@ export interface MasterOptions {
   readonly refuseMaxMs: number;
   /** Offers one framework may hold at a time. Default 100,000. */
   readonly offersOutstandingMax: number;
-  /**
-   * Optimistic commit: when an accept has lost what it was offered. `fit`: it is not free any more. `sequence`: or anything of the agent was taken
-   * or converted since. Default `fit`.
-   */
-  readonly conflictTest: 'fit' | 'sequence';
-  /** Optimistic commit: whether an accept that lost a part goes on with the rest (`incremental`) or not at all. Default `incremental`. */
-  readonly conflictCommit: 'incremental' | 'all-or-nothing';
   /** An OFFERS or LAUNCH message is cut into parts of about this size. Default 256 KiB. */
   readonly messageBytes: number;
   /** A task, status or framework message that is larger than this on the wire is refused. Default 512 KiB. */
@@ -50,8 +43,6 @@ export const masterDefaults: MasterOptions = {
   refuseDefaultMs: 5_000,
   refuseMaxMs: 365 * 86_400_000,
   offersOutstandingMax: 100_000,
-  conflictTest: 'fit',
-  conflictCommit: 'incremental',
   messageBytes: 256 * 1024,
   itemBytesMax: 512 * 1024,
   infoBytesMax: 128 * 1024,

@@ -59,7 +59,7 @@ export class Pot {
     }
     for (const offer of offers) left = cover(left, shared(offer.resources));
     const changed = offers.some(offer => offer.version !== agent.version);
-    if (there !== undefined && changed && view.options.conflictTest === 'sequence') there = emptyBag;
+    if (there !== undefined && changed && view.conflict.test === 'sequence') there = emptyBag;
     this.left = left;
     this.offered = left;
     this.total = agent.total;

@@ -27,6 +27,8 @@ import type {
 import type { DemandHint, ResourceOperationType } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag, Conversion } from '../resources/index.js';
+import type { ConflictRule } from './conflict.js';
+import { fitOrNot } from './conflict.js';
 import type { MasterOptions } from './options.js';
 import type { AgentAdmin, AgentPlan, InverseRecord, Maintenance } from './upkeep-state.js';
 import { noMaintenance, unavailabilityOf } from './upkeep-state.js';
@@ -188,6 +190,8 @@ export interface ClusterView {
   readonly agentsRecovering: number;
   /** Longest gone first. */
   readonly unreachableAgents: ReadonlySet<AgentId>;
+  /** The policy's, for optimistic commit. */
+  readonly conflict: ConflictRule;
   readonly quotas: ReadonlyMap<Role, Quota>;
   /** With those being written to the registry; new ones are checked against these. */
   readonly quotasPlanned: ReadonlyMap<Role, Quota>;
@@ -213,6 +217,7 @@ export class ClusterState implements ClusterView {
   readonly offers = new Map<OfferId, OfferRecord>();
   agentsRecovering = 0;
   readonly unreachableAgents = new Set<AgentId>();
+  conflict: ConflictRule = fitOrNot;
   quotas: ReadonlyMap<Role, Quota> = new Map();
   quotasPlanned: ReadonlyMap<Role, Quota> = new Map();
   readonly weights = new Map<Role, number>();

@@ -108,7 +108,7 @@ class Attempt {
       const claims = placed.length + done.length + conflicts;
       draft.change({ type: 'ACCEPT_JUDGED', claims, conflicts });
     }
-    if (conflicts > 0 && this.#view.options.conflictCommit === 'all-or-nothing') {
+    if (conflicts > 0 && this.#view.conflict.transaction === 'all-or-nothing') {
       this.#dropAll(draft);
       return false;
     }

@@ -1,0 +1,176 @@
+// Optimistic commit in the master: the same resources offered to several, and the accept decides. Stories under virtual time; fixtures after Omega.
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import { definePolicy } from '../../src/allocator/policies/index.js';
+import type { Metrics } from '../../src/env/metrics.js';
+import { silentMetrics } from '../../src/env/metrics.js';
+import type { OfferId } from '../../src/base/ids.js';
+import type { TaskInfo } from '../../src/protocol/entities.js';
+import type { FakeAgent, FakeScheduler } from '../support/master-rig.js';
+import { MasterRig, task } from '../support/master-rig.js';
+
+interface Race {
+  readonly rig: MasterRig;
+  readonly agent: FakeAgent;
+  readonly first: FakeScheduler;
+  readonly second: FakeScheduler;
+  readonly offers: readonly [OfferId, OfferId];
+}
+
+/** One machine with 4 cpus free, of which both schedulers have a copy. */
+function race(t: ExecutionContext, commit: string, metrics: Metrics = silentMetrics, roles = ['*']): Race {
+  const policy = definePolicy({ commit });
+  const rig = new MasterRig({ allocator: { policy }, metrics });
+  const first = rig.scheduler({ name: 'first', roles });
+  const second = rig.scheduler({ name: 'second', roles });
+  const agent = rig.agent({ cpus: 4, mem: 4000 });
+  rig.advance(3_000);
+  t.deepEqual(first.offer.resources, { cpus: 4, mem: 4000 });
+  t.deepEqual(second.offer.resources, { cpus: 4, mem: 4000 });
+  t.deepEqual(rig.master.views.agents()[0]?.free, { cpus: 4, mem: 4000 }, 'an offer holds nothing');
+  return { rig, agent, first, second, offers: [first.offer.id, second.offer.id] };
+}
+
+const ones = (name: string, count: number): TaskInfo[] =>
+  Array.from({ length: count }, (_, i) => task(`${name}${i}`, { cpus: 1, mem: 10 }));
+const launch = (who: FakeScheduler, offer: OfferId, tasks: readonly TaskInfo[]) =>
+  who.accept([offer], [{ type: 'LAUNCH', tasks }], 0);
+
+test('2 + 2 of 4: by fit both succeed', t => {
+  const { rig, agent, first, second, offers } = race(t, 'optimistic:fit,incremental');
+  t.deepEqual(launch(first, offers[0], ones('a', 2)), []);
+  t.deepEqual(launch(second, offers[1], ones('b', 2)), []);
+  t.deepEqual(agent.launched, ['a0', 'a1', 'b0', 'b1']);
+  t.deepEqual(rig.master.views.agents()[0]?.free, { mem: 3960 });
+});
+
+test('2 + 2 of 4: by sequence the second conflicts', t => {
+  const { rig, agent, first, second, offers } = race(t, 'optimistic:sequence,incremental');
+  t.deepEqual(launch(first, offers[0], ones('a', 2)), []);
+  const problems = launch(second, offers[1], ones('b', 2));
+  t.deepEqual(
+    problems.map(({ code, path }) => [code, path]),
+    [
+      ['OFFER_CONFLICT', 'accept.operations[0].tasks[0].resources'],
+      ['OFFER_CONFLICT', 'accept.operations[0].tasks[1].resources'],
+    ],
+  );
+  t.deepEqual(agent.launched, ['a0', 'a1']);
+  // With an offer made since it succeeds.
+  rig.advance(3_000);
+  t.deepEqual(launch(second, second.offer.id, ones('c', 2)), []);
+});
+
+test('3 + 3 of 4: incrementally the second gets one, and is told what is short of the others', t => {
+  const { rig, agent, first, second, offers } = race(t, 'optimistic:fit,incremental');
+  launch(first, offers[0], ones('a', 3));
+  const problems = launch(second, offers[1], ones('b', 3));
+  t.deepEqual(
+    problems.map(each => each.code),
+    ['OFFER_CONFLICT', 'OFFER_CONFLICT'],
+  );
+  t.regex(problems[0]?.message ?? '', /cpus short by 1\b/);
+  t.deepEqual(agent.launched, ['a0', 'a1', 'a2', 'b0']);
+  t.like(
+    second.updates.map(({ taskId, state, reason }) => ({ taskId, state, reason })),
+    [
+      { taskId: 'b1', state: 'TASK_DROPPED', reason: 'OFFER_CONFLICT' },
+      { taskId: 'b2', state: 'TASK_DROPPED', reason: 'OFFER_CONFLICT' },
+    ],
+  );
+  t.deepEqual(rig.master.views.agents()[0]?.free, { mem: 3960 });
+});
+
+test('3 + 3 of 4: all or nothing gives the second nothing', t => {
+  const { rig, agent, first, second, offers } = race(t, 'optimistic:fit,all-or-nothing');
+  launch(first, offers[0], ones('a', 3));
+  const problems = launch(second, offers[1], ones('b', 3));
+  t.true(problems.some(each => each.code === 'OFFER_CONFLICT' && each.path === 'accept'));
+  t.deepEqual(agent.launched, ['a0', 'a1', 'a2']);
+  t.deepEqual(second.updates.map(({ taskId, state }) => `${taskId} ${state}`).toSorted(), [
+    'b0 TASK_DROPPED',
+    'b1 TASK_DROPPED',
+    'b2 TASK_DROPPED',
+  ]);
+  t.deepEqual(rig.master.views.agents()[0]?.free, { cpus: 1, mem: 3970 });
+  // It was not declined either: what is left is offered again.
+  rig.advance(3_000);
+  t.deepEqual(second.offer.resources, { cpus: 1, mem: 3970 });
+});
+
+test('a framework that is not partition aware sees a lost task', t => {
+  const rig = new MasterRig({ allocator: { policy: definePolicy({ commit: 'optimistic:fit,incremental' }) } });
+  const first = rig.scheduler();
+  const second = rig.scheduler({ capabilities: [] });
+  rig.agent({ cpus: 1, mem: 100 });
+  rig.advance(3_000);
+  const offer = second.offer.id;
+  launch(first, first.offer.id, ones('a', 1));
+  launch(second, offer, ones('b', 1));
+  t.like(second.updates, [{ state: 'TASK_LOST', reason: 'OFFER_CONFLICT' }]);
+});
+
+test('what was never offered is an error and no conflict', t => {
+  const { first, offers } = race(t, 'optimistic:fit,incremental');
+  t.like(launch(first, offers[0], [task('t', { cpus: 5 })]), [{ code: 'INSUFFICIENT_RESOURCES' }]);
+  t.deepEqual(first.states('t'), ['TASK_ERROR']);
+});
+
+test('a group is lost as a whole', t => {
+  const { agent, first, second, offers } = race(t, 'optimistic:fit,incremental');
+  launch(first, offers[0], ones('a', 3));
+  second.accept([offers[1]], [{ type: 'LAUNCH_GROUP', tasks: ones('g', 2) }], 0);
+  t.deepEqual(agent.launched, ['a0', 'a1', 'a2']);
+  t.deepEqual([second.states('g0'), second.states('g1')], [['TASK_DROPPED'], ['TASK_DROPPED']]);
+});
+
+test('operations conflict like tasks; what was converted is there for neither', t => {
+  const { rig, agent, first, second, offers } = race(t, 'optimistic:fit,incremental', silentMetrics, ['ads']);
+  const reserve = { type: 'RESERVE', resources: { cpus: 3 }, reservation: { role: 'ads' } } as const;
+  t.deepEqual(first.accept([offers[0]], [reserve], 0), []);
+  t.deepEqual(rig.master.views.agents()[0]?.free, { cpus: 1, 'cpus(ads,dynamic)': 3, mem: 4000 });
+  t.like(second.accept([offers[1]], [{ ...reserve, id: 'r' }], 0), [
+    { code: 'OFFER_CONFLICT', path: 'accept.operations[0]' },
+  ]);
+  t.like(second.operations, [{ operationId: 'r', state: 'OPERATION_DROPPED' }]);
+  t.is(agent.got('APPLY_OPERATION').length, 1);
+  rig.advance(3_000);
+  t.deepEqual(second.offer.resources, { cpus: 1, 'cpus(ads,dynamic)': 3, mem: 4000 });
+});
+
+test('a limit set meanwhile holds for what both were offered before', t => {
+  const { rig, agent, first, second, offers } = race(t, 'optimistic:fit,incremental', silentMetrics, ['ads/video']);
+  t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads', limits: { cpus: 3 } }] }), []);
+  t.deepEqual(launch(first, offers[0], ones('a', 2)), []);
+  const problems = launch(second, offers[1], ones('b', 2));
+  t.like(problems, [{ code: 'OFFER_CONFLICT' }]);
+  t.regex(problems[0]?.message ?? '', /role "ads"/);
+  t.deepEqual(agent.launched, ['a0', 'a1', 'b0']);
+});
+
+test('a decline filters, and an offer that ends gives nothing back twice', t => {
+  const { rig, agent, first, second, offers } = race(t, 'optimistic:fit,incremental');
+  first.call({ type: 'DECLINE', offerIds: [offers[0]], filters: { refuseMs: 20_000 } });
+  t.deepEqual(rig.master.views.agents()[0]?.free, { cpus: 4, mem: 4000 });
+  launch(second, offers[1], ones('b', 1));
+  rig.advance(10_000);
+  t.is(first.got('OFFERS').length, 1, 'what is left is part of what was declined');
+  agent.disconnect();
+  t.deepEqual(rig.master.views.offers(), []);
+});
+
+test('conflicts and claims are counted', t => {
+  const counted = new Map<string, number>();
+  const metrics: Metrics = {
+    ...silentMetrics,
+    counter: name => ({ inc: (by = 1) => void counted.set(name, (counted.get(name) ?? 0) + by) }),
+    gauge: name => ({ set: value => void counted.set(name, value) }),
+  };
+  const { rig, first, second, offers } = race(t, 'optimistic:fit,incremental', metrics);
+  launch(first, offers[0], ones('a', 3));
+  launch(second, offers[1], ones('b', 3));
+  rig.master.refreshMetrics();
+  t.is(counted.get('proffer_master_offer_claims_total'), 6);
+  t.is(counted.get('proffer_master_offer_conflicts_total'), 2);
+  t.is(counted.get('proffer_master_offer_conflict_fraction'), 2 / 6);
+});
