@@ -4,8 +4,9 @@ import type { AgentId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import type { Timer } from '../env/clock.js';
 import type { Filters, Offer, TaskInfo } from '../protocol/entities.js';
+import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { Bag } from '../resources/index.js';
-import { add, emptyBag, subtract, take, takePorts } from '../resources/index.js';
+import { add, emptyBag, exclusive, subtract, take, takePorts } from '../resources/index.js';
 import { Candidates } from './candidates.js';
 import type { AgentTraits } from './constraints.js';
 import { constraintProblems } from './constraints.js';
@@ -20,6 +21,7 @@ import { mostFree, ordered } from './ordering.js';
 import type { Launched, QueuedLaunch, Waiting } from './queued-launch.js';
 import { groupOf, requestOf, shapeOf } from './queued-launch.js';
 import type { TaskTracker } from './tracker.js';
+import { HintTeller, waitingHints } from './waiting-hints.js';
 
 export type { Launched, QueuedLaunch, Waiting } from './queued-launch.js';
 
@@ -31,6 +33,8 @@ export interface LaunchQueueFramework {
   accept(offers: readonly Offer[], requests: readonly LaunchRequest[], filters?: Filters): readonly TaskInfo[];
   decline(offers: readonly Offer[]): void;
   setDemand(demand: Demand): void;
+  /** Where it is there, what waits is told to the master, so that operators can ask why. */
+  request?(requests: readonly DemandHint[]): void;
   /** Calls back when offers came or went. Returns the way to stop. */
   onOffersChanged(listener: () => void): () => void;
 }
@@ -103,6 +107,7 @@ export class LaunchQueue {
   /** Ids that what waits brings along. */
   readonly #taskIds = new Set<TaskId>();
   readonly #stopListening: () => void;
+  readonly #hints: HintTeller;
   #scheduled = false;
   #wake: Timer | undefined;
   #closed = false;
@@ -112,6 +117,11 @@ export class LaunchQueue {
     this.#framework = framework;
     this.#order = options.order ?? ordered(mostFree('cpus'));
     this.#onLaunched = options.onLaunched ?? (() => {});
+    this.#hints = new HintTeller(
+      env.clock,
+      () => waitingHints(this.#due(), framework.roles),
+      hints => framework.request?.(hints),
+    );
     this.#stopListening = framework.onOffersChanged(() => this.#soon());
     // Not at once: what is added in this turn should be the first the master hears of.
     this.#soon();
@@ -173,6 +183,7 @@ export class LaunchQueue {
   close(): void {
     this.#closed = true;
     this.#stopListening();
+    this.#hints.close();
     this.#wake?.cancel();
   }
 
@@ -230,7 +241,7 @@ export class LaunchQueue {
       chosen.set(fit.offer.id, share);
       // What is left when the message is full returns at once, and is offered again.
       const full = share.chars >= acceptCharsMax;
-      pass.candidates.promise(fit, full ? emptyBag : subtract(fit.left, takenBy(item.request, fit)));
+      pass.candidates.promise(fit, full ? emptyBag : subtract(fit.left, exclusive(takenBy(item.request, fit))));
     }
     for (const { items } of chosen.values()) for (const item of items) this.#forget(item);
     // And before the ACCEPTs, so that a REVIVE never removes the filters they leave.
@@ -283,12 +294,17 @@ export class LaunchQueue {
 
   #tellDemand(): void {
     const demand = new Map<Role, number>();
-    const now = this.#env.clock.now();
-    for (const item of this.#items.values()) {
-      if (item.notBefore > now) continue;
+    for (const item of this.#due()) {
       for (const role of item.request.roles ?? this.#framework.roles) demand.set(role, (demand.get(role) ?? 0) + 1);
     }
     this.#framework.setDemand(demand);
+    this.#hints.changed();
+  }
+
+  // What may be placed now.
+  *#due(): Iterable<Item> {
+    const now = this.#env.clock.now();
+    for (const item of this.#items.values()) if (item.notBefore <= now) yield item;
   }
 
   #wakeAt(due: number, now: number): void {

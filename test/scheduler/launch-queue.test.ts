@@ -111,6 +111,7 @@ test('a launch that follows another revives too, though as many wait as before: 
   rig.clock.advance(1);
   t.deepEqual(rig.said(), ['REVIVE *']);
   rig.clock.advance(1000);
+  t.deepEqual(rig.said(), ['REQUEST'], 'the master hears of what still waits after a second');
   // One comes and one goes in the same pass.
   queue.add(job('big', 9));
   rig.offer(offer('o2'));
