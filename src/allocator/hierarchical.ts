@@ -105,7 +105,9 @@ function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): voi
     for (const one of served) setBit(blocked, one.slot);
     if (forGuarantees) onlyMembers(blocked, quota.needy);
   }
-  if (served === undefined && !forGuarantees) agent.settledAt = clients.version;
+  // A shared volume that was offered in this run can be offered in the next.
+  const hidden = agent.hasShared && agent.sharedOfferedIn === state.run;
+  if (served === undefined && !forGuarantees && !hidden) agent.settledAt = clients.version;
 }
 
 // Up to this many candidates it is cheaper to compare them all than to walk the order past those blocked.

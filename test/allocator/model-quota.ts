@@ -73,7 +73,7 @@ export class ModelQuota {
       const limit = this.quotas.get(each)?.limits.get(name);
       return limit === undefined ? Number.POSITIVE_INFINITY : limit - this.consumed(world, each, name);
     });
-    return Math.max(0, ...[Math.min(...lefts)]);
+    return Math.max(0, Math.min(...lefts));
   }
 
   /** The part of all needs that only this role's having more makes less. */
