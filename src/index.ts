@@ -4,7 +4,7 @@
 export { connect } from './scheduler/connect.js';
 export type { ConnectOptions } from './scheduler/connect.js';
 export { Framework } from './scheduler/framework.js';
-export type { FrameworkOptions, Offers } from './scheduler/framework.js';
+export type { FrameworkOptions, InverseOffers, Offers } from './scheduler/framework.js';
 export type {
   ConnectionState,
   FrameworkConnection,
@@ -14,7 +14,15 @@ export type {
 
 // Saying what to launch.
 export { commandOf, launch, launchGroup } from './scheduler/launch.js';
-export type { LaunchRequest, TaskSpec } from './scheduler/launch.js';
+export type { AcceptRequest, LaunchRequest, TaskSpec } from './scheduler/launch.js';
+export {
+  createVolume,
+  destroyVolume,
+  growVolume,
+  reserve,
+  shrinkVolume,
+  unreserve,
+} from './scheduler/operations.js';
 export { LaunchQueue } from './scheduler/launch-queue.js';
 export type { LaunchQueueFramework, LaunchQueueOptions } from './scheduler/launch-queue.js';
 export type { Launched, QueuedLaunch, Waiting } from './scheduler/queued-launch.js';
@@ -56,9 +64,12 @@ export type {
   FrameworkId,
   MasterId,
   OfferId,
+  OperationId,
+  OperationUuid,
   Role,
   StatusUuid,
   TaskId,
+  VolumeId,
 } from './base/ids.js';
 export type {
   AgentInfo,
@@ -81,11 +92,14 @@ export type {
   FrameworkCapability,
   FrameworkInfo,
   HealthCheckInfo,
+  InverseOffer,
   KillPolicy,
   Labels,
   MasterInfo,
   Offer,
   OfferConstraints,
+  OperationState,
+  OperationStatus,
   PortMapping,
   Probe,
   StatusReason,
@@ -98,10 +112,15 @@ export type {
 export type {
   DemandHint,
   Operation,
+  OperationReference,
   RescindReason,
+  ReservationSpec,
+  ResourceOperation,
   SchedulerCall,
   SchedulerEvent,
   TaskReference,
+  VolumeResize,
+  VolumeSpec,
 } from './protocol/scheduler-api.js';
 export { isTerminal, taskStates } from './protocol/task-state.js';
 export type { TaskState } from './protocol/task-state.js';
@@ -115,19 +134,37 @@ export {
   describeShortage,
   emptyBag,
   equals,
+  exclusive,
   formatResources,
   fromBag,
   isEmpty,
+  nonRevocable,
   parseResources,
   portsOf,
+  reserved,
+  revocable,
   scalarOf,
+  shared,
   shortages,
   subtract,
   sum,
+  sumTotals,
   take,
   takePorts,
+  unreserved,
+  volumesOf,
 } from './resources/index.js';
-export type { Bag, Range, Resource, Resources, Shortage, Taken } from './resources/index.js';
+export type {
+  Bag,
+  Label,
+  PersistentVolume,
+  Range,
+  Reservation,
+  Resource,
+  Resources,
+  Shortage,
+  Taken,
+} from './resources/index.js';
 
 // Errors, and the time and chance a scheduler should take instead of its own.
 export { describeProblem, errorCodes, ProfferError } from './base/errors.js';

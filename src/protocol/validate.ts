@@ -85,6 +85,11 @@ export function taskInfoProblems(task: unknown, path = 'task'): readonly Problem
   return problemsOf(task, launchableTask, path, 'INVALID_TASK');
 }
 
+/** Everything wrong with an operation on resources, as far as it can be told without an offer; empty when nothing is. */
+export function resourceOperationProblems(operation: unknown, path = 'operation'): readonly Problem[] {
+  return problemsOf(operation, resourceOperation, path, 'INVALID_OPERATION');
+}
+
 /** Everything wrong with a framework by itself. */
 export function frameworkInfoProblems(framework: unknown, path = 'framework'): readonly Problem[] {
   return problemsOf(framework, cluster.frameworkInfo, path, 'INVALID_FRAMEWORK');

@@ -10,43 +10,44 @@ import type { Env } from '../env/env.js';
 import type {
   Filters,
   FrameworkInfo,
+  InverseOffer,
   KillPolicy,
   MasterInfo,
   Offer,
   OfferConstraints,
+  OperationStatus,
   TaskInfo,
   TaskStatus,
 } from '../protocol/entities.js';
-import type { DemandHint, Operation, SchedulerCall, SchedulerEvent, TaskReference } from '../protocol/scheduler-api.js';
-import { filtersProblems } from '../protocol/validate.js';
-import { isTerminal, withoutPartitionAwareness } from '../protocol/task-state.js';
-import { add, bagOf, emptyBag } from '../resources/index.js';
+import type {
+  DemandHint,
+  Operation,
+  OperationReference,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskReference,
+} from '../protocol/scheduler-api.js';
+import { isTerminal } from '../protocol/task-state.js';
+import { bagOf, sum } from '../resources/index.js';
 import { clockScheduler } from '../rx/clock-scheduler.js';
+import type { InverseOffers, Offers } from './answering.js';
+import { asList, checkFilters, droppedStatus, ids } from './answering.js';
+import { Answers } from './answers.js';
 import type { ConnectionState, FrameworkConnection, OpenFrameworkConnection } from './connection.js';
 import type { Demand } from './demand.js';
 import { directives$ } from './demand.js';
 import type { AcceptRequest } from './launch.js';
-import { checkNewIds, completeLaunches } from './launch.js';
+import { checkNewIds, completeLaunches, portsIn } from './launch.js';
+import type { FrameworkOptions } from './framework-options.js';
+import { InverseBook } from './inverse-book.js';
 import { OfferBook } from './offer-book.js';
-import type { ReconcileOptions } from './reconcile.js';
+import { OperationDesk } from './operation-desk.js';
 import { Reconciler } from './reconcile.js';
 import { TaskTracker } from './tracker.js';
 import { UpdateInbox } from './update-inbox.js';
 
-/** How a framework behaves; `connect` documents the defaults. */
-export interface FrameworkOptions {
-  readonly info: FrameworkInfo;
-  readonly suppressedRoles?: readonly Role[];
-  readonly offerConstraints?: OfferConstraints;
-  /** Default true: an update is acknowledged once every subscriber of `updates$` had it. */
-  readonly acknowledge?: boolean;
-  readonly reconcile?: ReconcileOptions | false;
-  /** At most one SUPPRESS or REVIVE for demand per so long. Default 200. */
-  readonly demandIntervalMs?: number;
-}
-
-/** What can be accepted together: one offer, or several of one agent and role. */
-export type Offers = Offer | readonly Offer[];
+export type { InverseOffers, Offers } from './answering.js';
+export type { FrameworkOptions } from './framework-options.js';
 
 /**
  * A subscribed framework. Streams never error; `connection$` tells what happens to the subscription.
@@ -75,6 +76,10 @@ export class Framework {
     readonly executorId?: ExecutorId;
     readonly status?: number;
   }>;
+  /** Outcomes of operations that were given an id. What comes before the first subscriber is kept for it. */
+  readonly operations$: Observable<OperationStatus>;
+  /** Every wish in hand that an agent be left, at the time of subscribing, then each new one. To be answered by `acceptInverse` or `declineInverse`. */
+  readonly inverseOffers$: Observable<InverseOffer>;
   /** Problems the master found in calls that asked for no answer. */
   readonly problems$: Observable<readonly Problem[]>;
 
@@ -84,9 +89,9 @@ export class Framework {
   #constraints: OfferConstraints | undefined;
   #connection: FrameworkConnection | undefined;
   #connected = false;
+  #requests: readonly DemandHint[] = [];
   #ended = false;
-  #nextCallId = 1;
-  readonly #answers = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  readonly #answers = new Answers();
   readonly #kills = new Map<TaskId, Extract<SchedulerCall, { type: 'KILL' }>>();
   readonly #connections = new ReplaySubject<ConnectionState>(1);
   readonly #offers = new Subject<Offer>();
@@ -96,7 +101,9 @@ export class Framework {
   readonly #problems = new Subject<readonly Problem[]>();
   readonly #demand = new Subject<Demand>();
   readonly #offerListeners = new Set<() => void>();
-  readonly #inbox: UpdateInbox;
+  readonly #inbox: UpdateInbox<TaskStatus>;
+  readonly #operations: OperationDesk;
+  readonly #inverse = new InverseBook();
   readonly #reconciler: Reconciler | undefined;
 
   constructor(env: Env, open: OpenFrameworkConnection, options: FrameworkOptions) {
@@ -114,6 +121,9 @@ export class Framework {
     );
     this.rescinds$ = this.#rescinds.asObservable();
     this.updates$ = this.#inbox.updates$;
+    this.#operations = new OperationDesk(call => this.#call(call), options.acknowledge !== false);
+    this.operations$ = this.#operations.operations$;
+    this.inverseOffers$ = this.#inverse.inverseOffers$;
     this.messages$ = this.#messages.asObservable();
     this.failures$ = this.#failures.asObservable();
     this.problems$ = this.#problems.asObservable();
@@ -154,16 +164,17 @@ export class Framework {
   }
 
   /**
-   * Uses offers of one agent and role. Resources that no operation uses go back, with `filters`. Tasks get ids and ports where the
-   * requests leave them open. When an offer is no longer in hand, nothing is sent and every task gets TASK_DROPPED, INVALID_OFFERS.
+   * Uses offers of one agent and role: launches, and operations on resources such as `reserve(…)`, carried out in order, each for itself. Resources that
+   * none uses go back, with `filters`; what operations made is offered again without. Tasks get ids and ports where the requests leave them open. When an
+   * offer is no longer in hand, nothing is sent, every task gets TASK_DROPPED, INVALID_OFFERS, and every operation with an id OPERATION_DROPPED.
    * @returns the tasks as launched, in the order of the requests.
-   * @throws ProfferError INVALID_CALL (for `filters`), INVALID_RESOURCES, INVALID_TASK (also for an id in use) or INSUFFICIENT_RESOURCES (for
-   * ports) before anything is sent; the offers stay in hand.
+   * @throws ProfferError INVALID_CALL (for `filters`), INVALID_RESOURCES, INVALID_OPERATION, INVALID_TASK (also for an id in use) or
+   * INSUFFICIENT_RESOURCES (for ports) before anything is sent; the offers stay in hand.
    */
   accept(offers: Offers, requests: readonly AcceptRequest[], filters?: Filters): readonly TaskInfo[] {
     checkFilters(filters);
     const list = asList(offers);
-    const offered = list.reduce((bag, offer) => add(bag, bagOf(offer.resources)), emptyBag);
+    const offered = sum(list.map(offer => portsIn(bagOf(offer.resources))));
     const { operations, tasks } = completeLaunches(requests, offered, name => `${name}.${this.env.ids.short()}`);
     checkNewIds(tasks, this.tasks);
     const now = this.env.clock.now();
@@ -172,10 +183,11 @@ export class Framework {
     for (const task of tasks) this.tasks.launched(task, agentId ?? '', now);
     if (stale) {
       this.decline(list.filter(offer => this.book.has(offer.id)));
-      this.#dropped(tasks, agentId);
+      this.#dropped(tasks, operations, agentId);
       return tasks;
     }
     this.book.remove(ids(list));
+    this.#operations.sent(operations, agentId ?? '');
     this.#call({ type: 'ACCEPT', offerIds: ids(list), operations, ...(filters === undefined ? {} : { filters }) });
     return tasks;
   }
@@ -194,6 +206,26 @@ export class Framework {
     const held = this.book.remove(ids(asList(offers)));
     if (held.length === 0) return;
     this.#call({ type: 'DECLINE', offerIds: ids(held), ...(filters === undefined ? {} : { filters }) });
+  }
+
+  /** Says that the agents will be left in time. `filters.refuseMs` says for how long not to ask again. */
+  acceptInverse(offers: InverseOffers, filters?: Filters): void {
+    this.#answerInverse('ACCEPT_INVERSE_OFFERS', offers, filters);
+  }
+
+  /** Says that the agents cannot be left. `filters.refuseMs` (default 5 s) says for how long not to ask again. */
+  declineInverse(offers: InverseOffers, filters?: Filters): void {
+    this.#answerInverse('DECLINE_INVERSE_OFFERS', offers, filters);
+  }
+
+  /** Acknowledges the outcome of an operation, where `acknowledge: false` was chosen. */
+  acknowledgeOperation(status: OperationStatus): void {
+    this.#operations.acknowledge(status);
+  }
+
+  /** Asks for the state of `operations`, or of all that have an id with an empty list; answers come by `operations$`. */
+  reconcileOperations(operations: readonly OperationReference[] = []): void {
+    this.#operations.reconcile(operations);
   }
 
   /** Ends a task: SIGTERM, SIGKILL after the grace period. Repeated after a reconnect until the task has ended. */
@@ -229,8 +261,9 @@ export class Framework {
     this.#demand.next(demand);
   }
 
-  /** Tells the master what still waits, for policies that need demand and for explaining. */
+  /** Tells the master what still waits, for policies that need demand and for explaining; a new master is told again. */
   request(requests: readonly DemandHint[]): void {
+    this.#requests = requests;
     this.#call({ type: 'REQUEST', requests });
   }
 
@@ -298,9 +331,12 @@ export class Framework {
         return this.#offered(event.offers);
       case 'RESCIND':
         return this.#rescinded(event.offerIds);
-      case 'INVERSE_OFFERS':
-      case 'RESCIND_INVERSE_OFFERS':
       case 'UPDATE_OPERATION':
+        return this.#operations.heard(event.status);
+      case 'INVERSE_OFFERS':
+        return this.#inverse.add(event.inverseOffers);
+      case 'RESCIND_INVERSE_OFFERS':
+        this.#inverse.remove(event.inverseOfferIds);
         return;
       case 'UPDATE':
         return this.#updated(event.status);
@@ -315,7 +351,7 @@ export class Framework {
         if (event.fatal) this.#end(problemsError(event.problems));
         return;
       case 'ANSWERED':
-        return this.#answered(event.callId, event.problems);
+        return this.#answers.answered(event.callId, event.problems);
       case 'HEARTBEAT':
         return;
       default:
@@ -348,6 +384,8 @@ export class Framework {
     this.#connected = true;
     this.#connections.next({ state: 'CONNECTED', frameworkId, master });
     for (const call of this.#kills.values()) this.#call(call);
+    if (this.#requests.length > 0) this.#call({ type: 'REQUEST', requests: this.#requests });
+    this.#operations.reconnected();
     this.#reconciler?.start();
   }
 
@@ -376,13 +414,6 @@ export class Framework {
     if (this.#options.acknowledge !== false) this.acknowledge(status);
   }
 
-  #answered(callId: number, problems: readonly Problem[]): void {
-    const answer = this.#answers.get(callId);
-    this.#answers.delete(callId);
-    if (problems.length === 0) answer?.resolve();
-    else answer?.reject(problemsError(problems));
-  }
-
   #lost(reason: string, nextAttemptInMs: number): void {
     if (this.#ended) return;
     this.#disconnect(reason);
@@ -398,9 +429,8 @@ export class Framework {
       this.#rescinds.next(gone);
       this.#offersChanged();
     }
-    for (const answer of this.#answers.values())
-      answer.reject(new ProfferError('DISCONNECTED', `the connection ended before the answer: ${reason}`));
-    this.#answers.clear();
+    this.#inverse.clear();
+    this.#answers.disconnected(reason);
   }
 
   #end(error?: ProfferError): void {
@@ -420,29 +450,19 @@ export class Framework {
     ])
       subject.complete();
     this.#inbox.close();
+    this.#operations.close();
+    this.#inverse.close();
   }
 
   #offersChanged(): void {
     for (const listener of this.#offerListeners) listener();
   }
 
-  #dropped(tasks: readonly TaskInfo[], agentId: AgentId | undefined): void {
+  #dropped(tasks: readonly TaskInfo[], operations: readonly Operation[], agentId: AgentId | undefined): void {
     const timestampMs = this.env.clock.wallMs();
-    const aware = this.#info.capabilities?.includes('PARTITION_AWARE') === true;
-    const state = aware ? 'TASK_DROPPED' : withoutPartitionAwareness('TASK_DROPPED');
     this.env.clock.soon(() => {
-      for (const { taskId } of tasks) {
-        const message = 'the offer was no longer in hand; nothing was sent';
-        this.#updated({
-          taskId,
-          state,
-          source: 'MASTER',
-          reason: 'INVALID_OFFERS',
-          message,
-          timestampMs,
-          ...(agentId === undefined ? {} : { agentId }),
-        });
-      }
+      this.#operations.dropped(operations, agentId);
+      for (const { taskId } of tasks) this.#updated(droppedStatus(taskId, agentId, this.#info, timestampMs));
     });
   }
 
@@ -453,24 +473,17 @@ export class Framework {
   #ask(call: SchedulerCall): Promise<void> {
     if (!this.#connected)
       return Promise.reject(new ProfferError('DISCONNECTED', `${call.type} was not sent: not connected to the master`));
-    const callId = this.#nextCallId++;
-    return new Promise((resolve, reject) => {
-      this.#answers.set(callId, { resolve, reject });
-      this.#call({ ...call, callId });
-    });
+    return this.#answers.ask(callId => this.#call({ ...call, callId }));
   }
-}
 
-// The master would refuse the call, and the offers be nobody's until they expire.
-function checkFilters(filters: Filters | undefined): void {
-  const problems = filters === undefined ? [] : filtersProblems(filters);
-  if (problems.length > 0) throw problemsError(problems);
-}
-
-function asList(offers: Offers): readonly Offer[] {
-  return Array.isArray(offers) ? (offers as readonly Offer[]) : [offers as Offer];
-}
-
-function ids(offers: readonly Offer[]): OfferId[] {
-  return offers.map(offer => offer.id);
+  #answerInverse(
+    type: 'ACCEPT_INVERSE_OFFERS' | 'DECLINE_INVERSE_OFFERS',
+    offers: InverseOffers,
+    filters: Filters | undefined,
+  ): void {
+    checkFilters(filters);
+    const inverseOfferIds = this.#inverse.remove(ids(asList(offers)));
+    if (inverseOfferIds.length === 0) return;
+    this.#call({ type, inverseOfferIds, ...(filters === undefined ? {} : { filters }) });
+  }
 }

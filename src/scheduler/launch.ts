@@ -1,10 +1,11 @@
 // Short forms for people: `launch({ name, command, resources })` becomes an operation with complete TaskInfos once ids and ports are known.
-import { ProfferError, shown } from '../base/errors.js';
+import { problemsError, ProfferError, shown } from '../base/errors.js';
 import type { TaskId } from '../base/ids.js';
 import { merged } from '../base/merged.js';
 import type { CommandInfo, ContainerInfo, DockerInfo, PortMapping, TaskInfo } from '../protocol/entities.js';
 import type { Operation, ResourceOperation } from '../protocol/scheduler-api.js';
 import { isTerminal } from '../protocol/task-state.js';
+import { resourceOperationProblems } from '../protocol/validate.js';
 import { idProblem } from '../protocol/validate-ids.js';
 import type { Bag, Resources } from '../resources/index.js';
 import { add, bagOf, emptyBag, filterBag, fromBag, portsOf, subtract, take, takePorts } from '../resources/index.js';
@@ -58,7 +59,7 @@ export interface CompletedLaunch {
 
 /**
  * Fills in task ids (by `newId`) and picks ports out of `offered`, never one twice.
- * @throws ProfferError INVALID_RESOURCES, INVALID_TASK, INSUFFICIENT_RESOURCES naming the task.
+ * @throws ProfferError INVALID_RESOURCES, INVALID_TASK, INSUFFICIENT_RESOURCES naming the task; INVALID_OPERATION naming the operation.
  */
 export function completeLaunches(
   requests: readonly AcceptRequest[],
@@ -67,8 +68,12 @@ export function completeLaunches(
 ): CompletedLaunch {
   const free = { ports: portsLeft(requests, offered) };
   const all: TaskInfo[] = [];
-  const operations = requests.map((request): Operation => {
-    if (!isLaunch(request)) return request;
+  const operations = requests.map((request, index): Operation => {
+    if (!isLaunch(request)) {
+      const problems = resourceOperationProblems(request, `operations[${index}]`);
+      if (problems.length > 0) throw problemsError(problems);
+      return request;
+    }
     const tasks = request.tasks.map(spec => completeTask(spec, free, newId));
     all.push(...tasks);
     if (request.type === 'LAUNCH') return { type: 'LAUNCH', tasks };
@@ -202,11 +207,11 @@ function withHostPorts(container: ContainerInfo, numbers: readonly number[]): Co
 
 // Ports that tasks name themselves are not picked for others; one that is not in the offer is the master's to refuse.
 function portsLeft(requests: readonly AcceptRequest[], offered: Bag): Bag {
-  let left = onlyPorts(offered);
+  let left = portsIn(offered);
   for (const request of requests) {
     if (!isLaunch(request)) continue;
     for (const task of request.tasks) {
-      left = subtract(left, take(left, onlyPorts(bagOf(task.resources))).taken);
+      left = subtract(left, take(left, portsIn(bagOf(task.resources))).taken);
     }
   }
   return left;
@@ -216,6 +221,7 @@ function isLaunch(request: AcceptRequest): request is LaunchRequest {
   return request.type === 'LAUNCH' || request.type === 'LAUNCH_GROUP';
 }
 
-function onlyPorts(bag: Bag): Bag {
+/** The host ports of a bag, whatever their reservation. */
+export function portsIn(bag: Bag): Bag {
   return filterBag(bag, resource => resource.name === 'ports');
 }

@@ -1,6 +1,5 @@
 // Orders in which offers are tried: pure comparators that compose. Offers with a planned absence always come last.
 import type { Random } from '../env/random.js';
-import { scalarOf } from '../resources/index.js';
 import type { MatchRequest, OpenOffer } from './matcher.js';
 
 /** Puts offers into the order in which they are tried for a request. */
@@ -18,12 +17,12 @@ export const inOrder: OfferComparator = () => 0;
 
 /** Most free `name` first: spreads load. Source: worst fit. */
 export function mostFree(name = 'cpus'): OfferComparator {
-  return (a, b) => scalarOf(b.left, name) - scalarOf(a.left, name);
+  return (a, b) => freeOf(b, name) - freeOf(a, name);
 }
 
 /** Least free `name` first: packs agents full and keeps others empty. Source: best fit. */
 export function leastFree(name = 'cpus'): OfferComparator {
-  return (a, b) => scalarOf(a.left, name) - scalarOf(b.left, name);
+  return (a, b) => freeOf(a, name) - freeOf(b, name);
 }
 
 /** The first of `comparators` that tells two offers apart decides; planned absences last, then the agent's id. */
@@ -38,6 +37,15 @@ export function ordered(...comparators: readonly OfferComparator[]): OfferOrder 
     return a.offer.agentId < b.offer.agentId ? -1 : a.offer.agentId > b.offer.agentId ? 1 : 0;
   };
   return Object.assign((offers: readonly OpenOffer[]) => [...offers].sort(compare), { compare });
+}
+
+/** What a launch that names no volume and nothing revocable could have. */
+function freeOf({ left }: OpenOffer, name: string): number {
+  let milli = 0;
+  for (const r of left) {
+    if (r.kind === 'scalar' && r.name === name && r.label.volume === undefined && !r.label.revocable) milli += r.milli;
+  }
+  return milli;
 }
 
 /** A new random order each time. */

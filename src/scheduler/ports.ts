@@ -1,7 +1,7 @@
 // Picking host ports out of what is offered: the lowest, or at random so that a freed port is not reused at once.
 import type { Random } from '../env/random.js';
 import type { Bag } from '../resources/index.js';
-import { portsOf, takePorts } from '../resources/index.js';
+import { nonRevocable, portsOf, takePorts } from '../resources/index.js';
 
 /** The `count` lowest ports; undefined when there are fewer. */
 export function lowestPorts(bag: Bag, count: number): readonly number[] | undefined {
@@ -11,7 +11,7 @@ export function lowestPorts(bag: Bag, count: number): readonly number[] | undefi
 
 /** `count` ports at random, ascending; undefined when there are fewer. */
 export function randomPorts(bag: Bag, count: number, random: Random): readonly number[] | undefined {
-  const all = portsOf(bag);
+  const all = portsOf(nonRevocable(bag));
   if (all.length < count) return undefined;
   return random
     .shuffle(all)

@@ -1,4 +1,5 @@
 // A launch that waits: what its author says of it, and what the matcher has to know of that. Pure.
+import { ProfferError, shown } from '../base/errors.js';
 import type { AgentId, ExecutorId, Role } from '../base/ids.js';
 import type { ContainerType, Offer, TaskInfo } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
@@ -45,12 +46,16 @@ export interface Waiting {
   readonly why: string;
 }
 
-/** What the matcher looks for. */
+/**
+ * What the matcher looks for.
+ * @throws ProfferError INVALID_RESOURCES, or INVALID_TASK for a volume asked for twice.
+ */
 export function requestOf(queued: QueuedLaunch): MatchRequest {
   let resources: Bag = emptyBag;
   let ports = 0;
   let containerizer: ContainerType | undefined;
   const executors = new Map<ExecutorId, Bag>();
+  checkVolumes(queued);
   for (const task of queued.tasks) {
     resources = add(resources, bagOf(task.resources));
     ports += task.ports ?? 0;
@@ -69,6 +74,22 @@ export function requestOf(queued: QueuedLaunch): MatchRequest {
     ...(queued.avoid === undefined ? {} : { avoid: queued.avoid }),
     ...(containerizer === undefined ? {} : { containerizer }),
   };
+}
+
+// Nothing else than a shared volume can be had twice.
+function checkVolumes({ tasks }: QueuedLaunch): void {
+  const seen = new Set<string>();
+  for (const { name, resources, executor } of tasks) {
+    for (const { key, label } of [...bagOf(resources), ...bagOf(executor?.resources ?? {})]) {
+      if (label.volume === undefined || label.shared) continue;
+      if (seen.has(key)) {
+        throw new ProfferError('INVALID_TASK', `${key} is asked for twice; only a shared volume can be`, {
+          path: `tasks[${shown(name)}].resources`,
+        });
+      }
+      seen.add(key);
+    }
+  }
 }
 
 /** Whose places count for each other; undefined without constraints. */

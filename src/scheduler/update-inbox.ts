@@ -1,16 +1,15 @@
-// Status updates on their way to the author: kept until somebody listens, delivered in order, reported as delivered one by one.
+// Status updates, of tasks or operations, on their way to the author: kept until somebody listens, delivered in order, reported as delivered one by one.
 import { Observable, Subject } from 'rxjs';
-import type { TaskStatus } from '../protocol/entities.js';
 
 /** Holds updates for the first subscriber. `onDelivered` is called after every subscriber had an update. */
-export class UpdateInbox {
-  readonly updates$: Observable<TaskStatus>;
-  readonly #subject = new Subject<TaskStatus>();
-  readonly #onDelivered: (status: TaskStatus) => void;
-  #waiting: TaskStatus[] = [];
+export class UpdateInbox<Status> {
+  readonly updates$: Observable<Status>;
+  readonly #subject = new Subject<Status>();
+  readonly #onDelivered: (status: Status) => void;
+  #waiting: Status[] = [];
   #draining = false;
 
-  constructor(onDelivered: (status: TaskStatus) => void) {
+  constructor(onDelivered: (status: Status) => void) {
     this.#onDelivered = onDelivered;
     this.updates$ = new Observable(subscriber => {
       const subscription = this.#subject.subscribe(subscriber);
@@ -19,7 +18,7 @@ export class UpdateInbox {
     });
   }
 
-  put(status: TaskStatus): void {
+  put(status: Status): void {
     this.#waiting.push(status);
     this.#drain();
   }

@@ -42,10 +42,19 @@ export type { Problem } from '../base/errors.js';
 export type { Env } from '../env/env.js';
 export { bagOf, fromBag, subtract } from '../resources/index.js';
 export type { Resources } from '../resources/index.js';
-export { tasksOf } from '../protocol/operations.js';
+export { isResourceOperation, tasksOf } from '../protocol/operations.js';
 export { validateSchedulerCall } from '../protocol/validate.js';
 export { isTerminal } from '../protocol/task-state.js';
 export type { TaskState } from '../protocol/task-state.js';
-export type { FrameworkInfo, Offer, TaskInfo, TaskStatus } from '../protocol/entities.js';
+export type {
+  FrameworkInfo,
+  InverseOffer,
+  Offer,
+  OperationState,
+  OperationStatus,
+  TaskInfo,
+  TaskStatus,
+  Unavailability,
+} from '../protocol/entities.js';
 export type { StateView } from '../protocol/operator-api.js';
-export type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
+export type { ResourceOperation, SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';

@@ -3,18 +3,31 @@
 import { Framework } from '../scheduler/framework.js';
 import type { FrameworkOptions } from '../scheduler/framework.js';
 import type { FrameworkConnectionHandler } from '../scheduler/connection.js';
-import { bagOf, describeProblem, parseDurationMs, tasksOf, validateSchedulerCall, virtualEnv } from '../sim/index.js';
+import {
+  bagOf,
+  describeProblem,
+  isResourceOperation,
+  parseDurationMs,
+  tasksOf,
+  validateSchedulerCall,
+  virtualEnv,
+} from '../sim/index.js';
 import type {
   Env,
   FrameworkInfo,
+  InverseOffer,
   Offer,
+  OperationState,
+  OperationStatus,
   Problem,
+  ResourceOperation,
   Resources,
   SchedulerCall,
   SchedulerEvent,
   TaskInfo,
   TaskState,
   TaskStatus,
+  Unavailability,
 } from '../sim/index.js';
 
 /** What a fake master does with tasks it is asked to launch. */
@@ -26,10 +39,21 @@ export type LaunchAnswer =
   /** Nothing is ever accepted: each gets TASK_DROPPED, as from offers that are gone. */
   | 'refuse';
 
+/** What a fake master does with operations on resources that have an id. */
+export type OperationAnswer =
+  /** Nothing; the test sends outcomes itself. */
+  | 'silent'
+  /** OPERATION_FINISHED. The test makes the offers that show what became of the resources. */
+  | 'finish'
+  /** OPERATION_FAILED. */
+  | 'fail';
+
 /** How a fake master is made. */
 export interface FakeMasterOptions {
   /** Default `'silent'`. A function decides task by task. */
   readonly onLaunch?: LaunchAnswer | ((task: TaskInfo) => LaunchAnswer);
+  /** Default `'silent'`. A function decides operation by operation. With offers that are gone each is dropped in any case. */
+  readonly onOperation?: OperationAnswer | ((operation: ResourceOperation) => OperationAnswer);
   /** Chance and ids of the framework follow from it. Default 1. */
   readonly seed?: number;
 }
@@ -70,6 +94,7 @@ export class FakeMaster {
   readonly calls: SchedulerCall[] = [];
   readonly #clock: ReturnType<typeof virtualEnv>['clock'];
   readonly #onLaunch: (task: TaskInfo) => LaunchAnswer;
+  readonly #onOperation: (operation: ResourceOperation) => OperationAnswer;
   readonly #offers = new Map<string, Offer>();
   readonly #agentOf = new Map<string, string>();
   #handler: FrameworkConnectionHandler | undefined;
@@ -83,8 +108,9 @@ export class FakeMaster {
     const { env, clock } = virtualEnv(options.seed);
     this.env = env;
     this.#clock = clock;
-    const { onLaunch = 'silent' } = options;
+    const { onLaunch = 'silent', onOperation = 'silent' } = options;
     this.#onLaunch = typeof onLaunch === 'function' ? onLaunch : () => onLaunch;
+    this.#onOperation = typeof onOperation === 'function' ? onOperation : () => onOperation;
   }
 
   /** Subscribes a framework; it is connected when this returns. */
@@ -176,6 +202,26 @@ export class FakeMaster {
     return uuid;
   }
 
+  /** Says how an operation ended, as its agent would: with a uuid to acknowledge. Gives the uuid. */
+  operationUpdate(operationId: string, state: OperationState, more: Partial<OperationStatus> = {}): string {
+    const uuid = this.env.ids.uuid();
+    const status: OperationStatus = { operationId, frameworkId: 'fake-0000', agentId: 'agent-1', state, uuid, ...more };
+    this.#say({ type: 'UPDATE_OPERATION', status });
+    return uuid;
+  }
+
+  /** Asks to leave an agent. */
+  inverseOffer(
+    agentId = 'agent-1',
+    unavailability: Unavailability = { startMs: this.env.clock.wallMs() },
+  ): InverseOffer {
+    this.#offerNumber += 1;
+    const id = `inverse-offer-${this.#offerNumber}`;
+    const offer: InverseOffer = { id, frameworkId: 'fake-0000', agentId, hostname: agentId, unavailability };
+    this.#say({ type: 'INVERSE_OFFERS', inverseOffers: [offer] });
+    return offer;
+  }
+
   /** Says anything at all. */
   say(event: SchedulerEvent): void {
     this.#say(event);
@@ -209,6 +255,11 @@ export class FakeMaster {
   /** The tasks of every ACCEPT, in order. */
   launched(): TaskInfo[] {
     return this.callsOf('ACCEPT').flatMap(({ operations }) => operations.flatMap(tasksOf));
+  }
+
+  /** The operations on resources of every ACCEPT, in order. */
+  operations(): ResourceOperation[] {
+    return this.callsOf('ACCEPT').flatMap(({ operations }) => operations.filter(isResourceOperation));
   }
 
   /** Offers that are neither answered nor rescinded. */
@@ -250,12 +301,30 @@ export class FakeMaster {
     const offers = call.offerIds.map(id => this.#offers.get(id));
     for (const id of call.offerIds) this.#offers.delete(id);
     const usable = offers.every(offer => offer !== undefined);
+    const agentId = offers[0]?.agentId ?? 'agent-1';
+    for (const operation of call.operations.filter(isResourceOperation)) this.#operate(operation, usable, agentId);
     for (const task of call.operations.flatMap(tasksOf)) {
-      this.#agentOf.set(task.taskId, offers[0]?.agentId ?? 'agent-1');
+      this.#agentOf.set(task.taskId, agentId);
       const answer = usable ? this.#onLaunch(task) : 'refuse';
       if (answer === 'run') this.update(task.taskId, 'TASK_RUNNING');
       else if (answer === 'refuse') this.#drop(task);
     }
+  }
+
+  #operate(operation: ResourceOperation, usable: boolean, agentId: string): void {
+    if (operation.id === undefined) return;
+    if (!usable) {
+      const status: OperationStatus = {
+        operationId: operation.id,
+        state: 'OPERATION_DROPPED',
+        message: 'the offers are gone',
+      };
+      this.#say({ type: 'UPDATE_OPERATION', status });
+      return;
+    }
+    const answer = this.#onOperation(operation);
+    if (answer === 'finish') this.operationUpdate(operation.id, 'OPERATION_FINISHED', { agentId });
+    else if (answer === 'fail') this.operationUpdate(operation.id, 'OPERATION_FAILED', { agentId });
   }
 
   #drop(task: TaskInfo): void {

@@ -2,6 +2,6 @@
 export { Cluster, cluster } from './cluster.js';
 export type { AppSpec, ClusterOptions, ConnectSpec, RunningTask } from './cluster.js';
 export { FakeMaster, fakeMaster } from './fake-master.js';
-export type { FakeConnectSpec, FakeMasterOptions, FakeOffer, LaunchAnswer } from './fake-master.js';
+export type { FakeConnectSpec, FakeMasterOptions, FakeOffer, LaunchAnswer, OperationAnswer } from './fake-master.js';
 export { behaviourEnv, simEnv, SimulationFailure, virtualEnv } from '../sim/index.js';
 export type { AgentNodeOptions, Behaviour, MasterNodeOptions, Program, World } from '../sim/index.js';

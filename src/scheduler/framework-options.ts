@@ -1,0 +1,16 @@
+// How a framework behaves at the master. In: nothing. Out: the options of `Framework`.
+import type { Role } from '../base/ids.js';
+import type { FrameworkInfo, OfferConstraints } from '../protocol/entities.js';
+import type { ReconcileOptions } from './reconcile.js';
+
+/** How a framework behaves; `connect` documents the defaults. */
+export interface FrameworkOptions {
+  readonly info: FrameworkInfo;
+  readonly suppressedRoles?: readonly Role[];
+  readonly offerConstraints?: OfferConstraints;
+  /** Default true: an update is acknowledged once every subscriber of `updates$` had it. */
+  readonly acknowledge?: boolean;
+  readonly reconcile?: ReconcileOptions | false;
+  /** At most one SUPPRESS or REVIVE for demand per so long. Default 200. */
+  readonly demandIntervalMs?: number;
+}
