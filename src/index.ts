@@ -22,6 +22,7 @@ export {
   reserve,
   shrinkVolume,
   unreserve,
+  volumeKey,
 } from './scheduler/operations.js';
 export { LaunchQueue } from './scheduler/launch-queue.js';
 export type { LaunchQueueFramework, LaunchQueueOptions } from './scheduler/launch-queue.js';

@@ -2,6 +2,7 @@
 import type { OperationId, VolumeId } from '../base/ids.js';
 import type { ReservationSpec, ResourceOperation, VolumeSpec } from '../protocol/scheduler-api.js';
 import type { Resources } from '../resources/index.js';
+import { keyOf, labelOf } from '../resources/index.js';
 
 /**
  * Reserves `resources` to a role, so that only frameworks of that role, or of roles below it, are offered them from then on. They are named as they are
@@ -31,6 +32,20 @@ export function unreserve(resources: Resources, id?: OperationId): ResourceOpera
  */
 export function createVolume(volume: VolumeSpec, id?: OperationId): ResourceOperation {
   return { type: 'CREATE', ...named(id), volumes: [volume] };
+}
+
+/**
+ * The key under which a volume made of disk that was unreserved before `reservation` is found in offers and named by tasks, e.g.
+ * `disk(ads,dynamic)[db-0:data]`. Name the principal when the framework has one: the master fills it in where a reservation has none.
+ */
+export function volumeKey(volume: VolumeSpec, reservation: ReservationSpec): string {
+  const { id, containerPath, mode = 'RW', shared = false } = volume;
+  const { labels, ...rest } = reservation;
+  const some = labels === undefined || Object.keys(labels).length === 0 ? {} : { labels };
+  return keyOf(
+    'disk',
+    labelOf({ reservations: [{ type: 'DYNAMIC', ...rest, ...some }], volume: { id, containerPath, mode }, shared }),
+  );
 }
 
 /** Deletes a persistent volume with all its data; its disk stays reserved. Refused while a task uses it. */

@@ -2,6 +2,7 @@
 import test from 'ava';
 import { ProfferError } from '../../src/base/errors.js';
 import type { InverseOffer, OperationStatus } from '../../src/protocol/entities.js';
+import * as convertible from '../../src/resources/index.js';
 import { bagOf, fromBag } from '../../src/resources/index.js';
 import { launch, launchGroup } from '../../src/scheduler/launch.js';
 import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
@@ -12,6 +13,7 @@ import {
   reserve,
   shrinkVolume,
   unreserve,
+  volumeKey,
 } from '../../src/scheduler/operations.js';
 import { leastFree, mostFree, ordered } from '../../src/scheduler/ordering.js';
 import { lowestPorts, randomPorts } from '../../src/scheduler/ports.js';
@@ -64,6 +66,21 @@ test('an offer is reserved, made a volume of and launched on in one ACCEPT, in o
     { type: 'DESTROY', id: 'op-2', volumeIds: ['db-0'] },
     { type: 'UNRESERVE', resources: { 'cpus(ads,dynamic)': 1 } },
   ]);
+});
+
+test('the key of a volume is known before it is made', t => {
+  const have = bagOf({ disk: 4096 });
+  for (const reservation of [
+    { role: 'ads' },
+    { role: 'ads', principal: 'o,p', labels: { team: 'blue', a: '' } },
+    { role: 'ads/video', labels: {} },
+  ]) {
+    const kept = convertible.reserve(have, have, reservation, '');
+    for (const spec of [volume, { ...volume, mode: 'RO' as const }, { ...volume, shared: true }]) {
+      const made = kept.ok && convertible.createVolume(kept.conversion.produced, spec, reservation.role, '');
+      t.true(made && made.ok && made.conversion.produced[0]?.key === volumeKey(spec, reservation));
+    }
+  }
 });
 
 test('an operation that cannot be right costs no offer', t => {

@@ -80,6 +80,7 @@ const values = [
   'unreserved',
   'version',
   'vetoOf',
+  'volumeKey',
   'volumesOf',
 ];
 
