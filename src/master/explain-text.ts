@@ -5,6 +5,7 @@ import { formatDurationMs } from '../base/units.js';
 import type {
   AgentObstacle,
   Change,
+  ExplainChange,
   ExplainHolder,
   ExplainHolding,
   ExplainView,
@@ -100,7 +101,7 @@ export function changeText(change: Change, nameOf: NameOf): string {
         .map(({ role, resource, from, to }) => `${resource} of role ${role} ${to} instead of ${from}`)
         .join(', ')}`;
     case 'FREE_AGENT':
-      return `if agent ${change.agentId} were rid of ${holdings(change.holdings, nameOf)}`;
+      return `if ${holdings(change.holdings, nameOf)} ${ending(change.holdings)} on agent ${change.agentId}`;
     case 'REACTIVATE_AGENT':
       return 'if the agent were offered again';
     case 'ADD_AGENT':
@@ -116,8 +117,8 @@ export function explainText(view: Omit<ExplainView, 'text'>, nameOf: NameOf): st
   const lines = [`${subjectText(view, nameOf)}: ${verdict(agents, fits)}`];
   for (const reason of reasons) lines.push(`  ${reason.agents} of ${agents}: ${reason.text}`);
   const [best, ...others] = counterfactuals;
-  if (best !== undefined) lines.push(`It would fit ${best.text}${on(best.agents)}`);
-  for (const other of others.slice(0, 4)) lines.push(`  or ${other.text}${on(other.agents)}`);
+  if (best !== undefined) lines.push(`It would fit ${best.text}${on(best)}`);
+  for (const other of others.slice(0, 4)) lines.push(`  or ${other.text}${on(other)}`);
   for (const { role, share, position, competitors } of frameworks.slice(0, fits > 0 ? 3 : 0)) {
     if (position !== undefined)
       lines.push(
@@ -200,6 +201,11 @@ function holdings(all: readonly ExplainHolding[], nameOf: NameOf): string {
   return all.length > namedMax ? `${named.join(', ')} and ${all.length - namedMax} more` : named.join(' and ');
 }
 
+function ending(all: readonly ExplainHolding[]): string {
+  if (all.every(({ what }) => what === 'OFFER')) return 'came back';
+  return all.some(({ what }) => what === 'OFFER') ? 'ended or came back' : 'ended';
+}
+
 function listed(roles: readonly string[]): string {
   return roles.length === 1 ? `role ${roles[0]}` : `roles ${roles.join(', ')}`;
 }
@@ -208,8 +214,9 @@ function agentsText(count: number): string {
   return count === 1 ? '1 agent' : `${count} agents`;
 }
 
-function on(agents: number): string {
-  return agents === 0 ? '' : `, on ${agentsText(agents)}`;
+// A change that names its agent needs no count.
+function on({ agents, change }: ExplainChange): string {
+  return agents === 0 || change === 'FREE_AGENT' ? '' : `, on ${agentsText(agents)}`;
 }
 
 function round(amount: number): number {

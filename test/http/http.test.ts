@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import test from 'ava';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import { problem } from '../../src/base/errors.js';
+import { problem, ProfferError } from '../../src/base/errors.js';
 import { silentLogger } from '../../src/env/log.js';
 import { systemClock } from '../../src/env/system-clock.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
@@ -74,6 +74,9 @@ function source(more: { readonly subscribe?: MasterSource['views']['subscribe'] 
         quota: () => [quota, { ...quota, role: 'web' }],
         weights: () => [{ role: 'ads', weight: 2 }],
         maintenance: () => ({ windows: [], machines: [] }),
+        explain: () => {
+          throw new ProfferError('UNKNOWN_ROLE', 'nobody is in the role');
+        },
         explain: () => {
           throw new Error('nobody asks why here');
         },
