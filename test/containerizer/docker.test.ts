@@ -2,7 +2,7 @@
 // of our own making, what happens when it hangs or dies.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, request } from 'node:http';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -105,6 +105,22 @@ dockerTest('volumes: read-write, read-only, and relative to the sandbox', async 
     message:
       'container.docker.privileged is not allowed on this agent; container.volumes[0].hostPath "/" may not be mounted on this agent',
   });
+});
+
+dockerTest('a persistent volume outlives its container, wherever it appears, and read-only holds', async t => {
+  const shop = workshop(t);
+  const source = join(shop.dir, 'volume');
+  mkdirSync(source);
+  const at = (containerPath: string, mode: 'RW' | 'RO' = 'RW'): Partial<ContainerSpec> =>
+    inDocker({}, { volumes: [{ source, containerPath, mode }] });
+  const wrote = await shop.run({ value: 'echo kept > /data/file', user: '1234:5' }, at('/data'));
+  t.deepEqual(wrote.end, exited(0), 'an empty one is its first user’s');
+  const read = await shop.run({ value: 'cat $PROFFER_SANDBOX/a/b/file' }, at('a/b'));
+  t.is(read.stdout(), 'kept\n');
+  const locked = await shop.run({ value: 'cat /data/file; touch /data/new' }, at('/data', 'RO'));
+  t.is(locked.stdout(), 'kept\n');
+  t.regex(locked.stderr(), /Read-only file system/);
+  t.deepEqual(readdirSync(source), ['file']);
 });
 
 dockerTest('a mapped port is reachable on the host, and a taken one is a clear failure', async t => {
