@@ -277,7 +277,11 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       return;
     }
     case 'AGENT_GONE':
+      state.goingAgents.delete(change.agentId);
       state.goneAgents.add(change.agentId);
+      return;
+    case 'AGENT_GOING':
+      state.goingAgents.add(change.agentId);
       return;
     case 'AGENT_PLANNED':
     case 'AGENT_ADMIN_CHANGED':

@@ -12,7 +12,7 @@ import type {
 import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
-import type { AgentAdmin, AgentPlan, Maintenance } from './upkeep-state.js';
+import type { AgentAdmin, Maintenance } from './upkeep-state.js';
 import type { ExecutorRecord, OfferRecord, OperationRecord, TaskRecord } from './state.js';
 
 /** How an offer ended; each ends once. DISCARDED: silently, as its framework is gone or was replaced. */
@@ -164,8 +164,10 @@ export type Change =
   | { readonly type: 'AGENT_UNREACHABLE'; readonly agentId: AgentId; readonly wallMs: number }
   | { readonly type: 'AGENT_REMOVED'; readonly agentId: AgentId; readonly why: string }
   | { readonly type: 'AGENT_GONE'; readonly agentId: AgentId }
-  /** Being written to the registry; AGENT_ADMIN_CHANGED, or AGENT_GONE, follows. */
-  | { readonly type: 'AGENT_PLANNED'; readonly agentId: AgentId; readonly plan: AgentPlan }
+  /** Being written to the registry; AGENT_GONE follows. */
+  | { readonly type: 'AGENT_GOING'; readonly agentId: AgentId }
+  /** Being written to the registry; AGENT_ADMIN_CHANGED follows. */
+  | { readonly type: 'AGENT_PLANNED'; readonly agentId: AgentId; readonly plan: AgentAdmin }
   | { readonly type: 'AGENT_ADMIN_CHANGED'; readonly agentId: AgentId; readonly admin: AgentAdmin }
   /** Being written to the registry; MAINTENANCE_CHANGED follows. */
   | { readonly type: 'MAINTENANCE_PLANNED'; readonly maintenance: Maintenance }

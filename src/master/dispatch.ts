@@ -104,7 +104,7 @@ export function decideAgentCall(
     case 'MESSAGE':
       return decideExecutorMessage(state, agent, call);
     case 'UNREGISTER':
-      return decideUnregister(registry, agent, call);
+      return decideUnregister(state, registry, agent, call);
     case 'OPERATION_STATUS':
       return decideOperationStatus(state, agent, call);
     case 'UPDATE_RESOURCES':
@@ -144,7 +144,7 @@ export function decideDurable(
     case 'AGENT_GONE_STORED':
       return decideAgentGone(state, step, at);
     case 'MAINTENANCE_STORED':
-      return decideMaintained(state, registry, step, at);
+      return decideMaintained(state, step, at);
     default:
       return assertNever(step, 'durable step');
   }

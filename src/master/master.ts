@@ -429,7 +429,7 @@ export class Master implements OperatorDesk {
   #agentSilent(id: AgentId): void {
     this.#turn(() => {
       const agent = this.#state.agents.get(id);
-      return agent === undefined ? nothing : decideAgentSilent(this.#registry, agent, this.#moment());
+      return agent === undefined ? nothing : decideAgentSilent(this.#state, this.#registry, agent, this.#moment());
     });
   }
 

@@ -30,7 +30,7 @@ import type { Bag, Conversion } from '../resources/index.js';
 import type { ConflictRule } from './conflict.js';
 import { fitOrNot } from './conflict.js';
 import type { MasterOptions } from './options.js';
-import type { AgentAdmin, AgentPlan, InverseRecord, Maintenance } from './upkeep-state.js';
+import type { AgentAdmin, InverseRecord, Maintenance } from './upkeep-state.js';
 import { noMaintenance, unavailabilityOf } from './upkeep-state.js';
 
 /** One moment on both clocks. */
@@ -155,8 +155,8 @@ export interface AgentRecord {
   state: AgentState;
   /** What operators want of it. */
   admin: AgentAdmin;
-  /** `admin` with what is being written to the registry. */
-  plan: AgentPlan;
+  /** `admin` with what is being written to the registry: calls close to each other go by what the one before wants. */
+  plan: AgentAdmin;
   /** Its removal is being written to the registry. */
   leaving: boolean;
   peerId: number | undefined;
@@ -184,6 +184,8 @@ export interface ClusterView {
   readonly agents: ReadonlyMap<AgentId, Readonly<AgentRecord>>;
   /** Agents declared gone for ever. */
   readonly goneAgents: ReadonlySet<AgentId>;
+  /** Agents whose being gone is being written to the registry, where it must stay the last word on them. */
+  readonly goingAgents: ReadonlySet<AgentId>;
   /** Outstanding, oldest first. */
   readonly offers: ReadonlyMap<OfferId, OfferRecord>;
   /** Agents of the registry that have not come back. */
@@ -214,6 +216,7 @@ export class ClusterState implements ClusterView {
   readonly completedFrameworks = new Map<FrameworkId, FrameworkRecord>();
   readonly agents = new Map<AgentId, AgentRecord>();
   readonly goneAgents = new Set<AgentId>();
+  readonly goingAgents = new Set<AgentId>();
   readonly offers = new Map<OfferId, OfferRecord>();
   agentsRecovering = 0;
   readonly unreachableAgents = new Set<AgentId>();

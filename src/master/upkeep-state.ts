@@ -21,9 +21,6 @@ export interface AgentDrain {
 
 export const activeAdmin: AgentAdmin = { activity: 'ACTIVE' };
 
-/** What is being written to the registry for an agent; decisions go by it, so that calls close to each other see what the one before wants. */
-export type AgentPlan = AgentAdmin | { readonly activity: 'GONE' };
-
 /** The schedule, and which of its machines are down. */
 export interface Maintenance {
   readonly windows: readonly MaintenanceWindow[];

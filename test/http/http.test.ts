@@ -77,9 +77,6 @@ function source(more: { readonly subscribe?: MasterSource['views']['subscribe'] 
         explain: () => {
           throw new ProfferError('UNKNOWN_ROLE', 'nobody is in the role');
         },
-        explain: () => {
-          throw new Error('nobody asks why here');
-        },
         subscribe: more.subscribe ?? (() => () => {}),
       },
       health: () => ({ healthy: true, leader: true, master, uptimeMs: 1 }),

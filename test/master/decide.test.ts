@@ -244,11 +244,11 @@ test('an agent lost: offers rescinded before it counts as disconnected', t => {
 
 test('a silent agent is written down once', t => {
   const world = small();
-  const { changes, effects } = decideAgentSilent(registry, world.agent, at);
+  const { changes, effects } = decideAgentSilent(world.state, registry, world.agent, at);
   t.deepEqual(changes, [{ type: 'AGENT_LEAVING', agentId: 'A' }]);
   t.like(effects[0], { type: 'STORE', next: { type: 'AGENT_UNREACHABLE_STORED', agentId: 'A' } });
   world.agent.leaving = true;
-  t.deepEqual(decideAgentSilent(registry, world.agent, at).effects, []);
+  t.deepEqual(decideAgentSilent(world.state, registry, world.agent, at).effects, []);
 });
 
 test('REGISTER of a known agent with nothing new goes on at once; of an unknown one after the store', t => {

@@ -22,8 +22,13 @@ export function decideAgentLost(view: ClusterView, agent: Readonly<AgentRecord>,
 }
 
 /** The agent has not answered for too long: first in the registry. */
-export function decideAgentSilent(registry: Registry, agent: Readonly<AgentRecord>, at: Moment): Decision {
-  if (isGoing(agent) || agent.state === 'UNREACHABLE') return nothing;
+export function decideAgentSilent(
+  view: ClusterView,
+  registry: Registry,
+  agent: Readonly<AgentRecord>,
+  at: Moment,
+): Decision {
+  if (isLeaving(view, agent) || agent.state === 'UNREACHABLE') return nothing;
   return new Draft()
     .change({ type: 'AGENT_LEAVING', agentId: agent.id })
     .store(registry.agentUnreachable(agent.id, agent.info, at.wallMs), {
@@ -74,7 +79,7 @@ function forgetOldest(view: ClusterView, registry: Registry, draft: Draft, at: M
   if (view.unreachableAgents.size < view.options.unreachableAgentsMax) return;
   for (const oldest of view.unreachableAgents) {
     const agent = view.agents.get(oldest);
-    if (agent === undefined || isGoing(agent)) return;
+    if (agent === undefined || isLeaving(view, agent)) return;
     const why = 'unreachable for longer than any other, and too many are';
     endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
     draft.change({ type: 'AGENT_REMOVED', agentId: oldest, why }).store(registry.agentRemoved(oldest));
@@ -84,11 +89,12 @@ function forgetOldest(view: ClusterView, registry: Registry, draft: Draft, at: M
 
 /** UNREGISTER: the agent leaves for good, first in the registry. */
 export function decideUnregister(
+  view: ClusterView,
   registry: Registry,
   agent: Readonly<AgentRecord>,
   call: Extract<AgentCall, { type: 'UNREGISTER' }>,
 ): Decision {
-  if (isGoing(agent)) return nothing;
+  if (isLeaving(view, agent)) return nothing;
   return new Draft().change({ type: 'AGENT_LEAVING', agentId: agent.id }).store(registry.agentRemoved(agent.id), {
     type: 'AGENT_REMOVAL_STORED',
     agentId: agent.id,
@@ -152,8 +158,8 @@ export function endTasks(
 }
 
 // Nothing is written after that of an agent which is to be removed, or gone.
-function isGoing(agent: Readonly<AgentRecord>): boolean {
-  return agent.leaving || agent.plan.activity === 'GONE';
+export function isLeaving(view: ClusterView, agent: Readonly<AgentRecord>): boolean {
+  return agent.leaving || view.goingAgents.has(agent.id);
 }
 
 export function tellFailure(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>): void {

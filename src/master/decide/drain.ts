@@ -30,14 +30,13 @@ export function decideAgentActivity(
 ): Decision {
   const agent = view.agents.get(call.agentId);
   const isGone = view.goneAgents.has(call.agentId);
-  // Asking twice does no harm.
-  if (isGone && call.type === 'MARK_AGENT_GONE') return answered(ticket, []);
-  if (agent === undefined) return answered(ticket, [unknownAgent(`${paths[call.type]}.agentId`, call.agentId, isGone)]);
-  if (agent.plan.activity === 'GONE') {
-    if (call.type === 'MARK_AGENT_GONE') return storeGone(registry, agent, at, ticket);
-    return answered(ticket, [unknownAgent(`${paths[call.type]}.agentId`, agent.id, true)]);
+  const isGoing = view.goingAgents.has(call.agentId);
+  if (call.type === 'MARK_AGENT_GONE' && (isGone || isGoing || agent !== undefined)) {
+    // Asking twice does no harm.
+    return isGone ? answered(ticket, []) : storeGone(registry, call.agentId, at, ticket);
   }
-  if (call.type === 'MARK_AGENT_GONE') return storeGone(registry, agent, at, ticket);
+  if (agent === undefined || isGoing || call.type === 'MARK_AGENT_GONE')
+    return answered(ticket, [unknownAgent(`${paths[call.type]}.agentId`, call.agentId, isGone || isGoing)]);
   const wanted = wantedAdmin(agent.plan, call, at);
   if ('code' in wanted) return answered(ticket, [wanted]);
   return storeAdmin(registry, agent, wanted, ticket);
@@ -92,14 +91,12 @@ function storeAdmin(registry: Registry, agent: Readonly<AgentRecord>, admin: Age
     });
 }
 
-function storeGone(registry: Registry, agent: Readonly<AgentRecord>, at: Moment, ticket?: number): Draft {
-  return new Draft()
-    .change({ type: 'AGENT_PLANNED', agentId: agent.id, plan: { activity: 'GONE' } })
-    .store(registry.agentGone(agent.id, at.wallMs), {
-      type: 'AGENT_GONE_STORED',
-      agentId: agent.id,
-      ...(ticket === undefined ? {} : { ticket }),
-    });
+function storeGone(registry: Registry, agentId: AgentId, at: Moment, ticket?: number): Draft {
+  return new Draft().change({ type: 'AGENT_GOING', agentId }).store(registry.agentGone(agentId, at.wallMs), {
+    type: 'AGENT_GONE_STORED',
+    agentId,
+    ...(ticket === undefined ? {} : { ticket }),
+  });
 }
 
 /** What an operator wants of an agent is durable: offers of it end, and a draining one is told to kill its tasks. */
@@ -138,11 +135,12 @@ export function decideDrained(view: ClusterView, registry: Registry, agentId: Ag
   const agent = view.agents.get(agentId);
   if (agent?.admin.activity !== 'DRAINING' || agent.plan.activity !== 'DRAINING') return nothing;
   // What runs on one that is away is known when it is back.
-  if (agent.state !== 'REGISTERED' || agent.leaving || agent.tasks.size > 0) return nothing;
+  if (agent.state !== 'REGISTERED' || agent.leaving || view.goingAgents.has(agentId)) return nothing;
+  if (agent.tasks.size > 0) return nothing;
   // The agent itself ends executors that have no tasks left.
   if (agent.executors.size > 0) return nothing;
   for (const operation of agent.operations.values()) if (operation.status === undefined) return nothing;
-  if (agent.plan.markGone) return storeGone(registry, agent, at);
+  if (agent.plan.markGone) return storeGone(registry, agentId, at);
   return storeAdmin(registry, agent, { ...agent.plan, activity: 'DRAINED', sinceMs: at.wallMs });
 }
 

@@ -9,7 +9,7 @@ import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import type { Maintenance } from '../upkeep-state.js';
 import { maintenanceOf } from '../upkeep-state.js';
-import { endTasks, tellFailure } from './agents.js';
+import { endTasks, isLeaving, tellFailure } from './agents.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
 import { tellOperations } from './operations-status.js';
@@ -24,7 +24,7 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
       const problems = scheduleProblems(before, call.windows);
       return problems.length > 0
         ? answered(ticket, problems)
-        : store(registry, maintenanceOf(call.windows, before.down), ticket);
+        : store(view, registry, maintenanceOf(call.windows, before.down), ticket);
     }
     case 'START_MAINTENANCE': {
       const problems = eachHost(call.hostnames, 'startMaintenance', hostname =>
@@ -38,7 +38,7 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
       );
       return problems.length > 0
         ? answered(ticket, problems)
-        : store(registry, maintenanceOf(before.windows, [...before.down, ...call.hostnames]), ticket);
+        : store(view, registry, maintenanceOf(before.windows, [...before.down, ...call.hostnames]), ticket);
     }
     case 'STOP_MAINTENANCE': {
       const problems = eachHost(call.hostnames, 'stopMaintenance', hostname => {
@@ -57,7 +57,7 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
         .map(window => ({ ...window, hostnames: window.hostnames.filter(hostname => !up.has(hostname)) }))
         .filter(window => window.hostnames.length > 0);
       const down = [...before.down].filter(hostname => !up.has(hostname));
-      return store(registry, maintenanceOf(windows, down), ticket);
+      return store(view, registry, maintenanceOf(windows, down), ticket);
     }
   }
 }
@@ -89,10 +89,16 @@ function eachHost(
   });
 }
 
-function store(registry: Registry, maintenance: Maintenance, ticket: number): Draft {
-  return new Draft()
-    .change({ type: 'MAINTENANCE_PLANNED', maintenance })
-    .store(registry.maintenance(maintenance), { type: 'MAINTENANCE_STORED', maintenance, ticket });
+function store(view: ClusterView, registry: Registry, maintenance: Maintenance, ticket: number): Draft {
+  const draft = new Draft().change({ type: 'MAINTENANCE_PLANNED', maintenance });
+  const writes = [...registry.maintenance(maintenance)];
+  for (const agent of view.agents.values()) {
+    if (!goesDown(agent, maintenance) || isLeaving(view, agent)) continue;
+    // The next master need not wait for it. Written now: later it might undo a registration that is on its way.
+    writes.push(...registry.agentRemoved(agent.id));
+    draft.change({ type: 'AGENT_LEAVING', agentId: agent.id });
+  }
+  return draft.store(writes, { type: 'MAINTENANCE_STORED', maintenance, ticket });
 }
 
 function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boolean {
@@ -103,7 +109,6 @@ function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boole
 /** The schedule is durable: offers and inverse offers that say otherwise end, and agents of machines that are down are shut down. */
 export function decideMaintained(
   view: ClusterView,
-  registry: Registry,
   stored: Extract<Durable, { type: 'MAINTENANCE_STORED' }>,
   at: Moment,
 ): Decision {
@@ -116,19 +121,17 @@ export function decideMaintained(
     if (same && !down) continue;
     rescind(view, draft, agent.offers, 'MAINTENANCE');
     rescindInverse(view, draft, agent);
-    if (down) shutDown(view, registry, draft, agent, at);
+    if (down) shutDown(view, draft, agent, at);
   }
   draft.change({ type: 'MAINTENANCE_CHANGED', maintenance });
   return draft.answerOperator(ticket, []);
 }
 
-function shutDown(view: ClusterView, registry: Registry, draft: Draft, agent: Readonly<AgentRecord>, at: Moment): void {
+function shutDown(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>, at: Moment): void {
   const why = 'the machine is down for maintenance';
   tellOperations(view, draft, agent, 'OPERATION_DROPPED', why);
   endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
   draft.change({ type: 'AGENT_REMOVED', agentId: agent.id, why });
-  // What is being written of one that is to be gone must stay the last word.
-  if (agent.plan.activity !== 'GONE') draft.store(registry.agentRemoved(agent.id));
   tellFailure(view, draft, agent);
   // It closes the connection itself when its tasks have ended; nothing it says meanwhile is heard.
   if (agent.peerId !== undefined) draft.toAgentPeer(agent.peerId, { type: 'SHUTDOWN', message: why });

@@ -27,7 +27,7 @@ export function decideRegister(
 ): Decision {
   const { agentId: given, agent: info } = registration;
   const known = given === undefined ? undefined : view.agents.get(given);
-  if (known?.plan.activity === 'GONE') {
+  if (given !== undefined && view.goingAgents.has(given)) {
     // Not REFUSED before it is durable; when it comes again, it is.
     return new Draft().close(peerId, closeCodes.policy, 'the agent is being declared gone');
   }
@@ -61,8 +61,8 @@ export function decideRegistered(
   const down = downProblem(view.maintenance, registration.agent.hostname);
   if (down !== undefined) {
     // Maintenance was started while the admission was being written.
-    draft.toAgentPeer(peerId, { type: 'REFUSED', problems: [down] }).close(peerId, closeCodes.policy, down.message);
-    return known === undefined ? draft.store(registry.agentRemoved(agentId)) : draft;
+    const refusal = refuse(peerId, [down]);
+    return stored.isNew ? refusal.store(registry.agentRemoved(agentId)) : refusal;
   }
   const told = toBag(registration.agent.resources).bag;
   // Over the same connection, operations may be on their way to it.
@@ -113,7 +113,7 @@ export function decideRegistered(
   return draft;
 }
 
-function refuse(peerId: number, problems: readonly Problem[]): Decision {
+function refuse(peerId: number, problems: readonly Problem[]): Draft {
   return new Draft()
     .toAgentPeer(peerId, { type: 'REFUSED', problems })
     .close(peerId, closeCodes.policy, 'registration refused');
