@@ -1,6 +1,6 @@
 // Asks the estimator what may be lent to revocable tasks, and the QoS controller which of them have to go, each at its interval. In: their answers,
 // what runs. Out: revocable resources, containers to be ended.
-import { shown } from '../base/errors.js';
+import { messageOf, shown } from '../base/errors.js';
 import type { ContainerId } from '../base/ids.js';
 import type { Timer } from '../env/clock.js';
 import type { Env } from '../env/env.js';
@@ -40,12 +40,12 @@ export class Oversubscription {
     const { deps, options } = this.#agent;
     const { estimator, qosController } = deps;
     if (estimator !== undefined) {
-      this.#every('estimate', options.oversubscribedResourcesIntervalMs, () =>
+      this.#every('resource estimator', options.oversubscribedResourcesIntervalMs, () =>
         estimator.estimate(this.#usage(), resources => this.#lend(resources)),
       );
     }
     if (qosController !== undefined) {
-      this.#every('correct', options.qosCorrectionIntervalMs, () =>
+      this.#every('QoS controller', options.qosCorrectionIntervalMs, () =>
         qosController.correct(this.#usage(), corrections => {
           for (const { containerId, message } of corrections) this.#preempt(containerId, message);
         }),
@@ -65,7 +65,12 @@ export class Oversubscription {
       name,
       this.#env.clock.after(intervalMs, () => this.#every(name, intervalMs, ask)),
     );
-    ask();
+    try {
+      ask();
+    } catch (error) {
+      // It may be a plug-in of somebody's own: tasks go on without it.
+      this.#env.log.error(`the ${name} failed`, { why: messageOf(error) });
+    }
   }
 
   #lend(resources: Resources): void {

@@ -243,3 +243,16 @@ test('a controller that names what is not revocable, or not there, ends nothing'
   rig.settle();
   t.deepEqual(rig.states('own'), ['TASK_RUNNING']);
 });
+
+test('an estimator or a controller that throws is said to, and asked again; the agent goes on', t => {
+  let asked = 0;
+  const broken = (): never => {
+    asked += 1;
+    throw new Error('a bug of its own');
+  };
+  const rig = new AgentRig({ deps: { estimator: { estimate: broken }, qosController: { correct: broken } } });
+  wait(rig, 30_000);
+  t.is(asked, 6);
+  rig.launch([task('a')]);
+  t.is(rig.last('a').state, 'TASK_RUNNING');
+});
