@@ -216,17 +216,17 @@ function soleKey(obstacles: readonly Obstacle[]): string | undefined {
   return key;
 }
 
-// How much of `key` could be placed on the agent now, in thousandths; of ports the number times a thousand.
+// How much of `key`, which all obstacles are about, could be placed on the agent now, in thousandths; of ports the number times a thousand.
 function allowedMilli({ agent, asker, obstacles }: Near, wish: Wish, key: string): number {
   const wanted = amountOf(wish, key);
   let allowed = wanted;
-  for (const short of wishShortages(wish, visibleTo(asker.client, agent.free))) {
-    if (short.key === key && typeof short.short === 'number')
-      allowed = Math.min(allowed, wanted - Math.round(short.short * 1000));
-  }
   for (const obstacle of obstacles) {
-    if (obstacle.kind !== 'QUOTA' && obstacle.kind !== 'GUARANTEES') continue;
-    allowed = Math.min(allowed, wanted - Math.round(Number(obstacle.short.short) * 1000));
+    // How much too small an agent is says nothing of what is free there now.
+    const short =
+      obstacle.kind === 'TOO_SMALL' || obstacle.kind === 'RESERVED'
+        ? wishShortages(wish, visibleTo(asker.client, agent.free)).find(each => each.key === key)
+        : shortOf(obstacle);
+    if (typeof short?.short === 'number') allowed = Math.min(allowed, wanted - Math.round(short.short * 1000));
   }
   return allowed;
 }
@@ -322,13 +322,20 @@ function raiseOf(obstacle: Obstacle): Raise[] {
 }
 
 function raised(world: World, raises: readonly Raise[]): World {
-  const bounds: World['bounds'] = client =>
-    world.bounds(client).map(bound => {
-      const raise = raises.find(each => sameBound(each.bound, bound));
-      if (raise === undefined) return bound;
-      return { ...bound, leftMilli: bound.leftMilli + raise.milli, limitMilli: bound.limitMilli + raise.milli };
-    });
+  const known = new Map<readonly Bound[], readonly Bound[]>();
+  const bounds: World['bounds'] = client => {
+    const before = world.bounds(client);
+    const after = known.get(before) ?? before.map(bound => lifted(bound, raises));
+    known.set(before, after);
+    return after;
+  };
   return { ...world, bounds };
+}
+
+function lifted(bound: Bound, raises: readonly Raise[]): Bound {
+  const raise = raises.find(each => sameBound(each.bound, bound));
+  if (raise === undefined) return bound;
+  return { ...bound, leftMilli: bound.leftMilli + raise.milli, limitMilli: bound.limitMilli + raise.milli };
 }
 
 function sameBound(a: Bound, b: Bound): boolean {

@@ -174,7 +174,7 @@ function obstacleOf(reason: SkipReason, world: World, asker: Asker, agent: PoolA
 }
 
 // What a bag lacks; with nothing certain asked for, anything is enough.
-function lackOf(wish: Wish | undefined, bag: Bag): readonly (Shortage | undefined)[] {
+function lackOf(wish: Wish | undefined, bag: Bag): Lack {
   if (wish === undefined) return bag.length === 0 ? [undefined] : [];
   return wishShortages(wish, bag);
 }
@@ -186,44 +186,54 @@ function shortObstacles(
   agent: PoolAgent,
   wish: Wish | undefined,
   visible: Bag,
-  lacking: readonly (Shortage | undefined)[],
+  lacking: Lack,
 ): Obstacle[] {
   const { total } = agent.info;
-  const shortIn = (bag: Bag): ReadonlyMap<string, Shortage | undefined> =>
-    new Map(lackOf(wish, bag).map(short => [short?.key ?? '', short]));
-  const whole = visibleTo(client, total);
-  const shortInWhole = shortIn(whole);
   const offers = world.around.offersOn(agent.id);
-  const with_ = (mine: boolean): ReadonlyMap<string, Shortage | undefined> | undefined => {
-    const counted = mine ? offers.filter(offer => offer.frameworkId === client.framework.id) : offers;
-    if (counted.length === 0) return undefined;
-    return shortIn(counted.reduce((bag, offer) => add(bag, visibleTo(client, offer.resources)), visible));
+  const whole = visibleTo(client, total);
+  const inWhole = lackOf(wish, whole);
+  // Each is worked out when the one before it does not settle the matter.
+  const inTotal = once(() => (whole.length === total.length ? inWhole : lackOf(wish, asUnreserved(total))));
+  const withOffers = (all: boolean): Lack => {
+    const counted = all ? offers : offers.filter(offer => offer.frameworkId === client.framework.id);
+    if (counted.length === 0) return lacking;
+    return lackOf(
+      wish,
+      counted.reduce((bag, offer) => add(bag, visibleTo(client, offer.resources)), visible),
+    );
   };
-  let shortUnreserved: ReadonlyMap<string, Shortage | undefined> | undefined;
-  let shortUnreservedFree: ReadonlyMap<string, Shortage | undefined> | undefined;
-  let shortWithOwn: ReadonlyMap<string, Shortage | undefined> | undefined;
-  let shortWithAll: ReadonlyMap<string, Shortage | undefined> | undefined;
+  const withOwnOffers = once(() => withOffers(false));
+  const withAllOffers = once(() => withOffers(true));
+  const inFree = once(() => (visible.length === agent.free.length ? lacking : lackOf(wish, asUnreserved(agent.free))));
   return lacking.map((short): Obstacle => {
-    const key = short?.key ?? '';
-    if (shortInWhole.has(key)) {
-      shortUnreserved ??= whole.length === total.length ? shortInWhole : shortIn(asUnreserved(total));
-      if (shortUnreserved.has(key)) return { kind: 'TOO_SMALL', short: shortUnreserved.get(key) };
-      const capability = lacksCapability(client, key);
+    if (has(inWhole, short)) {
+      const never = find(inTotal(), short);
+      if (never !== undefined || has(inTotal(), short)) return { kind: 'TOO_SMALL', short: never };
+      const capability = lacksCapability(client, short?.key ?? '');
       if (capability !== undefined) return { kind: 'CAPABILITY', capability };
-      return { kind: 'RESERVED', short: shortInWhole.get(key), roles: hiddenRoles(total, whole) };
+      return { kind: 'RESERVED', short: find(inWhole, short), roles: hiddenRoles(total, whole) };
     }
-    if (offers.length > 0) {
-      shortWithOwn ??= with_(true) ?? new Map(lacking.map(each => [each?.key ?? '', each]));
-      if (!shortWithOwn.has(key)) return { kind: 'OFFERED_TO_ITSELF', short };
-      shortWithAll ??= with_(false);
-      if (shortWithAll?.has(key) === false) return { kind: 'OFFERED', short };
-    }
-    if (visible.length < agent.free.length) {
-      shortUnreservedFree ??= shortIn(asUnreserved(agent.free));
-      if (!shortUnreservedFree.has(key)) return { kind: 'RESERVED', short, roles: hiddenRoles(agent.free, visible) };
-    }
+    if (offers.length > 0 && !has(withOwnOffers(), short)) return { kind: 'OFFERED_TO_ITSELF', short };
+    if (offers.length > 0 && !has(withAllOffers(), short)) return { kind: 'OFFERED', short };
+    if (!has(inFree(), short)) return { kind: 'RESERVED', short, roles: hiddenRoles(agent.free, visible) };
     return { kind: 'IN_USE', short };
   });
+}
+
+/** What a bag lacks; with nothing certain asked for, an undefined one stands for anything. */
+type Lack = readonly (Shortage | undefined)[];
+
+function find(lack: Lack, like: Shortage | undefined): Shortage | undefined {
+  return lack.find(short => short?.key === like?.key);
+}
+
+function has(lack: Lack, like: Shortage | undefined): boolean {
+  return lack.some(short => short?.key === like?.key);
+}
+
+function once<T>(work: () => T): () => T {
+  let known: { readonly value: T } | undefined;
+  return () => (known ??= { value: work() }).value;
 }
 
 // As if nothing were reserved: for telling whether a reservation is what stands in the way. Volumes stay what they are.

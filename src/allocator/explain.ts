@@ -127,7 +127,7 @@ function worldOf(source: ExplainSource): World {
     around,
     reasons: (agent, client) => eligibility.reasons(agent, client),
     filteredUntilMs: (agent, client, atMs) => {
-      if (client.slot < 0) return undefined;
+      if (client.slot < 0 || agent.filters.firstUntilMs === Number.POSITIVE_INFINITY) return undefined;
       const offered = quota.offerable(client, visibleTo(client, agent.free));
       // Later than now, a run over all agents has passed.
       return agent.filters.blockedUntilMs(
