@@ -5,6 +5,7 @@ import type { AttributeConstraint, FrameworkInfo, OfferConstraints } from './ent
 import type { Role } from '../base/ids.js';
 import type { Resources } from '../resources/index.js';
 import { regexProblem } from './regex.js';
+import type { DemandHint } from './scheduler-api.js';
 import type { Say } from './schemas/findings.js';
 import { fieldPath } from './schemas/findings.js';
 
@@ -88,9 +89,25 @@ export function constraintRule(constraint: AttributeConstraint, path: string, sa
 
 /** Regular expressions compile and stay small, each and together. */
 export function offerConstraintsRule(constraints: OfferConstraints, path: string, say: Say): void {
+  const lists = Object.entries(constraints).map(([role, groups]) => [fieldPath(path, role), groups] as const);
+  regexesRule(lists, path, say);
+}
+
+/** The same for the constraints of all demands of one call. Items that are no demands are somebody else's matter. */
+export function demandConstraintsRule(requests: readonly DemandHint[], path: string, say: Say): void {
+  const lists: (readonly [path: string, groups: Groups])[] = [];
+  for (const [i, { constraints }] of requests.entries()) {
+    if (constraints !== undefined) lists.push([`${path}[${i}].constraints`, constraints]);
+  }
+  if (lists.length > 0) regexesRule(lists, path, say);
+}
+
+type Groups = readonly (readonly AttributeConstraint[])[];
+
+function regexesRule(lists: readonly (readonly [path: string, groups: Groups])[], path: string, say: Say): void {
   let bytes = 0;
   let count = 0;
-  for (const [role, groups] of Object.entries(constraints)) {
+  for (const [at, groups] of lists) {
     for (const [g, group] of groups.entries()) {
       for (const [c, { predicate, value }] of group.entries()) {
         if (value === undefined || (predicate !== 'TEXT_MATCHES' && predicate !== 'TEXT_NOT_MATCHES')) continue;
@@ -105,7 +122,7 @@ export function offerConstraintsRule(constraints: OfferConstraints, path: string
           return;
         }
         const why = regexProblem(value);
-        if (why !== undefined) say(`${fieldPath(path, role)}[${g}][${c}].value`, `${shown(value)} ${why}`);
+        if (why !== undefined) say(`${at}[${g}][${c}].value`, `${shown(value)} ${why}`);
       }
     }
   }

@@ -145,7 +145,7 @@ export function destroyVolumes(have: Bag, ids: readonly VolumeId[], role: Role, 
 
 /** Adds thousandths of a MiB to a volume, out of disk in `have` with the same reservations. */
 export function growVolume(have: Bag, id: VolumeId, addMilli: number, role: Role, path: string): Converted {
-  const found = resizable(have, id, role, path);
+  const found = resizable(have, id, addMilli, role, path);
   if ('code' in found) return no(found);
   const label = labelOf({ reservations: found.resource.label.reservations });
   const more = under(label, found.resource, addMilli);
@@ -165,7 +165,7 @@ export function growVolume(have: Bag, id: VolumeId, addMilli: number, role: Role
 
 /** Takes thousandths of a MiB off a volume; some must stay. */
 export function shrinkVolume(have: Bag, id: VolumeId, subtractMilli: number, role: Role, path: string): Converted {
-  const found = resizable(have, id, role, path);
+  const found = resizable(have, id, subtractMilli, role, path);
   if ('code' in found) return no(found);
   const { resource } = found;
   if (subtractMilli >= resource.milli) {
@@ -268,7 +268,11 @@ function unknownVolume(id: VolumeId, role: Role, path: string): Problem {
   return problem(path, 'UNKNOWN_VOLUME', `${shown(id)} is not the id of a volume of role ${shown(role)} here`);
 }
 
-function resizable(have: Bag, id: VolumeId, role: Role, path: string): VolumeEntry | Problem {
+function resizable(have: Bag, id: VolumeId, byMilli: number, role: Role, path: string): VolumeEntry | Problem {
+  if (!Number.isSafeInteger(byMilli) || byMilli <= 0) {
+    const message = `${byMilli / 1000} is not an amount of disk; it must be above 0, in MiB`;
+    return problem(`${path}.disk`, 'INVALID_OPERATION', message);
+  }
   const found = volumeFor(have, id, role);
   if (found === undefined) return unknownVolume(id, role, `${path}.volumeId`);
   if (!found.resource.label.shared) return found;

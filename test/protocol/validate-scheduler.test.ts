@@ -241,6 +241,22 @@ const schedulerCalls: readonly Row<unknown>[] = [
     ['request.requests[0].resources.cpus', 'INVALID_RESOURCES', /finer than 0\.001/],
   ],
   [
+    'a demand on agents that nobody can compare',
+    {
+      type: 'REQUEST',
+      requests: [
+        { role: 'web', resources: { cpus: 1 }, count: 1 },
+        {
+          role: 'web',
+          resources: { cpus: 1 },
+          count: 1,
+          constraints: [[{ attribute: 'rack', predicate: 'TEXT_MATCHES', value: '(' }]],
+        },
+      ],
+    },
+    ['request.requests[1].constraints[0][0].value', 'INVALID_CALL', /"\(" /],
+  ],
+  [
     'a task without an id',
     launch({ ...task, taskId: undefined }),
     ['accept.operations[0].tasks[0].taskId', 'INVALID_TASK', /is missing; it must be an id/],

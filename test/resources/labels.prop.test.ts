@@ -99,6 +99,52 @@ test('however a key is spelled, it is read as the shortest', t => {
   );
 });
 
+test('any text is a key or told why it is none, and a key is read as itself', t => {
+  const pieces = fc.constantFrom(
+    'cpus',
+    'disk',
+    'ads',
+    '/x',
+    '(',
+    ')',
+    '[',
+    ']',
+    ',',
+    '@',
+    '=',
+    ':',
+    '%',
+    '%2C',
+    '{revocable}',
+    '<shared>',
+    ',dynamic',
+    ' ',
+    '\u0000',
+    '__proto__',
+    'ro',
+  );
+  let keys = 0;
+  holds(
+    t,
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(pieces, { maxLength: 12 }).map(all => all.join('')),
+      ),
+      text => {
+        const parsed = parseKey(text);
+        if (typeof parsed === 'string') return ok(parsed.length > 0 && parsed.length < 1000);
+        keys += 1;
+        deepStrictEqual(parseKey(parsed.key), parsed);
+        deepStrictEqual(labelOf(parsed.label), parsed.label);
+        strictEqual(keyOf(parsed.name, parsed.label), parsed.key);
+      },
+    ),
+    { numRuns: 3000 },
+  );
+  t.true(keys > 100, `only ${keys} texts were keys`);
+});
+
 test('bags with volumes survive both outer forms', t => {
   holds(
     t,
@@ -333,6 +379,74 @@ test('volumes are made of disk, grow, shrink and become disk again, and no amoun
     ),
     runs,
   );
+});
+
+const anyStep = fc.record({
+  kind: fc.constantFrom('reserve', 'unreserve', 'create', 'destroy', 'grow', 'shrink', 'take'),
+  role: fc.constantFrom('ads', 'ads', 'ads/video', 'ads/video', 'web', '*', 'a//b'),
+  id: fc.constantFrom('v', 'w'),
+  amount: fc.oneof(
+    fc.integer({ min: 0, max: 20 }),
+    fc.integer({ min: 0, max: 60 }),
+    fc.constantFrom(-1, NaN, 0.0001, 1e300),
+  ),
+  which: fc.nat(),
+  shared: fc.boolean(),
+});
+
+test('whatever is asked of an agent in whatever order, it keeps what it has and says why not', t => {
+  const done = new Map<string, number>();
+  holds(
+    t,
+    fc.property(fc.array(anyStep, { maxLength: 40, size: 'max' }), steps => {
+      const start = toBag({ cpus: 4, disk: 100, 'disk(ads)': 50, ports: [[1, 20]], 'cpus{revocable}': 2 }).bag;
+      let total = start;
+      // What tasks hold of it: converted by nobody.
+      let held: Bag = [];
+      for (const { kind, role, id, amount, which, shared: isShared } of steps) {
+        const free = subtract(total, held);
+        const entry = free[which % Math.max(1, free.length)];
+        if (kind === 'take') {
+          if (which % 3 === 0) held = [];
+          else if (entry !== undefined && !entry.label.shared) held = add(held, [entry]);
+          continue;
+        }
+        const part = entry === undefined ? [] : [entry];
+        const milli = Number.isFinite(amount) ? Math.round(Math.abs(amount) * 1000) : 1;
+        const converted: Converted =
+          kind === 'reserve'
+            ? reserve(free, part, { role }, 'here')
+            : kind === 'unreserve'
+              ? unreserve(free, part, 'here')
+              : kind === 'create'
+                ? createVolume(
+                    free,
+                    { id, disk: amount, containerPath: `/${id}`, shared: isShared },
+                    role,
+                    'here',
+                    total,
+                  )
+                : kind === 'destroy'
+                  ? destroyVolume(free, id, role, 'here')
+                  : (kind === 'grow' ? growVolume : shrinkVolume)(free, id, milli, role, 'here');
+        if (!converted.ok) {
+          refused(converted);
+          continue;
+        }
+        done.set(kind, (done.get(kind) ?? 0) + 1);
+        keeps(free, converted.conversion);
+        total = keeps(total, converted.conversion);
+        ok(contains(total, held), 'what tasks hold is untouched');
+        const ids = volumesOf(total).map(({ volume, resource }) => `${volume.id} of ${resource.label.role}`);
+        strictEqual(new Set(ids).size, ids.length, 'each role has a volume of an id once');
+      }
+      deepStrictEqual([...quantities(total)].sort(), [...quantities(start)].sort());
+    }),
+    { numRuns: 1500 },
+  );
+  for (const kind of ['reserve', 'unreserve', 'create', 'destroy', 'grow', 'shrink']) {
+    t.true((done.get(kind) ?? 0) > 20, `only ${done.get(kind)} times ${kind}`);
+  }
 });
 
 function refused(converted: Converted): void {

@@ -10,7 +10,7 @@ import type {
   SchedulerEvent,
   TaskReference,
 } from '../scheduler-api.js';
-import { roleChoiceRule } from '../validate-framework.js';
+import { demandConstraintsRule, roleChoiceRule } from '../validate-framework.js';
 import { taskResourcesRule } from '../validate-operation.js';
 import { limitsRule, mappedPortsRule, oneWayToRunRule, someResourcesRule } from '../validate-task.js';
 import * as cluster from './cluster.js';
@@ -108,7 +108,7 @@ const anySchedulerCall = union<SchedulerCall>('a scheduler call', {
   DECLINE_INVERSE_OFFERS: { ...call, inverseOfferIds, filters: optional(cluster.filters) },
   ACKNOWLEDGE_OPERATION: { ...call, operationId: leaves.id(), agentId: leaves.id(), uuid: leaves.token },
   RECONCILE_OPERATIONS: { ...call, operations: list(operationReference, 'a list of operations') },
-  REQUEST: { ...call, requests: list(demand, 'a list of demands') },
+  REQUEST: { ...call, requests: refine(list(demand, 'a list of demands'), demandConstraintsRule) },
   UPDATE_FRAMEWORK: { ...call, ...cluster.roleChoiceFields },
 });
 
