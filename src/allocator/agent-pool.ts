@@ -12,6 +12,7 @@ import type { Part } from './holdings.js';
 import { commitPart, convertParts, endOffer, heldOf, lostOf, returnParts, withoutShared } from './holdings.js';
 import { AgentFilters } from './offer-filters.js';
 import type { QuotaBook } from './quota.js';
+import type { Standing } from './standing.js';
 
 /** An agent as the cycle sees it. */
 export interface PoolAgent {
@@ -31,6 +32,10 @@ export interface PoolAgent {
   hasShared: boolean;
   /** The run in which its shared volumes were offered last. */
   sharedOfferedIn: number;
+  /** Who is to have what returns from an offer that was taken back for it. */
+  promisedTo: Client | undefined;
+  /** Who sat on an offer until it returned unused, and how it stood then: it is not to have it again before those it stood after. */
+  sat: { readonly client: Client; readonly standing: Standing } | undefined;
   filters: AgentFilters;
   /** Clients whose constraints exclude this agent, as far as they are in `judged`. */
   excluded: Bits;
@@ -86,6 +91,8 @@ export class AgentPool {
       hasGpus: scalarMilli(info.total, 'gpus') > 0,
       hasShared: hasShared(info.total),
       sharedOfferedIn: -1,
+      promisedTo: undefined,
+      sat: undefined,
       filters: new AgentFilters(),
       excluded: noBits,
       judged: noBits,
@@ -144,6 +151,11 @@ export class AgentPool {
     this.#hold(agent, client, resources, undefined);
     this.#recount(agent);
     return counted;
+  }
+
+  /** When `resources`, if they are an offer just as it was made, were offered. */
+  offeredMs(agent: PoolAgent, client: Client, resources: Bag): number | undefined {
+    return agent.held.get(client)?.find(({ offer }) => offer === resources)?.offeredMs;
   }
 
   /** Takes back what a client holds, or part of it. Returns what no longer counts in the client's share. */
@@ -276,4 +288,13 @@ function partsOf(agent: PoolAgent, client: Client): Part[] {
 
 function hasShared(total: Bag): boolean {
   return total.some(r => r.label.shared);
+}
+
+/** Whether two descriptions have the same attributes, in whatever order. */
+export function sameAttributes(a: AllocatorAgent, b: AllocatorAgent): boolean {
+  return a.attributes === b.attributes || canonical(a) === canonical(b);
+}
+
+function canonical({ attributes }: AllocatorAgent): string {
+  return JSON.stringify(Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

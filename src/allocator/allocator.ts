@@ -217,6 +217,11 @@ export interface AllocatorOptions {
   readonly quotas?: ReadonlyMap<Role, Quota>;
   /** Who comes first, which agents, how much of them. Default: hierarchical DRF, agents shuffled, whole, pessimistic. */
   readonly policy?: AllocationPolicy;
+  /**
+   * After so many batch runs a client waits for long, and an offer is out for long: then the offer is taken back, if its return serves that client,
+   * and the client comes before the offer's holder. So nobody waits for more than twice as many runs while others sit on offers. Default 5; 0: never.
+   */
+  readonly patienceRuns?: number;
   /** A run that takes longer yields to other work and goes on in the next turn; 0: never. Default 20. */
   readonly sliceMs?: number;
   /** The most agents that a run looks at in one turn. Default: no such bound. Under virtual time, where no time passes in a turn, the only bound. */

@@ -1,6 +1,8 @@
 // Clients: a framework in one of its roles, which is what gets offers. In: frameworks as the master tells them. Out: clients by small
 // integer, and sets of them that a cycle tests an agent against.
 import type { FrameworkId, Role } from '../base/ids.js';
+import type { Bag, ScalarResource } from '../resources/index.js';
+import { compareResources, plain, quantities } from '../resources/index.js';
 import type { Demand, Grant } from './allocator.js';
 import type { Bits } from './bits.js';
 import { clearBit, noBits, withBit, wordsFor } from './bits.js';
@@ -28,6 +30,10 @@ export interface Client extends FilterClient {
   heldOn: number;
   /** Agent slots on which it may have filters. */
   filteredOn: Bits;
+  /** The batch run after which it was last granted something that it can use, or began to want anything. */
+  servedIn: number;
+  /** Scalars of what it would run, a set for each kind of task; undefined while nothing is known. */
+  needs: readonly Bag[] | undefined;
   /** What it said it would run. */
   hints: readonly Demand[];
   /** What it launched: tasks, and the scalars they took in thousandths by name. */
@@ -120,6 +126,8 @@ export class Clients {
       quotaNode: undefined,
       heldOn: 0,
       filteredOn: noBits,
+      servedIn: 0,
+      needs: undefined,
       hints: [],
       launchedTasks: 0,
       launched: new Map(),
@@ -146,6 +154,29 @@ export class Clients {
     this.active = put(this.active, client.slot, active);
   }
 
+  /** What the framework says it would run in this role. */
+  wants(client: Client, demand: readonly Demand[]): void {
+    client.hints = demand.filter(({ role, count }) => role === client.role && count > 0);
+    this.#judgeNeeds(client);
+  }
+
+  /** `tasks` tasks were launched, with `resources` in all. */
+  launched(client: Client, resources: Bag, tasks: number): void {
+    client.launchedTasks += tasks;
+    for (const [name, milli] of quantities(resources)) {
+      client.launched.set(name, (client.launched.get(name) ?? 0) + milli);
+    }
+    this.#judgeNeeds(client);
+  }
+
+  // What it says comes before what it did.
+  #judgeNeeds(client: Client): void {
+    const { hints, launched, launchedTasks } = client;
+    if (hints.length > 0) client.needs = hints.map(({ resources }) => resources);
+    else if (launchedTasks > 0) client.needs = [meanOf(launched, launchedTasks)];
+    else client.needs = undefined;
+  }
+
   /** Forgets a client that neither wants nor holds anything, and its framework with the last one when that is gone. */
   drop(client: Client): void {
     const { slot, framework } = client;
@@ -158,6 +189,21 @@ export class Clients {
     framework.clients.delete(client.role);
     if (!framework.present && framework.clients.size === 0) this.frameworks.delete(framework.id);
   }
+}
+
+function meanOf(amounts: ReadonlyMap<string, number>, count: number): Bag {
+  return Array.from(amounts)
+    .map(
+      ([name, milli]): ScalarResource => ({
+        kind: 'scalar',
+        key: name,
+        name,
+        label: plain,
+        milli: Math.floor(milli / count),
+      }),
+    )
+    .filter(({ milli }) => milli > 0)
+    .sort(compareResources);
 }
 
 /** Where a client is filtered, for voiding its filters without a look at every agent. */

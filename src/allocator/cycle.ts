@@ -9,6 +9,7 @@ import type { Client } from './clients.js';
 import type { AllocatorState, Eligibility } from './eligibility.js';
 import type { RunKind } from './loop.js';
 import type { RoleTree } from './role-tree.js';
+import { isUsable } from './starvation.js';
 
 /** Which clients come first, on which agents, and how much they are offered. Plain data and a factory; one policy may serve many allocators. */
 export interface AllocationPolicy {
@@ -105,6 +106,7 @@ export class Cycle {
       state.tree.charge(node, counted);
     }
     state.tree.served(node);
+    if (isUsable(client, resources)) client.servedIn = state.batch;
     if (framework.grants === undefined) {
       framework.grants = [];
       this.#batch.push({ frameworkId: framework.id, grants: framework.grants });

@@ -30,6 +30,8 @@ export interface AllocatorState {
   readonly filterGpus: boolean;
   /** The number of the run in progress; 0 between runs. */
   run: number;
+  /** Batch runs begun so far. */
+  batch: number;
 }
 
 /** Tests agents against all clients at once. */

@@ -3,9 +3,10 @@ import { assert } from '../base/assert.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import type { Bag } from '../resources/index.js';
-import { add, bagOf, contains, emptyBag, quantities, remainder, roleAncestors } from '../resources/index.js';
+import { add, bagOf, contains, emptyBag, remainder, roleAncestors } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
-import { AgentPool, heldBy } from './agent-pool.js';
+import { AgentPool, heldBy, sameAttributes } from './agent-pool.js';
+import { sameScalars } from './holdings.js';
 import type {
   Allocator,
   AllocatorAgent,
@@ -38,6 +39,8 @@ import { AgentFilters, FilterEras } from './offer-filters.js';
 import { consumption, QuotaBook } from './quota.js';
 import { Roster } from './roster.js';
 import { Runs } from './runs.js';
+import { standingOf } from './standing.js';
+import { Starvation } from './starvation.js';
 
 /** Mesos's default minimum: either amount is worth an offer. */
 export const defaultMinAllocatable: readonly Bag[] = [bagOf({ cpus: 0.01 }), bagOf({ mem: 32 })];
@@ -67,6 +70,8 @@ export class HierarchicalAllocator implements Allocator {
   readonly #state: AllocatorState;
   readonly #eligibility: Eligibility;
   readonly #roster: Roster;
+  // For so long an offer may be out before its return unused tells against its holder; 0: for ever.
+  readonly #patienceMs: number;
   readonly #minAllocatable: readonly Bag[];
   readonly #loop: AllocationLoop;
   // What counts against roles, as long as nothing changes.
@@ -74,7 +79,7 @@ export class HierarchicalAllocator implements Allocator {
   // The next event run visits all agents.
   #all = false;
 
-  constructor(env: Env, options: AllocatorOptions, onGrants: OnGrants, _onStarved?: OnStarved) {
+  constructor(env: Env, options: AllocatorOptions, onGrants: OnGrants, onStarved?: OnStarved) {
     this.#env = env;
     this.#minAllocatable = options.minAllocatable ?? defaultMinAllocatable;
     const { allocationIntervalMs = 1000, recoveryIntervalMs = 50, fairSharingExcluded = [] } = options;
@@ -91,6 +96,7 @@ export class HierarchicalAllocator implements Allocator {
       region: options.domain?.region,
       filterGpus: options.filterGpus ?? true,
       run: 0,
+      batch: 0,
     };
     for (const [role, weight] of options.weights ?? []) this.#state.tree.setWeight(role, weight);
     this.#eligibility = new Eligibility(this.#state);
@@ -108,10 +114,18 @@ export class HierarchicalAllocator implements Allocator {
       recoveryIntervalMs,
       fairSharingExcluded,
     };
+    const { patienceRuns = 5 } = options;
+    this.#patienceMs = patienceRuns * allocationIntervalMs;
+    const starvation = new Starvation(this.#state, this.#eligibility, { patienceRuns, allocationIntervalMs });
     const runs = new Runs(env, this.#state, this.#eligibility, this.#engine, {
       sliceMs: options.sliceMs ?? 20,
       sliceAgents: options.sliceAgents ?? Number.POSITIVE_INFINITY,
       onGrants,
+      afterBatch: () => {
+        if (this.#patienceMs === 0 || onStarved === undefined || this.#engine.optimistic === true) return;
+        const offers = starvation.look(env.clock.now());
+        if (offers.length > 0) onStarved(offers);
+      },
     });
     this.#loop = new AllocationLoop(env.clock, { allocationIntervalMs, recoveryIntervalMs }, kind => {
       const all = kind === 'batch' || this.#all;
@@ -235,6 +249,7 @@ export class HierarchicalAllocator implements Allocator {
     // What an optimistic offer is made of was never booked.
     if (grant.sequence === undefined) {
       assert(client !== undefined, () => `framework ${grant.frameworkId} holds nothing of role ${grant.role}`);
+      if (refuseMs === 0 && this.#patienceMs > 0) this.#noteSat(agent, client, resources);
       const counted = pool.give(agent, client, resources);
       if (client.node !== undefined) tree.discharge(client.node, counted);
       this.#eased();
@@ -328,10 +343,7 @@ export class HierarchicalAllocator implements Allocator {
     const agent = pool.get(grant.agentId);
     if (grant.sequence === undefined && agent !== undefined) pool.commit(agent, client, grant.resources);
     if (tasks === 0) return;
-    client.launchedTasks += tasks;
-    for (const [name, milli] of quantities(grant.resources)) {
-      client.launched.set(name, (client.launched.get(name) ?? 0) + milli);
-    }
+    clients.launched(client, grant.resources, tasks);
   }
 
   offerEnded(grant: Grant): void {
@@ -354,7 +366,7 @@ export class HierarchicalAllocator implements Allocator {
   setDemand(id: FrameworkId, demand: readonly Demand[]): void {
     const framework = this.#framework(id);
     if (framework === undefined) return;
-    for (const client of framework.clients.values()) client.hints = demand.filter(({ role }) => role === client.role);
+    for (const client of framework.clients.values()) this.#state.clients.wants(client, demand);
   }
 
   pause(): void {
@@ -410,6 +422,15 @@ export class HierarchicalAllocator implements Allocator {
       minimum: minimumOf(this.#minAllocatable),
       around,
     };
+  }
+
+  // An offer that returns unused after a long time, and not for a filter: its holder sat on it.
+  #noteSat(agent: PoolAgent, client: Client, resources: Bag): void {
+    const { pool, tree } = this.#state;
+    const offeredMs = pool.offeredMs(agent, client, resources);
+    if (offeredMs === undefined || this.#env.clock.now() - offeredMs < this.#patienceMs) return;
+    const standing = standingOf(tree, client);
+    if (standing !== undefined) agent.sat = { client, standing };
   }
 
   // What quota kept from clients may be theirs now.
@@ -469,20 +490,4 @@ export class HierarchicalAllocator implements Allocator {
       frameworks,
     };
   }
-}
-
-function sameScalars({ consumed, produced }: Conversion): boolean {
-  const before = quantities(consumed);
-  const after = quantities(produced);
-  if (before.size !== after.size) return false;
-  for (const [name, milli] of before) if (after.get(name) !== milli) return false;
-  return true;
-}
-
-function sameAttributes(a: AllocatorAgent, b: AllocatorAgent): boolean {
-  return a.attributes === b.attributes || canonical(a) === canonical(b);
-}
-
-function canonical({ attributes }: AllocatorAgent): string {
-  return JSON.stringify(Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -8,6 +8,7 @@ import type { Client } from './clients.js';
 import type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle.js';
 import type { AllocatorState } from './eligibility.js';
 import { RoleTree } from './role-tree.js';
+import { isBefore } from './standing.js';
 
 /** Hierarchical DRF × shuffle × agent × pessimistic: what Mesos does. */
 export const hierarchicalDrf: AllocationPolicy = {
@@ -85,19 +86,9 @@ function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): voi
   if (forGuarantees) onlyMembers(blocked, quota.needy);
   let served: Client[] | undefined;
   for (;;) {
-    const client = pick(state, blocked);
+    const client = first(cycle, agent, blocked, forGuarantees);
     if (client === undefined) break;
-    const { slot } = client;
-    let resources = eligibility.visible(agent, client);
-    if (hasBit(quota.limited, slot) || hasBit(quota.needy, slot)) {
-      const helps = !forGuarantees || quota.serves(client, resources);
-      resources = quota.offerable(client, resources);
-      if (!helps || !eligibility.mayOffer(agent, client, resources)) {
-        setBit(blocked, slot);
-        continue;
-      }
-    } else resources = quota.beyondNeeds(resources);
-    cycle.grant(client, agent, resources);
+    cycle.grant(client, agent, eligibility.offerable(agent, client));
     if (agent.free.length === 0) return;
     served ??= [];
     served.push(client);
@@ -108,6 +99,54 @@ function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): voi
   // A shared volume that was offered in this run can be offered in the next.
   const hidden = agent.hasShared && agent.sharedOfferedIn === state.run;
   if (served === undefined && !forGuarantees && !hidden) agent.settledAt = clients.version;
+}
+
+/** The first client in order that is not blocked and may be offered some of `agent`. Those that were found not to be are blocked now. */
+export function first(cycle: Cycle, agent: PoolAgent, blocked: Bits, forGuarantees: boolean): Client | undefined {
+  const { state, eligibility } = cycle;
+  const { quota } = state;
+  for (;;) {
+    const client = pick(state, blocked);
+    // Without quota on it, a client that is not blocked is eligible.
+    if (client === undefined || !(hasBit(quota.limited, client.slot) || hasBit(quota.needy, client.slot)))
+      return client;
+    const visible = eligibility.visible(agent, client);
+    if (
+      (!forGuarantees || quota.serves(client, visible)) &&
+      eligibility.mayOffer(agent, client, quota.offerable(client, visible))
+    ) {
+      return client;
+    }
+    setBit(blocked, client.slot);
+  }
+}
+
+/**
+ * What comes before the stages, on agents where offers were sat on: who was promised the agent gets it, if it still may; else, if the one that sat
+ * on it would be next, somebody who stood before that one.
+ */
+export function debtsFirst(cycle: Cycle, agents: readonly PoolAgent[]): void {
+  const { state, eligibility } = cycle;
+  for (const agent of agents) {
+    const { promisedTo, sat } = agent;
+    if (promisedTo === undefined && sat === undefined) continue;
+    agent.promisedTo = undefined;
+    agent.sat = undefined;
+    eligibility.expire(agent, cycle.nowMs);
+    if (promisedTo !== undefined && hasBit(state.clients.active, promisedTo.slot) && promisedTo.node !== undefined) {
+      const resources = eligibility.offerable(agent, promisedTo);
+      if (eligibility.mayOffer(agent, promisedTo, resources)) {
+        cycle.grant(promisedTo, agent, resources);
+        continue;
+      }
+    }
+    if (sat === undefined) continue;
+    const blocked = eligibility.blocked(agent);
+    if (sat.client.node !== undefined) setBit(blocked, sat.client.slot);
+    const other = first(cycle, agent, blocked, false);
+    if (other === undefined || !isBefore(state.tree, other, sat.standing)) continue;
+    cycle.grant(other, agent, eligibility.offerable(agent, other));
+  }
 }
 
 // Up to this many candidates it is cheaper to compare them all than to walk the order past those blocked.
@@ -137,7 +176,8 @@ export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
   return best;
 }
 
-function setBit(bits: Bits, slot: number): void {
+/** Puts a member into a set that is long enough. */
+export function setBit(bits: Bits, slot: number): void {
   bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
 }
 

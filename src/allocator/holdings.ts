@@ -1,6 +1,16 @@
 // What one client holds on one agent, in the parts it was given in. In: parts, what comes back or changes. Out: the parts, changed in place.
 import type { Bag } from '../resources/index.js';
-import { add, contains, emptyBag, exclusive, filterBag, shared, subtract, sum } from '../resources/index.js';
+import {
+  add,
+  contains,
+  emptyBag,
+  exclusive,
+  filterBag,
+  quantities,
+  shared,
+  subtract,
+  sum,
+} from '../resources/index.js';
 import type { Conversion } from './allocator.js';
 
 /** What was given at once, or what is left of it. A shared volume is in as many parts as use it. */
@@ -65,6 +75,15 @@ export function endOffer(parts: Part[], offered: Bag): Bag {
   const dropped = shared(part.resources);
   if (dropped.length > 0) replace(parts, part, exclusive(part.resources));
   return dropped;
+}
+
+/** Whether a conversion leaves amounts by name as they are. */
+export function sameScalars({ consumed, produced }: Conversion): boolean {
+  const before = quantities(consumed);
+  const after = quantities(produced);
+  if (before.size !== after.size) return false;
+  for (const [name, milli] of before) if (after.get(name) !== milli) return false;
+  return true;
 }
 
 // One part that has all of `wanted`; when it is spread over several, all become one.

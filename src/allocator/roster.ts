@@ -83,7 +83,10 @@ export class Roster {
     if (node !== undefined && active !== node.active > 0) {
       if (active) tree.activate(node);
       else tree.deactivate(node);
-      if (active) clients.version += 1;
+      if (active) {
+        clients.version += 1;
+        client.servedIn = this.#state.batch;
+      }
       clients.setActive(client, active);
     }
     if (client.subscribed || client.heldOn > 0) return;

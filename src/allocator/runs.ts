@@ -7,13 +7,15 @@ import type { OnGrants } from './allocator.js';
 import type { PolicyEngine, Steps } from './cycle.js';
 import { Cycle } from './cycle.js';
 import type { AllocatorState, Eligibility } from './eligibility.js';
-import { guaranteesFirst, intersects, shuffled } from './hierarchical.js';
+import { debtsFirst, guaranteesFirst, intersects, shuffled } from './hierarchical.js';
 import type { RunKind, Turn } from './loop.js';
 
 export interface RunsOptions {
   readonly sliceMs: number;
   readonly sliceAgents: number;
   readonly onGrants: OnGrants;
+  /** A batch run is over, and its grants are handed over. */
+  readonly afterBatch: () => void;
 }
 
 /** Begins runs. One at a time. */
@@ -45,6 +47,7 @@ export class Runs {
     const { clock, random, log } = this.#env;
     const { pool, eras } = this.#state;
     const era = kind === 'batch' ? eras.next() : 0;
+    if (kind === 'batch') this.#state.batch += 1;
     const agents = pool.visitable(all);
     this.#number += 1;
     const run = this.#number;
@@ -71,6 +74,7 @@ export class Runs {
         if (grants > 0) log.debug('allocated', { stream, kind, agents: agents.length, grants });
       }
       if (granted > 0) this.#options.onGrants(batch);
+      if (!more && kind === 'batch') this.#options.afterBatch();
       return more;
     };
   }
@@ -100,6 +104,7 @@ export class Runs {
     return {
       step: () => {
         if (stage === undefined) {
+          if (!cycle.optimistic) debtsFirst(cycle, agents);
           quota.exhausted();
           // With optimistic commit nobody is served first; what is kept back for guarantees is kept back all the same.
           const first = !cycle.optimistic && quota.guaranteeing && intersects(quota.needy, clients.active);

@@ -338,7 +338,7 @@ test('whatever happens, the allocator decides as the model does and loses nothin
     t,
     fc.property(fc.array(step, { minLength: 20, maxLength: 120, size: 'max' }), steps => {
       const h: History = {
-        c: new Cluster({ domain: { region: 'home', zone: 'z' } }, seed),
+        c: new Cluster({ domain: { region: 'home', zone: 'z' }, patienceRuns: 0 }, seed),
         m: new Model(seed),
         stats: totalsSeen,
       };

@@ -178,7 +178,11 @@ test('reservations count against a role, used or not', t => {
   c.quota('a', 'cpus:2;mem:200');
   c.framework('fw1', ['a']);
   c.agent('ag1', 'cpus(a/b):1;mem(a/b):100;cpus:9;mem:900');
-  t.deepEqual(c.now(), ['fw1/a ag1 cpus:1;mem:100'], 'the reservation of a/b is not for a, and is its use all the same');
+  t.deepEqual(
+    c.now(),
+    ['fw1/a ag1 cpus:1;mem:100'],
+    'the reservation of a/b is not for a, and is its use all the same',
+  );
   t.deepEqual(object(c.allocator.consumed('a')), { cpus: 2000, mem: 200_000 });
   t.deepEqual(object(c.allocator.consumed('a/b')), { cpus: 1000, mem: 100_000 });
 });
@@ -218,7 +222,12 @@ test('nested: what a sub-role uses is use of the roles above it, and limits bind
   c.framework('fw2', ['a/b']);
   c.agent('ag2', 'cpus:1;mem:1024');
   t.deepEqual(c.after(1000), []);
-  t.like(c.allocator.whyNot('fw2', 'a/b', 'ag2')?.[0], { kind: 'limit', role: 'a', limitMilli: 1000, consumedMilli: 1000 });
+  t.like(c.allocator.whyNot('fw2', 'a/b', 'ag2')?.[0], {
+    kind: 'limit',
+    role: 'a',
+    limitMilli: 1000,
+    consumedMilli: 1000,
+  });
 });
 
 test('nested: the least of the limits on the way up is what counts, scalar by scalar', t => {

@@ -1,6 +1,12 @@
 // A cluster in miniature for allocator tests: virtual time, an allocator, and the grants it made, in order.
 import type { AgentId, FrameworkId, Role } from '../../src/base/ids.js';
-import type { AllocatorAgent, AllocatorFramework, AllocatorOptions, Grant } from '../../src/allocator/index.js';
+import type {
+  AllocatorAgent,
+  AllocatorFramework,
+  AllocatorOptions,
+  Grant,
+  GrantBatch,
+} from '../../src/allocator/index.js';
 import { createAllocator } from '../../src/allocator/index.js';
 import { randomIds } from '../../src/env/ids.js';
 import { silentLogger } from '../../src/env/log.js';
@@ -35,6 +41,8 @@ export class Cluster {
   readonly clock = new VirtualClock();
   readonly allocator;
   grants: Grant[] = [];
+  /** Offers taken back for somebody who waited. As the master, the cluster returns them at once. */
+  rescinded: string[] = [];
 
   constructor(options: AllocatorOptions = {}, seed = 1) {
     const random = seededRandom(seed);
@@ -45,8 +53,13 @@ export class Cluster {
       log: silentLogger,
       metrics: silentMetrics,
     };
-    this.allocator = createAllocator(env, options, batch => {
+    const onGrants = (batch: GrantBatch): void => {
       for (const { grants } of batch) this.grants.push(...grants);
+    };
+    this.allocator = createAllocator(env, options, onGrants, offers => {
+      this.rescinded.push(...offers.map(show));
+      for (const grant of offers) this.allocator.recover(grant);
+      this.outstanding = this.outstanding.filter(grant => !offers.some(one => one.resources === grant.resources));
     });
   }
 

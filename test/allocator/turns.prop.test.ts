@@ -13,7 +13,12 @@ const roles = ['a', 'a/x', 'a/x/p', 'a/y', 'b', 'b/z', '*'];
 const names = ['cpus', 'mem'];
 const frameworkIds = ['f1', 'f2', 'f3', 'f4', 'f5', 'f6'];
 const agentIds = ['g1', 'g2', 'g3', 'g4', 'g5', 'g6', 'g7', 'g8'];
-const totals = ['cpus:4;mem:1024', 'cpus:1;mem:4096;ports:[1-9]', 'cpus:2;cpus(a):2;mem:256;mem(a/x):256', 'cpus:9;mem:64'];
+const totals = [
+  'cpus:4;mem:1024',
+  'cpus:1;mem:4096;ports:[1-9]',
+  'cpus:2;cpus(a):2;mem:256;mem(a/x):256',
+  'cpus:9;mem:64',
+];
 
 /** What the test knows by itself. */
 class World {
@@ -62,7 +67,8 @@ class World {
     for (const name of names) {
       let free = 0;
       for (const [id, { active }] of this.agents) {
-        if (active) for (const r of this.c.allocator.free(id) ?? []) if (r.key === name && r.kind === 'scalar') free += r.milli;
+        if (active)
+          for (const r of this.c.allocator.free(id) ?? []) if (r.key === name && r.kind === 'scalar') free += r.milli;
       }
       out.set(`lacking ${name}`, Math.max(0, this.required(name) - free));
     }
@@ -109,12 +115,12 @@ const amounts = fc.dictionary(fc.constantFrom(...names), fc.constantFrom(0, 500,
   noNullPrototype: true,
   maxKeys: 2,
 });
-const quota = fc
-  .tuple(amounts, amounts)
-  .map(([limits, guarantees]): Quota => ({
+const quota = fc.tuple(amounts, amounts).map(
+  ([limits, guarantees]): Quota => ({
     limits: new Map(Object.entries(limits)),
     guarantees: new Map(Object.entries(guarantees)),
-  }));
+  }),
+);
 
 const ops: fc.Arbitrary<Op> = fc.oneof(
   { weight: 10, arbitrary: fc.constant(op('step', w => void w.step(0))) },
@@ -217,31 +223,35 @@ test('runs in turns lose nothing, keep limits and headroom, and come to an end',
   const seen = { grants: 0, turns: 0 };
   holds(
     t,
-    fc.property(fc.integer({ min: 1, max: 3 }), fc.array(ops, { minLength: 20, maxLength: 150, size: 'max' }), (slice, all) => {
-      const w = new World(slice);
-      for (const { run } of all) {
-        run(w);
-        w.conserved();
-      }
-      if (w.paused) w.c.allocator.resume();
-      w.paused = false;
-      // Filters of 5 s end, and a batch run follows them.
-      const endMs = w.c.clock.now() + 8000;
-      while ((w.c.clock.nextDue() ?? endMs) < endMs) w.step(1000);
-      for (const [id, { roles: its }] of w.frameworks) {
-        for (const role of its) {
-          for (const agentId of w.agents.keys()) {
-            assert.notDeepEqual(w.c.allocator.whyNot(id, role, agentId), [], `${id} ${role} could have ${agentId}`);
+    fc.property(
+      fc.integer({ min: 1, max: 3 }),
+      fc.array(ops, { minLength: 20, maxLength: 150, size: 'max' }),
+      (slice, all) => {
+        const w = new World(slice);
+        for (const { run } of all) {
+          run(w);
+          w.conserved();
+        }
+        if (w.paused) w.c.allocator.resume();
+        w.paused = false;
+        // Filters of 5 s end, and a batch run follows them.
+        const endMs = w.c.clock.now() + 8000;
+        while ((w.c.clock.nextDue() ?? endMs) < endMs) w.step(1000);
+        for (const [id, { roles: its }] of w.frameworks) {
+          for (const role of its) {
+            for (const agentId of w.agents.keys()) {
+              assert.notDeepEqual(w.c.allocator.whyNot(id, role, agentId), [], `${id} ${role} could have ${agentId}`);
+            }
           }
         }
-      }
-      seen.grants += w.grants;
-      seen.turns += w.turns;
-      w.c.allocator.close();
-      // A turn that was to follow finds it closed.
-      w.c.clock.advance(0);
-      assert.equal(w.c.clock.pending, 0);
-    }),
+        seen.grants += w.grants;
+        seen.turns += w.turns;
+        w.c.allocator.close();
+        // A turn that was to follow finds it closed.
+        w.c.clock.advance(0);
+        assert.equal(w.c.clock.pending, 0);
+      },
+    ),
     { numRuns: 200, includeErrorInReport: true },
   );
   t.true(seen.grants > 2000, `${seen.grants} grants`);

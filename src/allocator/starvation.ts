@@ -1,0 +1,141 @@
+// Nobody waits for long while others sit on offers. In: clients that batch runs passed over, offers that are out for long. Out: offers to be taken
+// back for them, and a promise that they get what returns. The rule and its bound: docs/decisions/008-starvation.md.
+import type { Bag } from '../resources/index.js';
+import { add, forRole, withoutCapabilities } from '../resources/index.js';
+import type { PoolAgent } from './agent-pool.js';
+import type { Grant } from './allocator.js';
+import { forEachBit } from './bits.js';
+import type { Client } from './clients.js';
+import type { AllocatorState, Eligibility } from './eligibility.js';
+import type { Part } from './holdings.js';
+import { reaches } from './min-allocatable.js';
+import { isBefore } from './standing.js';
+
+export interface StarvationOptions {
+  /** A client waits, and an offer is out, for long when it was for this many batch runs. */
+  readonly patienceRuns: number;
+  readonly allocationIntervalMs: number;
+}
+
+interface Offer {
+  readonly agent: PoolAgent;
+  readonly client: Client;
+  readonly part: Part;
+}
+
+// What one look may cost: tests of an agent for a client. Who is not looked at now is looked at after the next batch.
+const testsMax = 5000;
+
+/** Looks after batch runs. What clients wait is counted by the runs themselves, so that nothing is to be done while nobody waits for long. */
+export class Starvation {
+  readonly #state: AllocatorState;
+  readonly #eligibility: Eligibility;
+  readonly #options: StarvationOptions;
+  // Before this no offer is out for long.
+  #nextLookMs = 0;
+
+  constructor(state: AllocatorState, eligibility: Eligibility, options: StarvationOptions) {
+    this.#state = state;
+    this.#eligibility = eligibility;
+    this.#options = options;
+  }
+
+  /** Offers whose return would serve clients that waited for long, oldest first for each. The agents are promised to these. */
+  look(nowMs: number): readonly Grant[] {
+    if (nowMs < this.#nextLookMs) return [];
+    const waiting = this.#waiting();
+    if (waiting.length === 0) return [];
+    const { old, holders } = this.#offers(nowMs);
+    const out: Grant[] = [];
+    let tests = 0;
+    for (const client of waiting) {
+      if (tests >= testsMax || old.size === 0) break;
+      // Who holds an offer is not waiting for one; and whom nothing here would serve is not looked at again before it waited for long again.
+      client.servedIn = this.#state.batch;
+      if (holders.has(client)) continue;
+      for (const [agent, offers] of old) {
+        tests += 1;
+        const needed = this.#needed(client, agent, offers);
+        if (needed === undefined) continue;
+        agent.promisedTo = client;
+        old.delete(agent);
+        for (const { client: from, part } of needed) out.push(grantOf(from, agent, part));
+        break;
+      }
+    }
+    return out;
+  }
+
+  // Clients that were granted nothing they can use for long, in order.
+  #waiting(): Client[] {
+    const { clients, tree, batch } = this.#state;
+    const out: Client[] = [];
+    forEachBit(clients.active, slot => {
+      const client = clients.at(slot);
+      if (client?.node !== undefined && batch - client.servedIn >= this.#options.patienceRuns) out.push(client);
+    });
+    if (out.length === 0) return out;
+    tree.refresh();
+    return out.sort((a, b) => (a.node === undefined || b.node === undefined ? 0 : tree.compare(a.node, b.node)));
+  }
+
+  // Offers that are out for long, by agent, the agent with the oldest first; and everybody who holds offers.
+  #offers(nowMs: number): { readonly old: Map<PoolAgent, Offer[]>; readonly holders: ReadonlySet<Client> } {
+    const { patienceRuns, allocationIntervalMs } = this.#options;
+    const patienceMs = patienceRuns * allocationIntervalMs;
+    const holders = new Set<Client>();
+    const found: Offer[] = [];
+    let firstMs = nowMs;
+    for (const agent of this.#state.pool.values()) {
+      for (const [client, parts] of agent.held) {
+        for (const part of parts) {
+          if (part.offer === undefined) continue;
+          if (isUsable(client, part.resources)) holders.add(client);
+          firstMs = Math.min(firstMs, part.offeredMs);
+          if (nowMs - part.offeredMs >= patienceMs && agent.active) found.push({ agent, client, part });
+        }
+      }
+    }
+    this.#nextLookMs = found.length > 0 ? nowMs : firstMs + patienceMs;
+    const old = new Map<PoolAgent, Offer[]>();
+    for (const offer of found.sort((a, b) => a.part.offeredMs - b.part.offeredMs || a.agent.slot - b.agent.slot)) {
+      const there = old.get(offer.agent);
+      if (there === undefined) old.set(offer.agent, [offer]);
+      else there.push(offer);
+    }
+    return { old, holders };
+  }
+
+  // The oldest offers on `agent`, held by clients that come after this one, with which what is free there is what it needs.
+  #needed(client: Client, agent: PoolAgent, offers: readonly Offer[]): readonly Offer[] | undefined {
+    const taken: Offer[] = [];
+    let free = agent.free;
+    for (const offer of offers) {
+      if (!isBefore(this.#state.tree, client, offer.client)) continue;
+      taken.push(offer);
+      free = add(free, offer.part.resources);
+      if (this.#serves(client, agent, free)) return taken;
+    }
+    return undefined;
+  }
+
+  #serves(client: Client, agent: PoolAgent, free: Bag): boolean {
+    const visible = withoutCapabilities(forRole(free, client.role), client.framework);
+    const offerable = this.#state.quota.offerable(client, visible);
+    return reaches(offerable, needsOf(client)) && this.#eligibility.mayOffer(agent, client, offerable);
+  }
+}
+
+/** Whether what a client was granted is something it can use: then its waiting is over. */
+export function isUsable(client: Client, resources: Bag): boolean {
+  return client.needs === undefined || reaches(resources, client.needs);
+}
+
+/** What a client told that it wants, else what its tasks were like so far, else the least it is offered. */
+export function needsOf(client: Client): readonly Bag[] {
+  return client.needs ?? client.minimum.sets;
+}
+
+function grantOf({ framework, role }: Client, agent: PoolAgent, { offer, resources }: Part): Grant {
+  return { frameworkId: framework.id, role, agentId: agent.id, resources: offer ?? resources };
+}
