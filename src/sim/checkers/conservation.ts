@@ -62,6 +62,8 @@ export class ConservationChecker implements Checker {
         if (event.call.type === 'STATUS_UPDATE' && agentId !== undefined && isTerminal(event.call.latestState)) {
           this.#taskEnds(agentId, keyOf(event.call.frameworkId, event.call.status.taskId));
         }
+        if (event.call.type === 'UPDATE_RESOURCES' && agentId !== undefined)
+          this.#books(agentId).total = withoutLabels(bagOf(event.call.resources));
         if (event.call.type === 'REGISTER') this.#registers(event.session, event.call.tasks);
         return;
       }
