@@ -9,7 +9,6 @@ import { VirtualClock } from '../../src/env/virtual-clock.js';
 import { EventFeeds } from '../../src/http/feed.js';
 import type { MasterSource } from '../../src/http/master-routes.js';
 import { masterRoutes } from '../../src/http/master-routes.js';
-import { operatorCalls } from '../../src/http/operator-routes.js';
 import { PrometheusMetrics } from '../../src/http/metrics-page.js';
 import type { FeedSink } from '../../src/http/route.js';
 import type { HttpServer } from '../../src/http/server.js';
@@ -48,7 +47,6 @@ const live = [
   taskView('same', { frameworkId: 'm-0002', frameworkName: 'jobs' }),
 ];
 const ended = [taskView('old', { state: 'TASK_FINISHED' }), taskView('same', { state: 'TASK_FAILED' })];
-const quota = { role: 'ads', limits: { cpus: 4 }, guarantees: {}, consumed: { cpus: 1 } };
 const state = { master, agents: [], frameworks: [], tasks: live } as unknown as StateView;
 
 /** A master of constant views that notes what operators ask and refuses unknown tasks. */
@@ -71,8 +69,8 @@ function source(more: { readonly subscribe?: MasterSource['views']['subscribe'] 
         tasks: () => live,
         completedTasks: () => ended,
         offers: () => [],
-        quota: () => [quota, { ...quota, role: 'web' }],
-        weights: () => [{ role: 'ads', weight: 2 }],
+        quota: () => [],
+        weights: () => [],
         maintenance: () => ({ windows: [], machines: [] }),
         explain: () => {
           throw new ProfferError('UNKNOWN_ROLE', 'nobody is in the role');
@@ -150,51 +148,6 @@ test('operator calls reach the master, and its problems come back', async t => {
   const refused = await post('/kill', { taskId: 'nobody' });
   t.is(refused.statusCode, 404);
   t.like(refused.json<Shape>(), { code: 'UNKNOWN_TASK', path: 'taskId' });
-});
-
-test('each call of an operator has a path of its own, and the example told for it is a valid one', async t => {
-  const given = source();
-  const server = app(given);
-  const headers = { ...host, 'content-type': 'application/json' };
-  const types = Object.keys(operatorCalls) as OperatorCall['type'][];
-  for (const type of types) {
-    const { path, status, example } = operatorCalls[type];
-    const reply = await server.inject({ method: 'POST', url: path, headers, payload: example });
-    t.is(reply.statusCode, status, `${path}: ${reply.body}`);
-    t.deepEqual(given.calls.at(-1), { type, ...example } as OperatorCall);
-    const empty = await server.inject({ method: 'POST', url: path, headers, payload: {} });
-    t.is(empty.statusCode, 400, path);
-    const none = await server.inject({ method: 'POST', url: path, headers });
-    t.true((none.json<Shape>().hint ?? '').endsWith(JSON.stringify(example)), none.body);
-  }
-  t.is(given.calls.length, types.length);
-  t.is(new Set(types.map(type => operatorCalls[type].path)).size, types.length);
-});
-
-test('what an operator’s call lacks is told at once, each with its place', async t => {
-  const server = app();
-  const post = (url: string, payload: object): Promise<LightMyRequestResponse> =>
-    server.inject({ method: 'POST', url, headers: { ...host, 'content-type': 'application/json' }, payload });
-  const drain = await post('/drain', { agentId: 7, gracePeriodMs: -1, markgone: true });
-  t.is(drain.statusCode, 400);
-  t.deepEqual(
-    drain.json<{ problems: { path: string }[] }>().problems.map(({ path }) => path),
-    ['drainAgent.agentId', 'drainAgent.gracePeriodMs', 'drainAgent.markgone'],
-  );
-  const window = { hostnames: ['one'], unavailability: { startMs: 1 } };
-  const twice = await post('/maintenance', { windows: [window, window] });
-  t.like(twice.json<Shape>(), { code: 'INVALID_CALL', path: 'updateMaintenance.windows[1].hostnames[0]' });
-  const quota = await post('/quota', { quotas: [{ role: 'ads', limits: { cpus: 1 }, guarantees: { cpus: 2 } }] });
-  t.is(quota.json<Shape>().code, 'INVALID_QUOTA');
-});
-
-test('quota, weights and the maintenance schedule can be read', async t => {
-  const server = app();
-  const get = async (url: string): Promise<unknown> => (await server.inject({ url, headers: host })).json<unknown>();
-  t.deepEqual(await get('/quota?role=ads'), [quota]);
-  t.deepEqual(await get('/weights'), [{ role: 'ads', weight: 2 }]);
-  t.deepEqual(await get('/weights?role=web'), []);
-  t.deepEqual(await get('/maintenance'), { windows: [], machines: [] });
 });
 
 test('every bad request gets one clear error, and never 500', async t => {
