@@ -2,7 +2,7 @@
 // changed copy by the function that found the obstacles before it is told.
 import { assertNever } from '../base/assert.js';
 import type { AgentId } from '../base/ids.js';
-import type { Change } from '../protocol/explain.js';
+import type { Change, ExplainChange } from '../protocol/explain.js';
 import type { Wish } from '../resources/index.js';
 import { add, bagOf, fromBag, scalarMilli, wishShortages } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
@@ -21,14 +21,26 @@ export interface Near {
 }
 
 /** A change without its words. */
-export type TriedChange = Change & { readonly agents: number; readonly examples: readonly AgentId[] };
+export type TriedChange = Change & Pick<ExplainChange, 'agents' | 'examples' | 'revived'>;
 
 /**
  * The changes found, in this order: waiting; what the framework can do at once; less of one resource, by the part given up; one constraint;
- * more quota; one agent to be freed, or offered again. A new agent is told of only when nothing else helps.
+ * more quota; one agent to be freed, or offered again. Who cannot use an agent declines it, and its filter is then in the way as well: what helps
+ * but for such filters comes after. A new agent is told of only when nothing else helps.
  */
 export function findChanges(world: World, nears: readonly Near[], question: Question, first: Asker): TriedChange[] {
-  const found = [
+  const found = search(world, nears, question);
+  const kinds = new Set(found.map(({ change }) => change));
+  const revived = nears.flatMap(afterRevive);
+  for (const change of search(world, revived, question)) {
+    if (!kinds.has(change.change)) found.push({ ...change, revived: true });
+  }
+  return found.length > 0 ? found : newAgent(world, first, question);
+}
+
+function search(world: World, nears: readonly Near[], question: Question): TriedChange[] {
+  if (nears.length === 0) return [];
+  return [
     ...waitChange(world, nears, question),
     ...fixes.flatMap(fix => fixChange(world, nears, question, fix)),
     ...lessChanges(world, nears, question),
@@ -37,7 +49,13 @@ export function findChanges(world: World, nears: readonly Near[], question: Ques
     ...freeChange(world, nears, question),
     ...fixChange(world, nears, question, reactivation),
   ];
-  return found.length > 0 ? found : newAgent(world, first, question);
+}
+
+// Where a filter is in the way beside something else: the same without the filter.
+function afterRevive(near: Near): Near[] {
+  const obstacles = near.obstacles.filter(({ kind }) => kind !== 'FILTERED');
+  if (obstacles.length === near.obstacles.length || obstacles.length === 0) return [];
+  return [{ ...ofClient(near, { filtersVoidBefore: Number.POSITIVE_INFINITY }), obstacles }];
 }
 
 const examplesMax = 3;

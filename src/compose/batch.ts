@@ -87,10 +87,12 @@ export class Batch {
     return this.#entries;
   }
 
-  /** Why tasks still wait for an offer, the oldest's reason; undefined when none waits. */
-  get waiting(): { readonly count: number; readonly why: string } | undefined {
+  /** Why tasks still wait for an offer, the oldest's id and reason; undefined when none waits. */
+  get waiting(): { readonly count: number; readonly taskId: TaskId; readonly why: string } | undefined {
     const [first] = this.#queue.waiting();
-    return first === undefined ? undefined : { count: this.#queue.size, why: first.why };
+    if (first === undefined) return undefined;
+    const oldest = this.#entries.find(entry => keyOf(entry) === first.key);
+    return { count: this.#queue.size, taskId: must(oldest, 'the task that waits').taskId, why: first.why };
   }
 
   /** Starts nothing more, and kills what runs; `done` follows. */

@@ -221,7 +221,8 @@ function waitingNotes(batch: Batch, view: RunTasksView): () => void {
   const timer = setInterval(() => {
     const { waiting } = batch;
     if (waiting === undefined) return;
-    const line = `${waiting.count} ${waiting.count === 1 ? 'task waits' : 'tasks wait'}: ${waiting.why}`;
+    const { count, taskId, why } = waiting;
+    const line = `${count} ${count === 1 ? 'task waits' : 'tasks wait'}: ${why} (proffer task ${taskId} --why says more)`;
     if (line === last) view.progress(line);
     else view.note(line);
     last = line;

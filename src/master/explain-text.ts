@@ -75,7 +75,12 @@ export function reasonText(reason: Reason, nameOf: NameOf): string {
 }
 
 /** What would help, to follow "it would fit". */
-export function changeText(change: Change, nameOf: NameOf): string {
+export function changeText(change: Change & Pick<ExplainChange, 'revived'>, nameOf: NameOf): string {
+  const text = plainText(change, nameOf);
+  return change.revived === true ? `${text} (once the filters of earlier declines are over)` : text;
+}
+
+function plainText(change: Change, nameOf: NameOf): string {
   switch (change.change) {
     case 'WAIT':
       return `in ${formatDurationMs(change.ms)}, when ${change.for === 'OFFERS' ? 'offers expire' : 'the framework’s filter ends'}`;

@@ -139,6 +139,8 @@ export interface ExplainHolding {
 export type ExplainChange = Change & {
   readonly agents: number;
   readonly examples: readonly AgentId[];
+  /** It helps once the filters that the framework's earlier declines left there are over too, as they are after REVIVE. */
+  readonly revived?: true;
   /** For people. */
   readonly text: string;
 };

@@ -23,8 +23,7 @@ export const hintsMax = 64;
 const intervalMs = 1000;
 
 /**
- * Hints for what waits, oldest first. A hint is named by the key of its first launch, and by the ids of its tasks, or keys where the id is made at
- * launch. Of several roles the first is told; executors count as if they ran nowhere yet.
+ * Hints for what waits, oldest first. A hint has the names of its launches: the ids of their tasks, or the key where ids are made at launch. Of several roles the first is told; executors count as if they ran nowhere yet.
  */
 export function waitingHints(waiting: Iterable<WaitingLaunch>, roles: readonly Role[]): DemandHint[] {
   const hints = new Map<string, { hint: DemandHint; count: number; names: string[] }>();
@@ -42,7 +41,7 @@ export function waitingHints(waiting: Iterable<WaitingLaunch>, roles: readonly R
         role,
         resources: fromBag(resources),
         count: 0,
-        id: launch.key,
+        id: launch.tasks[0].taskId ?? launch.key,
         ...(ports === 0 ? {} : { ports }),
         ...(asked.length === 0 ? {} : { constraints: [asked] }),
       };

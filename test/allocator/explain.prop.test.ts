@@ -279,6 +279,7 @@ test('without a launch, explain says where an offer would be made', t => {
 function helps(scene: Scene, change: TriedChange): boolean {
   const { allocator, clock } = scene.c;
   const { query } = scene;
+  if (change.revived === true) allocator.revive('fw', [role]);
   switch (change.change) {
     case 'LESS': {
       const { wish } = query;

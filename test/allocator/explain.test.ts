@@ -179,6 +179,31 @@ test('a declined agent: until when, and that reviving helps at once', t => {
   ]);
 });
 
+test('who declined an agent because of a constraint hears of the constraint, and of the filter', t => {
+  const c = new Cluster();
+  c.framework('fw');
+  c.agent('a', 'cpus:4;mem:1024', { attributes: { rack: 'x' } });
+  c.now();
+  c.decline(60_000);
+  const rack: AttributeConstraint = { attribute: 'rack', predicate: 'TEXT_EQUALS', value: 'z' };
+  const query = { frameworkId: 'fw', wish: wish('cpus:1'), constraints: [[rack]] };
+  const { reasons, changes } = c.allocator.explain(query, new Around());
+  t.deepEqual(
+    reasons.map(({ kind }) => kind),
+    ['CONSTRAINT', 'FILTERED'],
+  );
+  t.deepEqual(changes, [
+    {
+      change: 'DROP_CONSTRAINT',
+      constraint: 'rack TEXT_EQUALS z',
+      of: 'REQUEST',
+      agents: 1,
+      examples: ['a'],
+      revived: true,
+    },
+  ]);
+});
+
 test('suppressed, disconnected, not in the role: said of the framework, with the one thing that helps', t => {
   const c = new Cluster();
   c.agent('a', 'cpus:4;mem:1024');

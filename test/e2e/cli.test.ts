@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import type { ExplainView } from '../../src/protocol/explain.js';
 import type { AgentView, FrameworkView, TaskView } from '../../src/protocol/operator-api.js';
+import type { DemandHint } from '../../src/protocol/scheduler-api.js';
 import { Cli, cli, eventually, processesNaming, tempDir } from '../support/cli.js';
 
 const home = tempDir();
@@ -266,6 +268,33 @@ test.serial('a second cluster on the same port is told so', async t => {
   t.is(daemon.code, 78);
   t.regex(daemon.stderr, new RegExp(`error: .*port ${port} `));
   other.remove();
+});
+
+test.serial('a task that waits: why, and what would help; one that runs: where', async t => {
+  const running = start('run', '--instances', '4', '--constraint', 'name:UNIQUE', '--', 'sleep', '1000');
+  const [, id = ''] = await running.until(/(sleep\.\w+)\.\d launched/);
+  const demand = async (): Promise<readonly DemandHint[]> =>
+    (await get<FrameworkView[]>('/frameworks?name=run&state=ACTIVE'))[0]?.demand ?? [];
+  await eventually('the master knows of the fourth', async () => (await demand()).length === 1);
+  const waits = (await demand())[0]?.taskIds?.[0] ?? '';
+  t.true(waits.startsWith(id), waits);
+  const why = await proffer('task', waits, '--why');
+  t.is(why.code, 0, why.stderr);
+  t.true(why.stdout.startsWith(`${waits}: 0.1 cpus, 32 MiB mem for framework run, role *: on none of 3 agents now\n`));
+  for (const agent of ['agent-1', 'agent-2', 'agent-3'])
+    t.true(why.stdout.includes(`1 of 3: the constraint name TEXT_NOT_EQUALS ${agent} does not hold`), why.stdout);
+  const asJson = JSON.parse((await proffer('task', waits, '--why', '--json')).stdout) as ExplainView;
+  t.is(asJson.fits, 0);
+  t.true(asJson.counterfactuals.some(({ change }) => change === 'DROP_CONSTRAINT'));
+  const placed = (await get<TaskView[]>('/tasks?state=TASK_RUNNING')).find(task => task.id.startsWith(id))?.id ?? '';
+  t.regex((await proffer('task', placed, '--why')).stdout, /does not wait: it was launched \S+.* ago on agent /);
+  t.regex((await proffer('frameworks', '--why', 'run')).stdout, /^Waiting: 1 of 0\.1 cpus, 32 MiB mem/m);
+  const huge = await proffer('roles', '--why', 'ads', '--resources', 'cpus:9999', '--constraint', 'name:EXISTS');
+  t.regex(huge.stdout, /3 of 3: cpus short by \S+ \(wanted 9999\); even while nothing runs there/);
+  t.like(await proffer('roles', '--resources', 'cpus:1'), { code: 2 });
+  t.regex((await proffer('task', 'nobody', '--why')).stderr, /no task has the id "nobody"/);
+  running.signal('SIGINT');
+  t.is(await running.ended, 130);
 });
 
 test.serial('Ctrl-C takes everything down, tasks included', async t => {

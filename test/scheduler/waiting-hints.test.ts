@@ -28,7 +28,7 @@ test('launches that are alike are one hint, named by the oldest and by their tas
     ['*'],
   );
   t.deepEqual(hints, [
-    { role: '*', resources: { cpus: 1, mem: 32 }, count: 2, id: 'a', taskIds: ['web.1', 'c'] },
+    { role: '*', resources: { cpus: 1, mem: 32 }, count: 2, id: 'web.1', taskIds: ['web.1', 'c'] },
     { role: '*', resources: { cpus: 2, mem: 32 }, count: 1, id: 'b', taskIds: ['b'] },
     { role: 'ads', resources: { cpus: 1, mem: 32 }, count: 1, id: 'd', taskIds: ['d'] },
   ]);
