@@ -91,22 +91,29 @@ export class Pot {
     return { kind: 'TAKEN', parts: got.parts };
   }
 
+  /** What is left to convert: an optimistic offer may be so old that it has volumes that are destroyed by now. */
+  get convertible(): Bag {
+    if (this.#there === undefined) return this.left;
+    return this.left.filter(r => r.label.volume === undefined || contains(this.total, [r]));
+  }
+
   /** Converts a part of what is left. */
   convert(make: (have: Bag, total: Bag) => Converted): Conversed {
-    const asked = make(this.left, this.total);
+    const have = this.convertible;
+    const asked = make(have, this.total);
     if (!asked.ok) return { kind: 'WRONG', problems: asked.problems };
     let { conversion } = asked;
     if (this.#there !== undefined) {
       const got = make(this.#there, this.total);
       if (!got.ok) {
-        this.left = convert(this.left, conversion);
+        this.left = convert(have, conversion);
         this.#there = common(this.left, this.#there);
         return { kind: 'LOST', problems: got.problems };
       }
       conversion = got.conversion;
       this.#there = convert(this.#there, conversion);
     }
-    this.left = convert(this.left, conversion);
+    this.left = convert(have, conversion);
     this.total = convert(this.total, conversion);
     return { kind: 'MADE', conversion };
   }

@@ -4,8 +4,8 @@ import type { AgentId } from '../../base/ids.js';
 import type { AgentCall } from '../../protocol/agent-api.js';
 import type { OperationState, OperationStatus } from '../../protocol/entities.js';
 import type { OperationReference, SchedulerCall } from '../../protocol/scheduler-api.js';
-import type { Bag } from '../../resources/index.js';
-import { contains, convert, emptyBag, equals, toBag } from '../../resources/index.js';
+import type { Bag, Conversion } from '../../resources/index.js';
+import { contains, convert, emptyBag, equals, subtract, toBag, volumesOf } from '../../resources/index.js';
 import type { Decision } from '../decision.js';
 import { Draft, nothing } from '../decision.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, OperationRecord } from '../state.js';
@@ -121,13 +121,20 @@ export function decideUpdateResources(
   return draft.change({ type: 'AGENT_RESOURCES', agentId: agent.id, total });
 }
 
-/** `told`, with the operations that are on their way to the agent. */
+/** `told`, with the operations that are on their way to the agent, as far as they can succeed there. */
 export function withUnanswered(agent: Readonly<AgentRecord>, told: Bag): Bag {
   let total = told;
-  for (const { status, conversion } of agent.operations.values()) {
-    if (status === undefined && contains(total, conversion.consumed)) total = convert(total, conversion);
-  }
+  for (const { status, conversion } of agent.operations.values())
+    if (status === undefined && canBe(total, conversion)) total = convert(total, conversion);
   return total;
+}
+
+function canBe(total: Bag, { consumed, produced }: Conversion): boolean {
+  if (!contains(total, consumed)) return false;
+  const stay = volumesOf(subtract(total, consumed));
+  return volumesOf(produced).every(({ volume, resource }) =>
+    stay.every(other => other.volume.id !== volume.id || other.resource.label.role !== resource.label.role),
+  );
 }
 
 /** Tells frameworks of the operations of an agent that is lost to them; the records go with the agent. */

@@ -91,7 +91,7 @@ export class Converting {
     }
     const problems = capabilityProblems(operation, framework, offer, path);
     if (problems.length > 0) return problems;
-    const tried = conversionOf(operation, this.#pot.left, this.#pot.total, this.#place, path);
+    const tried = conversionOf(operation, this.#pot.convertible, this.#pot.total, this.#place, path);
     if (!tried.ok) return tried.problems.map(each => this.#explained(each, operation));
     const inUse = inUseProblems(agent, tried.conversion.consumed, this.#placed(), path);
     if (inUse.length > 0) return inUse;
