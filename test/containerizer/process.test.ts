@@ -1,14 +1,5 @@
 // Process tasks as they really run: exit statuses, output, kills, process trees, limits, users, commands beside, and tasks that outlive their agent.
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +12,7 @@ import { systemEnv } from '../../src/env/system-env.js';
 import { asRoot, isRoot } from '../support/as-root.js';
 import type { Watched } from '../support/containers.js';
 import { exited, signalled, until, Workshop } from '../support/containers.js';
+import { isRunning } from '../support/processes.js';
 
 let instances = 0;
 
@@ -479,13 +471,4 @@ function cgroupFiles(text: string): { version: 1 | 2; cpu: string; memory: strin
     return { version: 1, cpu: join('/sys/fs/cgroup/cpu', cpu), memory: join('/sys/fs/cgroup/memory', memory) };
   }
   return { version: 2, cpu: join('/sys/fs/cgroup', unified ?? ''), memory: join('/sys/fs/cgroup', unified ?? '') };
-}
-
-/** Alive and no zombie. */
-function isRunning(pid: number): boolean {
-  try {
-    return pid > 0 && readlinkSync(`/proc/${pid}/exe`) !== '';
-  } catch {
-    return false;
-  }
 }

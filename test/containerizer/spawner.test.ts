@@ -2,16 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -25,10 +16,13 @@ import { VirtualClock } from '../../src/env/virtual-clock.js';
 import { asRoot, isRoot } from '../support/as-root.js';
 import type { Watched } from '../support/containers.js';
 import { exited, signalled, until, Workshop } from '../support/containers.js';
+import { isRunning, openFiles, parentOf } from '../support/processes.js';
 
 let instances = 0;
 
 interface Shop extends Workshop {
+  /** As in the paths of its cgroups. */
+  readonly instance: string;
   readonly notices: string[];
   readonly spawner: LazySpawner;
   /** Of the process beside, which is there. */
@@ -40,12 +34,14 @@ async function workshop(t: ExecutionContext, options: { program?: string; limits
   const notices: string[] = [];
   const env = systemEnv();
   const spawner = new LazySpawner(env.clock, notice => notices.push(notice), options.program);
+  const instance = `test-spawner-${process.pid}-${instances++}-`;
   const containerizer = new ProcessContainerizer(env, {
-    instance: `test-spawner-${process.pid}-${instances++}`,
+    instance,
     spawner,
     ...(options.limits === true ? {} : { cgroups: null }),
   });
   const shop = Object.assign(new Workshop(t, containerizer), {
+    instance,
     notices,
     spawner,
     beside: async () => {
@@ -297,21 +293,19 @@ test('killed again and again while many tasks start: each runs once and ends wit
   );
 });
 
-// Alone, as others would open some.
-test.serial(
-  'many at once: each ends with its own code, and descriptors return to where they were on both sides',
-  async t => {
-    const shop = await workshop(t, { limits: isRoot });
-    const beside = await shop.beside();
-    const counts = (): number[] => [process.pid, beside].map(pid => readdirSync(`/proc/${pid}/fd`).length);
-    const [ours = 0, theirs = 0] = counts();
-    const codes = Array.from({ length: 80 }, (_, i) => i);
-    const ends = await Promise.all(codes.map(async code => (await shop.run({ value: `exit ${code}` })).end));
-    t.deepEqual(ends, codes.map(exited));
-    t.deepEqual(counts(), [ours, theirs]);
-    t.is(await shop.beside(), beside);
-  },
-);
+test('many at once: each ends with its own code, and both sides have closed what was opened for them', async t => {
+  const shop = await workshop(t, { limits: isRoot });
+  const beside = await shop.beside();
+  const theirs = openFiles(beside);
+  const codes = Array.from({ length: 80 }, (_, i) => i);
+  const ends = await Promise.all(codes.map(async code => (await shop.run({ value: `exit ${code}` })).end));
+  t.deepEqual(ends, codes.map(exited));
+  t.deepEqual(openFiles(beside), theirs);
+  // Other tests share this process: sandboxes and cgroups tell whose a file is.
+  const ours = openFiles(process.pid).filter(path => path.startsWith(shop.dir) || path.includes(shop.instance));
+  t.deepEqual(ours, []);
+  t.is(await shop.beside(), beside);
+});
 
 test('it ends with its agent, also by SIGKILL; its tasks live on, and the next agent adopts them', async t => {
   const shop = await workshop(t);
@@ -473,22 +467,4 @@ function readRun(sandbox: string): string {
 
 function stdioOf({ fds }: SpawnRequest): StdioOptions {
   return ['ignore', ...fds.map(fd => fd ?? ('ignore' as const))];
-}
-
-/** 0 when `pid` is gone. */
-function parentOf(pid: number): number {
-  try {
-    return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  } catch {
-    return 0;
-  }
-}
-
-/** Alive and no zombie. */
-function isRunning(pid: number): boolean {
-  try {
-    return readlinkSync(`/proc/${pid}/exe`) !== '';
-  } catch {
-    return false;
-  }
 }
