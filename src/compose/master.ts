@@ -1,5 +1,5 @@
 // A master in this process: HTTP and WebSockets on one port, the allocator, the store. In: options. Out: it runs until closed.
-import type { Allocator, AllocatorOptions, OnGrants } from '../allocator/allocator.js';
+import type { AllocatorOptions } from '../allocator/allocator.js';
 import { createAllocator, defaultMinAllocatable } from '../allocator/index.js';
 import type { Problem } from '../base/errors.js';
 import { problem, problemsError } from '../base/errors.js';
@@ -13,6 +13,7 @@ import type { MasterSource } from '../http/master-routes.js';
 import { masterRoutes } from '../http/master-routes.js';
 import { PrometheusMetrics } from '../http/metrics-page.js';
 import { serveHttp } from '../http/server.js';
+import type { MasterParts } from '../master/master.js';
 import { Master } from '../master/master.js';
 import type { MasterOptions } from '../master/options.js';
 import { masterDefaults } from '../master/options.js';
@@ -56,7 +57,7 @@ const T = {
   metrics: token<PrometheusMetrics>('metrics'),
   info: token<MasterInfo>('info'),
   store: token<Store>('store'),
-  allocator: token<(onGrants: OnGrants) => Allocator>('allocator'),
+  allocator: token<MasterParts['allocator']>('allocator'),
   master: token<Master>('master'),
   accept: token<AcceptLink>('accept'),
 };
@@ -125,7 +126,8 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
     .make(
       T.allocator,
       [T.env],
-      env => onGrants => createAllocator(env, { ...allocator, ...(domain === undefined ? {} : { domain }) }, onGrants),
+      env => (onGrants, onStarved) =>
+        createAllocator(env, { ...allocator, ...(domain === undefined ? {} : { domain }) }, onGrants, onStarved),
     )
     .make(
       T.master,

@@ -1,5 +1,5 @@
 // The master of a world: the production component behind taps, on a disk that outlives it. In: start, crash, pause. Out: history events.
-import type { Allocator } from '../allocator/allocator.js';
+import type { Allocator, GrantBatch } from '../allocator/allocator.js';
 import { createAllocator } from '../allocator/index.js';
 import type { AllocatorOptions } from '../allocator/index.js';
 import { Master } from '../master/master.js';
@@ -98,11 +98,12 @@ export class MasterNode {
       ...(domain === undefined ? {} : { domain }),
     };
     const master = new Master(env, {
-      allocator: onGrants => {
-        const real = createAllocator(env, this.#node.allocator ?? {}, batch => {
+      allocator: (onGrants, onStarved) => {
+        const note = (batch: GrantBatch): void => {
           for (const { grants } of batch) books.note(grants);
           onGrants(batch);
-        });
+        };
+        const real = createAllocator(env, this.#node.allocator ?? {}, note, onStarved);
         allocator = real;
         return world.mutations.allocator?.(observed(real, books)) ?? observed(real, books);
       },

@@ -139,3 +139,16 @@ test('half of an agent used, the other half is another framework’s', t => {
   const second = rig.scheduler();
   t.deepEqual(second.offer.resources, { cpus: 1, mem: 512 });
 });
+
+test('an offer that nobody answers returns when somebody has waited long for it, and goes to who waited', t => {
+  const rig = new MasterRig({ options: { offerTimeoutMs: 3_600_000 } });
+  const hoarder = rig.scheduler({ name: 'hoarder' });
+  const agents = [rig.agent({ cpus: 1, mem: 100 }), rig.agent({ cpus: 1, mem: 100 })];
+  t.is(hoarder.offers.length, agents.length);
+  const waiting = rig.scheduler({ name: 'waiting' });
+  rig.advance(30_000);
+  t.is(hoarder.last('RESCIND').why, 'STARVATION');
+  t.is(waiting.offers.length, 1, 'then both hold as much');
+  const problems = hoarder.accept(hoarder.last('RESCIND').offerIds, [{ type: 'LAUNCH', tasks: [task('late')] }]);
+  t.like(problems, [{ code: 'INVALID_OFFER' }]);
+});

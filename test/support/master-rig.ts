@@ -72,7 +72,8 @@ export class MasterRig {
     };
     let allocator: HierarchicalAllocator | undefined;
     this.master = new Master(env, {
-      allocator: onGrants => (allocator = createAllocator(env, options.allocator ?? {}, onGrants)),
+      allocator: (onGrants, onStarved) =>
+        (allocator = createAllocator(env, options.allocator ?? {}, onGrants, onStarved)),
       store: this.store,
       info: {
         id: options.masterId ?? 'M',
