@@ -252,7 +252,10 @@ test('an agent declared gone takes its tasks along, also those that are unreacha
   const next = new MasterRig({ store: rig.store, clock: rig.clock });
   const ghost = next.connectAgent();
   ghost.register(big, { agentId, tasks: [listed(id)] });
-  t.is(ghost.last('REFUSED').problems[0]?.code, 'AGENT_REFUSED');
+  t.deepEqual([ghost.got('SHUTDOWN').length, ghost.got('REGISTERED').length], [1, 0], 'what it still runs has to end');
+  const idle = next.connectAgent();
+  idle.register(big, { agentId, tasks: [listed(id, 'TASK_FINISHED')] });
+  t.is(idle.last('REFUSED').problems[0]?.code, 'AGENT_REFUSED');
 });
 
 test('a live agent declared gone is shut down; what it still says is not heard', t => {

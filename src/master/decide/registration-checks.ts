@@ -20,20 +20,21 @@ import { executorKey, heldKey } from '../state.js';
 import { downProblem } from './maintenance.js';
 import { wireBytes } from '../wire-size.js';
 
+/** Why operators do not want this agent, whatever it says. */
+export function banProblem(view: ClusterView, { agentId, agent }: Registration): Problem | undefined {
+  if (agentId === undefined || !view.goneAgents.has(agentId)) return downProblem(view.maintenance, agent.hostname);
+  return problem(
+    'register.agentId',
+    'AGENT_REFUSED',
+    `agent ${agentId} was declared gone`,
+    'remove its work directory to register as a new agent',
+  );
+}
+
 /** What is wrong with a registration by itself, all at once. */
 export function registrationProblems(view: ClusterView, registration: Registration): Problem[] {
   const { agentId, agent: info, tasks, executors } = registration;
   const problems: Problem[] = [];
-  if (agentId !== undefined && view.goneAgents.has(agentId)) {
-    problems.push(
-      problem(
-        'register.agentId',
-        'AGENT_REFUSED',
-        `agent ${agentId} was declared gone`,
-        'remove its work directory to register as a new agent',
-      ),
-    );
-  }
   const known = agentId === undefined ? undefined : view.agents.get(agentId);
   if (known !== undefined && known.info.hostname !== info.hostname) {
     // Two agents of one id, as from a copied work directory, would take each other's tasks for lost.
@@ -56,8 +57,6 @@ export function registrationProblems(view: ClusterView, registration: Registrati
       ),
     );
   }
-  const down = downProblem(view.maintenance, info.hostname);
-  if (down !== undefined) problems.push(down);
   if (agentId === undefined && tasks.length + executors.length > 0) {
     problems.push(
       problem(

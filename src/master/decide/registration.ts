@@ -1,5 +1,6 @@
 // REGISTER: an agent comes or comes back. In: state, the merged call, moment. Out: changes and effects.
 import type { Problem } from '../../base/errors.js';
+import { isTerminal } from '../../protocol/task-state.js';
 import { equals, toBag } from '../../resources/index.js';
 import { closeCodes } from '../../transport/transport.js';
 import type { Decision, Durable, Registration } from '../decision.js';
@@ -9,11 +10,10 @@ import { sameData } from '../same-data.js';
 import type { ClusterView, Moment } from '../state.js';
 import { inParts } from '../wire-size.js';
 import { drainEvent } from './drain.js';
-import { downProblem } from './maintenance.js';
 import { Meeting } from './meeting.js';
 import { rescind } from './offers.js';
 import { dropUnheard, withUnanswered } from './operations-status.js';
-import { capacityProblems, registrationProblems } from './registration-checks.js';
+import { banProblem, capacityProblems, registrationProblems } from './registration-checks.js';
 
 type AgentStored = Extract<Durable, { type: 'AGENT_STORED' }>;
 
@@ -31,6 +31,8 @@ export function decideRegister(
     // Not REFUSED before it is durable; when it comes again, it is.
     return new Draft().close(peerId, closeCodes.policy, 'the agent is being declared gone');
   }
+  const ban = banProblem(view, registration);
+  if (ban !== undefined) return turnAway(peerId, registration, ban);
   const problems = registrationProblems(view, registration);
   if (problems.length > 0) return refuse(peerId, problems);
   const draft = new Draft();
@@ -58,11 +60,11 @@ export function decideRegistered(
     // Late, over a connection that the agent has given up: what it lists is no longer so.
     return draft.close(peerId, closeCodes.policy, 'the agent registered over a newer connection');
   }
-  const down = downProblem(view.maintenance, registration.agent.hostname);
-  if (down !== undefined) {
+  const ban = banProblem(view, registration);
+  if (ban !== undefined) {
     // Maintenance was started while the admission was being written.
-    const refusal = refuse(peerId, [down]);
-    return stored.isNew ? refusal.store(registry.agentRemoved(agentId)) : refusal;
+    const away = turnAway(peerId, registration, ban);
+    return stored.isNew ? away.store(registry.agentRemoved(agentId)) : away;
   }
   const told = toBag(registration.agent.resources).bag;
   // Over the same connection, operations may be on their way to it.
@@ -111,6 +113,12 @@ export function decideRegistered(
   if (known !== undefined && (known.admin.activity === 'DRAINING' || known.admin.activity === 'DRAINED'))
     draft.toAgent(agentId, drainEvent(known.admin));
   return draft;
+}
+
+// Frameworks were told that what runs there is gone, so it has to go: REFUSED would leave it running.
+function turnAway(peerId: number, { tasks, executors }: Registration, ban: Problem): Draft {
+  const runs = executors.length > 0 || tasks.some(task => !isTerminal(task.state));
+  return runs ? new Draft().toAgentPeer(peerId, { type: 'SHUTDOWN', message: ban.message }) : refuse(peerId, [ban]);
 }
 
 function refuse(peerId: number, problems: readonly Problem[]): Draft {
