@@ -129,9 +129,25 @@ export function groupsOf(groups: readonly (readonly AttributeConstraint[])[] | u
     group.map(constraint => ({
       constraint,
       text: constraintText(constraint),
-      test: compileConstraints([[constraint]]) ?? (() => true),
+      test: remembered(constraint, compileConstraints([[constraint]]) ?? (() => true)),
     })),
   );
+}
+
+// Matching a regular expression costs more than all else together, and thousands of agents share a few values.
+function remembered({ attribute, predicate }: AttributeConstraint, test: AgentTest): AgentTest {
+  if (!predicate.endsWith('MATCHES') || attribute.startsWith('@')) return test;
+  const known = new Map<string, boolean>();
+  return agent => {
+    const value = Object.hasOwn(agent.attributes, attribute) ? agent.attributes[attribute] : undefined;
+    if (typeof value !== 'string') return test(agent);
+    let passes = known.get(value);
+    if (passes === undefined) {
+      passes = test(agent);
+      known.set(value, passes);
+    }
+    return passes;
+  };
 }
 
 /** `rack TEXT_EQUALS a` */

@@ -197,9 +197,13 @@ function stranger(
 
 function standingsOf(state: AllocatorState, clients: readonly Client[]): Standing[] {
   const { tree } = state;
-  // Sorts what the next run would sort first anyway, by the same keys.
-  tree.refresh();
-  const ordered = tree.ordered();
+  // Some policies order frameworks anew for each agent: then nobody has a place.
+  let ordered: readonly number[] = [];
+  if (tree.scored) {
+    // Sorts what the next run would sort first anyway, by the same keys.
+    tree.refresh();
+    ordered = tree.ordered();
+  }
   const position = new Map(ordered.map((slot, index) => [slot, index + 1]));
   return clients
     .filter(({ slot }) => slot >= 0)

@@ -101,7 +101,7 @@ export function surroundings({ view, allocator, clock }: ExplainParts): Surround
   const nowMs = clock.now();
   const wallMs = clock.wallMs();
   // Optimistic offers are promises; nothing is held by them.
-  const offersHold = allocator.policy['commit'] !== 'optimistic';
+  const offersHold = !String(allocator.policy['commit']).startsWith('optimistic');
   return {
     activityOf: id => obstacleOf(view, view.agents.get(id), wallMs),
     offersOn: id => {

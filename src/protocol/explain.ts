@@ -155,7 +155,7 @@ export interface ExplainFramework {
   readonly suppressed: boolean;
   /** Of the role: its dominant share over its weight. */
   readonly share: number;
-  /** From 1: its place among the `competitors`, all frameworks in roles that may be offered something now; absent when it is not one of them. */
+  /** From 1: its place among the `competitors`, all frameworks in roles that may be offered something now; absent when it is not one of them, and under policies without such an order. */
   readonly position?: number;
   readonly competitors: number;
 }

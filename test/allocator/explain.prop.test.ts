@@ -10,6 +10,8 @@ import type {
   Surroundings,
   TriedChange,
 } from '../../src/allocator/index.js';
+import type { PolicySpec } from '../../src/allocator/policies/index.js';
+import { definePolicy } from '../../src/allocator/policies/index.js';
 import type { AgentId } from '../../src/base/ids.js';
 import type { AttributeConstraint, FrameworkCapability, Offer } from '../../src/protocol/entities.js';
 import type { Bag, Wish } from '../../src/resources/index.js';
@@ -430,13 +432,22 @@ const anAction = fc.oneof(
   fc.record({ type: fc.constant('quota' as const), cpus: half(6) }),
 );
 
+// Those that keep something from run to run, draw lots, or hand out parts.
+const aPolicy: fc.Arbitrary<PolicySpec> = fc.constantFrom<PolicySpec>(
+  {},
+  { frameworkOrder: 'random' },
+  { frameworkOrder: 'lottery', granularity: 'slice:1task' },
+  { frameworkOrder: 'stride', agentOrder: 'next-fit' },
+  { frameworkOrder: 'ps-dsf', agentOrder: 'joint', granularity: 'slice:0.5' },
+  { agentOrder: 'iid', commit: 'optimistic:fit,incremental,copies=4' },
+);
 type Action = typeof anAction extends fc.Arbitrary<infer T> ? T : never;
 
 test('asking changes nothing: the same history grants the same with and without questions', t => {
   const rolesOf = ['ads', 'ads/video', 'web', '*'];
   let granted = 0;
-  const run = (actions: readonly Action[], ask: boolean): string[] => {
-    const c = new Cluster({}, 3);
+  const run = (actions: readonly Action[], policy: PolicySpec, ask: boolean): string[] => {
+    const c = new Cluster({ policy: definePolicy(policy) }, 3);
     const journal: string[] = [];
     const nobody: Surroundings = {
       activityOf: () => undefined,
@@ -477,10 +488,10 @@ test('asking changes nothing: the same history grants the same with and without 
   };
   holds(
     t,
-    fc.property(fc.array(anAction, { minLength: 5, maxLength: 40, size: 'max' }), actions => {
-      const quiet = run(actions, false);
+    fc.property(fc.array(anAction, { minLength: 5, maxLength: 40, size: 'max' }), aPolicy, (actions, policy) => {
+      const quiet = run(actions, policy, false);
       granted += quiet.length;
-      assert.deepEqual(run(actions, true), quiet);
+      assert.deepEqual(run(actions, policy, true), quiet);
     }),
     { numRuns: 60, includeErrorInReport: true },
   );
