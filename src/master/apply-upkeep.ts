@@ -28,6 +28,8 @@ export function applyUpkeep(state: ClusterState, allocator: Allocator, change: U
       return;
     case 'AGENT_ADMIN_CHANGED': {
       const agent = agentOf(state, change.agentId);
+      // Nothing else is being written: what another record of the agent left to be written holds for this one.
+      if (agent.plan === agent.admin) agent.plan = change.admin;
       agent.admin = change.admin;
       if (agent.state !== 'REGISTERED') return;
       if (change.admin.activity === 'ACTIVE') allocator.activateAgent(agent.id);

@@ -76,7 +76,13 @@ export type Durable =
       readonly ticket?: number;
     }
   | { readonly type: 'AGENT_GONE_STORED'; readonly agentId: AgentId; readonly ticket?: number }
-  | { readonly type: 'MAINTENANCE_STORED'; readonly maintenance: Maintenance; readonly ticket: number };
+  /** `removed`: agents that the registry does not have any more. */
+  | {
+      readonly type: 'MAINTENANCE_STORED';
+      readonly maintenance: Maintenance;
+      readonly removed: ReadonlySet<AgentId>;
+      readonly ticket: number;
+    };
 
 /** Who ended a framework. */
 export type FrameworkEndCause =

@@ -59,7 +59,7 @@ function wantedAdmin(
       // One that is drained, or to be, gets no offers already.
       return plan.activity === 'ACTIVE' ? { activity: 'DEACTIVATED', sinceMs: at.wallMs } : plan;
     case 'REACTIVATE_AGENT':
-      if (plan.activity !== 'DRAINING') return activeAdmin;
+      if (plan.activity !== 'DRAINING') return { activity: 'ACTIVE' };
       return problem(
         'reactivateAgent.agentId',
         'AGENT_STATE',

@@ -1,6 +1,7 @@
 // The maintenance schedule: update, start, stop. In: state, call, moment. Out: changes and effects.
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
+import type { AgentId } from '../../base/ids.js';
 import type { MaintenanceWindow, OperatorCall } from '../../protocol/operator-api.js';
 import type { Decision, Durable } from '../decision.js';
 import { answered, Draft } from '../decision.js';
@@ -92,13 +93,15 @@ function eachHost(
 function store(view: ClusterView, registry: Registry, maintenance: Maintenance, ticket: number): Draft {
   const draft = new Draft().change({ type: 'MAINTENANCE_PLANNED', maintenance });
   const writes = [...registry.maintenance(maintenance)];
+  const removed = new Set<AgentId>();
   for (const agent of view.agents.values()) {
     if (!goesDown(agent, maintenance) || isLeaving(view, agent)) continue;
     // The next master need not wait for it. Written now: later it might undo a registration that is on its way.
     writes.push(...registry.agentRemoved(agent.id));
+    removed.add(agent.id);
     draft.change({ type: 'AGENT_LEAVING', agentId: agent.id });
   }
-  return draft.store(writes, { type: 'MAINTENANCE_STORED', maintenance, ticket });
+  return draft.store(writes, { type: 'MAINTENANCE_STORED', maintenance, removed, ticket });
 }
 
 function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boolean {
@@ -112,12 +115,12 @@ export function decideMaintained(
   stored: Extract<Durable, { type: 'MAINTENANCE_STORED' }>,
   at: Moment,
 ): Decision {
-  const { maintenance, ticket } = stored;
+  const { maintenance, removed, ticket } = stored;
   const draft = new Draft();
   for (const agent of view.agents.values()) {
     const { hostname } = agent.info;
     const same = sameData(view.maintenance.byHost.get(hostname), maintenance.byHost.get(hostname));
-    const down = goesDown(agent, maintenance);
+    const down = removed.has(agent.id) || goesDown(agent, maintenance);
     if (same && !down) continue;
     rescind(view, draft, agent.offers, 'MAINTENANCE');
     rescindInverse(view, draft, agent);
