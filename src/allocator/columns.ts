@@ -66,6 +66,14 @@ export class Columns {
     return this.#scalars.loaded.slice(0, this.#stride);
   }
 
+  /** Copies what is loaded; false when there is more of it than room. */
+  copyLoaded(to: Vector): boolean {
+    if (to.length !== this.#stride) return false;
+    const { loaded } = this.#scalars;
+    for (let i = 0; i < to.length; i += 1) to[i] = loaded[i] ?? 0;
+    return true;
+  }
+
   /** The position of a scalar, also of one never seen before. */
   indexOf(name: string): number {
     const at = this.#scalars.indexOf(name);

@@ -11,6 +11,7 @@ import type { BenchRow } from './row.js';
 
 const benchmarks: { readonly [name: string]: string } = {
   allocator: 'allocation cycles by agents × frameworks, in one process without a network',
+  policies: 'a cycle of each policy, against that of drf',
   transport: 'round trips and codecs against bare ws with JSON',
   decisions: 'launches per second and offers after a revive, between processes, containers that do nothing',
   containers: 'the containerizers alone, against a bare spawn loop and docker run',

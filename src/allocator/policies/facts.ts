@@ -2,9 +2,9 @@
 // Out: small vectors of thousandths, by the positions of the sorter's columns.
 import type { Random } from '../../env/random.js';
 import type { Bag } from '../../resources/index.js';
-import { emptyBag } from '../../resources/index.js';
 import type { PoolAgent } from '../agent-pool.js';
-import { hasBit } from '../bits.js';
+import type { Bits } from '../bits.js';
+import { forEachBit, hasBit, orInto, withBit } from '../bits.js';
 import type { Client } from '../clients.js';
 import type { Columns } from '../columns.js';
 import type { Cycle } from '../cycle.js';
@@ -21,7 +21,7 @@ export interface ClientDemand {
   readonly known: boolean;
 }
 
-/** Agents with the same total. */
+/** Agents with the same total in the same region. */
 export interface Shape {
   readonly total: Vector;
   readonly agents: readonly PoolAgent[];
@@ -39,10 +39,14 @@ export class Facts {
   #cycle: Cycle | undefined;
   #demands: (ClientDemand | undefined)[] = [];
   #kinds = new Map<string, number>();
+  #members: { readonly vector: Vector; slots: Bits }[] | undefined;
   #freeTotal: Vector | undefined;
   #shapes: readonly Shape[] | undefined;
-  // Bags are immutable, and most agents' stay the same from run to run.
-  readonly #vectors = new WeakMap<Bag, Vector>();
+  // By agent slot: the bags last seen and their vectors; most stay the same from run to run.
+  readonly #frees: Seen[] = [];
+  readonly #totals: Seen[] = [];
+  // By client slot, what its demand was made of.
+  readonly #measures: Measure[] = [];
 
   constructor(columns: Columns) {
     this.columns = columns;
@@ -52,6 +56,7 @@ export class Facts {
     this.#cycle = cycle;
     this.#demands = [];
     this.#kinds = new Map();
+    this.#members = undefined;
     this.#freeTotal = undefined;
     this.#shapes = undefined;
   }
@@ -74,16 +79,10 @@ export class Facts {
     return this.#cycle?.state.tree.weightOf(client.role) ?? 1;
   }
 
-  /** How many kinds of demand were met in this run. */
-  get kinds(): number {
-    return this.#kinds.size;
-  }
-
   demandOf(client: Client): ClientDemand {
     const cached = this.#demands[client.slot];
     if (cached?.client === client) return cached;
-    const { vector, known } = measured(client, this.columns);
-    const key = vector.join();
+    const { vector, known, key } = this.#measure(client);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
       kind = this.#kinds.size;
@@ -92,6 +91,29 @@ export class Facts {
     const demand = { client, vector, kind, known };
     this.#demands[client.slot] = demand;
     return demand;
+  }
+
+  /** Adds to `blocked` the clients whose tasks are known, and not one fits in what is free on the agent. Clients that came during the run are not known here. */
+  blockUnfit(agent: PoolAgent, blocked: Bits): void {
+    const free = this.freeOf(agent);
+    this.#members ??= this.#membersByKind();
+    for (const { vector, slots } of this.#members) if (!fits(vector, free)) orInto(blocked, slots);
+  }
+
+  #membersByKind(): { readonly vector: Vector; slots: Bits }[] {
+    const members = new Map<number, { readonly vector: Vector; slots: Bits }>();
+    forEachBit(this.#cycle?.state.clients.active ?? new Uint32Array(0), slot => {
+      const client = this.client(slot);
+      const demand = client === undefined ? undefined : this.demandOf(client);
+      if (demand?.known !== true) return;
+      let kind = members.get(demand.kind);
+      if (kind === undefined) {
+        kind = { vector: demand.vector, slots: new Uint32Array(0) };
+        members.set(demand.kind, kind);
+      }
+      kind.slots = withBit(kind.slots, slot);
+    });
+    return [...members.values()];
   }
 
   /** All that a client says it would still run; without hints nothing. */
@@ -110,12 +132,13 @@ export class Facts {
     return tasks;
   }
 
+  /** What is free on an agent; overwritten when that has changed and is asked for again. */
   freeOf(agent: PoolAgent): Vector {
-    return this.#vectorOf(agent.free);
+    return this.#vectorOf(agent.free, this.#frees, agent.slot);
   }
 
   totalOf(agent: PoolAgent): Vector {
-    return this.#vectorOf(agent.info.total);
+    return this.#vectorOf(agent.info.total, this.#totals, agent.slot);
   }
 
   /** What is free on all active agents. */
@@ -144,13 +167,15 @@ export class Facts {
     if (this.#shapes !== undefined) return this.#shapes;
     const byKey = new Map<string, { total: Vector; agents: PoolAgent[] }>();
     const byBag = new Map<Bag, { total: Vector; agents: PoolAgent[] }>();
+    let region: string | undefined;
     for (const agent of this.#cycle?.state.pool.values() ?? []) {
       if (!agent.active) continue;
       const bag = agent.info.total;
       let shape = byBag.get(bag);
-      if (shape === undefined) {
-        const total = this.#vectorOf(bag);
-        const key = total.join();
+      if (shape === undefined || region !== agent.info.domain?.region) {
+        region = agent.info.domain?.region;
+        const total = this.totalOf(agent).slice();
+        const key = `${agent.hasGpus} ${agent.info.domain?.region} ${total.join()}`;
         shape = byKey.get(key) ?? { total, agents: [] };
         byKey.set(key, shape);
         byBag.set(bag, shape);
@@ -166,23 +191,55 @@ export class Facts {
     return this.#cycle === undefined || !this.#cycle.eligibility.isBarred(agent, client);
   }
 
-  /** Whether some agents may be barred to the client, whatever is free there. */
-  isPicky(client: Client): boolean {
-    return client.test !== undefined || !client.framework.gpus || !client.framework.regions;
+  #vectorOf(bag: Bag, seen: Seen[], slot: number): Vector {
+    const before = seen[slot];
+    if (before?.bag === bag) return before.vector;
+    if (before?.vector.length === this.columns.width) {
+      before.bag = bag;
+      this.columns.load(bag);
+      if (this.columns.copyLoaded(before.vector)) return before.vector;
+    }
+    const vector = this.columns.vectorOf(bag);
+    seen[slot] = { bag, vector };
+    return vector;
   }
 
-  #vectorOf(bag: Bag): Vector {
-    if (bag === emptyBag) return nothing;
-    let vector = this.#vectors.get(bag);
-    if (vector === undefined) {
-      vector = this.columns.vectorOf(bag);
-      this.#vectors.set(bag, vector);
+  #measure(client: Client): Measure {
+    const before = this.#measures[client.slot];
+    const { hints, launchedTasks, minimum } = client;
+    if (
+      before?.client === client &&
+      before.hints === hints &&
+      before.launchedTasks === launchedTasks &&
+      before.minimum === minimum &&
+      before.vector.length === this.columns.width
+    ) {
+      return before;
     }
-    return vector;
+    const { vector, known } = measured(client, this.columns);
+    const measure = { client, hints, launchedTasks, minimum, vector, known, key: `${known}${vector.join()}` };
+    this.#measures[client.slot] = measure;
+    return measure;
   }
 }
 
-const nothing: Vector = new Float64Array(0);
+interface Seen {
+  bag: Bag;
+  readonly vector: Vector;
+}
+
+interface Measure extends Pick<Client, 'hints' | 'launchedTasks' | 'minimum'> {
+  readonly client: Client;
+  readonly vector: Vector;
+  readonly known: boolean;
+  readonly key: string;
+}
+
+/** Whether a task of this demand is in `amounts`. */
+export function fits(demand: Vector, amounts: Vector): boolean {
+  for (let i = 0; i < demand.length; i += 1) if ((demand[i] as number) > (amounts[i] ?? 0)) return false;
+  return true;
+}
 
 /** How many whole tasks of this demand are in `amounts`, with fractions: min over r of amounts/demand. */
 export function tasksIn(amounts: Vector, demand: Vector): number {

@@ -57,9 +57,10 @@ export class Field {
 
   /** Whether the client may have something of an open agent, as far as is known before the portion is cut. */
   may(at: number, slot: number): boolean {
+    // During a turn the agent's free resources only get less, and who was blocked stays so; who is not is looked at when it is offered something.
     const agent = this.agents[at] as PoolAgent;
     let row = this.#rows[at] as Row;
-    if (row.version !== agent.version || row.nowMs !== this.#run.cycle.nowMs) {
+    if (row.nowMs !== this.#run.cycle.nowMs) {
       row = this.#rowOf(agent);
       this.#rows[at] = row;
     }
@@ -67,8 +68,10 @@ export class Field {
     return !hasBit(row.bits, slot) && (denied === undefined || !hasBit(denied, slot));
   }
 
-  /** The client was refused a portion: it need not ask again in this run. */
+  /** The client was refused a portion: it need not ask again in this run. Others may have to be refused for the same reason. */
   deny(at: number, slot: number): void {
+    const agent = this.agents[at] as PoolAgent;
+    if (this.#rows[at]?.version !== agent.version && this.isOpen(at)) this.#rows[at] = this.#rowOf(agent);
     this.#denied[at] = withBit(this.#denied[at] ?? new Uint32Array(0), slot);
   }
 

@@ -1,5 +1,5 @@
 // The third axis of a policy: how much is offered at once. In: what a client may be offered of an agent. Out: the part that one grant is.
-import { countRanges, emptyBag, lowestOfRanges } from '../../resources/index.js';
+import { countRanges, emptyBag, lowestOfRanges, scalarMilli } from '../../resources/index.js';
 import type { Bag, Resource } from '../../resources/index.js';
 import { withMilli, withItems, withRanges } from '../../resources/resource.js';
 import type { PoolAgent } from '../agent-pool.js';
@@ -8,6 +8,7 @@ import type { RoleTree } from '../role-tree.js';
 import { reaches } from '../min-allocatable.js';
 import type { Facts } from './facts.js';
 import { tasksIn } from './facts.js';
+import type { Vector } from '../scalars.js';
 
 /**
  * How much one grant is. `all`: a framework that is served gets everything it may have on all agents of the run. `agent`: all it may have of one
@@ -56,6 +57,11 @@ export class Portions {
     return this.#granularity.kind === 'fraction' || this.#granularity.kind === 'tasks';
   }
 
+  /** Whether only whole tasks are granted, where tasks are known. */
+  get areTasks(): boolean {
+    return this.#granularity.kind === 'tasks';
+  }
+
   begin(): void {
     this.#fair = [];
   }
@@ -70,7 +76,7 @@ export class Portions {
         const { vector } = this.#facts.demandOf(client);
         // Crumbs are of no use to anyone: better one than many.
         if (tasksIn(this.#facts.columns.vectorOf(offerable), vector) < 1) return offerable;
-        return cut(offerable, this.#fractionOf(client, agent, this.#granularity.fraction), client);
+        return this.#cut(offerable, this.#fractionOf(client, agent, this.#granularity.fraction), client);
       }
       case 'tasks': {
         const demand = this.#facts.demandOf(client);
@@ -78,50 +84,42 @@ export class Portions {
         const whole = Math.floor(tasksIn(this.#facts.columns.vectorOf(offerable), demand.vector));
         if (whole === 0) return emptyBag;
         const tasks = Math.min(whole, this.#granularity.tasks);
-        return cut(offerable, this.#byName(demand.vector.map(each => each * tasks)), client);
+        return this.#cut(offerable, tasks === 1 ? demand.vector : demand.vector.map(each => each * tasks), client);
       }
     }
   }
 
-  #fractionOf(client: Client, agent: PoolAgent, fraction: number): ReadonlyMap<string, number> {
+  #fractionOf(client: Client, agent: PoolAgent, fraction: number): Vector {
     const { slot, node } = client;
     const fair = (this.#fair[slot] ??= node === undefined ? 1 : this.#tree.fairFraction(node));
     const part = Math.max(leastPart, fraction * fair);
     const { vector } = this.#facts.demandOf(client);
     const total = this.#facts.totalOf(agent);
-    return this.#byName(total.map((capacity, i) => Math.max(Math.floor(capacity * part), vector[i] ?? 0)));
+    return total.map((capacity, i) => Math.max(Math.floor(capacity * part), vector[i] ?? 0));
   }
 
-  #byName(amounts: Float64Array<ArrayBuffer>): ReadonlyMap<string, number> {
-    const { names } = this.#facts.columns;
-    const out = new Map<string, number>();
-    for (let i = 0; i < names.length; i += 1) out.set(names[i] as string, amounts[i] ?? 0);
-    return out;
+  // At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports and items, at
+  // least one. What is reserved is of use to few, and goes whole, as do volumes.
+  #cut(bag: Bag, amounts: Vector, client: Client): Bag {
+    const { columns } = this.#facts;
+    const { sets } = client.minimum;
+    const set = sets.length <= 1 ? sets[0] : sets.find(one => reaches(bag, [one]));
+    const most = (r: Resource): number => {
+      const least = set === undefined ? 0 : scalarMilli(set, r.name);
+      return Math.max(amounts[columns.indexOf(r.name)] ?? 0, least);
+    };
+    let part = 0;
+    for (const r of bag) if (r.kind === 'scalar' && !isKept(r)) part = Math.max(part, Math.min(1, most(r) / r.milli));
+    const out: Resource[] = [];
+    let changed = false;
+    for (const r of bag) {
+      const cutDown = isKept(r) ? r : partOf(r, part, r.kind === 'scalar' ? most(r) : 0);
+      if (cutDown !== r) changed = true;
+      if (cutDown !== undefined) out.push(cutDown);
+    }
+    if (!changed) return bag;
+    return out.length === 0 ? emptyBag : out;
   }
-}
-
-/**
- * At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports and items, at least one. What is
- * reserved is of use to few, and goes whole, as do volumes.
- */
-function cut(bag: Bag, amounts: ReadonlyMap<string, number>, client: Client): Bag {
-  const least = leastOf(bag, client);
-  const out: Resource[] = [];
-  let part = 0;
-  let changed = false;
-  for (const r of bag) {
-    if (r.kind !== 'scalar' || isKept(r)) continue;
-    const there = r.milli;
-    const wanted = Math.min(there, Math.max(amounts.get(r.name) ?? 0, least.get(r.name) ?? 0));
-    part = Math.max(part, wanted / there);
-  }
-  for (const r of bag) {
-    const cutDown = isKept(r) ? r : partOf(r, part, Math.max(amounts.get(r.name) ?? 0, least.get(r.name) ?? 0));
-    if (cutDown !== r) changed = true;
-    if (cutDown !== undefined) out.push(cutDown);
-  }
-  if (!changed) return bag;
-  return out.length === 0 ? emptyBag : out;
 }
 
 function isKept({ label }: Resource): boolean {
@@ -145,12 +143,4 @@ function partOf(r: Resource, part: number, milli: number): Resource | undefined 
       return some === 0 ? undefined : withItems(r, r.items.slice(0, some));
     }
   }
-}
-
-// The first of the client's minimum sets that is there.
-function leastOf(bag: Bag, client: Client): ReadonlyMap<string, number> {
-  const out = new Map<string, number>();
-  const set = client.minimum.sets.find(one => reaches(bag, [one]));
-  for (const r of set ?? []) if (r.kind === 'scalar') out.set(r.name, r.milli);
-  return out;
 }

@@ -5,7 +5,7 @@ import type { Bits } from '../bits.js';
 import type { Steps } from '../cycle.js';
 import type { AgentScore } from './agents/agent-order.js';
 import type { ClientDemand } from './facts.js';
-import { tasksIn } from './facts.js';
+import { fits } from './facts.js';
 import { Field } from './field.js';
 import { Ranking } from './ranking.js';
 import type { Cursor } from './ranking.js';
@@ -64,7 +64,8 @@ export function pairs(run: Run, agents: PoolAgent[], factor: AgentScore): Steps 
       const at = best.of(client);
       if (at < 0 || client.node === undefined) return queue.length > 0;
       const key = pairScore(tree.columns.shares[client.node.id] ?? 0, best.keyOf(client, at));
-      if (key === bound.key) best.offer(client, at);
+      const next = queue.at(-1);
+      if (next === undefined || compareBounds({ ...bound, key }, next) <= 0) best.offer(client, at);
       push(client, key);
       return true;
     },
@@ -103,13 +104,18 @@ function comparePaths(a: Client, b: Client): number {
   return a.framework.id < b.framework.id ? -1 : a === b ? 0 : 1;
 }
 
+// So many agents that are not for a client may stand before its best one, before it gets a ranking of its own.
+const skippedMax = 32;
+
 /** For each client the best agent that it may have. */
 class BestAgents {
   readonly field: Field;
   readonly #run: Run;
   readonly #score: AgentScore;
+  /** Places of agents that changed, in the order of changes. */
+  readonly #changes: number[] = [];
   readonly #rankings: (Ranking | undefined)[] = [];
-  readonly #cursors = new Map<Client, Cursor>();
+  readonly #seats = new Map<Client, Seat>();
 
   constructor(run: Run, agents: readonly PoolAgent[], score: AgentScore) {
     this.#run = run;
@@ -121,50 +127,76 @@ class BestAgents {
   of(client: Client): number {
     const { field } = this;
     const { slot } = client;
-    let cursor = this.#cursors.get(client);
-    if (cursor === undefined) {
-      cursor = { at: 0 };
-      this.#cursors.set(client, cursor);
-    }
+    const seat = this.#seatOf(client);
     const { copies } = this.#run.parts;
-    return this.#rankingOf(client).best(
-      cursor,
-      at => field.isOpen(at) && field.may(at, slot) && copies?.has(client, field.agents[at] as PoolAgent) !== true,
-    );
+    const accepts = (at: number): boolean =>
+      field.isOpen(at) && field.may(at, slot) && copies?.has(client, field.agents[at] as PoolAgent) !== true;
+    seat.ranking.catchUp(this.#changes);
+    const found = seat.ranking.best(seat.cursor, accepts);
+    if (seat.cursor.skipped > skippedMax && !seat.isOwn) {
+      // Most agents are not for this client: in a ranking of its own they are not met again and again.
+      seat.isOwn = true;
+      seat.cursor = { at: 0, skipped: 0 };
+      seat.ranking = this.#newRanking(this.#run.parts.facts.demandOf(client), accepts);
+    }
+    return found;
   }
 
   keyOf(client: Client, at: number): number {
-    return this.#rankingOf(client).keyOf(at);
+    return this.#seatOf(client).ranking.keyOf(at);
   }
 
   offer(client: Client, at: number): void {
     const { field } = this;
-    if (!this.#run.offer(client, field.agents[at] as PoolAgent)) {
-      field.deny(at, client.slot);
-      return;
-    }
+    const isOffered = this.#run.offer(client, field.agents[at] as PoolAgent);
+    if (!isOffered) field.deny(at, client.slot);
     const isOpen = field.isOpen(at);
     if (!isOpen) field.closed();
     // An optimistic offer changes nothing on the agent.
-    if (isOpen && this.#run.parts.copies !== undefined) return;
-    for (const ranking of this.#rankings) ranking?.change(at, isOpen);
+    if (isOffered && (!isOpen || this.#run.parts.copies === undefined)) this.#changes.push(at);
   }
 
-  #rankingOf(client: Client): Ranking {
-    const demand = this.#run.parts.facts.demandOf(client);
-    let ranking = this.#rankings[demand.kind];
-    if (ranking === undefined) {
-      ranking = new Ranking(this.field.agents.length, at => this.#rate(demand, this.field.agents[at] as PoolAgent));
+  #seatOf(client: Client): Seat {
+    let seat = this.#seats.get(client);
+    if (seat === undefined) {
+      const demand = this.#run.parts.facts.demandOf(client);
+      let ranking = this.#rankings[demand.kind];
+      ranking ??= this.#newRanking(demand, at => this.field.isOpen(at));
       this.#rankings[demand.kind] = ranking;
+      seat = { ranking, cursor: { at: 0, skipped: 0 }, isOwn: false };
+      this.#seats.set(client, seat);
     }
-    return ranking;
+    return seat;
+  }
+
+  // Agents that are not accepted now will not be later.
+  #newRanking(demand: ClientDemand, accepts: (at: number) => boolean): Ranking {
+    const { facts, portions } = this.#run.parts;
+    const { agents } = this.field;
+    const wholeTasks = portions.areTasks && demand.known;
+    const isFor = (at: number): boolean =>
+      accepts(at) && (!wholeTasks || fits(demand.vector, facts.freeOf(agents[at] as PoolAgent)));
+    return new Ranking(
+      agents.length,
+      at => (isFor(at) ? this.#rate(demand, agents[at] as PoolAgent) : Number.NaN),
+      this.#changes.length,
+    );
   }
 
   #rate({ vector }: ClientDemand, agent: PoolAgent): number {
     const { facts } = this.#run.parts;
     const free = facts.freeOf(agent);
     const score = this.#score(vector, free, facts.totalOf(agent), facts.columns.names);
-    if (tasksIn(free, vector) >= 1) return score;
+    if (Number.isNaN(score)) return 2 * unfit;
+    if (fits(vector, free)) return score;
     return Number.isFinite(score) ? unfit + score : 2 * unfit;
   }
+}
+
+/** Where a client looks for its agents. */
+interface Seat {
+  ranking: Ranking;
+  cursor: Cursor;
+  /** The ranking has only agents that are for this client. */
+  isOwn: boolean;
 }

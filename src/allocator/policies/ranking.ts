@@ -58,6 +58,8 @@ class Heap {
 /** Where one client stands in a ranking: agents before that are out of the question for it. */
 export interface Cursor {
   at: number;
+  /** Changed agents that it had to look past, again at each look. */
+  skipped: number;
 }
 
 /** Agents by place in a list of `size`. Equal ones in the order of their places. */
@@ -73,17 +75,22 @@ export class Ranking {
   readonly #newest: Int32Array<ArrayBuffer>;
   readonly #changed: Heap;
 
-  /** `score` is asked of each agent at once, and of changed ones again; NaN counts as worst. */
-  constructor(size: number, score: (agent: number) => number) {
-    this.#score = agent => {
-      const key = score(agent);
-      return Number.isNaN(key) ? Number.POSITIVE_INFINITY : key;
-    };
+  // How many of the changes have been looked at.
+  #seen: number;
+
+  /**
+   * `score` is asked of each agent at once, and of changed ones again; an agent for which it is NaN is left out. `seen`: how many changes
+   * the scores know of.
+   */
+  constructor(size: number, score: (agent: number) => number, seen: number) {
+    this.#score = score;
+    this.#seen = seen;
     const keys = new Float64Array(size);
     const items: number[] = [];
     for (let i = 0; i < size; i += 1) {
-      keys[i] = this.#score(i);
-      items.push(i);
+      const key = score(i);
+      keys[i] = key;
+      if (!Number.isNaN(key)) items.push(i);
     }
     this.#keys = keys;
     this.#unsorted = new Heap((a, b) => isBetter(keys[a] as number, a, keys[b] as number, b), items);
@@ -93,12 +100,21 @@ export class Ranking {
     );
   }
 
-  /** An agent has another score now, or is out of the question for all (then `isOpen` is false). */
-  change(agent: number, isOpen: boolean): void {
-    const entry = this.#entryAgents.push(agent) - 1;
-    this.#newest[agent] = entry;
-    this.#entryKeys.push(isOpen ? this.#score(agent) : Number.POSITIVE_INFINITY);
-    if (isOpen) this.#changed.push(entry);
+  /** Brings scores up to date with the agents that changed since the last look, told in the order of changes. */
+  catchUp(changes: readonly number[]): void {
+    const from = this.#seen;
+    this.#seen = changes.length;
+    for (let i = from; i < changes.length; i += 1) {
+      const agent = changes[i] as number;
+      const before = this.#newest[agent] as number;
+      const key = this.#score(agent);
+      // Several changes of an agent since the last look are one.
+      if (before >= 0 && Object.is(this.#entryKeys[before], key)) continue;
+      const entry = this.#entryAgents.push(agent) - 1;
+      this.#newest[agent] = entry;
+      this.#entryKeys.push(key);
+      if (!Number.isNaN(key)) this.#changed.push(entry);
+    }
   }
 
   keyOf(agent: number): number {
@@ -127,6 +143,7 @@ export class Ranking {
       aside ??= [];
       aside.push(this.#changed.pop());
     }
+    cursor.skipped += aside?.length ?? 0;
     for (const entry of aside ?? []) this.#changed.push(entry);
     return found;
   }

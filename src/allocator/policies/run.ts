@@ -36,6 +36,10 @@ export class Run {
     this.#slices = parts.portions.areSlices ? new Map<PoolAgent, number>() : undefined;
   }
 
+  get isOptimistic(): boolean {
+    return this.parts.copies !== undefined;
+  }
+
   /** Whether anything of the agent may be offered to anyone. */
   isOpen(agent: PoolAgent): boolean {
     if (!agent.active || agent.free.length === 0 || this.parts.copies?.hasRoom(agent) === false) return false;
@@ -56,6 +60,8 @@ export class Run {
   /** The clients that may not have what is free on the agent. Overwritten by the next call. */
   blocked(agent: PoolAgent): Bits {
     const blocked = this.cycle.eligibility.blocked(agent);
+    const { facts, portions } = this.parts;
+    if (portions.areTasks) facts.blockUnfit(agent, blocked);
     this.parts.copies?.forEach(agent, ({ slot }) => {
       if (slot >>> 5 < blocked.length) setBit(blocked, slot);
     });

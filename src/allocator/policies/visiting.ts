@@ -12,10 +12,35 @@ export function visitInOrder(run: Run, agents: readonly PoolAgent[]): Steps {
       const agent = agents[at];
       if (agent === undefined) return false;
       at += 1;
-      if (run.isOpen(agent) && !run.isSettled(agent)) while (offerOnce(run, agent));
+      if (run.isOpen(agent) && !run.isSettled(agent)) offerUp(run, agent);
       return at < agents.length;
     },
   };
+}
+
+function offerUp(run: Run, agent: PoolAgent): void {
+  let blocked = run.blocked(agent);
+  // What the blocked ones were found for. They stay blocked when there is less, and who is denied shows that more are to be found.
+  let version = agent.version;
+  let denied: number[] | undefined;
+  for (;;) {
+    const client = run.first(blocked, agent);
+    if (client === undefined) break;
+    if (run.offer(client, agent)) {
+      if (!run.isOpen(agent)) return;
+      if (run.isOptimistic) setBit(blocked, client.slot);
+      continue;
+    }
+    denied ??= [];
+    denied.push(client.slot);
+    if (version !== agent.version) {
+      blocked = run.blocked(agent);
+      version = agent.version;
+      for (const slot of denied) setBit(blocked, slot);
+    } else setBit(blocked, client.slot);
+  }
+  // Who was denied by quota, or for the size of the portion, may get it another time.
+  if (denied === undefined) run.settle(agent);
 }
 
 /** A new agent for each portion, each of those left being as likely as the others. */

@@ -21,15 +21,20 @@ export function dominantDemand(demand: Vector, amounts: Vector): number {
 /** The factor of an order on one agent. */
 type Factor = (demand: Vector, free: Vector, total: Vector) => number;
 
+/** The frameworks of one kind of demand, in order. */
+interface Kind {
+  readonly demand: Vector;
+  readonly nodes: TreeNode[];
+}
+
 /** Scores are `x[n] / w[n]`, w being the weight of the framework's own role; on an agent they are multiplied by the factor. */
 export class PerServer implements Scoring {
   readonly flat = true;
   readonly tieBreak: TieBreak;
   readonly #factor: Factor;
   #facts: Facts | undefined;
-  // By kind of demand: the pick for which it was seen last.
-  #seen = new Float64Array(16);
-  #pick = 0;
+  // Of the present run, made when they are needed first: then the order is up to date.
+  #kinds: Kind[] | undefined;
 
   constructor(factor: Factor, tieBreak: TieBreak) {
     this.#factor = factor;
@@ -38,49 +43,66 @@ export class PerServer implements Scoring {
 
   begin(facts: Facts): boolean {
     this.#facts = facts;
+    this.#kinds = undefined;
     return true;
   }
 
   score(node: TreeNode, _columns: Columns): number {
+    if (node.slot < 0) return 0;
     const client = this.#facts?.client(node.slot);
     if (this.#facts === undefined || client === undefined) return 0;
     return this.#facts.tasksOf(node, client) / this.#facts.weightOf(client);
   }
 
-  /** The factor being the same for all of a kind of demand, only the first of each kind in the order of `x/w` can be the least. */
+  served(node: TreeNode, { columns }: RoleTree): void {
+    const client = this.#facts?.client(node.slot);
+    if (this.#kinds === undefined || this.#facts === undefined || client === undefined) return;
+    const nodes = this.#kinds[this.#facts.demandOf(client).kind]?.nodes ?? [];
+    // Who was served is near the beginning, and moves back.
+    let at = nodes.indexOf(node);
+    if (at < 0) return;
+    for (; at + 1 < nodes.length && columns.compare(nodes[at + 1]?.id ?? 0, node.id) < 0; at += 1) {
+      nodes[at] = nodes[at + 1] as TreeNode;
+    }
+    nodes[at] = node;
+  }
+
+  /** The factor being the same for all of a kind of demand, only the first of each kind can be the least. */
   first(tree: RoleTree, blocked: Bits, agent: PoolAgent): number {
     const facts = this.#facts;
     if (facts === undefined) return -1;
+    this.#kinds ??= kindsOf(facts, tree);
     const free = facts.freeOf(agent);
     const total = facts.totalOf(agent);
     const { columns } = tree;
-    this.#pick += 1;
-    let best = -1;
+    let best: TreeNode | undefined;
     let least = Number.POSITIVE_INFINITY;
-    let met = 0;
-    for (let i = 0; i < tree.listed && met < facts.kinds; i += 1) {
-      const node = tree.listedAt(i);
-      if (hasBit(blocked, node.slot)) continue;
-      const client = facts.client(node.slot);
-      if (client === undefined) continue;
-      const { kind, vector } = facts.demandOf(client);
-      if (kind >= this.#seen.length) this.#seen = grown(this.#seen, kind * 2);
-      if (this.#seen[kind] === this.#pick) continue;
-      this.#seen[kind] = this.#pick;
-      met += 1;
-      const factor = this.#factor(vector, free, total);
+    for (const { demand, nodes } of this.#kinds) {
+      const node = nodes.find(({ slot }) => !hasBit(blocked, slot) && facts.isActive(slot));
+      if (node === undefined) continue;
+      const factor = this.#factor(demand, free, total);
+      // Where nothing fits, a framework that may have the agent still gets it in the end.
       const score = factor === Number.POSITIVE_INFINITY ? factor : (columns.shares[node.id] as number) * factor;
-      // The list breaks ties. Where it fits nowhere near, a framework that may have the agent still gets it in the end.
-      if (best >= 0 && score >= least) continue;
-      best = node.slot;
+      if (best !== undefined && (score > least || (score === least && columns.compare(node.id, best.id) > 0))) continue;
+      best = node;
       least = score;
     }
-    return best;
+    return best?.slot ?? -1;
   }
 }
 
-function grown(from: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
-  const out = new Float64Array(length);
-  out.set(from);
-  return out;
+// The order of each kind's members is that of the whole list.
+function kindsOf(facts: Facts, tree: RoleTree): Kind[] {
+  const kinds: Kind[] = [];
+  for (let i = 0; i < tree.listed; i += 1) {
+    const node = tree.listedAt(i);
+    const client = facts.client(node.slot);
+    if (client === undefined) continue;
+    const { kind, vector } = facts.demandOf(client);
+    // Frameworks that are away have kinds, too.
+    while (kinds.length <= kind) kinds.push({ demand: vector, nodes: [] });
+    if (kinds[kind]?.nodes.length === 0) kinds[kind] = { demand: vector, nodes: [] };
+    kinds[kind]?.nodes.push(node);
+  }
+  return kinds;
 }

@@ -12,9 +12,9 @@ export class TaskShare implements Scoring {
   readonly tieBreak: TieBreak;
   readonly #constrained: boolean;
   readonly #sums = new LeafSums();
-  // G by kind of demand, for those that may use every agent, and by client for those that may not.
+  // G by kind of demand, and with constraints by what decides it.
   #alone: number[] = [];
-  #pickyAlone = new Map<Client, number>();
+  #admitted = new Map<Client | string, number>();
   #facts: Facts | undefined;
 
   /** `constrained`: G counts only agents that the framework may use. */
@@ -26,7 +26,7 @@ export class TaskShare implements Scoring {
   begin(facts: Facts, tree: RoleTree): boolean {
     this.#facts = facts;
     this.#alone = [];
-    this.#pickyAlone = new Map();
+    this.#admitted = new Map();
     this.#sums.clear();
     // Those that want nothing now still hold, and count for their roles.
     for (const leaf of tree.leaves()) this.#sums.set(leaf, this.#value(leaf));
@@ -49,21 +49,26 @@ export class TaskShare implements Scoring {
 
   #tasksAlone(facts: Facts, client: Client): number {
     const { vector, kind } = facts.demandOf(client);
-    if (!this.#constrained || !facts.isPicky(client)) {
+    if (!this.#constrained) {
       this.#alone[kind] ??= facts.shapes.reduce(
         (sum, { total, agents }) => sum + agents.length * tasksIn(total, vector),
         0,
       );
       return this.#alone[kind] ?? 0;
     }
-    let sum = this.#pickyAlone.get(client);
+    // Without constraints of its own, what a client may use is a matter of capabilities: the same for all agents of a shape.
+    const { gpus, regions } = client.framework;
+    const key = client.test === undefined ? `${kind} ${gpus} ${regions}` : client;
+    let sum = this.#admitted.get(key);
     if (sum === undefined) {
       sum = 0;
       for (const { total, agents } of facts.shapes) {
         const each = tasksIn(total, vector);
-        for (const agent of agents) if (facts.mayUse(client, agent)) sum += each;
+        const [first] = agents;
+        if (client.test !== undefined) for (const agent of agents) sum += facts.mayUse(client, agent) ? each : 0;
+        else if (first !== undefined && facts.mayUse(client, first)) sum += agents.length * each;
       }
-      this.#pickyAlone.set(client, sum);
+      this.#admitted.set(key, sum);
     }
     return sum;
   }
