@@ -39,6 +39,14 @@ export class Counts {
     ]);
     const judged = { claims: 0, conflicts: 0 };
     const agents = metrics.gauge('proffer_master_agents', 'Agents, by liveness.', ['state']);
+    const activities = metrics.gauge('proffer_master_agents_by_activity', 'Agents, by what operators want of them.', [
+      'activity',
+    ]);
+    const inverse = metrics.counter(
+      'proffer_master_inverse_offers_total',
+      'Inverse offers made (MADE), and how they were answered.',
+      ['what'],
+    );
     const frameworks = metrics.gauge('proffer_master_frameworks', 'Frameworks, by state.', ['state']);
     const tasks = metrics.gauge('proffer_master_tasks', 'Tasks not yet done with, by state.', ['state']);
     const outstanding = metrics.gauge('proffer_master_offers_outstanding', 'Offers not yet answered.');
@@ -69,6 +77,10 @@ export class Counts {
           judged.conflicts += change.conflicts;
           claims.inc(change.claims);
           return conflicts.inc(change.conflicts);
+        case 'INVERSE_OFFER_MADE':
+          return inverse.inc(1, made);
+        case 'INVERSE_OFFER_ANSWERED':
+          return inverse.inc(1, labelled('what', change.answer));
         case 'OPERATION_ADDED':
           return operations.inc(1, labelled('kind', change.operation.kind ?? 'UNKNOWN'));
         case 'TASK_ADDED':
@@ -88,6 +100,9 @@ export class Counts {
         for (const state of known) gauge.set(counts.get(state) ?? 0, { state });
       };
       set(agents, seen.agents, countBy(view.agents.values()));
+      const byActivity = { ACTIVE: 0, DEACTIVATED: 0, DRAINING: 0, DRAINED: 0 };
+      for (const { admin } of view.agents.values()) byActivity[admin.activity] += 1;
+      for (const [activity, count] of Object.entries(byActivity)) activities.set(count, { activity });
       set(frameworks, seen.frameworks, countBy(view.frameworks.values()));
       const byState = new Map<string, number>();
       for (const framework of view.frameworks.values()) {

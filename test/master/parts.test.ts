@@ -191,6 +191,12 @@ test('calls, offers and task moves are counted', t => {
   scheduler.launch(task('a'));
   agent.status(scheduler.frameworkId, 'a', 'TASK_RUNNING');
   rig.connectScheduler().raw({ type: 'NONSENSE' });
+  rig.operate({
+    type: 'UPDATE_MAINTENANCE',
+    windows: [{ hostnames: ['host'], unavailability: { startMs: 1 } }],
+  });
+  scheduler.ask({ type: 'ACCEPT_INVERSE_OFFERS', inverseOfferIds: ['M-I0'] });
+  rig.operate({ type: 'DEACTIVATE_AGENT', agentId: 'M-S0' });
   rig.master.refreshMetrics();
   t.is(counted.get('proffer_master_calls_total{"peer":"scheduler","type":"ACCEPT"}'), 1);
   t.is(counted.get('proffer_master_offers_total{"what":"ACCEPTED"}'), 1);
@@ -198,4 +204,8 @@ test('calls, offers and task moves are counted', t => {
   t.is(counted.get('proffer_master_invalid_messages_total{"peer":"scheduler"}'), 1);
   t.is(counted.get('proffer_master_tasks{"state":"TASK_RUNNING"}'), 1);
   t.is(counted.get('proffer_master_agents{"state":"REGISTERED"}'), 1);
+  t.is(counted.get('proffer_master_agents_by_activity{"activity":"DEACTIVATED"}'), 1);
+  t.is(counted.get('proffer_master_agents_by_activity{"activity":"ACTIVE"}'), 0);
+  t.is(counted.get('proffer_master_inverse_offers_total{"what":"MADE"}'), 1);
+  t.is(counted.get('proffer_master_inverse_offers_total{"what":"ACCEPT"}'), 1);
 });
