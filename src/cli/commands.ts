@@ -88,6 +88,7 @@ const views = [
       ['proffer frameworks --why run', 'why the framework run gets no offers, or cannot use them'],
     ],
     { all: flag('ended ones too'), ...sets.frameworkWhyFlags },
+    '[id|name]',
   ),
   view_(
     'roles',
@@ -100,6 +101,7 @@ const views = [
       ],
     ],
     sets.roleWhyFlags,
+    '[role]',
   ),
   view_('offers', 'the offers that wait for an answer', [['proffer offers', 'who holds what']], {}),
   view_(
@@ -124,9 +126,11 @@ function view_(
   summary: string,
   examples: Command['examples'],
   more: Command['flags'],
+  args?: string,
 ): Command {
   return {
     name,
+    ...(args === undefined ? {} : { args }),
     summary,
     description: `Shows ${summary}.`,
     examples,

@@ -250,11 +250,11 @@ const wish = {
   }),
 };
 export const roleWhyFlags = {
-  why: text('ROLE', 'why nothing is offered to this role, and what would help'),
+  why: flag('why nothing is offered to it, or does not fit, and what would help; of all roles when none is named'),
   ...wish,
 };
 export const frameworkWhyFlags = {
-  why: text('ID|NAME', 'why nothing is offered to this framework, or does not fit, and what would help'),
+  why: flag('why nothing is offered to it, or does not fit, and what would help; of all frameworks when none is named'),
   request: text('ID|INDEX', 'with --why: one request of those that wait', { needs: 'why' }),
   ...wish,
 };

@@ -55,7 +55,7 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
       handle: ({ query }) =>
         list(query, allFrameworks(master.views), [
           [query.texts('state'), framework => framework.state],
-          [query.texts('name'), framework => framework.name],
+          [query.texts('name'), framework => [framework.id, framework.name]],
           [query.texts('role'), framework => framework.roles],
         ]),
     },

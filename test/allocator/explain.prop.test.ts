@@ -301,7 +301,8 @@ function helps(scene: Scene, change: TriedChange): boolean {
       const kept = attributeConstraints(scene.made).filter(
         each => `${each.attribute} ${each.predicate} ${each.value}` !== change.constraint,
       );
-      return scene.explain({ ...query, constraints: [kept] }).fits === change.agents;
+      const { fits } = scene.explain({ ...query, constraints: [kept] });
+      return change.revived === true ? fits >= change.agents : fits === change.agents;
     }
     case 'RAISE_QUOTA':
       for (const { role: raised, resource, to } of change.raises) {

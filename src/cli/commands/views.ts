@@ -16,39 +16,72 @@ import { exitCodes } from '../command.js';
 import type { Flags } from '../flags.js';
 import { usage } from '../flags.js';
 import { table } from '../table.js';
-import { why, whyQuery } from './why.js';
+import { why, whyAll, whyQuery } from './why.js';
 import { ago, amounts, counted, lastStatus, outcome, ports, scalar, share, stateWord } from '../words.js';
 
 type ViewFlags = { readonly [key: string]: unknown };
 
 /** One of the views, as a command. */
 function view<T>(
-  pathOf: (flags: ViewFlags) => string,
+  pathOf: (flags: ViewFlags, name: string | undefined) => string,
   show: (terminal: Terminal, value: T) => string,
-  subject: 'framework' | 'role' = 'role',
+  subject?: WhySubject<T>,
 ): RunCommand<Flags> {
-  return async ({ flags, terminal }) => {
+  return async ({ flags, args: [name], terminal }) => {
     const master = masterClient(String(flags['master']));
-    if (flags['why'] !== undefined) return why(master, whyQuery(flags, subject), flags['json'] === true, terminal);
-    const { text, value } = await master.get<T>(pathOf(flags));
-    terminal.out(flags['json'] === true ? text : show(terminal, value));
+    const asJson = flags['json'] === true;
+    const path = pathOf(flags, name);
+    if (subject !== undefined && flags['why'] === true) {
+      if (name !== undefined) return why(master, whyQuery(flags, subject.key, name), asJson, terminal);
+      const { value } = await master.get<T>(path);
+      return whyAll(
+        master,
+        subject.namesOf(value).map(one => whyQuery(flags, subject.key, one)),
+        asJson,
+        terminal,
+      );
+    }
+    const { text, value } = await master.get<T>(path);
+    terminal.out(asJson ? text : show(terminal, value));
     return exitCodes.ok;
   };
+}
+
+/** What `--why` of a view asks about: one that is named, or each in the view. */
+interface WhySubject<T> {
+  readonly key: 'framework' | 'role';
+  readonly namesOf: (value: T) => readonly string[];
 }
 
 /** By command name. */
 export const views = {
   state: view<StateView>(() => '/state', showState),
   agents: view<AgentView[]>(() => '/agents', showAgents),
-  frameworks: view<FrameworkView[]>(
-    flags => `/frameworks${flags['all'] === true ? '' : '?state=ACTIVE&state=DISCONNECTED&state=RECOVERED'}`,
-    showFrameworks,
-    'framework',
-  ),
-  roles: view<RoleView[]>(() => '/roles', showRoles),
+  frameworks: view<FrameworkView[]>(frameworksPath, showFrameworks, {
+    key: 'framework',
+    namesOf: frameworks => frameworks.filter(({ state }) => state !== 'COMPLETED').map(({ id }) => id),
+  }),
+  roles: view<RoleView[]>((_flags, name) => withQuery('/roles', named('role', name)), showRoles, {
+    key: 'role',
+    namesOf: roles => roles.filter(({ frameworks }) => frameworks.length > 0).map(({ name }) => name),
+  }),
   offers: view<OfferView[]>(() => '/offers', showOffers),
   tasks: view<TaskView[]>(tasksPath, showTasks),
 } as const;
+
+function frameworksPath(flags: ViewFlags, name: string | undefined): string {
+  const query = named('name', name);
+  if (flags['all'] !== true) for (const state of ['ACTIVE', 'DISCONNECTED', 'RECOVERED']) query.append('state', state);
+  return withQuery('/frameworks', query);
+}
+
+function named(key: string, name: string | undefined): URLSearchParams {
+  return new URLSearchParams(name === undefined ? {} : { [key]: name });
+}
+
+function withQuery(path: string, query: URLSearchParams): string {
+  return query.size === 0 ? path : `${path}?${query.toString()}`;
+}
 
 function tasksPath(flags: ViewFlags): string {
   const states = (flags['state'] as readonly string[]).map(checkedState);
@@ -57,7 +90,7 @@ function tasksPath(flags: ViewFlags): string {
   for (const state of states) query.append('state', state);
   if (flags['all'] !== true && states.length === 0) query.set('ended', 'false');
   if (typeof flags['limit'] === 'number') query.set('limit', String(flags['limit']));
-  return query.size === 0 ? '/tasks' : `/tasks?${query.toString()}`;
+  return withQuery('/tasks', query);
 }
 
 function checkedState(given: string): string {
