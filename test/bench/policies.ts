@@ -15,32 +15,21 @@ import type { BenchOptions, BenchRow } from './row.js';
 import { row } from './row.js';
 
 /** Each differs from the default in one axis, or in the two that belong together. */
+const frameworkOrders =
+  'hdrf random rr fifo prio:role-1=2,role-2=1 least-alloc lottery stride asset tsf cdrf ps-dsf rps-dsf demand';
+const agentOrders = 'iid first-fit next-fit best-fit dot-product spread binpack';
 const specs: readonly PolicySpec[] = [
-  ...[
-    'hdrf',
-    'random',
-    'rr',
-    'fifo',
-    'prio:role-1=2,role-2=1',
-    'least-alloc',
-    'lottery',
-    'stride',
-    'asset',
-    'tsf',
-    'cdrf',
-  ],
-  ...['ps-dsf', 'rps-dsf', 'demand'],
-]
-  .map((frameworkOrder): PolicySpec => ({ frameworkOrder }))
-  .concat(
-    ['iid', 'first-fit', 'next-fit', 'best-fit', 'dot-product', 'spread', 'binpack'].map(agentOrder => ({
-      agentOrder,
-    })),
-    ['ps-dsf', 'rps-dsf'].map(frameworkOrder => ({ frameworkOrder, agentOrder: 'joint' })),
-    ['all', 'slice:150', 'slice:10tasks'].map(granularity => ({ granularity })),
-    [{ agentOrder: 'best-fit', granularity: 'slice:10tasks' }],
-    ['optimistic:copies=1', 'optimistic:copies=4'].map(commit => ({ commit })),
-  );
+  ...frameworkOrders.split(' ').map(frameworkOrder => ({ frameworkOrder })),
+  ...agentOrders.split(' ').map(agentOrder => ({ agentOrder })),
+  { frameworkOrder: 'ps-dsf', agentOrder: 'joint' },
+  { frameworkOrder: 'rps-dsf', agentOrder: 'joint' },
+  { granularity: 'all' },
+  { granularity: 'slice:150' },
+  { granularity: 'slice:10tasks' },
+  { agentOrder: 'best-fit', granularity: 'slice:10tasks' },
+  { commit: 'optimistic:copies=1' },
+  { commit: 'optimistic:copies=4' },
+];
 
 export async function bench({ quick = false, progress }: BenchOptions = {}): Promise<BenchRow[]> {
   const agents = quick ? 500 : 10_000;
