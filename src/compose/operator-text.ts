@@ -16,10 +16,12 @@ export function parseTimeMs(text: string, nowMs: number): number {
   throw usage(`${shown(text)} is not a time`, 'write for example 2026-05-01T22:00Z, +2h or now');
 }
 
-/** `in 2h`, `since 5m` beside the time itself, for people. */
+/** The time, and how far away it is (`in 2h`, `since 5m`, `now`), for people. */
 export function describeTime(atMs: number, nowMs: number): string {
-  const distance = formatDurationMs(Math.abs(atMs - nowMs));
-  return `${new Date(atMs).toISOString().replace(/:\d\d\.\d+Z$/, 'Z')} (${atMs > nowMs ? `in ${distance}` : `since ${distance}`})`;
+  const time = new Date(atMs).toISOString().replace(/:\d\d\.\d+Z$/, 'Z');
+  const distanceMs = Math.abs(atMs - nowMs);
+  if (distanceMs < 1000) return `${time} (now)`;
+  return `${time} (${atMs > nowMs ? 'in' : 'since'} ${formatDurationMs(distanceMs)})`;
 }
 
 /** `cpus=4`. @throws ProfferError USAGE. */

@@ -38,6 +38,7 @@ test('a time is now, so much later, or ISO 8601; anything else is refused with e
   t.regex(refusal(t, () => parseTimeMs('+soon', now)).message, /"soon" is not a duration/);
   t.is(describeTime(now + 2 * hour, now), '2026-01-01T14:00Z (in 2h)');
   t.is(describeTime(now - 60_000, now), '2026-01-01T11:59Z (since 1m)');
+  t.is(describeTime(now, now + 5), '2026-01-01T12:00Z (now)');
 });
 
 test('amounts are read as they are written, each name once', t => {

@@ -199,7 +199,7 @@ test.serial('views are tables without colour for pipes, and with --json exactly 
     const { stdout } = await proffer(command, '--json');
     t.is(stdout, await (await fetch(masterUrl + path)).text(), command);
   }
-  t.regex((await proffer('agents')).stdout, /^AGENT +ADDRESS +STATE +CPUS/);
+  t.regex((await proffer('agents')).stdout, /^AGENT +ADDRESS +STATE +ACTIVITY +CPUS/);
   t.regex((await proffer('tasks', '--all', '--state', 'failed')).stdout, /FAILED .* exit 7/);
   t.regex((await proffer('state')).stdout, /^agents +3 registered of 3$/m);
   t.deepEqual(Object.keys(JSON.parse((await proffer('state', '--json')).stdout) as object).slice(0, 2), [
