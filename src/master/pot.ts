@@ -47,6 +47,7 @@ export class Pot {
   /** Optimistic commit: the part of `left` that nobody else has taken. */
   #there: Bag | undefined;
   readonly #role: string;
+  #converted = false;
 
   constructor(view: ClusterView, agent: Readonly<AgentRecord>, offers: readonly OfferRecord[]) {
     let left = emptyBag;
@@ -107,6 +108,7 @@ export class Pot {
       const got = make(this.#there, this.total);
       if (!got.ok) {
         this.left = convert(have, conversion);
+        this.#converted = true;
         this.#there = common(this.left, this.#there);
         return { kind: 'LOST', problems: got.problems };
       }
@@ -115,12 +117,19 @@ export class Pot {
     }
     this.left = convert(have, conversion);
     this.total = convert(this.total, conversion);
+    this.#converted = true;
     return { kind: 'MADE', conversion };
   }
 
   /** Of what is left, that which is as it was offered. */
   get untouched(): Bag {
-    return common(this.left, this.offered);
+    return this.#converted ? common(this.left, this.offered) : this.left;
+  }
+
+  /** What tasks took, `parts` being the part of each; shared volumes left out. */
+  taken(parts: readonly Bag[]): Bag {
+    if (!this.#converted && this.#there === undefined) return exclusive(subtract(this.offered, this.left));
+    return sum(parts.map(exclusive));
   }
 
   mark(): Mark {

@@ -5,7 +5,7 @@ import { problem, shown } from '../../base/errors.js';
 import type { OfferId } from '../../base/ids.js';
 import type { TaskProblems, ValidatedAccept } from '../../protocol/checked.js';
 import { isResourceOperation } from '../../protocol/operations.js';
-import type { Operation } from '../../protocol/scheduler-api.js';
+import type { Operation, ResourceOperation } from '../../protocol/scheduler-api.js';
 import { isEmpty, subtract } from '../../resources/index.js';
 import { grantOf } from '../books.js';
 import type { Decision } from '../decision.js';
@@ -39,26 +39,25 @@ export function decideAccept(
   // An agent's offers end with its registration, so there is none to accept.
   if (agent === undefined) return draft.answer(peerId, call.callId, [offerProblem('accept.offerIds[0]', first.id)]);
   for (const offer of offers) draft.change({ type: 'OFFER_ENDED', offerId: offer.id, how: 'ACCEPTED' });
-  const attempt = new Attempt(view, framework, agent, offers, at);
+  const attempt = new Attempt(view, framework, agent, offers, at, draft);
   attempt.run(call);
-  const kept = attempt.settle(draft);
+  const kept = attempt.settle();
   // Who lost everything to others did not decline it.
   if (kept) giveBackRest(draft, attempt.pot, offers, refuseMsOf(view, call.filters));
   else giveBackRest(draft, new Pot(view, agent, offers), offers, 0);
   return draft.answer(peerId, call.callId, attempt.problems);
 }
 
-/** One ACCEPT, carried out on paper; what is kept of it is copied into the decision. */
+/** One ACCEPT. Under optimistic commit it is carried out on paper first, as it may have to be dropped altogether. */
 class Attempt {
   readonly problems: Problem[] = [];
   readonly pot: Pot;
-  readonly #draft = new Draft();
+  readonly #draft: Draft;
+  readonly #paper: Draft;
+  readonly #place: Place;
+  readonly #offers: readonly OfferRecord[];
   readonly #placing: Placing;
-  readonly #converting: Converting;
-  readonly #view: ClusterView;
-  readonly #framework: Readonly<FrameworkRecord>;
-  readonly #agent: Readonly<AgentRecord>;
-  readonly #first: OfferRecord;
+  #converting: Converting | undefined;
   readonly #at: Moment;
 
   constructor(
@@ -67,18 +66,16 @@ class Attempt {
     agent: Readonly<AgentRecord>,
     offers: readonly OfferRecord[],
     at: Moment,
+    draft: Draft,
   ) {
     const offer = must(offers[0], 'an offer to accept');
-    this.#view = view;
-    this.#framework = framework;
-    this.#agent = agent;
-    this.#first = offer;
+    this.#offers = offers;
     this.#at = at;
+    this.#draft = draft;
+    this.#paper = offer.sequence === undefined ? draft : new Draft();
     this.pot = new Pot(view, agent, offers);
-    const place: Place = { view, framework, agent, offer, taken: new Set(), executors: new Map() };
-    const placing = new Placing(place, this.pot, this.#draft, at);
-    this.#placing = placing;
-    this.#converting = new Converting(place, this.pot, this.#draft, at, offers, () => placing.shared);
+    this.#place = { view, framework, agent, offer, taken: new Set(), executors: new Map() };
+    this.#placing = new Placing(this.#place, this.pot, this.#paper, at);
   }
 
   run(call: ValidatedAccept): void {
@@ -91,48 +88,57 @@ class Attempt {
         // The agent hears of everything in order.
         this.#placing.flush();
         const wrong = call.operationProblems?.find(found => found.operation === index);
-        this.#converting.run(operation, path, wrong?.problems);
+        this.#convert(operation, path, wrong?.problems);
       }
-      this.problems.push(...this.#placing.problems.splice(0), ...this.#converting.problems.splice(0));
+      if (this.#placing.problems.length > 0) this.problems.push(...this.#placing.problems.splice(0));
     }
     this.#placing.flush();
   }
 
-  /** Copies what was decided into `draft`; false when all of it is dropped, as part of it was lost to others and the rest is not wanted alone. */
-  settle(draft: Draft): boolean {
-    const { placed, taken } = this.#placing;
-    const { done } = this.#converting;
-    const conflicts = this.#placing.conflicts + this.#converting.conflicts;
-    const optimistic = this.#first.sequence !== undefined;
-    if (optimistic) {
-      const claims = placed.length + done.length + conflicts;
-      draft.change({ type: 'ACCEPT_JUDGED', claims, conflicts });
+  #convert(operation: ResourceOperation, path: string, wrong: readonly Problem[] | undefined): void {
+    const { parts } = this.#placing;
+    this.#converting ??= new Converting(this.#place, this.pot, this.#paper, this.#at, this.#offers, parts);
+    this.#converting.run(operation, path, wrong);
+    this.problems.push(...this.#converting.problems.splice(0));
+  }
+
+  /** False when all of it is dropped, as part of it was lost to others and the rest is not wanted alone. */
+  settle(): boolean {
+    const { placed, parts } = this.#placing;
+    const { offer, view } = this.#place;
+    if (offer.sequence !== undefined) {
+      const conflicts = this.#placing.conflicts + (this.#converting?.conflicts ?? 0);
+      const claims = placed.length + (this.#converting?.done.length ?? 0) + conflicts;
+      this.#draft.change({ type: 'ACCEPT_JUDGED', claims, conflicts });
+      if (conflicts > 0 && view.conflict.transaction === 'all-or-nothing') {
+        this.#dropAll();
+        return false;
+      }
+      for (const change of this.#paper.changes) this.#draft.changes.push(change);
+      for (const effect of this.#paper.effects) this.#draft.effects.push(effect);
     }
-    if (conflicts > 0 && this.#view.conflict.transaction === 'all-or-nothing') {
-      this.#dropAll(draft);
-      return false;
-    }
-    draft.changes.push(...this.#draft.changes);
-    draft.effects.push(...this.#draft.effects);
     if (placed.length > 0) {
-      const grant = grantOf({ ...this.#first, resources: taken });
-      draft.change({ type: 'COMMITTED', grant, tasks: placed.length });
+      const grant = grantOf({ ...offer, resources: this.pot.taken(parts) });
+      this.#draft.change({ type: 'COMMITTED', grant, tasks: placed.length });
     }
     return true;
   }
 
-  #dropAll(draft: Draft): void {
+  #dropAll(): void {
+    const { framework, agent } = this.#place;
     const why = 'another part of this call was lost to somebody faster, and all of it was to succeed or none';
-    const found = problem('accept', 'OFFER_CONFLICT', why, 'wait for the next offers');
-    this.problems.push(found);
+    this.problems.push(problem('accept', 'OFFER_CONFLICT', why, 'wait for the next offers'));
     // Those that were lost or wrong have been answered on paper.
-    for (const effect of this.#draft.effects) if (effect.type === 'TO_FRAMEWORK') draft.effects.push(effect);
-    for (const { taskId } of this.#placing.placed) {
-      const of = { taskId, agentId: this.#agent.id };
-      draft.sendStatus(this.#framework, masterStatus(of, 'TASK_DROPPED', 'OFFER_CONFLICT', why, this.#at));
+    for (const effect of this.#paper.effects) {
+      const told = effect.type === 'TO_FRAMEWORK' ? effect.event.type : undefined;
+      if (told === 'UPDATE' || told === 'UPDATE_OPERATION') this.#draft.effects.push(effect);
     }
-    for (const operation of this.#converting.done)
-      dropOperation(draft, this.#framework, operation, this.#agent.id, 'OPERATION_DROPPED', why);
+    for (const { taskId } of this.#placing.placed) {
+      const of = { taskId, agentId: agent.id };
+      this.#draft.sendStatus(framework, masterStatus(of, 'TASK_DROPPED', 'OFFER_CONFLICT', why, this.#at));
+    }
+    for (const operation of this.#converting?.done ?? [])
+      dropOperation(this.#draft, framework, operation, agent.id, 'OPERATION_DROPPED', why);
   }
 }
 

@@ -35,12 +35,19 @@ export class Converting {
   readonly #pot: Pot;
   readonly #draft: Draft;
   readonly #orders: Orders;
-  /** Volumes that tasks of this ACCEPT were given. */
-  readonly #placed: () => Bag;
+  /** What tasks of this ACCEPT were given. */
+  readonly #placed: readonly Bag[];
   readonly #ended: Set<OfferRecord>;
 
   /** `offers` are those of the ACCEPT. */
-  constructor(place: Place, pot: Pot, draft: Draft, at: Moment, offers: readonly OfferRecord[], placed: () => Bag) {
+  constructor(
+    place: Place,
+    pot: Pot,
+    draft: Draft,
+    at: Moment,
+    offers: readonly OfferRecord[],
+    placed: readonly Bag[],
+  ) {
     this.#place = place;
     this.#pot = pot;
     this.#draft = draft;
@@ -93,7 +100,7 @@ export class Converting {
     if (problems.length > 0) return problems;
     const tried = conversionOf(operation, this.#pot.convertible, this.#pot.total, this.#place, path);
     if (!tried.ok) return tried.problems.map(each => this.#explained(each, operation));
-    const inUse = inUseProblems(agent, tried.conversion.consumed, this.#placed(), path);
+    const inUse = inUseProblems(agent, tried.conversion.consumed, this.#placed, path);
     if (inUse.length > 0) return inUse;
     if (operation.type !== 'RESERVE') return [];
     const over = reserveQuota(this.#pot, tried.conversion.consumed, operation.reservation, offer, path);

@@ -5,7 +5,7 @@ import type { StatusReason, TaskInfo } from '../../protocol/entities.js';
 import { merged } from '../../base/merged.js';
 import type { Operation } from '../../protocol/scheduler-api.js';
 import type { Bag } from '../../resources/index.js';
-import { add, describeShortage, emptyBag, exclusive, fromBag, shared } from '../../resources/index.js';
+import { describeShortage, emptyBag, fromBag } from '../../resources/index.js';
 import type { Draft } from '../decision.js';
 import { masterStatus } from '../decision.js';
 import type { Pot } from '../pot.js';
@@ -27,11 +27,10 @@ interface Placed {
 /** Places tasks, and counts what they take. */
 export class Placing {
   readonly problems: Problem[] = [];
-  /** Tasks that were placed, and what they took together with their executors. */
+  /** Tasks that were placed. */
   readonly placed: TaskInfo[] = [];
-  taken: Bag = emptyBag;
-  /** Shared volumes that they use: those stay in the pot. */
-  shared: Bag = emptyBag;
+  /** What each of them, and each new executor, took; shared volumes stay in the pot all the same. */
+  readonly parts: Bag[] = [];
   /** Tasks that others were faster than (optimistic commit). */
   conflicts = 0;
   readonly #place: Place;
@@ -160,17 +159,12 @@ export class Placing {
       history: [],
     };
     if (placed.executor !== undefined) {
-      this.#count(placed.executor.resources);
+      this.parts.push(placed.executor.resources);
       this.#draft.change({ type: 'EXECUTOR_ADDED', executor: placed.executor, booked: true });
     }
-    this.#count(placed.resources);
+    this.parts.push(placed.resources);
     this.placed.push(placed.info);
     this.#draft.change({ type: 'TASK_ADDED', task, booked: true });
-  }
-
-  #count(resources: Bag): void {
-    this.taken = add(this.taken, exclusive(resources));
-    this.shared = add(this.shared, shared(resources));
   }
 
   #send(tasks: readonly TaskInfo[], groupId?: string): void {

@@ -9,7 +9,6 @@ import {
   add,
   createVolumes,
   destroyVolumes,
-  emptyBag,
   exclusive,
   growVolume,
   reserve,
@@ -46,7 +45,7 @@ export function decideConversion(view: ClusterView, call: ConversionCall, ticket
   if (!found.converted.ok) return answered(ticket, explained(agent, call, found.converted.problems));
   const { conversion } = found.converted;
   const back = new Set([...found.offers, ...offersOfShared(agent, conversion.consumed)]);
-  const problems = inUseProblems(agent, conversion.consumed, emptyBag, path);
+  const problems = inUseProblems(agent, conversion.consumed, [], path);
   if (call.type === 'RESERVE' && problems.length === 0) {
     const over = quotaProblem(view, call, conversion.consumed, back, path);
     if (over !== undefined) problems.push(over);

@@ -6,11 +6,11 @@ import type { Bag } from '../../resources/index.js';
 import { isAncestorOrSelf, shared, volumesOf } from '../../resources/index.js';
 import type { AgentRecord, OfferRecord } from '../state.js';
 
-/** What tasks and executors hold of the volumes in `bag`, said as a problem; `placed` is held by tasks of the decision at hand. */
-export function inUseProblems(agent: Readonly<AgentRecord>, bag: Bag, placed: Bag, path: string): Problem[] {
+/** What tasks and executors hold of the volumes in `bag`, said as a problem; `placed` is what tasks of the decision at hand hold. */
+export function inUseProblems(agent: Readonly<AgentRecord>, bag: Bag, placed: readonly Bag[], path: string): Problem[] {
   return volumesOf(bag).flatMap(({ volume, resource }) => {
     const users = usersOf(agent, resource.key);
-    if (placed.some(r => r.key === resource.key)) users.push('a task of this call');
+    if (placed.some(bag => bag.some(r => r.key === resource.key))) users.push('a task of this call');
     if (users.length === 0) return [];
     const who = users.length > 3 ? `${users.slice(0, 3).join(', ')} and ${users.length - 3} more` : users.join(', ');
     return [inUse(path, volume.id, who)];
