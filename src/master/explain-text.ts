@@ -118,9 +118,11 @@ function plainText(change: Change, nameOf: NameOf): string {
 
 /** The whole: the verdict, each reason with its count, what would help. */
 export function explainText(view: Omit<ExplainView, 'text'>, nameOf: NameOf): string {
-  const { agents, fits, reasons, counterfactuals, frameworks, requests = [] } = view;
+  const { agents, fits, reasons, counterfactuals, frameworks, looked, requests = [] } = view;
   const lines = [`${subjectText(view, nameOf)}: ${verdict(agents, fits)}`];
   for (const reason of reasons) lines.push(`  ${reason.agents} of ${agents}: ${reason.text}`);
+  if (looked < frameworks.length)
+    lines.push(`Looked at for the first ${looked} of ${frameworks.length} frameworks in the order`);
   const [best, ...others] = counterfactuals;
   if (best !== undefined) lines.push(`It would fit ${best.text}${on(best)}`);
   for (const other of others.slice(0, 4)) lines.push(`  or ${other.text}${on(other)}`);

@@ -35,7 +35,7 @@ export function explainView(parts: ExplainParts, call: ExplainCall): ExplainView
   const around = surroundings(parts);
   const nameOf: NameOf = id =>
     view.frameworks.get(id)?.info.name ?? view.completedFrameworks.get(id)?.info.name ?? (id === '' ? 'anybody' : id);
-  const { changes, reasons, fits, agents, standings } = allocator.explain(queryOf(target), around);
+  const { changes, reasons, fits, agents, standings, looked } = allocator.explain(queryOf(target), around);
   const absent = absentAgents(view, allocator);
   const told: ExplainReason[] = [...reasons, ...absent.reasons]
     .sort((a, b) => b.agents - a.agents)
@@ -53,6 +53,7 @@ export function explainView(parts: ExplainParts, call: ExplainCall): ExplainView
       name: nameOf(standing.frameworkId),
       ...(position === undefined ? {} : { position }),
     })),
+    looked,
     agents: agents + absent.agents,
     fits,
     reasons: told,

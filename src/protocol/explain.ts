@@ -178,6 +178,8 @@ export interface ExplainView {
   /** The whole in a few lines, for people. */
   readonly text: string;
   readonly frameworks: readonly ExplainFramework[];
+  /** For how many of them the reasons were looked for: on large clusters the first in the order. 1 when somebody is asked about who is not there yet. */
+  readonly looked: number;
   /** How many agents were looked at. */
   readonly agents: number;
   /** On how many of them it fits now, so that only the order decides. */

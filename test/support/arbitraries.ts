@@ -69,7 +69,15 @@ export function arbitrarySchedulerCall(pools: IdPools = smallPools): Arbitrary<S
   const inverseOfferIds = offerIds;
   const roles = record({ roles: fc.uniqueArray(from(pools.roles)) }, maybe);
   const demand = record(
-    { role: from(pools.roles), resources: arbitraryResources(pools), count: fc.nat(), id: word, constraints },
+    {
+      role: from(pools.roles),
+      resources: arbitraryResources(pools),
+      count: fc.nat(),
+      id: word,
+      constraints,
+      ports: fc.nat(),
+      taskIds: fc.array(taskId, { maxLength: 3 }),
+    },
     { requiredKeys: ['role', 'resources', 'count'] },
   );
   const body: Arbitrary<SchedulerCall> = fc.oneof(
