@@ -73,6 +73,8 @@ export class Feed {
       case 'AGENT_DISCONNECTED':
       case 'AGENT_UNREACHABLE':
       case 'AGENT_ADMIN_CHANGED':
+      case 'AGENT_RESOURCES':
+      case 'CONVERTED':
         return this.#agent('AGENT_UPDATED', change.agentId);
       case 'AGENT_REMOVED':
         return { type: 'AGENT_REMOVED', agentId: change.agentId, why: change.why };

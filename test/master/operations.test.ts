@@ -1,10 +1,12 @@
 // Operations on resources: reservations and volumes in accepts, their outcomes, and what agents say they have. Stories over a master under virtual time.
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { Operation } from '../../src/protocol/scheduler-api.js';
 import type { Resources } from '../../src/resources/index.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
 import type { FakeAgent, FakeScheduler } from '../support/master-rig.js';
-import { MasterRig, task } from '../support/master-rig.js';
+import { frameworkInfo, MasterRig, task } from '../support/master-rig.js';
 
 const launch = (id: string, resources: Resources): Operation => ({ type: 'LAUNCH', tasks: [task(id, resources)] });
 const reserve = (resources: Resources, role = 'ads', id?: string): Operation => ({
@@ -397,4 +399,90 @@ test('a framework that cannot cope with shared volumes cannot make one', t => {
   rig.agent({ cpus: 1, mem: 100, 'disk(ads)': 100 });
   const create: Operation = { type: 'CREATE', volumes: [{ id: 'v', disk: 100, containerPath: 'v', shared: true }] };
   t.like(ads.accept([ads.offer.id], [create]), [{ path: 'accept.operations[0].volumes[0].shared' }]);
+});
+
+test('reservations and volumes are offered again unchanged under the next master', t => {
+  const clock = new VirtualClock();
+  const store = new MemoryStore(run => clock.soon(run));
+  const before = new MasterRig({ clock, store });
+  const first = before.scheduler({ roles: ['ads'] });
+  const agent = before.agent({ cpus: 2, mem: 512, disk: 100 });
+  const { frameworkId } = first;
+  const id = agent.agentId;
+  first.accept(
+    [first.offer.id],
+    [
+      reserve({ disk: 50 }, 'ads', 'r'),
+      { type: 'CREATE', volumes: [{ id: 'v', disk: 20, containerPath: 'v' }] },
+      launch('t', { cpus: 1, 'disk(ads,dynamic)[v:v]': 20 }),
+    ],
+    0,
+  );
+  const told = { cpus: 2, disk: 50, 'disk(ads,dynamic)': 30, 'disk(ads,dynamic)[v:v]': 20, mem: 512 };
+  const uuid = agent.got('APPLY_OPERATION')[0]?.uuid ?? 'none';
+  const status = agent.operated('OPERATION_FINISHED', uuid);
+  const ran = agent.last('LAUNCH').tasks[0] ?? task('t');
+  before.master.close();
+  const rig = new MasterRig({ clock, store });
+  const next = rig.scheduler({ id: frameworkId, roles: ['ads'] });
+  next.call({ type: 'RECONCILE_OPERATIONS', operations: [{ operationId: 'r', agentId: id }, { operationId: 'r' }] });
+  t.deepEqual(
+    next.operations.map(each => each.state),
+    ['OPERATION_RECOVERING', 'OPERATION_RECOVERING'],
+  );
+  const back = rig.agent(told, {
+    agentId: id,
+    tasks: [{ frameworkId, task: ran, state: 'TASK_RUNNING' }],
+    frameworks: [frameworkInfo({ id: frameworkId, roles: ['ads'] })],
+    operations: [status],
+  });
+  t.deepEqual(next.offer.resources, { cpus: 1, disk: 50, 'disk(ads,dynamic)': 30, mem: 512 });
+  back.raw({ type: 'OPERATION_STATUS', status });
+  t.like(next.operations.at(-1), { operationId: 'r', state: 'OPERATION_FINISHED', uuid });
+  next.call({ type: 'RECONCILE_OPERATIONS', operations: [] });
+  t.like(next.operations.at(-1), { operationId: 'r', state: 'OPERATION_FINISHED' });
+  next.call({ type: 'ACKNOWLEDGE_OPERATION', operationId: 'r', agentId: id, uuid });
+  t.is(back.last('ACKNOWLEDGE_OPERATION').uuid, uuid);
+});
+
+test('a task comes back to an agent that has lost the reservation it runs on, and holds what is left', t => {
+  const rig = new MasterRig();
+  const ads = rig.scheduler({ roles: ['ads'] });
+  const frameworks = [frameworkInfo({ id: ads.frameworkId, roles: ['ads'] })];
+  const ran = task('t', { 'cpus(ads,dynamic)': 1, mem: 100 });
+  const first = rig.agent({ cpus: 1, mem: 512 });
+  const id = first.agentId;
+  first.disconnect();
+  const tasks = [{ frameworkId: ads.frameworkId, task: ran, state: 'TASK_RUNNING' as const }];
+  const agent = rig.agent({ cpus: 4, mem: 512 }, { agentId: id, tasks, frameworks });
+  t.deepEqual(rig.master.views.agents()[0]?.used, { cpus: 1, mem: 100 });
+  agent.status(ads.frameworkId, 't', 'TASK_FINISHED');
+  t.deepEqual(rig.master.views.agents()[0]?.used, {});
+  // Less than it runs on, whatever the label, is refused as ever.
+  agent.disconnect();
+  const huge = task('u', { 'cpus(ads,dynamic)': 5 });
+  const refusing = rig.connectAgent();
+  refusing.register(
+    { cpus: 4, mem: 512 },
+    { agentId: id, tasks: [{ frameworkId: ads.frameworkId, task: huge, state: 'TASK_RUNNING' }], frameworks },
+  );
+  t.like(refusing.got('REFUSED'), [{ problems: [{ code: 'AGENT_REFUSED' }] }]);
+});
+
+test('followers of the cluster hear what an agent has become', t => {
+  const { rig, ads, agent } = town({ cpus: 2, mem: 64 });
+  const seen: Resources[] = [];
+  rig.master.views.subscribe(event => {
+    if (event.type === 'AGENT_UPDATED') seen.push(event.agent.total);
+  });
+  ads.accept([ads.offer.id], [reserve({ cpus: 1 })], 0);
+  agent.operated();
+  agent.raw({
+    type: 'UPDATE_RESOURCES',
+    resources: { cpus: 1, 'cpus(ads,dynamic)': 1, 'cpus{revocable}': 1, mem: 64 },
+  });
+  t.deepEqual(seen, [
+    { cpus: 1, 'cpus(ads,dynamic)': 1, mem: 64 },
+    { cpus: 1, 'cpus(ads,dynamic)': 1, 'cpus{revocable}': 1, mem: 64 },
+  ]);
 });
