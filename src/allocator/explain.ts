@@ -116,7 +116,7 @@ export function minimumOf(sets: readonly Bag[]): Minimum {
 }
 
 // Judgements of one question are bounded: clients × agents.
-const judgementsMax = 150_000;
+const judgementsMax = 40_000;
 
 function worldOf(source: ExplainSource): World {
   const { state, eligibility, nowMs, around } = source;

@@ -37,7 +37,7 @@ export interface ExplainTarget {
  * Understands a question.
  * @throws ProfferError INVALID_CALL naming every violation; UNKNOWN_FRAMEWORK, UNKNOWN_ROLE, UNKNOWN_TASK, AMBIGUOUS_TASK.
  */
-export function explainTarget(view: ClusterView, roles: readonly Role[], call: ExplainCall): ExplainTarget {
+export function explainTarget(view: ClusterView, rolesInUse: () => readonly Role[], call: ExplainCall): ExplainTarget {
   const described = describedRequest(call);
   const framework = call.framework === undefined ? undefined : frameworkOf(view, call.framework);
   if (call.request !== undefined) return waiting(view, framework, call.request);
@@ -49,6 +49,7 @@ export function explainTarget(view: ClusterView, roles: readonly Role[], call: E
         hint: 'give framework, role, request or resources',
       });
     }
+    const roles = rolesInUse();
     if (!roles.includes(role)) {
       const hint = didYouMean(role, roles) ?? 'GET /roles lists them; with resources any role can be asked about';
       throw new ProfferError('UNKNOWN_ROLE', `nobody is in the role ${shown(role)}`, { path: 'query.role', hint });

@@ -21,8 +21,9 @@ export interface ExplainParts {
   readonly clock: Clock;
 }
 
-// Of a framework's waiting requests this many are looked at, the first.
+// Of a framework's waiting requests this many are looked at, the first; on large clusters fewer, as each is held against every agent.
 const requestsMax = 8;
+const requestJudgementsMax = 20_000;
 
 /**
  * Answers a question. Nothing is changed by asking.
@@ -30,8 +31,7 @@ const requestsMax = 8;
  */
 export function explainView(parts: ExplainParts, call: ExplainCall): ExplainView {
   const { view, allocator } = parts;
-  const roles = allocator.roles().map(({ role }) => role);
-  const target = explainTarget(view, roles, call);
+  const target = explainTarget(view, () => allocator.roles().map(({ role }) => role), call);
   const around = surroundings(parts);
   const nameOf: NameOf = id =>
     view.frameworks.get(id)?.info.name ?? view.completedFrameworks.get(id)?.info.name ?? (id === '' ? 'anybody' : id);
@@ -81,15 +81,16 @@ function withoutBag({ bag: _bag, ...request }: NonNullable<ExplainTarget['reques
 }
 
 function requestsOf(
-  { allocator }: ExplainParts,
+  { view, allocator }: ExplainParts,
   { framework, role, request }: ExplainTarget,
   around: Surroundings,
 ): Pick<ExplainView, 'requests'> {
   if (framework === undefined || request !== undefined) return {};
   const waiting = [...framework.demand.entries()].filter(([, hint]) => role === undefined || hint.role === role);
   if (waiting.length === 0) return {};
+  const most = Math.floor(requestJudgementsMax / Math.max(1, view.agents.size));
   return {
-    requests: waiting.slice(0, requestsMax).map(([index, hint]) => {
+    requests: waiting.slice(0, Math.max(1, Math.min(requestsMax, most))).map(([index, hint]) => {
       const asked = requestOfHint(hint);
       const fits = allocator.countFits(queryOf({ framework, role: hint.role, request: asked }), around);
       return { ...withoutBag(asked), index, role: hint.role, fits };
@@ -103,22 +104,16 @@ export function surroundings({ view, allocator, clock }: ExplainParts): Surround
   const wallMs = clock.wallMs();
   // Optimistic offers are promises; nothing is held by them.
   const offersHold = !String(allocator.policy['commit']).startsWith('optimistic');
+  const offers = new Map<AgentId, readonly Holding[]>();
   return {
     activityOf: id => obstacleOf(view, view.agents.get(id), wallMs),
     offersOn: id => {
-      if (!offersHold) return [];
-      return Array.from(
-        view.agents.get(id)?.offers ?? [],
-        (offer): Holding => ({
-          what: 'OFFER',
-          id: offer.id,
-          frameworkId: offer.frameworkId,
-          role: offer.role,
-          resources: offer.resources,
-          heldForMs: nowMs - offer.madeAtMs,
-          endsInMs: offer.madeAtMs + view.options.offerTimeoutMs - nowMs,
-        }),
-      );
+      let found = offers.get(id);
+      if (found === undefined) {
+        found = offersHold ? heldByOffers(view, id, nowMs) : [];
+        offers.set(id, found);
+      }
+      return found;
     },
     tasksOn: id => heldByTasks(view.agents.get(id), wallMs),
     constraintsOf: (id, role) => {
@@ -126,6 +121,21 @@ export function surroundings({ view, allocator, clock }: ExplainParts): Surround
       return (Object.hasOwn(constraints, role) ? constraints[role] : undefined) ?? [];
     },
   };
+}
+
+function heldByOffers(view: ClusterView, id: AgentId, nowMs: number): readonly Holding[] {
+  return Array.from(
+    view.agents.get(id)?.offers ?? [],
+    (offer): Holding => ({
+      what: 'OFFER',
+      id: offer.id,
+      frameworkId: offer.frameworkId,
+      role: offer.role,
+      resources: offer.resources,
+      heldForMs: nowMs - offer.madeAtMs,
+      endsInMs: offer.madeAtMs + view.options.offerTimeoutMs - nowMs,
+    }),
+  );
 }
 
 function heldByTasks(agent: Readonly<AgentRecord> | undefined, wallMs: number): readonly Holding[] {
