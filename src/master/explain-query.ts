@@ -1,7 +1,7 @@
 // A question about something that waits, as it comes from an operator. In: texts. Out: what the allocator is asked, or every violation at once.
 import type { Problem } from '../base/errors.js';
 import { problem, problemsError, ProfferError, shown } from '../base/errors.js';
-import type { FrameworkId, Role } from '../base/ids.js';
+import type { Role } from '../base/ids.js';
 import { didYouMean } from '../base/suggest.js';
 import type { AttributeConstraint } from '../protocol/entities.js';
 import type { ExplainRequest } from '../protocol/explain.js';
@@ -72,7 +72,7 @@ export function requestOfHint(hint: DemandHint): ExplainRequest & { readonly bag
 }
 
 function frameworkOf(view: ClusterView, given: string): Readonly<FrameworkRecord> {
-  const exact = view.frameworks.get(given as FrameworkId);
+  const exact = view.frameworks.get(given);
   if (exact !== undefined) return exact;
   const named = [...view.frameworks.values()].filter(({ info }) => info.name === given);
   const [found, second] = named;
