@@ -155,7 +155,12 @@ export class AgentPool {
 
   /** When `resources`, if they are an offer just as it was made, were offered. */
   offeredMs(agent: PoolAgent, client: Client, resources: Bag): number | undefined {
-    return agent.held.get(client)?.find(({ offer }) => offer === resources)?.offeredMs;
+    const parts = agent.held.get(client) ?? [];
+    for (let i = 0; i < parts.length; i += 1) {
+      const { offer, offeredMs } = parts[i] as Part;
+      if (offer === resources) return offeredMs;
+    }
+    return undefined;
   }
 
   /** Takes back what a client holds, or part of it. Returns what no longer counts in the client's share. */

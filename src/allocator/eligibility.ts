@@ -77,15 +77,13 @@ export class Eligibility {
     }
     const blocked = this.#blocked;
     blocked.fill(0);
+    const exhausted = quota.active ? quota.exhausted() : undefined;
     const shape = shapeOf(free);
     const common = commonOf(free, shape);
     if (shape.special || quota.guaranteeing) this.#judgeClasses(agent, common, shape, undefined, blocked);
     else this.#judgeAll(agent, common, blocked);
-    if (quota.active) {
-      const exhausted = quota.exhausted();
-      // Revocable resources are beyond quota.
-      if (!shape.revocable) orInto(blocked, exhausted);
-    }
+    // Revocable resources are beyond quota.
+    if (exhausted !== undefined && !shape.revocable) orInto(blocked, exhausted);
     for (const role of shape.reservedTo) {
       for (const group of clients.groups.below(role)) {
         removeFrom(blocked, group.clients);
@@ -157,7 +155,6 @@ export class Eligibility {
   // for whom something is kept back may have that.
   #judgeClasses(agent: PoolAgent, bag: Bag, shape: Shape, among: Bits | undefined, blocked: Bits): void {
     const { clients, quota } = this.#state;
-    const kept = quota.guaranteeing ? (quota.exhausted(), quota.needy) : undefined;
     const mayShare = shape.shared && agent.sharedOfferedIn !== this.#state.run;
     for (const revocable of shape.revocable ? [true, false] : [false]) {
       for (const canShare of mayShare ? [true, false] : [false]) {
@@ -165,10 +162,11 @@ export class Eligibility {
         const tests: Test[] = among === undefined ? [] : [{ bits: among, member: true }];
         if (shape.revocable) tests.push({ bits: clients.withoutRevocable, member: !revocable });
         if (mayShare) tests.push({ bits: clients.withoutShared, member: !canShare });
-        if (kept === undefined) this.#judgeClass(agent, seen, tests, blocked);
+        const beyond = quota.beyondNeeds(seen);
+        if (beyond === seen) this.#judgeClass(agent, seen, tests, blocked);
         else {
-          this.#judgeClass(agent, quota.beyondNeeds(seen), [...tests, { bits: kept, member: false }], blocked);
-          this.#judgeClass(agent, seen, [...tests, { bits: kept, member: true }], blocked);
+          this.#judgeClass(agent, beyond, [...tests, { bits: quota.needy, member: false }], blocked);
+          this.#judgeClass(agent, seen, [...tests, { bits: quota.needy, member: true }], blocked);
         }
       }
     }
@@ -176,6 +174,10 @@ export class Eligibility {
 
   // Blocks of the clients that pass all `tests` those that find too little in `bag`, or refused it.
   #judgeClass(agent: PoolAgent, bag: Bag, tests: readonly Test[], blocked: Bits): void {
+    if (tests.length === 0) {
+      this.#judgeAll(agent, bag, blocked);
+      return;
+    }
     const scratch = this.#scratch;
     scratch.fill(0);
     this.#judgeAll(agent, bag, scratch);

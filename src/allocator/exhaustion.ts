@@ -8,10 +8,6 @@ import type { QuotaNode, QuotaTree } from './quota-tree.js';
 /** Keeps the set. A role is looked at only when something is scarce there: when a limit leaves less than the greatest amount of any minimum. */
 export class Exhaustion {
   readonly #tree: QuotaTree;
-  // By scalar: the greatest amount of any minimum seen.
-  readonly #greatest = new Map<string, number>();
-  // Roles that were scarce at the last look: they may no longer be.
-  readonly #scarce = new Set<QuotaNode>();
   #all = false;
   bits: Bits = noBits;
 
@@ -22,7 +18,6 @@ export class Exhaustion {
   /** Everything is to be looked at again. */
   all(): void {
     this.#all = true;
-    this.#scarce.clear();
     this.bits = noBits;
   }
 
@@ -30,8 +25,10 @@ export class Exhaustion {
   judge(client: Client): void {
     for (const set of client.minimum.sets) {
       for (const r of set) {
-        if (r.kind !== 'scalar' || r.milli <= (this.#greatest.get(r.name) ?? 0)) continue;
-        this.#greatest.set(r.name, r.milli);
+        if (r.kind !== 'scalar') continue;
+        const at = this.#tree.indexOf(r.name);
+        if (r.milli <= (this.#tree.enough[at] as number)) continue;
+        this.#tree.enough[at] = r.milli;
         this.#all = true;
       }
     }
@@ -42,31 +39,27 @@ export class Exhaustion {
   refresh(): Bits {
     const { moved } = this.#tree;
     if (!this.#all && moved.size === 0) return this.bits;
-    const roots = this.#all ? this.#tree.tops() : moved;
-    for (const node of roots) {
-      const scarce = this.#isScarce(node);
-      if (!this.#all && !scarce && !this.#scarce.has(node)) continue;
-      if (scarce) this.#scarce.add(node);
-      else this.#scarce.delete(node);
-      for (const client of this.#tree.clientsBelow(node)) this.#put(client);
+    if (this.#all) {
+      for (const top of this.#tree.tops()) {
+        for (const node of this.#tree.below(top)) {
+          node.scarce = this.#isScarce(node);
+          for (const client of node.own) this.#put(client);
+        }
+      }
+    } else {
+      for (const node of moved) {
+        node.scarce = this.#isScarce(node);
+        for (const client of this.#tree.clientsBelow(node)) this.#put(client);
+      }
     }
-    if (this.#all) for (const top of this.#tree.tops()) this.#noteScarce(top);
     this.#all = false;
     moved.clear();
     return this.bits;
   }
 
-  #noteScarce(top: QuotaNode): void {
-    for (const node of this.#tree.below(top)) if (this.#isScarce(node)) this.#scarce.add(node);
-  }
-
   #isScarce(node: QuotaNode): boolean {
-    if (node.limits === undefined) return false;
-    for (const name of node.limits.keys()) {
-      const at = this.#tree.indexOf(name);
-      if ((node.limitsAt[at] as number) - (node.consumed[at] as number) < (this.#greatest.get(name) ?? 1)) return true;
-    }
-    return false;
+    const { enough } = this.#tree;
+    return node.limitsAt.some((limit, at) => limit - (node.consumed[at] as number) < (enough[at] as number));
   }
 
   #put(client: Client): void {

@@ -1,6 +1,7 @@
 // The default policy: whole agents, one after the other in random order, each to the least-share client that may have it. In: a cycle, the
 // agents to visit. Out: grants.
 import type { Random } from '../env/random.js';
+import type { Bag } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { Bits } from './bits.js';
 import { bitsInWord, hasBit } from './bits.js';
@@ -86,9 +87,10 @@ function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): voi
   if (forGuarantees) onlyMembers(blocked, quota.needy);
   let served: Client[] | undefined;
   for (;;) {
-    const client = first(cycle, agent, blocked, forGuarantees);
-    if (client === undefined) break;
-    cycle.grant(client, agent, eligibility.offerable(agent, client));
+    const choice = first(cycle, agent, blocked, forGuarantees);
+    if (choice === undefined) break;
+    const { client, resources } = choice;
+    cycle.grant(client, agent, resources);
     if (agent.free.length === 0) return;
     served ??= [];
     served.push(client);
@@ -101,21 +103,25 @@ function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): voi
   if (served === undefined && !forGuarantees && !hidden) agent.settledAt = clients.version;
 }
 
+/** A client, and what it may be offered of an agent. */
+interface Choice {
+  readonly client: Client;
+  readonly resources: Bag;
+}
+
 /** The first client in order that is not blocked and may be offered some of `agent`. Those that were found not to be are blocked now. */
-export function first(cycle: Cycle, agent: PoolAgent, blocked: Bits, forGuarantees: boolean): Client | undefined {
+function first(cycle: Cycle, agent: PoolAgent, blocked: Bits, forGuarantees: boolean): Choice | undefined {
   const { state, eligibility } = cycle;
   const { quota } = state;
   for (;;) {
     const client = pick(state, blocked);
-    // Without quota on it, a client that is not blocked is eligible.
-    if (client === undefined || !(hasBit(quota.limited, client.slot) || hasBit(quota.needy, client.slot)))
-      return client;
+    if (client === undefined) return undefined;
     const visible = eligibility.visible(agent, client);
-    if (
-      (!forGuarantees || quota.serves(client, visible)) &&
-      eligibility.mayOffer(agent, client, quota.offerable(client, visible))
-    ) {
-      return client;
+    const resources = quota.offerable(client, visible);
+    // Without quota on it, a client that is not blocked is eligible.
+    if (!hasBit(quota.limited, client.slot) && !hasBit(quota.needy, client.slot)) return { client, resources };
+    if ((!forGuarantees || quota.serves(client, visible)) && eligibility.mayOffer(agent, client, resources)) {
+      return { client, resources };
     }
     setBit(blocked, client.slot);
   }
@@ -144,8 +150,8 @@ export function debtsFirst(cycle: Cycle, agents: readonly PoolAgent[]): void {
     const blocked = eligibility.blocked(agent);
     if (sat.client.node !== undefined) setBit(blocked, sat.client.slot);
     const other = first(cycle, agent, blocked, false);
-    if (other === undefined || !isBefore(state.tree, other, sat.standing)) continue;
-    cycle.grant(other, agent, eligibility.offerable(agent, other));
+    if (other === undefined || !isBefore(state.tree, other.client, sat.standing)) continue;
+    cycle.grant(other.client, agent, other.resources);
   }
 }
 

@@ -26,6 +26,8 @@ export interface QuotaNode {
   childrenNeed: Vector;
   /** It, or a role above it, has limits. */
   limited: boolean;
+  /** Its limits left too little of something for some client when it was looked at last. */
+  scarce: boolean;
 }
 
 /** All roles that have clients, quota or reservations, and those above them. */
@@ -37,7 +39,9 @@ export class QuotaTree {
   required: Vector = new Float64Array(8);
   /** Top-level roles that began or ceased to need something; the reader clears it. */
   readonly crossed = new Set<QuotaNode>();
-  /** Roles with limits against which something changed; the reader clears it. */
+  /** What is enough for every client, by index: below it, what limits leave is to be looked at. */
+  enough: Vector = new Float64Array(8).fill(1);
+  /** Roles whose limits leave, or left, too little of something, and against which something changed; the reader clears it. */
   readonly moved = new Set<QuotaNode>();
 
   indexOf(name: string): number {
@@ -52,6 +56,7 @@ export class QuotaTree {
     this.#nodes.clear();
     this.#indexes.clear();
     this.required.fill(0);
+    this.enough.fill(1);
     this.crossed.clear();
     this.moved.clear();
   }
@@ -152,7 +157,10 @@ export class QuotaTree {
     let childNeed = 0;
     for (let node: QuotaNode | undefined = from; node !== undefined; node = node.parent) {
       node.consumed[at] = (node.consumed[at] as number) + milli;
-      if (node.limits !== undefined) this.moved.add(node);
+      if (node.limits !== undefined) {
+        const left = (node.limitsAt[at] as number) - (node.consumed[at] as number);
+        if (node.scarce || left < (this.enough[at] as number)) this.moved.add(node);
+      }
       node.childrenNeed[at] = (node.childrenNeed[at] as number) + childNeed;
       const before = node.need[at] as number;
       const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - (node.consumed[at] as number);
@@ -184,6 +192,7 @@ export class QuotaTree {
       need: new Float64Array(this.#width),
       childrenNeed: new Float64Array(this.#width),
       limited: parent?.limited === true,
+      scarce: false,
     };
     node.top = parent?.top ?? node;
     parent?.children.add(node);
@@ -226,6 +235,9 @@ export class QuotaTree {
     if (at < this.#width) return at;
     this.#width *= 2;
     this.required = longer(this.required, this.#width);
+    const enough = new Float64Array(this.#width).fill(1);
+    enough.set(this.enough);
+    this.enough = enough;
     for (const node of this.#nodes.values()) {
       node.consumed = longer(node.consumed, this.#width);
       node.need = longer(node.need, this.#width);

@@ -23,7 +23,7 @@ interface Offer {
   readonly part: Part;
 }
 
-// What one look may cost: tests of an agent for a client. Who is not looked at now is looked at after the next batch.
+// What one look may cost: tests of an agent for a client. Whom it does not come to is looked at after the next batch.
 const testsMax = 5000;
 
 /** Looks after batch runs. What clients wait is counted by the runs themselves, so that nothing is to be done while nobody waits for long. */
@@ -33,6 +33,8 @@ export class Starvation {
   readonly #options: StarvationOptions;
   // Before this no offer is out for long.
   #nextLookMs = 0;
+  // Clients that a look which had to end early came to: the next one begins after them.
+  readonly #examined = new Set<Client>();
 
   constructor(state: AllocatorState, eligibility: Eligibility, options: StarvationOptions) {
     this.#state = state;
@@ -49,21 +51,32 @@ export class Starvation {
     const out: Grant[] = [];
     let tests = 0;
     for (const client of waiting) {
-      if (tests >= testsMax || old.size === 0) break;
-      // Who holds an offer is not waiting for one; and whom nothing here would serve is not looked at again before it waited for long again.
-      client.servedIn = this.#state.batch;
-      if (holders.has(client)) continue;
-      for (const [agent, offers] of old) {
-        tests += 1;
-        const needed = this.#needed(client, agent, offers);
-        if (needed === undefined) continue;
-        agent.promisedTo = client;
-        old.delete(agent);
-        for (const { client: from, part } of needed) out.push(grantOf(from, agent, part));
-        break;
-      }
+      if (old.size === 0) break;
+      if (this.#examined.has(client)) continue;
+      if (tests >= testsMax) return out;
+      this.#examined.add(client);
+      // Who holds an offer is not waiting for one.
+      if (holders.has(client)) client.servedIn = this.#state.batch;
+      else tests += this.#serve(client, old, out);
     }
+    this.#examined.clear();
     return out;
+  }
+
+  // Finds an agent for a client, takes it off the list, and notes its offers. Out: how many were looked at.
+  #serve(client: Client, old: Map<PoolAgent, Offer[]>, out: Grant[]): number {
+    let tests = 0;
+    for (const [agent, offers] of old) {
+      tests += 1;
+      const needed = this.#needed(client, agent, offers);
+      if (needed === undefined) continue;
+      old.delete(agent);
+      agent.promisedTo = client;
+      client.servedIn = this.#state.batch;
+      for (const { client: from, part } of needed) out.push(grantOf(from, agent, part));
+      break;
+    }
+    return tests;
   }
 
   // Clients that were granted nothing they can use for long, in order.

@@ -215,7 +215,7 @@ test('patience can be switched off', t => {
   t.deepEqual(c.rescinded, []);
 });
 
-test('whoever sits on whatever, one that comes with nothing waits for ten batch runs, and five more for each that waits, too', t => {
+test('whoever sits on whatever, one that comes with nothing waits for ten batch runs at most; where more wait than can be served, for its turn', t => {
   const size = fc.constantFrom('cpus:1;mem:64', 'cpus:4;mem:512', 'cpus:2;mem:2048');
   const hoarder = fc.record({ role: fc.constantFrom('a', 'a/x', 'b', 'c'), afterMs: fc.nat({ max: 3000 }) });
   holds(
@@ -234,11 +234,11 @@ test('whoever sits on whatever, one that comes with nothing waits for ten batch 
         }
         c.after(waitMs);
         c.framework('poor', [role]);
-        // All hoarders but one may be waiting at the same time.
-        const got = c.after(10_000 + 5000 * (hoarders.length - 1));
+        // All hoarders but one may be waiting at the same time. Turns go by the role tree: a branch of many has no more of them than one of few.
+        const got = c.after(10_000 + 20_000 * (hoarders.length - 1));
         assert.ok(got.some(grant => grant.startsWith('poor')));
       },
     ),
-    { numRuns: 100, includeErrorInReport: true },
+    { numRuns: 300, includeErrorInReport: true },
   );
 });

@@ -43,6 +43,7 @@ export class Cluster {
   grants: Grant[] = [];
   /** Offers taken back for somebody who waited. As the master, the cluster returns them at once. */
   rescinded: string[] = [];
+  readonly starved: Grant[] = [];
 
   constructor(options: AllocatorOptions = {}, seed = 1) {
     const random = seededRandom(seed);
@@ -58,6 +59,7 @@ export class Cluster {
     };
     this.allocator = createAllocator(env, options, onGrants, offers => {
       this.rescinded.push(...offers.map(show));
+      this.starved.push(...offers);
       for (const grant of offers) this.allocator.recover(grant);
       this.outstanding = this.outstanding.filter(grant => !offers.some(one => one.resources === grant.resources));
     });

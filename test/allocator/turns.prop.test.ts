@@ -30,6 +30,7 @@ class World {
   paused = false;
   grants = 0;
   turns = 0;
+  starved = 0;
 
   constructor(sliceAgents: number) {
     this.c = new Cluster({ sliceAgents });
@@ -48,6 +49,10 @@ class World {
       assert.ok(this.agents.get(grant.agentId)?.active === true, `${show(grant)}: no such agent`);
       this.held.push(grant);
       this.grants += 1;
+    }
+    for (const { resources } of this.c.starved.splice(0)) {
+      this.held = this.held.filter(grant => grant.resources !== resources);
+      this.starved += 1;
     }
     assert.ok(!this.paused || grants.length === 0, 'granted while paused');
     this.#compare(before, this.judged());
@@ -220,7 +225,7 @@ const ops: fc.Arbitrary<Op> = fc.oneof(
 );
 
 test('runs in turns lose nothing, keep limits and headroom, and come to an end', t => {
-  const seen = { grants: 0, turns: 0 };
+  const seen = { grants: 0, turns: 0, starved: 0 };
   holds(
     t,
     fc.property(
@@ -246,6 +251,7 @@ test('runs in turns lose nothing, keep limits and headroom, and come to an end',
         }
         seen.grants += w.grants;
         seen.turns += w.turns;
+        seen.starved += w.starved;
         w.c.allocator.close();
         // A turn that was to follow finds it closed.
         w.c.clock.advance(0);
@@ -255,5 +261,6 @@ test('runs in turns lose nothing, keep limits and headroom, and come to an end',
     { numRuns: 200, includeErrorInReport: true },
   );
   t.true(seen.grants > 2000, `${seen.grants} grants`);
+  t.true(seen.starved > 20, `${seen.starved} offers taken back`);
   t.true(seen.turns > seen.grants / 4, `${seen.turns} turns`);
 });
