@@ -8,6 +8,7 @@ import {
   parseScalarName,
   roleWeights,
 } from '../compose/settings-text.js';
+import { policyWord } from '../compose/policy.js';
 import { masterAddress } from './address.js';
 import { amount, choice, count, duration, flag, list, parsed, text, texts, toggle } from './flags.js';
 
@@ -58,6 +59,28 @@ export const masterSettings = {
       write: formatRoleWeights,
     },
   ),
+  frameworkOrder: text(
+    'ORDER',
+    'which framework comes first: drf (default), hdrf, fifo, prio:ads=2,web=1 …; see docs/policies.md',
+    {
+      read: policyWord('frameworkOrder'),
+    },
+  ),
+  agentOrder: text('ORDER', 'which agent: shuffle (default), first-fit, best-fit, binpack, spread …', {
+    read: policyWord('agentOrder'),
+  }),
+  granularity: text('SIZE', 'how much at once: agent (default), all, slice:0.5 (of the fair part), slice:3tasks', {
+    read: policyWord('granularity'),
+  }),
+  commit: text('HOW', 'when offers take resources: pessimistic (default) or optimistic:fit,incremental,copies=4', {
+    read: policyWord('commit'),
+  }),
+  tieBreak: choice(['count', 'path'], 'between equals: fewer allocations made, or the path alone; default count'),
+  policyModule: text('FILE', 'a module that exports `policy`, instead of these'),
+  seed: count('N', 'makes the allocator’s random choices repeatable; default: a random one', {
+    min: 0,
+    max: 2 ** 32 - 1,
+  }),
   offerTimeout: duration('TIME', 'when an unanswered offer is taken back; default 30s', { minMs: 1, maxMs: 365 * day }),
   allocationInterval: duration('TIME', 'between runs of the allocator over all agents; default 1s', {
     minMs: 1,

@@ -1,6 +1,9 @@
 // A master in this process: HTTP and WebSockets on one port, the allocator, the store. In: options. Out: it runs until closed.
+import { randomInt } from 'node:crypto';
 import type { AllocatorOptions } from '../allocator/allocator.js';
+import type { AllocationPolicy } from '../allocator/index.js';
 import { createAllocator, defaultMinAllocatable } from '../allocator/index.js';
+import { definePolicy } from '../allocator/policies/index.js';
 import type { Problem } from '../base/errors.js';
 import { problem, problemsError } from '../base/errors.js';
 import { version } from '../base/version.js';
@@ -44,6 +47,8 @@ export interface RunMasterOptions {
   readonly allocator?: Omit<AllocatorOptions, 'domain'>;
   /** Where it stands. Agents of other regions are then offered only to REGION_AWARE frameworks; without it, agents must have none either. */
   readonly domain?: FaultDomain;
+  /** Of the random choices of the allocator (32 bits), shown in `/state` with the policy. Default: a random one. */
+  readonly seed?: number;
   /** The registry: what outlives the master. Closed with it. Default: in memory, and forgotten. */
   readonly store?: Store;
   /** Default: says nothing. */
@@ -73,7 +78,9 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
   if (problems.length > 0) throw problemsError(problems);
   const heartbeatIntervalMs = options.master?.heartbeatIntervalMs ?? masterDefaults.heartbeatIntervalMs;
   const metrics = new PrometheusMetrics({ processMetrics: options.processMetrics ?? false });
-  const env = systemEnv({ log, metrics });
+  const seed = options.seed ?? randomInt(2 ** 32);
+  const env = systemEnv({ log, metrics, seed });
+  const policy = seeded(allocator.policy ?? definePolicy(), seed);
   const startedAt = env.clock.now();
   const wiring = new Wiring();
   // The port is known once the server listens, and the master needs it; requests come only after this turn.
@@ -127,7 +134,12 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
       T.allocator,
       [T.env],
       env => (onGrants, onStarved) =>
-        createAllocator(env, { ...allocator, ...(domain === undefined ? {} : { domain }) }, onGrants, onStarved),
+        createAllocator(
+          env,
+          { ...allocator, policy, ...(domain === undefined ? {} : { domain }) },
+          onGrants,
+          onStarved,
+        ),
     )
     .make(
       T.master,
@@ -172,6 +184,11 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
   });
   log.info('master runs', { url: http.url, id: wiring.get(T.info).id });
   return closeOnAbort({ url: http.url, closed: end.closed, close: end.close }, signal);
+}
+
+/** A policy that says what its chance follows from. */
+function seeded(policy: AllocationPolicy, seed: number): AllocationPolicy {
+  return { ...policy, description: { ...policy.description, seed } };
 }
 
 /** The allocator's settings as `/state` shows them. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { FileStore } from '../../compose/file-store.js';
 import type { RunMasterOptions } from '../../compose/master.js';
 import { runMaster } from '../../compose/master.js';
+import { choosePolicy } from '../../compose/policy.js';
 import { lockWorkDir } from '../../compose/work-dir.js';
 import type { RunCommand } from '../command.js';
 import { daemon, domainOf, given } from '../daemon.js';
@@ -12,6 +13,7 @@ import type { FlagValues } from '../flags.js';
 export const master: RunCommand<MasterFlags> = ({ flags }) =>
   daemon('master', flags, async (log, signal) => {
     const settings = masterSettingsOf(flags);
+    const policy = await choosePolicy(flags);
     const lock = lockWorkDir(join(flags.workDir, 'master'));
     try {
       const running = await runMaster(
@@ -22,6 +24,7 @@ export const master: RunCommand<MasterFlags> = ({ flags }) =>
           store: new FileStore(join(lock.path, 'registry.json')),
           processMetrics: true,
           ...settings,
+          ...(policy === undefined ? {} : { allocator: { ...settings.allocator, policy } }),
         },
         signal,
       );
@@ -37,6 +40,7 @@ export const master: RunCommand<MasterFlags> = ({ flags }) =>
 export function masterSettingsOf(flags: FlagValues<MasterFlags>): RunMasterOptions {
   return given({
     hostname: flags.hostname,
+    seed: flags.seed,
     domain: domainOf(flags),
     master: given({
       offerTimeoutMs: flags.offerTimeout,
