@@ -163,11 +163,11 @@ export class AgentPool {
     return undefined;
   }
 
-  /** Takes back what a client holds, or part of it. Returns what no longer counts in the client's share. */
-  give(agent: PoolAgent, client: Client, resources: Bag): Bag {
+  /** Takes back what a client holds, or part of it: of `offered`, if it says so. Returns what no longer counts in the client's share. */
+  give(agent: PoolAgent, client: Client, resources: Bag, offered?: Bag): Bag {
     const parts = partsOf(agent, client);
     const before = agent.hasShared ? heldOf(parts) : emptyBag;
-    returnParts(parts, resources);
+    returnParts(parts, resources, offered);
     const counted = agent.hasShared ? lostOf(resources, before, heldOf(parts)) : resources;
     if (parts.length === 0) {
       agent.held.delete(client);

@@ -34,6 +34,8 @@ export interface Grant {
   readonly resources: Bag;
   /** Optimistic commit only, and always there: the version of the agent's books that the offer was made of. Nothing is booked before `commit`. */
   readonly sequence?: number;
+  /** What returns of an accepted offer: the resources of that offer, the very object, so that nothing returns out of another one instead. */
+  readonly offered?: Bag;
 }
 
 /** Amounts of scalars in integer thousandths, by name. */

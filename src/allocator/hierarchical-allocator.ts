@@ -250,7 +250,7 @@ export class HierarchicalAllocator implements Allocator {
     if (grant.sequence === undefined) {
       assert(client !== undefined, () => `framework ${grant.frameworkId} holds nothing of role ${grant.role}`);
       if (refuseMs === 0 && this.#patienceMs > 0) this.#noteSat(agent, client, resources);
-      const counted = pool.give(agent, client, resources);
+      const counted = pool.give(agent, client, resources, grant.offered);
       if (client.node !== undefined) tree.discharge(client.node, counted);
       this.#eased();
     } else this.offerEnded(grant);

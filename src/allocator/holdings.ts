@@ -39,8 +39,13 @@ export function lostOf(bag: Bag, before: Bag, after: Bag): Bag {
   return filterBag(kept, r => !r.label.shared || before.some(({ key }) => key === r.key));
 }
 
-/** Takes `resources` out of the parts: the very part when there is one, else out of what is in use before what is offered. */
-export function returnParts(parts: Part[], resources: Bag): void {
+/** Takes `resources` out of the parts: the very part when there is one, or that of the offer, else out of what is in use before what is offered. */
+export function returnParts(parts: Part[], resources: Bag, offered?: Bag): void {
+  const own = offered === undefined ? undefined : parts.find(({ offer }) => offer === offered);
+  if (own !== undefined && contains(own.resources, resources)) {
+    replace(parts, own, subtract(own.resources, resources));
+    return;
+  }
   for (let i = 0; i < parts.length; i += 1) {
     if ((parts[i] as Part).resources !== resources) continue;
     parts.splice(i, 1);
@@ -55,7 +60,11 @@ export function returnParts(parts: Part[], resources: Bag): void {
 }
 
 /** The same for a conversion; of an offer, what it becomes is part of the offer still. */
-export function convertParts(parts: Part[], { consumed, produced }: Conversion): void {
+export function convertParts(parts: Part[], conversion: Conversion): void {
+  const { produced } = conversion;
+  const held = heldOf(parts);
+  // A shared volume may have returned already with another offer that had it.
+  const consumed = filterBag(conversion.consumed, r => !r.label.shared || contains(held, [r]));
   const from =
     parts.find(part => part.offer !== undefined && contains(part.resources, consumed)) ?? whole(parts, consumed);
   replace(parts, from, add(subtract(from.resources, consumed), produced));

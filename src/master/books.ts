@@ -31,14 +31,16 @@ export interface Hold {
   resources: Bag;
   /** Of an optimistic offer; see OfferRecord. */
   readonly sequence?: number;
+  /** Of what returns of an accepted offer; see Grant. */
+  readonly offered?: Bag;
 }
 
 /** What the allocator calls it. */
 export function grantOf(hold: Hold): Grant {
-  const { frameworkId, role, agentId, resources, sequence } = hold;
-  return sequence === undefined
-    ? { frameworkId, role, agentId, resources }
-    : { frameworkId, role, agentId, resources, sequence };
+  const { frameworkId, role, agentId, resources, sequence, offered } = hold;
+  const grant: Grant = { frameworkId, role, agentId, resources };
+  if (sequence !== undefined) return { ...grant, sequence };
+  return offered === undefined ? grant : { ...grant, offered };
 }
 
 /** Takes what a new offer or hold has out of what is free. Whose it is must be known to the agent already. */

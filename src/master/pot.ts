@@ -143,10 +143,11 @@ export class Pot {
   }
 }
 
-/** What is in both. */
+/** What is in both; a volume of another size is not. */
 export function common(a: Bag, b: Bag): Bag {
   if (a === b) return a;
-  return subtract(a, remainder(a, b));
+  const whole = a.filter(r => r.label.volume === undefined || contains(b, [r]));
+  return subtract(whole, remainder(whole, b));
 }
 
 /** The most of either. */

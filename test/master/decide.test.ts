@@ -94,7 +94,7 @@ test('ACCEPT: the offer ends, the task is added, it goes to the agent, the rest 
   t.like(changes[2], { tasks: 1, grant: { agentId: 'A', resources: bagOf({ cpus: 1, mem: 128 }) } });
   t.deepEqual(changes[3], {
     type: 'RETURNED',
-    grant: { frameworkId: 'F', role: '*', agentId: 'A', resources: bagOf({ cpus: 3, mem: 3968 }) },
+    grant: { frameworkId: 'F', role: '*', agentId: 'A', resources: bagOf({ cpus: 3, mem: 3968 }), offered: whole },
     refuseMs: 5_000,
   });
   t.deepEqual(effects, [

@@ -148,11 +148,12 @@ function giveBackRest(draft: Draft, pot: Pot, offers: readonly OfferRecord[], re
   if (first === undefined) return;
   const { untouched } = pot;
   const made = subtract(pot.left, untouched);
+  const rest = offers.length === 1 ? { ...first, offered: first.resources } : first;
   if (!isEmpty(untouched))
-    draft.change({ type: 'RETURNED', grant: grantOf({ ...first, resources: untouched }), refuseMs });
+    draft.change({ type: 'RETURNED', grant: grantOf({ ...rest, resources: untouched }), refuseMs });
   // An optimistic offer holds nothing that could return.
   if (first.sequence === undefined && !isEmpty(made))
-    draft.change({ type: 'RETURNED', grant: grantOf({ ...first, resources: made }), refuseMs: 0 });
+    draft.change({ type: 'RETURNED', grant: grantOf({ ...rest, resources: made }), refuseMs: 0 });
   for (const offer of offers) draft.change({ type: 'OFFER_SETTLED', grant: grantOf(offer) });
 }
 
