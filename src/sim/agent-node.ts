@@ -1,16 +1,19 @@
 // An agent of a world: the production component on a simulated host, with a disk that keeps its id. In: start, crash, pause. Out: history events.
 import { Agent } from '../agent/agent.js';
+import type { AgentId } from '../base/ids.js';
 import type { AgentOptions, MasterConnection, MasterHandler } from '../agent/options.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { Attributes, FaultDomain } from '../protocol/entities.js';
 import { validateAgentEvent } from '../protocol/validate.js';
 import type { Resources } from '../resources/index.js';
+import type { Random } from '../env/random.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import type { Script } from './behaviour.js';
 import { SimHost } from './containers.js';
 import type { SimDisk } from './disk.js';
 import { NodeProcess } from './node-process.js';
 import type { Surroundings } from './surroundings.js';
+import { SimVolumes } from './volumes.js';
 
 /** How an agent is set up. */
 export interface AgentNodeOptions {
@@ -21,6 +24,8 @@ export interface AgentNodeOptions {
   readonly agent?: Partial<AgentOptions>;
   /** What containers do there; see `behaviourOf` for what they do without. */
   readonly script?: Script;
+  /** What may be lent to revocable tasks, asked now and then. Default: nothing. */
+  readonly lends?: (random: Random) => Resources;
 }
 
 export const agentResourcesDefault: Resources = { cpus: 4, mem: 4096, disk: 10_240, ports: [[31_000, 31_099]] };
@@ -30,11 +35,13 @@ export class AgentNode {
   readonly name: string;
   readonly host: SimHost;
   readonly disk: SimDisk;
+  #volumes = new SimVolumes();
   readonly #world: Surroundings;
   readonly #options: AgentNodeOptions;
   #incarnation = 0;
   #process: NodeProcess | undefined;
   #agent: Agent | undefined;
+  #agentId: AgentId | undefined;
 
   constructor(world: Surroundings, name: string, disk: SimDisk, options: AgentNodeOptions = {}) {
     this.#world = world;
@@ -50,6 +57,16 @@ export class AgentNode {
       },
       options.script,
     );
+  }
+
+  /** The id it has, or had when it last ran. */
+  get agentId(): AgentId | undefined {
+    return this.#agent?.view().id ?? this.#agentId;
+  }
+
+  /** Directories of persistent volumes. */
+  get volumes(): SimVolumes {
+    return this.#volumes;
   }
 
   get process(): NodeProcess | undefined {
@@ -70,7 +87,8 @@ export class AgentNode {
     world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: true });
     const { env } = process;
     const containerizer = this.host.containerizer(process);
-    const { resources, attributes, domain, agent } = this.#options;
+    const { resources, attributes, domain, agent, lends } = this.#options;
+    const lending = env.random.fork('lends');
     this.#agent = new Agent(env, {
       info: {
         hostname: this.name,
@@ -86,8 +104,14 @@ export class AgentNode {
       sandboxRoot: `/sim/${this.name}`,
       connect: handler => this.#connect(process, handler),
       store: this.disk.open(env),
+      volumes: world.mutations.volumes?.(this.#volumes) ?? this.#volumes,
+      ...(lends === undefined ? {} : { estimator: { estimate: (_usage, answer) => answer(lends(lending)) } }),
       ...(agent === undefined ? {} : { options: agent }),
-      outcomes: { onShutdown: () => this.#ended(), onFatal: () => this.#ended() },
+      outcomes: {
+        onShutdown: () => this.#ended(restartMs),
+        onFatal: () => this.#ended(restartMs),
+        onRefused: () => this.#ended(refusedMs),
+      },
     });
   }
 
@@ -95,6 +119,7 @@ export class AgentNode {
   crash(tell = true): void {
     if (this.#process?.alive !== true) return;
     this.#process.kill();
+    this.#agentId = this.agentId;
     this.#agent = undefined;
     this.host.crash();
     this.#world.network.local.crash(this.name, { tell });
@@ -102,15 +127,24 @@ export class AgentNode {
     this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: false });
   }
 
+  /** Another machine of the same name and size, with an empty disk, takes its place. */
+  replace(): void {
+    this.crash();
+    this.disk.erase();
+    this.#agentId = undefined;
+    this.#volumes = new SimVolumes();
+    this.start();
+  }
+
   /** Tells the agent to go away on purpose: it ends its tasks and unregisters; its supervisor starts it again. */
   shutDown(): void {
-    this.#agent?.shutdown(() => this.#ended());
+    this.#agent?.shutdown(() => this.#ended(restartMs));
   }
 
   // The agent ended by itself; its supervisor starts it again.
-  #ended(): void {
+  #ended(againMs: number): void {
     this.#world.clock.soon(() => this.crash());
-    this.#world.clock.after(restartMs, () => this.start());
+    this.#world.clock.after(againMs, () => this.start());
   }
 
   #connect(process: NodeProcess, handler: MasterHandler): MasterConnection {
@@ -136,3 +170,6 @@ export class AgentNode {
 
 /** How long a supervisor waits before it starts a process again. */
 const restartMs = 1000;
+
+/** And when the master did not take it. */
+const refusedMs = 5000;

@@ -1,12 +1,14 @@
 // Whether a healed cluster has settled: everybody is connected, wishes are met, and what masters, agents and schedulers believe is what is alive.
 // In: a world and its tenants. Out: what is still wrong, in words.
 import { isTerminal } from '../protocol/task-state.js';
+import { bagOf, describeResources, equals, nonRevocable } from '../resources/index.js';
 import type { BatchTenant } from './batch-tenant.js';
+import { undoing } from './operator.js';
 import type { World } from './world.js';
 
 /** Empty when the cluster has settled (T4, T13, L1). */
 export function unsettled(world: World, tenants: ReadonlyMap<string, BatchTenant>): string[] {
-  const wrong = [...connections(world), ...wishes(world, tenants), ...truth(world)];
+  const wrong = [...connections(world), ...wishes(world, tenants), ...truth(world), ...resources(world)];
   // The dearest look comes last, and only once.
   return wrong.length > 0 ? wrong : acknowledged(world, tenants);
 }
@@ -50,6 +52,25 @@ function truth(world: World): string[] {
   }
   if (wrong.length === 0 && believed !== alive)
     wrong.push(`the master believes in ${believed} live tasks, ${alive} are`);
+  return wrong;
+}
+
+/** What operators asked for is undone, agents and master agree on what there is, and no operation is under way. */
+function resources(world: World): string[] {
+  const cluster = world.master.cluster;
+  if (cluster === undefined) return [];
+  const wrong = undoing(cluster).map(call => `still to be done: ${JSON.stringify(call)}`);
+  for (const agent of cluster.agents.values()) {
+    if (agent.operations.size > 0) wrong.push(`${agent.operations.size} operations of ${agent.id} are under way`);
+    const node = world.sessions.ofAgent.get(agent.id)?.node;
+    const own = world.agents.get(node ?? '')?.agent?.view();
+    if (own === undefined) continue;
+    const has = nonRevocable(bagOf(own.resources));
+    if (equals(has, nonRevocable(agent.total))) continue;
+    wrong.push(
+      `${agent.id} has ${describeResources(has)}, the master thinks ${describeResources(nonRevocable(agent.total))}`,
+    );
+  }
   return wrong;
 }
 

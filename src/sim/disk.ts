@@ -59,6 +59,12 @@ export class SimDisk {
     this.#underway = [];
   }
 
+  /** Nothing is on it any more. */
+  erase(): void {
+    this.#records.clear();
+    this.#underway = [];
+  }
+
   #apply(changes: readonly StoreChange[]): void {
     for (const change of changes) {
       if ('remove' in change) this.#records.delete(change.key);

@@ -1,11 +1,13 @@
 // What happened in a world, in one total order: what checkers look at and what the journal says. In: taps at sessions, hosts and faults.
 // Out: events to checkers, each also as one dense line.
 import { assertNever } from '../base/assert.js';
+import type { Problem } from '../base/errors.js';
 import type { ContainerExit } from '../containerizer/containerizer.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { ValidatedSchedulerCall } from '../protocol/checked.js';
 import { tasksOf } from '../protocol/operations.js';
 import type { OperationStatus } from '../protocol/entities.js';
+import type { OperatorCall } from '../protocol/operator-api.js';
 import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { LiveContainer } from './containers.js';
 
@@ -40,6 +42,14 @@ export type HistoryEvent =
   | { readonly type: 'AGENT_EVENT'; readonly session: SessionId; readonly node: string; readonly event: AgentEvent }
   /** A message that did not pass validation reached the master. */
   | { readonly type: 'INVALID'; readonly session: SessionId; readonly node: string; readonly paths: readonly string[] }
+  /** The master takes an operator's call: told before it acts on it; and answers. */
+  | { readonly type: 'OPERATOR_CALL'; readonly node: string; readonly call: OperatorCall }
+  | {
+      readonly type: 'OPERATOR_ANSWER';
+      readonly node: string;
+      readonly call: OperatorCall;
+      readonly problems: readonly Problem[];
+    }
   /** A scheduler hears an event of the master, before it acts on it; or sends a call. */
   | { readonly type: 'HEARD'; readonly node: string; readonly event: SchedulerEvent }
   | { readonly type: 'SAID'; readonly node: string; readonly call: SchedulerCall }
@@ -73,6 +83,10 @@ export function lineOf(event: HistoryEvent): string {
       return `<M ${agentEventLine(event.event)}`;
     case 'INVALID':
       return `>M invalid ${event.paths.join(',')}`;
+    case 'OPERATOR_CALL':
+      return `>M ${JSON.stringify(event.call)}`;
+    case 'OPERATOR_ANSWER':
+      return `<M ${event.call.type} ${event.problems.map(each => each.code).join(',') || 'ok'}`;
     case 'HEARD':
       return `hears ${eventLine(event.event)}`;
     case 'SAID':
@@ -95,7 +109,14 @@ function callLine(call: SchedulerCall): string {
     case 'SUBSCRIBE':
       return `SUBSCRIBE ${call.framework.name} ${call.framework.id ?? 'new'} ${call.framework.roles.join(',')}`;
     case 'ACCEPT':
-      return `ACCEPT ${call.offerIds.join(',')} ${call.operations.map(o => `${o.type}[${tasksOf(o).map(task => task.taskId).join(',')}]`).join(' ')}`;
+      return `ACCEPT ${call.offerIds.join(',')} ${call.operations
+        .map(
+          o =>
+            `${o.type}[${tasksOf(o)
+              .map(task => task.taskId)
+              .join(',')}]`,
+        )
+        .join(' ')}`;
     case 'DECLINE':
       return `DECLINE ${call.offerIds.join(',')} ${call.filters?.refuseMs ?? ''}`;
     case 'REVIVE':
@@ -194,7 +215,7 @@ function agentEventLine(event: AgentEvent): string {
     case 'UPDATE_FRAMEWORK':
       return `${event.type} ${event.type === 'UPDATE_FRAMEWORK' ? event.framework.name : event.frameworkId}`;
     case 'APPLY_OPERATION':
-      return `APPLY_OPERATION ${event.kind} ${event.operationId ?? '-'} ${event.uuid}`;
+      return `APPLY_OPERATION ${event.kind} ${event.operationId ?? '-'} ${event.uuid} ${Object.keys(event.consumed).join('+')} to ${Object.keys(event.produced).join('+')}`;
     case 'ACKNOWLEDGE_OPERATION':
       return `ACKNOWLEDGE_OPERATION ${event.uuid}`;
     case 'DRAIN':

@@ -2,6 +2,7 @@
 import type { Allocator, GrantBatch } from '../allocator/allocator.js';
 import { createAllocator } from '../allocator/index.js';
 import type { AllocatorOptions } from '../allocator/index.js';
+import type { Problem } from '../base/errors.js';
 import { Master } from '../master/master.js';
 import { masterDefaults } from '../master/options.js';
 import type { MasterOptions } from '../master/options.js';
@@ -9,8 +10,9 @@ import type { ClusterView } from '../master/state.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { ValidatedSchedulerCall } from '../protocol/checked.js';
 import type { MasterInfo } from '../protocol/entities.js';
+import type { OperatorCall } from '../protocol/operator-api.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
-import { validateAgentCall, validateSchedulerCall } from '../protocol/validate.js';
+import { validateAgentCall, validateOperatorCall, validateSchedulerCall } from '../protocol/validate.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { acceptSession } from '../transport/session.js';
 import type { Link, LinkHandler } from '../transport/transport.js';
@@ -71,6 +73,11 @@ export class MasterNode {
 
   get cluster(): ClusterView | undefined {
     return this.#master?.view;
+  }
+
+  /** Whether the same is offered to several, and the accept decides. */
+  get optimistic(): boolean {
+    return this.#node.allocator?.policy?.description['conflict'] !== undefined;
   }
 
   get books(): ObservedBooks | undefined {
@@ -134,6 +141,24 @@ export class MasterNode {
     this.#books = undefined;
     for (const [session, kind] of this.#sessions) this.#ended(session, kind);
     this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'MASTER', up: false });
+  }
+
+  /**
+   * Asks as an operator would; what comes over HTTP is judged in the same way. False when there is no master to hear it. Without an answer, as when
+   * the master dies meanwhile, nobody knows whether it was done.
+   */
+  operate(call: OperatorCall, answered: (problems: readonly Problem[]) => void = () => {}): boolean {
+    const { process, master } = this;
+    if (master === undefined || process?.alive !== true || process.paused) return false;
+    const answer = (problems: readonly Problem[]): void => {
+      this.#world.emit({ type: 'OPERATOR_ANSWER', node: 'operator', call, problems });
+      answered(problems);
+    };
+    this.#world.emit({ type: 'OPERATOR_CALL', node: 'operator', call });
+    const checked = validateOperatorCall(call);
+    if (checked.ok) master.operate(checked.value, answer);
+    else answer(checked.problems);
+    return true;
   }
 
   /** Opens a link that does not come over the network: for tests that send what no codec would carry. */

@@ -1,4 +1,5 @@
 // What a world gives its nodes. In: nothing. Out: the interface between world.ts and the nodes, and the seams where tests put deliberate bugs.
+import type { VolumeKeeper } from '../agent/options.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { Containerizer } from '../containerizer/containerizer.js';
 import type { Random } from '../env/random.js';
@@ -31,6 +32,7 @@ export interface Mutations {
   /** Options the master runs with, though checkers hold it to the honest ones. */
   readonly master?: Partial<MasterOptions>;
   readonly containerizer?: (inner: Containerizer) => Containerizer;
+  readonly volumes?: (inner: VolumeKeeper) => VolumeKeeper;
   /** Changes what the master says; an empty list swallows it. */
   readonly schedulerEvent?: (event: SchedulerEvent) => readonly SchedulerEvent[];
   readonly agentEvent?: (event: AgentEvent) => readonly AgentEvent[];

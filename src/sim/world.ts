@@ -14,7 +14,10 @@ import type { Counts } from './checkers/floors.js';
 import { LedgersChecker } from './checkers/ledgers.js';
 import { OfferLifeChecker } from './checkers/offer-life.js';
 import { RefusalsChecker } from './checkers/refusals.js';
+import { QuantitiesChecker } from './checkers/quantities.js';
+import { QuotaChecker } from './checkers/quota.js';
 import { TaskStatesChecker } from './checkers/task-states.js';
+import { VolumesChecker } from './checkers/volumes.js';
 import type { LiveContainer } from './containers.js';
 import { SimDisk } from './disk.js';
 import { SimulationFailure } from './failure.js';
@@ -110,6 +113,10 @@ export class World {
       get cluster() {
         return world.#master?.cluster;
       },
+      get optimistic() {
+        return world.#master?.optimistic ?? false;
+      },
+      hasDirectory: (node, path) => world.agents.get(node)?.volumes.has(path) ?? false,
       get books() {
         return world.#master?.books;
       },
@@ -151,6 +158,9 @@ export class World {
       new LedgersChecker(),
       new TaskStatesChecker(),
       new RefusalsChecker(refuseDefaultMs),
+      new QuotaChecker(),
+      new VolumesChecker(),
+      new QuantitiesChecker(),
       this.#floors,
       ...this.#extraCheckers,
     ];

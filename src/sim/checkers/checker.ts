@@ -15,6 +15,10 @@ export interface WorldView {
   readonly masterPaused: boolean;
   /** The state of the master process that runs, if one does. */
   readonly cluster: ClusterView | undefined;
+  /** Whether its policy offers the same to several, and the accept decides. */
+  readonly optimistic: boolean;
+  /** Whether a node's disk has a directory at `path`. */
+  hasDirectory(node: string, path: string): boolean;
   /** Its allocator's books. */
   readonly books: AllocatorBooks | undefined;
 }

@@ -1,13 +1,13 @@
 // Nothing is given twice: of each agent, what is offered and what runs fits into what it has, by what the master says and by what is alive.
 // In: offers, launches, ends, and containers that are alive. Out: reports for R1 and T7.
-import { withoutLabels } from '../../agent/ledger.js';
 import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
 import type { Offer, TaskInfo } from '../../protocol/entities.js';
 import { isTerminal } from '../../protocol/task-state.js';
-import { add, bagOf, contains, describeResources, emptyBag, overlaps, subtract } from '../../resources/index.js';
+import { add, contains, describeResources, emptyBag, filterBag, overlaps, subtract } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { LiveContainer } from '../containers.js';
 import type { HistoryEvent, SessionId } from '../history.js';
+import { amountsOf, totalOf } from './amounts.js';
 import type { Checker, Report, WorldView } from './checker.js';
 
 interface Books {
@@ -40,7 +40,9 @@ export class ConservationChecker implements Checker {
     if (this.#leaving.size > 0) this.#leave(world);
     switch (event.type) {
       case 'SCHEDULER_EVENT':
-        if (event.event.type === 'OFFERS') this.#offered(event.event.offers, event.session, report);
+        // What is offered optimistically nobody has yet.
+        if (event.event.type === 'OFFERS' && !world.optimistic)
+          this.#offered(event.event.offers, event.session, report);
         else if (event.event.type === 'RESCIND') this.#offersEnd(event.event.offerIds);
         else if (event.event.type === 'SUBSCRIBED') this.#takenOver(world, event.session);
         else if (event.event.type === 'ERROR' && event.event.fatal) this.#sessionEnds(event.session);
@@ -63,7 +65,7 @@ export class ConservationChecker implements Checker {
           this.#taskEnds(agentId, keyOf(event.call.frameworkId, event.call.status.taskId));
         }
         if (event.call.type === 'UPDATE_RESOURCES' && agentId !== undefined)
-          this.#books(agentId).total = withoutLabels(bagOf(event.call.resources));
+          this.#books(agentId).total = totalOf(event.call.resources);
         if (event.call.type === 'REGISTER') this.#registers(event.session, event.call.tasks);
         return;
       }
@@ -102,7 +104,7 @@ export class ConservationChecker implements Checker {
   #registered(agentId: AgentId, session: SessionId, world: WorldView): void {
     const books = this.#books(agentId);
     const info = world.sessions.agents.get(session)?.info;
-    if (info !== undefined) books.total = withoutLabels(bagOf(info.resources));
+    if (info !== undefined) books.total = totalOf(info.resources);
     const listed = this.#registering.get(session);
     this.#registering.delete(session);
     books.tasks.clear();
@@ -116,7 +118,7 @@ export class ConservationChecker implements Checker {
   #offered(offers: readonly Offer[], session: SessionId, report: Report): void {
     for (const offer of offers) {
       const books = this.#books(offer.agentId);
-      const resources = withoutLabels(bagOf(offer.resources));
+      const resources = amountsOf(offer.resources);
       if (overlaps(books.offered, resources))
         report(`${offer.id} offers ports of ${offer.agentId} that are offered already (R1)`);
       if (overlaps(books.used, resources)) report(`${offer.id} offers ports of ${offer.agentId} that a task has (R1)`);
@@ -124,7 +126,7 @@ export class ConservationChecker implements Checker {
         report(`${offer.id} offers ports of ${offer.agentId} that a live container has (T7)`);
       books.offered = add(books.offered, resources);
       this.#offers.set(offer.id, { agentId: offer.agentId, session, resources });
-      this.#fits(offer.agentId, books, `offer ${offer.id}`, report);
+      this.#fits(offer.agentId, books, `offer ${offer.id}`, report, resources);
     }
   }
 
@@ -142,15 +144,18 @@ export class ConservationChecker implements Checker {
     this.#fits(agentId, books, `task ${task.taskId}`, report);
   }
 
-  #fits(agentId: AgentId, books: Books, what: string, report: Report): void {
-    if (!contains(books.total, add(books.offered, books.used))) {
+  // Of what is lent more may be in use than there is now, as the estimate goes up and down; but no more is offered then.
+  #fits(agentId: AgentId, books: Books, what: string, report: Report, offered?: Bag): void {
+    const lent = offered === undefined ? emptyBag : filterBag(offered, r => r.label.revocable);
+    for (const [word, bag, id] of [
+      ['used', books.used, 'R1'],
+      ['alive', books.alive, 'T7'],
+    ] as const) {
+      const all = add(books.offered, bag);
+      const counted = filterBag(all, r => !r.label.revocable || lent.some(({ key }) => key === r.key));
+      if (contains(books.total, counted)) continue;
       report(
-        `${what} overcommits ${agentId}: offered ${describeResources(books.offered)} + used ${describeResources(books.used)} > total ${describeResources(books.total)} (R1)`,
-      );
-    }
-    if (!contains(books.total, add(books.offered, books.alive))) {
-      report(
-        `${what} overcommits ${agentId}: offered ${describeResources(books.offered)} + alive ${describeResources(books.alive)} > total ${describeResources(books.total)} (T7)`,
+        `${what} overcommits ${agentId}: offered ${describeResources(books.offered)} + ${word} ${describeResources(bag)} > total ${describeResources(books.total)} (${id})`,
       );
     }
   }
@@ -226,7 +231,7 @@ export class ConservationChecker implements Checker {
 
 /** A task's resources; those of an executor of its own are the executor's. */
 function bagOfTask(task: TaskInfo): Bag {
-  return withoutLabels(bagOf(task.resources));
+  return amountsOf(task.resources);
 }
 
 function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {

@@ -18,29 +18,61 @@ export interface Counts {
   reregistrations: number;
   masterStarts: number;
   invalidCalls: number;
+  /** Launches that others were faster than (optimistic commit). */
+  conflicts: number;
+  /** Operations on resources that agents were told to carry out. */
+  operations: number;
+  /** Of those that frameworks asked for, the ones that were refused. */
+  operationsRefused: number;
+  /** Containers that started on a persistent volume. */
+  volumeUses: number;
+  inverseOffers: number;
+  inverseAnswers: number;
   faults: { [kind: string]: number };
+  rescindsFor: { [why: string]: number };
+  /** Calls of operators that were done, and that were refused, by type. */
+  operatorCalls: { [type: string]: number };
+  operatorRefusals: { [type: string]: number };
+  operationKinds: { [kind: string]: number };
+}
+
+const nothing: Counts = {
+  launches: 0,
+  containersStarted: 0,
+  finished: 0,
+  failed: 0,
+  killed: 0,
+  offers: 0,
+  accepts: 0,
+  declines: 0,
+  rescinds: 0,
+  kills: 0,
+  reconnects: 0,
+  reregistrations: 0,
+  masterStarts: 0,
+  invalidCalls: 0,
+  conflicts: 0,
+  operations: 0,
+  operationsRefused: 0,
+  volumeUses: 0,
+  inverseOffers: 0,
+  inverseAnswers: 0,
+  faults: {},
+  rescindsFor: {},
+  operatorCalls: {},
+  operatorRefusals: {},
+  operationKinds: {},
+};
+
+/** A count of nothing yet. */
+export function noCounts(): Counts {
+  return structuredClone(nothing);
 }
 
 /** Counts; never reports by itself. */
 export class FloorsChecker implements Checker {
   readonly name = 'floors';
-  readonly counts: Counts = {
-    launches: 0,
-    containersStarted: 0,
-    finished: 0,
-    failed: 0,
-    killed: 0,
-    offers: 0,
-    accepts: 0,
-    declines: 0,
-    rescinds: 0,
-    kills: 0,
-    reconnects: 0,
-    reregistrations: 0,
-    masterStarts: 0,
-    invalidCalls: 0,
-    faults: {},
-  };
+  readonly counts: Counts = noCounts();
 
   on(event: HistoryEvent): void {
     const { counts } = this;
@@ -49,11 +81,20 @@ export class FloorsChecker implements Checker {
         if (event.call.type === 'ACCEPT') counts.accepts += 1;
         else if (event.call.type === 'DECLINE') counts.declines += 1;
         else if (event.call.type === 'KILL') counts.kills += 1;
+        else if (event.call.type === 'ACCEPT_INVERSE_OFFERS' || event.call.type === 'DECLINE_INVERSE_OFFERS')
+          counts.inverseAnswers += 1;
         else if (event.call.type === 'SUBSCRIBE' && event.call.framework.id !== undefined) counts.reconnects += 1;
         return;
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'OFFERS') counts.offers += event.event.offers.length;
-        else if (event.event.type === 'RESCIND') counts.rescinds += event.event.offerIds.length;
+        else if (event.event.type === 'RESCIND') {
+          counts.rescinds += event.event.offerIds.length;
+          count(counts.rescindsFor, event.event.why, event.event.offerIds.length);
+        } else if (event.event.type === 'INVERSE_OFFERS') counts.inverseOffers += event.event.inverseOffers.length;
+        else if (event.event.type === 'UPDATE_OPERATION') {
+          if (event.event.status.state === 'OPERATION_ERROR') counts.operationsRefused += 1;
+        } else if (event.event.type === 'UPDATE' && event.event.status.reason === 'OFFER_CONFLICT')
+          counts.conflicts += 1;
         else if (event.event.type === 'UPDATE' && event.event.status.uuid !== undefined) {
           const { state } = event.event.status;
           if (state === 'TASK_FINISHED') counts.finished += 1;
@@ -63,6 +104,10 @@ export class FloorsChecker implements Checker {
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'LAUNCH') counts.launches += event.event.tasks.length;
+        else if (event.event.type === 'APPLY_OPERATION') {
+          counts.operations += 1;
+          count(counts.operationKinds, event.event.kind);
+        }
         return;
       case 'AGENT_CALL':
         if (event.call.type === 'REGISTER' && event.call.agentId !== undefined && !event.call.more)
@@ -70,6 +115,7 @@ export class FloorsChecker implements Checker {
         return;
       case 'CONTAINER_STARTED':
         counts.containersStarted += 1;
+        if ((event.container.spec.volumes ?? []).length > 0) counts.volumeUses += 1;
         return;
       case 'PROCESS':
         if (event.kind === 'MASTER' && event.up) counts.masterStarts += 1;
@@ -78,7 +124,10 @@ export class FloorsChecker implements Checker {
         counts.invalidCalls += 1;
         return;
       case 'FAULT':
-        if (!event.healed) counts.faults[event.fault] = (counts.faults[event.fault] ?? 0) + 1;
+        if (!event.healed) count(counts.faults, event.fault);
+        return;
+      case 'OPERATOR_ANSWER':
+        count(event.problems.length === 0 ? counts.operatorCalls : counts.operatorRefusals, event.call.type);
         return;
       default:
         return;
@@ -86,30 +135,39 @@ export class FloorsChecker implements Checker {
   }
 }
 
+type Numbers = { [Key in keyof Counts as Counts[Key] extends number ? Key : never]: number };
+type Tables = { [Key in keyof Counts as Counts[Key] extends number ? never : Key]: { [kind: string]: number } };
+
 /** The least a run, or several together, must have seen. */
-export type Floors = { readonly [Key in Exclude<keyof Counts, 'faults'>]?: number } & {
-  readonly faults?: { readonly [kind: string]: number };
+export type Floors = { readonly [Key in keyof Numbers]?: number } & {
+  readonly [Key in keyof Tables]?: { readonly [kind: string]: number };
 };
 
 /** What of `counts` is below its floor, in words; empty when nothing is. */
 export function belowFloors(counts: Counts, floors: Floors): string[] {
   const low: string[] = [];
-  const look = (name: string, count: number, floor: number): void => {
-    if (count < floor) low.push(`${name}: ${count}, at least ${floor} expected`);
+  const look = (name: string, seen: number, floor: number): void => {
+    if (seen < floor) low.push(`${name}: ${seen}, at least ${floor} expected`);
   };
   for (const [name, floor] of Object.entries(floors)) {
-    if (typeof floor === 'number') look(name, counts[name as Exclude<keyof Counts, 'faults'>], floor);
+    const seen = counts[name as keyof Counts];
+    if (typeof floor === 'number' && typeof seen === 'number') look(name, seen, floor);
+    else if (typeof floor === 'object' && typeof seen === 'object') {
+      for (const [kind, least] of Object.entries(floor)) look(`${name} of kind ${kind}`, seen[kind] ?? 0, least);
+    }
   }
-  for (const [kind, floor] of Object.entries(floors.faults ?? {}))
-    look(`faults of kind ${kind}`, counts.faults[kind] ?? 0, floor);
   return low;
 }
 
-/** The sum of several runs' counts. */
+/** Adds the counts of one run to those of several. */
 export function addCounts(into: Counts, more: Counts): void {
   for (const key of Object.keys(into) as (keyof Counts)[]) {
-    if (key === 'faults')
-      for (const [kind, n] of Object.entries(more.faults)) into.faults[kind] = (into.faults[kind] ?? 0) + n;
-    else into[key] += more[key];
+    const [to, from] = [into[key], more[key]];
+    if (typeof to === 'number') (into as Numbers)[key as keyof Numbers] = to + (from as number);
+    else for (const [kind, n] of Object.entries(from)) count(to, kind, n);
   }
+}
+
+function count(table: { [kind: string]: number }, kind: string, n = 1): void {
+  table[kind] = (table[kind] ?? 0) + n;
 }

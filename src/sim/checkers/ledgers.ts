@@ -2,7 +2,7 @@
 // In: the master's state, the allocator's. Out: reports for R2.
 import type { AgentId } from '../../base/ids.js';
 import type { AgentRecord } from '../../master/state.js';
-import { add, describeResources, emptyBag, equals, sum } from '../../resources/index.js';
+import { add, describeResources, emptyBag, equals, exclusive, nonRevocable, sum } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { Checker, Report, WorldView } from './checker.js';
 
@@ -24,10 +24,16 @@ export class LedgersChecker implements Checker {
 function check(world: WorldView, agentId: AgentId, report: Report): void {
   const agent = world.cluster?.agents.get(agentId);
   if (agent === undefined || agent.state === 'RECOVERED' || agent.state === 'UNREACHABLE') return;
-  const offered = sum([...agent.offers].map(offer => offer.resources));
+  // Optimistic offers have nothing yet; shared volumes stay free; of what is lent more may be held than there is.
+  const offered = sum(
+    [...agent.offers].map(each => (each.sequence === undefined ? exclusive(each.resources) : emptyBag)),
+  );
   const used = usedOf(agent);
   const accounted = add(add(agent.free, offered), used);
-  if (!equals(accounted, agent.total)) {
+  const same = agent.overbooked
+    ? equals(nonRevocable(accounted), nonRevocable(agent.total))
+    : equals(accounted, agent.total);
+  if (!same) {
     report(
       `${agentId}: free ${describeResources(agent.free)} + offered ${describeResources(offered)} + used ${describeResources(used)} is not the total ${describeResources(agent.total)} (R2)`,
     );
@@ -43,7 +49,7 @@ function check(world: WorldView, agentId: AgentId, report: Report): void {
 
 function usedOf(agent: Readonly<AgentRecord>): Bag {
   let used: Bag = emptyBag;
-  for (const task of agent.tasks) if (task.holds) used = add(used, task.resources);
-  for (const executor of agent.executors.values()) used = add(used, executor.resources);
+  for (const task of agent.tasks) if (task.holds) used = add(used, exclusive(task.resources));
+  for (const executor of agent.executors.values()) used = add(used, exclusive(executor.resources));
   return used;
 }

@@ -1,7 +1,6 @@
 // Offers: each is outstanding once and ends once, is used at most once, names only those who are connected, and does not outlive its time.
 // Reservations go to their roles only.
 // In: what the master hears and says. Out: reports for R3, R4, R5, R6, R7, R10.
-import { withoutLabels } from '../../agent/ledger.js';
 import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
 import type { ValidatedAccept } from '../../protocol/checked.js';
 import type { Offer } from '../../protocol/entities.js';
@@ -9,6 +8,7 @@ import { tasksOf } from '../../protocol/operations.js';
 import { bagOf, contains, describeResources, isAncestorOrSelf, subtract, sum } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { HistoryEvent, SessionId } from '../history.js';
+import { amountsOf } from './amounts.js';
 import type { Checker, Report, WorldView } from './checker.js';
 
 interface Outstanding {
@@ -62,13 +62,7 @@ export class OfferLifeChecker implements Checker {
         if (event.event.type === 'LAUNCH') {
           const agentId = world.sessions.agents.get(event.session)?.agentId;
           for (const task of event.event.tasks) {
-            this.#launched(
-              event.event.framework.id ?? '',
-              task.taskId,
-              withoutLabels(bagOf(task.resources)),
-              agentId,
-              report,
-            );
+            this.#launched(event.event.framework.id ?? '', task.taskId, amountsOf(task.resources), agentId, report);
           }
         }
         return;
@@ -159,7 +153,7 @@ export class OfferLifeChecker implements Checker {
     if (!usable) {
       for (const { taskId } of tasks) this.#toDrop.set(`${session}\n${taskId}`, { session, taskId });
     } else {
-      const left = sum(offers.map(one => withoutLabels(bagOf(one?.offer.resources ?? {}))));
+      const left = sum(offers.map(one => amountsOf(one?.offer.resources ?? {})));
       const budget: Budget = { agentId: first.offer.agentId, left };
       for (const { taskId } of tasks) this.#budgets.set(keyOf(frameworkId, taskId), budget);
     }

@@ -2,9 +2,9 @@
 // In: declines, leftovers of accepts, suppression, offers. Out: reports for R8, R9.
 import type { AgentId, FrameworkId, OfferId, Role, TaskId } from '../../base/ids.js';
 import type { Offer } from '../../protocol/entities.js';
-import { tasksOf } from '../../protocol/operations.js';
+import { isResourceOperation, tasksOf } from '../../protocol/operations.js';
 import type { SchedulerCall } from '../../protocol/scheduler-api.js';
-import { bagOf, contains, describeResources, isEmpty, subtract, sum } from '../../resources/index.js';
+import { bagOf, contains, describeResources, exclusive, isEmpty, subtract, sum } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { HistoryEvent, SessionId } from '../history.js';
 import type { SchedulerSession } from '../sessions.js';
@@ -68,7 +68,7 @@ export class RefusalsChecker implements Checker {
         else if (event.event.type === 'LAUNCH') {
           for (const task of event.event.tasks) {
             const accepted = this.#accepted.find(({ tasks }) => tasks.has(task.taskId));
-            const resources = bagOf(task.resources);
+            const resources = exclusive(bagOf(task.resources));
             if (accepted === undefined) continue;
             if (task.executor !== undefined || !contains(accepted.left, resources)) accepted.exact = false;
             else accepted.left = subtract(accepted.left, resources);
@@ -133,7 +133,7 @@ export class RefusalsChecker implements Checker {
         }
         return;
       case 'ACCEPT':
-        this.#accepts(call, session.session);
+        this.#accepts(call, session.session, world);
         return;
       case 'SUPPRESS':
         if (this.#known(session, call.roles)) {
@@ -156,11 +156,13 @@ export class RefusalsChecker implements Checker {
     }
   }
 
-  #accepts(call: Extract<SchedulerCall, { type: 'ACCEPT' }>, session: SessionId): void {
+  #accepts(call: Extract<SchedulerCall, { type: 'ACCEPT' }>, session: SessionId, world: WorldView): void {
     const found = call.offerIds.map(id => this.#take(id, session));
     const [first] = found;
     // Offers that cannot be used together come back without a filter.
     if (first === undefined || found.some(one => one?.agentId !== first.agentId || one.role !== first.role)) return;
+    // What operations make comes back without a filter; what others were faster to take is not refused.
+    if (world.optimistic || call.operations.some(isResourceOperation)) return;
     const left = sum(found.map(one => bagOf(one?.resources ?? {})));
     const tasks = new Set(call.operations.flatMap(operation => tasksOf(operation).map(task => task.taskId)));
     this.#accepted.push({

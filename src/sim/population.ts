@@ -1,0 +1,197 @@
+// Who is there in a run: a master with a policy, agents, tenants good and bad, and an operator, all by seed. In: a world, a scenario, chance.
+// Out: those that have to be told when calm is wanted.
+import type { AllocationPolicy } from '../allocator/index.js';
+import { definePolicy } from '../allocator/policies/index.js';
+import type { PolicySpec } from '../allocator/policies/index.js';
+import { ProfferError } from '../base/errors.js';
+import type { Random } from '../env/random.js';
+import type { FrameworkCapability, FrameworkInfo, OfferConstraints } from '../protocol/entities.js';
+import type { Resources } from '../resources/index.js';
+import { BatchTenant } from './batch-tenant.js';
+import type { Wish, WishedTask } from './batch-tenant.js';
+import type { Behaviour } from './behaviour.js';
+import { KeeperTenant } from './keeper-tenant.js';
+import { RandomOperator } from './operator.js';
+import type { Scenario } from './scenario.js';
+import { fickle, hoarder, rogue } from './tenants.js';
+import type { World } from './world.js';
+
+/** Those that do something until they are told to be calm. */
+export interface Population {
+  readonly batches: ReadonlyMap<string, BatchTenant>;
+  readonly keepers: readonly KeeperTenant[];
+  readonly operator: RandomOperator | undefined;
+}
+
+/** Fills a world. */
+export function populate(world: World, scenario: Scenario, random: Random): Population {
+  const policy = randomPolicy(scenario.commit, random.fork('policy'));
+  world.addMaster({
+    // Short windows, so that a run sees them end.
+    master: { agentReregisterTimeoutMs: 120_000, frameworkReregisterTimeoutMs: 120_000, agentPingTimeoutMs: 5000 },
+    heartbeatIntervalMs: random.pick([5000, 15_000]),
+    ...(policy === undefined ? {} : { allocator: { policy } }),
+  });
+  const agents = random.int(1, scenario.agents);
+  for (let i = 0; i < agents; i += 1) {
+    world.addAgent({
+      resources: agentResources(random),
+      attributes: { rack: `r${i % 2}` },
+      ...(scenario.lends && random.chance(0.5)
+        ? { lends: lendsSome, agent: { oversubscribedResourcesIntervalMs: 5000 } }
+        : {}),
+    });
+  }
+  const batches = new Map<string, BatchTenant>();
+  for (let i = 1; i <= random.int(1, scenario.batches); i += 1) {
+    const name = `batch-${i}`;
+    const wishes = makeWishes(name, random.int(3, scenario.wishes), scenario.faultsMs, random.fork(name));
+    const tenant = new BatchTenant(wishes, { killEveryMs: random.pick([0, 5000, 20_000]) });
+    batches.set(name, tenant);
+    world.addScheduler(name, { info: info(name, random) }, (framework, env) => tenant.program(framework, env));
+  }
+  const keepers = named('keeper', scenario.keepers, random).map(name => {
+    const tenant = new KeeperTenant(name);
+    const more: FrameworkCapability[] = ['SHARED_RESOURCES', 'REVOCABLE_RESOURCES'];
+    const { capabilities = [], ...rest } = info(name, random);
+    const roles = random.pick([['prod'], ['prod/web'], ['store', 'prod']]);
+    const keeper = { ...rest, roles, capabilities: [...capabilities, ...more.filter(() => random.chance(0.7))] };
+    world.addScheduler(name, { info: keeper }, (framework, env) => tenant.program(framework, env));
+    return tenant;
+  });
+  for (const name of named('hoarder', scenario.hoarders, random)) {
+    world.addScheduler(name, { info: info(name, random) }, hoarder);
+  }
+  for (const name of named('fickle', scenario.fickle, random)) {
+    const its = info(name, random);
+    const picky = random.chance(0.3) ? { offerConstraints: onRack(its.roles, random.pick(['r0', 'r1'])) } : {};
+    world.addScheduler(name, { info: its, ...picky }, fickle);
+  }
+  for (const name of named('rogue', scenario.rogues, random)) {
+    world.addRawScheduler(name, rogue({ ...info(name, random), roles: ['*'], failoverTimeoutMs: 1000 }));
+  }
+  const operator =
+    scenario.operatorEveryMs > 0
+      ? new RandomOperator(world, { everyMs: scenario.operatorEveryMs, roles: operatorRoles })
+      : undefined;
+  return { batches, keepers, operator };
+}
+
+const operatorRoles = ['prod', 'prod/web', 'prod/web/db', 'dev', 'store', '*'];
+
+function named(name: string, max: number, random: Random): string[] {
+  return Array.from({ length: random.int(Math.min(1, max), max) }, (_, i) => `${name}-${i + 1}`);
+}
+
+function onRack(roles: readonly string[], rack: string): OfferConstraints {
+  return Object.fromEntries(
+    roles.map(role => [role, [[{ attribute: 'rack', predicate: 'TEXT_EQUALS' as const, value: rack }]]]),
+  );
+}
+
+function lendsSome(random: Random): Resources {
+  const cpus = random.pick([0, 0.4, 1, 2]);
+  return cpus === 0 ? {} : { cpus };
+}
+
+const axes = {
+  frameworkOrder: [
+    'drf',
+    'hdrf',
+    'random',
+    'rr',
+    'fifo',
+    'prio:prod=2,dev=1',
+    'least-alloc:cpus',
+    'lottery',
+    'stride',
+    'asset',
+    'tsf',
+    'cdrf',
+    'ps-dsf',
+    'rps-dsf',
+    'demand',
+  ],
+  agentOrder: ['shuffle', 'iid', 'first-fit', 'next-fit', 'best-fit', 'dot-product', 'spread', 'binpack', 'joint'],
+  granularity: ['agent', 'agent', 'all', 'slice:0.5', 'slice:3tasks'],
+} as const;
+
+const optimistic = ['optimistic', 'optimistic:sequence', 'optimistic:all-or-nothing,copies=2', 'optimistic:copies=8'];
+
+/** Undefined: what a master does that was told nothing. */
+function randomPolicy(commit: Scenario['commit'], random: Random): AllocationPolicy | undefined {
+  if (commit === 'default' || (commit === 'any' && random.chance(0.4))) return undefined;
+  const isOptimistic = commit === 'optimistic' || (commit === 'any' && random.chance(0.3));
+  const spec: PolicySpec = {
+    frameworkOrder: random.pick(axes.frameworkOrder),
+    agentOrder: random.pick(axes.agentOrder),
+    granularity: random.pick(axes.granularity),
+    commit: isOptimistic ? random.pick(optimistic) : 'pessimistic',
+  };
+  try {
+    return definePolicy(spec);
+  } catch (error) {
+    // Axes that make no sense together are refused.
+    if (error instanceof ProfferError)
+      return definePolicy({ ...(spec.commit === undefined ? {} : { commit: spec.commit }) });
+    throw error;
+  }
+}
+
+function info(name: string, random: Random): Omit<FrameworkInfo, 'id'> {
+  const capabilities: FrameworkCapability[] = [];
+  if (random.chance(0.7)) capabilities.push('PARTITION_AWARE');
+  if (random.chance(0.5)) capabilities.push('TASK_KILLING_STATE');
+  return {
+    name,
+    roles: random.pick([['*'], ['prod'], ['prod/web', 'dev'], ['*', 'dev']]),
+    // Longer than any outage, so that its tasks are never taken from a tenant that is only away.
+    failoverTimeoutMs: 3_600_000,
+    capabilities,
+  };
+}
+
+function agentResources(random: Random): Resources {
+  const from = 31_000;
+  const resources: Resources = {
+    cpus: random.pick([4, 6, 8.5]),
+    mem: random.pick([2048, 4096]),
+    disk: 10_240,
+    ports: [[from, from + random.int(4, 20)]],
+  };
+  return random.chance(0.3) ? { ...resources, 'cpus(prod)': 1, 'mem(prod)': 512 } : resources;
+}
+
+function makeWishes(name: string, count: number, withinMs: number, random: Random): Wish[] {
+  return Array.from({ length: count }, (_, index): Wish => {
+    const service = random.chance(0.15);
+    const group = random.chance(0.15);
+    const first = wishedTask(random, service, group);
+    const more = group ? Array.from({ length: random.int(1, 2) }, () => wishedTask(random, service, group)) : [];
+    return {
+      key: `${name}-w${index}`,
+      kind: service ? 'service' : 'job',
+      tasks: [first, ...more],
+      atMs: random.int(0, Math.floor(withinMs * 0.7)),
+    };
+  });
+}
+
+// Whatever services there are, the largest job or group still fits beside them on the smallest agent.
+function wishedTask(random: Random, service: boolean, group: boolean): WishedTask {
+  const small = service || group;
+  const resources: Resources = {
+    cpus: small ? 0.1 : random.pick([0.1, 0.5, 1]),
+    mem: small ? 32 : random.pick([32, 128, 256]),
+  };
+  const behaviour: Behaviour = {
+    ...(service ? {} : { runMs: random.pick([0, 10, 1000, 8000, 30_000]) }),
+    ...(random.chance(0.2) ? { prepareMs: random.pick([100, 3000, 15_000]) } : {}),
+    ...(service ? {} : random.chance(0.15) ? { exitCode: random.int(1, 255) } : {}),
+    ...(service ? {} : random.chance(0.05) ? { oom: true } : {}),
+    ...(service ? {} : random.chance(0.05) ? { failToStart: 'no such program' } : {}),
+    ...(random.chance(0.1) ? { ignoresTerm: true } : {}),
+    ...(random.chance(0.2) ? { termMs: random.int(1, 4000) } : {}),
+  };
+  return { resources, behaviour, more: !service && random.chance(0.2) ? { ports: random.int(1, 2) } : {} };
+}
