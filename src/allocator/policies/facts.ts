@@ -40,6 +40,8 @@ export class Facts {
   #demands: (ClientDemand | undefined)[] = [];
   #kinds = new Map<string, number>();
   #members: { readonly vector: Vector; slots: Bits }[] | undefined;
+  // Of each resource the most that any task of theirs takes.
+  #largest: Vector = new Float64Array(0);
   #freeTotal: Vector | undefined;
   #shapes: readonly Shape[] | undefined;
   // By agent slot: the bags last seen and their vectors; most stay the same from run to run.
@@ -97,6 +99,7 @@ export class Facts {
   blockUnfit(agent: PoolAgent, blocked: Bits): void {
     const free = this.freeOf(agent);
     this.#members ??= this.#membersByKind();
+    if (fits(this.#largest, free)) return;
     for (const { vector, slots } of this.#members) if (!fits(vector, free)) orInto(blocked, slots);
   }
 
@@ -113,6 +116,12 @@ export class Facts {
       }
       kind.slots = withBit(kind.slots, slot);
     });
+    this.#largest = new Float64Array(this.columns.width);
+    for (const { vector } of members.values()) {
+      for (let i = 0; i < vector.length; i += 1) {
+        this.#largest[i] = Math.max(this.#largest[i] as number, vector[i] as number);
+      }
+    }
     return [...members.values()];
   }
 

@@ -13,7 +13,7 @@ import type { Vector } from '../scalars.js';
 /**
  * How much one grant is. `all`: a framework that is served gets everything it may have on all agents of the run. `agent`: all it may have of one
  * agent. `fraction`: at most `fraction` times its fair part of the agent's total (its weight among the active ones), but no less than its
- * minimum, one task and a 32nd of the agent; what is too little for a task goes whole. `tasks`:
+ * minimum, the largest of its tasks and a 32nd of the agent; what is too little for a task goes whole. `tasks`:
  * as much as `tasks` of its tasks take, and nothing where not even one fits; a framework whose tasks nobody knows gets the whole agent.
  */
 export type Granularity =
@@ -45,6 +45,7 @@ export class Portions {
   readonly #tree: RoleTree;
   // Fair parts, by slot, of the present run.
   #fair: (number | undefined)[] = [];
+  #largest: (Vector | undefined)[] = [];
 
   constructor(granularity: Granularity, facts: Facts, tree: RoleTree) {
     this.#granularity = granularity;
@@ -64,6 +65,7 @@ export class Portions {
 
   begin(): void {
     this.#fair = [];
+    this.#largest = [];
   }
 
   /** The part of `offerable`, which is free on `agent`, that one grant to the client is; empty for none. */
@@ -81,19 +83,43 @@ export class Portions {
       case 'tasks': {
         const demand = this.#facts.demandOf(client);
         if (!demand.known) return offerable;
-        const whole = Math.floor(tasksIn(this.#facts.columns.vectorOf(offerable), demand.vector));
-        if (whole === 0) return emptyBag;
-        const tasks = Math.min(whole, this.#granularity.tasks);
-        return this.#cut(offerable, tasks === 1 ? demand.vector : demand.vector.map(each => each * tasks), client);
+        const there = this.#facts.columns.vectorOf(offerable);
+        const whole = Math.floor(tasksIn(there, demand.vector));
+        if (whole === 0 && !this.#fitsAny(client, there)) return emptyBag;
+        const tasks = Math.max(1, Math.min(whole, this.#granularity.tasks));
+        const largest = this.#largestOf(client, demand.vector);
+        if (tasks === 1) return this.#cut(offerable, largest, client);
+        const amounts = demand.vector.map((each, i) => Math.max(each * tasks, largest[i] ?? 0));
+        return this.#cut(offerable, amounts, client);
       }
     }
+  }
+
+  /** Of each resource the most that one of the tasks it waits for takes: by their mean, the larger ones would never fit. */
+  #largestOf(client: Client, mean: Vector): Vector {
+    const { slot, hints } = client;
+    if (hints.length < 2) return mean;
+    const known = this.#largest[slot];
+    if (known !== undefined) return known;
+    const largest: Vector = new Float64Array(mean.length);
+    for (const { resources } of hints) {
+      const vector = this.#facts.columns.vectorOf(resources);
+      for (let i = 0; i < largest.length; i += 1) largest[i] = Math.max(largest[i] ?? 0, vector[i] ?? 0);
+    }
+    this.#largest[slot] = largest;
+    return largest;
+  }
+
+  #fitsAny({ hints }: Client, there: Vector): boolean {
+    if (hints.length < 2) return false;
+    return hints.some(({ resources }) => tasksIn(there, this.#facts.columns.vectorOf(resources)) >= 1);
   }
 
   #fractionOf(client: Client, agent: PoolAgent, fraction: number): Vector {
     const { slot, node } = client;
     const fair = (this.#fair[slot] ??= node === undefined ? 1 : this.#tree.fairFraction(node));
     const part = Math.max(leastPart, fraction * fair);
-    const { vector } = this.#facts.demandOf(client);
+    const vector = this.#largestOf(client, this.#facts.demandOf(client).vector);
     const total = this.#facts.totalOf(agent);
     return total.map((capacity, i) => Math.max(Math.floor(capacity * part), vector[i] ?? 0));
   }

@@ -69,6 +69,8 @@ export class Ranking {
   readonly #keys: Float64Array<ArrayBuffer>;
   readonly #unsorted: Heap;
   readonly #sorted: number[] = [];
+  // Of each of these places a later one with only changed agents between; at first the next.
+  readonly #skips: number[] = [];
   // Agents that have changed since, an entry for each change; the newest of an agent holds.
   readonly #entryAgents: number[] = [];
   readonly #entryKeys: number[] = [];
@@ -150,17 +152,32 @@ export class Ranking {
 
   #bestUnchanged(cursor: Cursor, accepts: (agent: number) => boolean): number {
     for (;;) {
+      cursor.at = this.#unchangedFrom(cursor.at);
       if (cursor.at === this.#sorted.length) {
         if (this.#unsorted.top === undefined) return -1;
         const next = this.#unsorted.pop();
         // Changed before anybody came this far.
         if ((this.#newest[next] as number) >= 0) continue;
-        this.#sorted.push(next);
+        this.#skips.push(this.#sorted.push(next));
       }
       const agent = this.#sorted[cursor.at] as number;
-      if ((this.#newest[agent] as number) < 0 && accepts(agent)) return agent;
+      if (accepts(agent)) return agent;
       cursor.at += 1;
     }
+  }
+
+  // The first sorted place from `at` on whose agent has not changed. Runs of changed ones are walked once, then jumped over.
+  #unchangedFrom(at: number): number {
+    const sorted = this.#sorted;
+    const skips = this.#skips;
+    let to = at;
+    while (to < sorted.length && (this.#newest[sorted[to] as number] as number) >= 0) to = skips[to] as number;
+    for (let i = at; i < to; ) {
+      const next = skips[i] as number;
+      skips[i] = to;
+      i = next;
+    }
+    return to;
   }
 
   #entryAgent(entry: number): number {
