@@ -43,7 +43,7 @@ export function grantOf(hold: Hold): Grant {
   return offered === undefined ? grant : { ...grant, offered };
 }
 
-/** Takes what a new offer or hold has out of what is free. Whose it is must be known to the agent already. */
+/** Takes what a new offer or an optimistic accept has out of what is free. Whose it is must be known to the agent already. */
 export function takeFree(agent: AgentRecord, resources: Bag): void {
   const own = exclusive(resources);
   if (contains(agent.free, own)) {
@@ -58,11 +58,17 @@ export function takeFree(agent: AgentRecord, resources: Bag): void {
 export function book(state: ClusterState, allocator: Allocator, hold: Hold): void {
   const agent = agentOf(state, hold.agentId);
   if (!contains(agent.free, exclusive(hold.resources))) hold.resources = relabelled(agent.free, hold);
-  takeFree(agent, hold.resources);
+  const own = exclusive(hold.resources);
+  // All that it has may be in volumes by now, which are no disk for others.
+  if (contains(agent.free, own)) agent.free = subtract(agent.free, own);
+  else recount(agent);
   allocator.book(grantOf(hold));
 }
 
-/** The resources of `hold` as entries of `left`: as they are where that is possible, else of the same names and open to its role. */
+/**
+ * The resources of `hold` as entries of `left`: as they are where that is possible, else of the same names; those open to its role first, and where an
+ * operation was undone by its agent others as well, as what is in use must not be offered.
+ */
 export function relabelled(left: Bag, hold: Hold): Bag {
   let rest = left;
   let found: Bag = shared(hold.resources);
@@ -76,8 +82,12 @@ export function relabelled(left: Bag, hold: Hold): Bag {
 
 function substitute(left: Bag, entry: Resource, hold: Hold): Bag {
   if (entry.label.revocable) return [entry];
-  const { taken, shortages } = take(forRole(left, hold.role), [{ ...entry, key: entry.name, label: plain }]);
-  return shortages.length === 0 ? taken : [entry];
+  const wish: Bag = [{ ...entry, key: entry.name, label: plain }];
+  for (const open of [forRole(left, hold.role), left]) {
+    const { taken, shortages } = take(open, wish);
+    if (shortages.length === 0) return taken;
+  }
+  return [entry];
 }
 
 /** A task or executor out of an offer uses its shared volumes beside the offer, which keeps them for others. */
