@@ -66,21 +66,23 @@ export class Eligibility {
 
   /**
    * The clients that must not be offered anything of `agent`. Exact but for clients of roles under quota (in `quota.limited` or `quota.needy`):
-   * of these, those not in the result are to be tested one by one with `offerable` and `mayOffer`. The result is overwritten by the next call.
+   * of these, those not in the result are to be tested one by one with `offerable` and `mayOffer`. `forGuarantees`: only for clients for whom
+   * something is kept back, everybody else is blocked. The result is overwritten by the next call.
    */
-  blocked(agent: PoolAgent): Bits {
+  blocked(agent: PoolAgent, forGuarantees = false): Bits {
     const { clients, quota } = this.#state;
     const { free } = agent;
     if (this.#blocked.length < clients.words) {
-      this.#blocked = new Uint32Array(clients.words * 2);
-      this.#scratch = new Uint32Array(clients.words * 2);
+      this.#blocked = new Uint32Array(clients.words + 8);
+      this.#scratch = new Uint32Array(clients.words + 8);
     }
     const blocked = this.#blocked;
     blocked.fill(0);
     const exhausted = quota.active ? quota.exhausted() : undefined;
     const shape = shapeOf(free);
     const common = commonOf(free, shape);
-    if (shape.special || quota.guaranteeing) this.#judgeClasses(agent, common, shape, undefined, blocked);
+    if (shape.special || (quota.guaranteeing && !forGuarantees))
+      this.#judgeClasses(agent, common, shape, undefined, blocked);
     else this.#judgeAll(agent, common, blocked);
     // Revocable resources are beyond quota.
     if (exhausted !== undefined && !shape.revocable) orInto(blocked, exhausted);
@@ -91,6 +93,7 @@ export class Eligibility {
       }
     }
     this.#bar(agent, blocked);
+    if (forGuarantees) onlyMembers(blocked, quota.needy);
     return blocked;
   }
 
@@ -178,10 +181,11 @@ export class Eligibility {
       this.#judgeAll(agent, bag, blocked);
       return;
     }
+    const { clients } = this.#state;
     const scratch = this.#scratch;
     scratch.fill(0);
     this.#judgeAll(agent, bag, scratch);
-    for (let w = 0; w < blocked.length; w += 1) {
+    for (let w = 0; w < clients.words; w += 1) {
       let word = scratch[w] as number;
       for (const { bits, member } of tests) word &= member ? (bits[w] ?? 0) : ~(bits[w] ?? 0);
       blocked[w] = (blocked[w] as number) | word;
@@ -234,6 +238,11 @@ export class Eligibility {
 interface Test {
   readonly bits: Bits;
   readonly member: boolean;
+}
+
+// Adds all but `members`.
+function onlyMembers(bits: Bits, members: Bits): void {
+  for (let w = 0; w < bits.length; w += 1) bits[w] = (bits[w] as number) | ~(members[w] ?? 0);
 }
 
 // Takes the members of `out` out of `bits`.

@@ -21,6 +21,14 @@ export class Exhaustion {
     this.bits = noBits;
   }
 
+  /** The limits of a role are other ones. */
+  look(from: QuotaNode): void {
+    for (const node of this.#tree.below(from)) {
+      node.scarce = this.#isScarce(node);
+      for (const client of node.own) this.#put(client);
+    }
+  }
+
   /** A client is new, or its minimum is. */
   judge(client: Client): void {
     for (const set of client.minimum.sets) {
@@ -40,16 +48,11 @@ export class Exhaustion {
     const { moved } = this.#tree;
     if (!this.#all && moved.size === 0) return this.bits;
     if (this.#all) {
-      for (const top of this.#tree.tops()) {
-        for (const node of this.#tree.below(top)) {
-          node.scarce = this.#isScarce(node);
-          for (const client of node.own) this.#put(client);
-        }
-      }
+      for (const top of this.#tree.tops()) this.look(top);
     } else {
       for (const node of moved) {
         node.scarce = this.#isScarce(node);
-        for (const client of this.#tree.clientsBelow(node)) this.#put(client);
+        this.#tree.eachClient(node, client => this.#put(client));
       }
     }
     this.#all = false;

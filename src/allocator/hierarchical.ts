@@ -80,11 +80,10 @@ export function guaranteesFirst(cycle: Cycle, agents: readonly PoolAgent[]): Ste
 
 function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): void {
   const { state, eligibility } = cycle;
-  const { clients, quota } = state;
+  const { clients } = state;
   eligibility.expire(agent, cycle.nowMs);
   if (agent.settledAt === clients.version) return;
-  let blocked = eligibility.blocked(agent);
-  if (forGuarantees) onlyMembers(blocked, quota.needy);
+  let blocked = eligibility.blocked(agent, forGuarantees);
   let served: Client[] | undefined;
   for (;;) {
     const choice = first(cycle, agent, blocked, forGuarantees);
@@ -94,9 +93,8 @@ function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): voi
     if (agent.free.length === 0) return;
     served ??= [];
     served.push(client);
-    blocked = eligibility.blocked(agent);
+    blocked = eligibility.blocked(agent, forGuarantees);
     for (const one of served) setBit(blocked, one.slot);
-    if (forGuarantees) onlyMembers(blocked, quota.needy);
   }
   // A shared volume that was offered in this run can be offered in the next.
   const hidden = agent.hasShared && agent.sharedOfferedIn === state.run;
@@ -185,11 +183,6 @@ export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
 /** Puts a member into a set that is long enough. */
 export function setBit(bits: Bits, slot: number): void {
   bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
-}
-
-// Blocks all but `members`.
-function onlyMembers(blocked: Bits, members: Bits): void {
-  for (let w = 0; w < blocked.length; w += 1) blocked[w] = (blocked[w] as number) | ~(members[w] ?? 0);
 }
 
 /** Whether a member of one is in the other. */

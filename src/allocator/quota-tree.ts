@@ -80,8 +80,10 @@ export class QuotaTree {
     for (const child of node.children) yield* this.below(child);
   }
 
-  *clientsBelow(node: QuotaNode): Iterable<Client> {
-    for (const { own } of this.below(node)) yield* own;
+  /** Calls `visit` with each client of `node` and the roles below it. */
+  eachClient(node: QuotaNode, visit: (client: Client) => void): void {
+    for (const client of node.own) visit(client);
+    for (const child of node.children) this.eachClient(child, visit);
   }
 
   join(client: Client): QuotaNode {
@@ -96,10 +98,11 @@ export class QuotaTree {
     if (node === undefined) return;
     client.quotaNode = undefined;
     node.own.delete(client);
-    this.#prune(node);
+    this.prune(node);
   }
 
-  setQuota(role: Role, quota: Quota | undefined): void {
+  /** Out: the role's node, to be pruned when all is done. */
+  setQuota(role: Role, quota: Quota | undefined): QuotaNode {
     const node = this.#ensure(role);
     node.limits = quota === undefined || quota.limits.size === 0 ? undefined : quota.limits;
     node.guarantees = quota === undefined || quota.guarantees.size === 0 ? undefined : quota.guarantees;
@@ -107,7 +110,7 @@ export class QuotaTree {
     this.#spread(node);
     for (const at of this.#indexes.values()) this.#settle(node, at, 0);
     for (const each of this.below(node)) each.limited = each.limits !== undefined || each.parent?.limited === true;
-    this.#prune(node);
+    return node;
   }
 
   /** `milli` more of a scalar counts against `node` and all above it. */
@@ -119,7 +122,7 @@ export class QuotaTree {
   consumeReserved(role: Role, name: string, milli: number): void {
     const node = this.#ensure(role);
     this.#settle(node, this.indexOf(name), milli);
-    if (milli < 0) this.#prune(node);
+    if (milli < 0) this.prune(node);
   }
 
   consumed(role: Role): Amounts {
@@ -200,8 +203,8 @@ export class QuotaTree {
     return node;
   }
 
-  // Forgets roles that nothing hangs on.
-  #prune(from: QuotaNode): void {
+  /** Forgets roles that nothing hangs on, from this one up. */
+  prune(from: QuotaNode): void {
     for (let node: QuotaNode | undefined = from; node !== undefined; node = node.parent) {
       if (node.own.size > 0 || node.children.size > 0 || node.limits !== undefined || node.guarantees !== undefined)
         return;

@@ -28,7 +28,8 @@ export class QuotaBook {
   // What is free, unreserved, not revocable, and on active agents, by index of the name.
   #available = new Float64Array(8);
   #active = false;
-  #guaranteeing = false;
+  // Roles with guarantees.
+  #guarantees = 0;
   /** Clients of roles for which something is kept back. */
   needy: Bits = noBits;
   /** Clients of roles that have a limit, or are below one that has. */
@@ -45,11 +46,13 @@ export class QuotaBook {
 
   /** Whether any role has a guarantee. */
   get guaranteeing(): boolean {
-    return this.#guaranteeing;
+    return this.#guarantees > 0;
   }
 
   /** Sets, changes or removes quota. With the first one, the book is written from `clients` and `agents`. */
   set(role: Role, quota: Quota | undefined, clients: Iterable<Client>, agents: Iterable<PoolAgent>): void {
+    const before = (this.#quotas.get(role)?.guarantees.size ?? 0) > 0;
+    const after = (quota?.guarantees.size ?? 0) > 0;
     if (quota === undefined || (quota.limits.size === 0 && quota.guarantees.size === 0)) this.#quotas.delete(role);
     else this.#quotas.set(role, quota);
     if (this.#quotas.size === 0) {
@@ -61,17 +64,20 @@ export class QuotaBook {
       for (const client of clients) this.join(client);
       for (const agent of agents) this.addAgent(agent, 1);
     }
-    this.#tree.setQuota(role, this.#quotas.get(role));
-    this.#guaranteeing = [...this.#quotas.values()].some(({ guarantees }) => guarantees.size > 0);
-    this.#mark();
+    const node = this.#tree.setQuota(role, this.#quotas.get(role));
+    this.#guarantees += (after ? 1 : 0) - (before ? 1 : 0);
+    this.#tree.crossed.add(node.top);
+    this.#tree.eachClient(node, client => this.#noteLimited(client));
+    this.#exhaustion.look(node);
+    this.#tree.prune(node);
   }
 
   /** A client begins to be. */
   join(client: Client): void {
     if (!this.#active) return;
     const node = this.#tree.join(client);
-    if (node.limited) this.limited = withBit(this.limited, client.slot);
-    if (this.#guaranteeing) this.#tree.crossed.add(node.top);
+    this.#noteLimited(client);
+    if (this.guaranteeing) this.#tree.crossed.add(node.top);
     this.#exhaustion.judge(client);
   }
 
@@ -139,7 +145,7 @@ export class QuotaBook {
 
   /** Of a scalar: what is free and not kept back from `role` for guarantees of others; infinite without guarantees. */
   beyondOthersMilli(role: Role, name: string): number {
-    if (!this.#guaranteeing) return Number.POSITIVE_INFINITY;
+    if (!this.guaranteeing) return Number.POSITIVE_INFINITY;
     const at = this.#tree.indexOf(name);
     const node = this.#tree.nearest(role);
     return this.#surplus(at) + (node === undefined ? 0 : this.#tree.ownNeed(node, at));
@@ -152,27 +158,29 @@ export class QuotaBook {
 
   /** Brings `needy` up to date, and returns the clients that no unreserved resources can help to their least offer. Call before using sets. */
   exhausted(): Bits {
-    for (const top of this.#tree.crossed) {
-      const needs = this.#guaranteeing && top.need.some(milli => milli > 0);
-      for (const client of this.#tree.clientsBelow(top)) {
-        if (needs) this.needy = withBit(this.needy, client.slot);
-        else clearBit(this.needy, client.slot);
-      }
+    const { crossed } = this.#tree;
+    if (crossed.size === 0) return this.#exhaustion.refresh();
+    for (const top of crossed) {
+      const needs = this.guaranteeing && top.need.some(milli => milli > 0);
+      this.#tree.eachClient(top, ({ slot }) => {
+        if (needs) this.needy = withBit(this.needy, slot);
+        else clearBit(this.needy, slot);
+      });
     }
-    this.#tree.crossed.clear();
+    crossed.clear();
     return this.#exhaustion.refresh();
   }
 
   /** `bag` without what is kept back for guarantees: what a client without any may have of it. */
   beyondNeeds(bag: Bag): Bag {
-    if (!this.#guaranteeing) return bag;
+    if (!this.guaranteeing) return bag;
     return cut(bag, r => this.#surplus(this.#tree.indexOf(r.name)));
   }
 
   /** The part of `visible` that quota lets this client have now. The same bag when that is all. */
   offerable(client: Client, visible: Bag): Bag {
     const node = client.quotaNode;
-    if (node === undefined || (!this.#guaranteeing && !node.limited)) return visible;
+    if (node === undefined || (!this.guaranteeing && !node.limited)) return visible;
     return cut(visible, r => this.#allowed(node, this.#tree.indexOf(r.name)));
   }
 
@@ -203,7 +211,7 @@ export class QuotaBook {
 
   #allowed(node: QuotaNode, at: number): number {
     const left = this.#tree.left(node, at);
-    if (!this.#guaranteeing) return left;
+    if (!this.guaranteeing) return left;
     return Math.min(left, this.#surplus(at) + this.#tree.ownNeed(node, at));
   }
 
@@ -211,23 +219,15 @@ export class QuotaBook {
     return Math.max(0, (this.#available[at] ?? 0) - (this.#tree.required[at] ?? 0));
   }
 
-  // After quotas have changed: all sets anew.
-  #mark(): void {
-    this.limited = noBits;
-    this.needy = noBits;
-    for (const top of this.#tree.tops()) {
-      this.#tree.crossed.add(top);
-      for (const client of this.#tree.clientsBelow(top)) {
-        if (client.quotaNode?.limited === true) this.limited = withBit(this.limited, client.slot);
-      }
-    }
-    this.#exhaustion.all();
+  #noteLimited(client: Client): void {
+    if (client.quotaNode?.limited === true) this.limited = withBit(this.limited, client.slot);
+    else clearBit(this.limited, client.slot);
   }
 
   #clear(clients: Iterable<Client>): void {
     if (!this.#active) return;
     this.#active = false;
-    this.#guaranteeing = false;
+    this.#guarantees = 0;
     for (const client of clients) client.quotaNode = undefined;
     this.#tree.clear();
     this.#exhaustion.all();
