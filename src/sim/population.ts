@@ -132,8 +132,7 @@ function randomPolicy(commit: Scenario['commit'], random: Random): AllocationPol
     return definePolicy(spec);
   } catch (error) {
     // Axes that make no sense together are refused.
-    if (error instanceof ProfferError)
-      return definePolicy({ ...(spec.commit === undefined ? {} : { commit: spec.commit }) });
+    if (error instanceof ProfferError) return definePolicy(isOptimistic ? { commit: 'optimistic' } : {});
     throw error;
   }
 }

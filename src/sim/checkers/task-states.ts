@@ -19,7 +19,10 @@ export class TaskStatesChecker implements Checker {
   readonly name = 'task states';
   /** How often each task may still start: once for each ACCEPT that names it, as ids of ended tasks may be used again. */
   readonly #startsLeft = new Map<string, number>();
-  readonly #live = new Set<string>();
+  /** The host of each. */
+  readonly #live = new Map<string, string>();
+  /** Hosts that an operator has taken out: their tasks are given up before they have ended. */
+  readonly #givenUp = new Set<string>();
   /** By each agent, as the master hears it; by node, as an id may have been used on several. */
   readonly #told = new Map<string, Stream>();
   /** As schedulers hear it, by framework. */
@@ -31,7 +34,7 @@ export class TaskStatesChecker implements Checker {
   on(event: HistoryEvent, world: WorldView, report: Report): void {
     switch (event.type) {
       case 'CONTAINER_STARTED':
-        this.#started(event.container.spec.env, report);
+        this.#started(event.container.spec.env, event.node, report);
         return;
       case 'CONTAINER_ENDED':
         this.#live.delete(taskOf(event.container.spec.env));
@@ -39,6 +42,10 @@ export class TaskStatesChecker implements Checker {
       case 'AGENT_CALL':
         if (event.call.type !== 'STATUS_UPDATE' || !world.knows(event.node)) return;
         this.#next(this.#told, `${event.node}\n${event.call.frameworkId}`, event.call.status, 'its agent', report);
+        return;
+      case 'OPERATOR_CALL':
+        if (event.call.type === 'START_MAINTENANCE')
+          for (const hostname of event.call.hostnames) this.#givenUp.add(hostname);
         return;
       case 'SCHEDULER_CALL':
         if (event.call.type === 'ACKNOWLEDGE') this.#acknowledged.add(event.call.uuid);
@@ -64,6 +71,10 @@ export class TaskStatesChecker implements Checker {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'UPDATE') this.#said(event.event.status, event.session, world, report);
         return;
+      case 'PROCESS':
+        // Its next process begins with nothing.
+        if (event.kind === 'AGENT') this.#givenUp.delete(event.node);
+        return;
       case 'HEARD':
         if (event.event.type === 'SUBSCRIBED') this.#frameworkOf.set(event.node, event.event.frameworkId);
         else if (event.event.type === 'UPDATE') this.#hears(event.event.status, event.node, report);
@@ -87,14 +98,14 @@ export class TaskStatesChecker implements Checker {
     }
   }
 
-  #started(env: { readonly [name: string]: string }, report: Report): void {
+  #started(env: { readonly [name: string]: string }, host: string, report: Report): void {
     const key = taskOf(env);
     const left = this.#startsLeft.get(key) ?? 0;
     this.#startsLeft.set(key, left - 1);
     const name = env['PROFFER_TASK_ID'] ?? 'a container';
     if (this.#live.has(key)) report(`${name} is alive twice (T2)`);
     else if (left < 1) report(`${name} is started more often than it was launched (T1)`);
-    this.#live.add(key);
+    this.#live.set(key, host);
   }
 
   #next(streams: Map<string, Stream>, owner: string, status: TaskStatus, by: string, report: Report): void {
@@ -125,7 +136,8 @@ export class TaskStatesChecker implements Checker {
     const { frameworkId, info } = world.sessions.schedulers.get(session) ?? {};
     const aware = info?.capabilities?.includes('PARTITION_AWARE') ?? false;
     if (frameworkId === undefined || !aware || status.reason !== 'RECONCILIATION' || !unlike.has(status.state)) return;
-    if (this.#live.has(keyOf(frameworkId, status.taskId))) {
+    const host = this.#live.get(keyOf(frameworkId, status.taskId));
+    if (host !== undefined && !this.#givenUp.has(host)) {
       report(`reconciliation says ${status.state} of ${status.taskId}, which is alive (T9)`);
     }
   }
