@@ -16,8 +16,6 @@ import type { Size } from './allocator-world.js';
 import type { BenchOptions, BenchRow } from './row.js';
 
 export interface AllocatorBenchOptions extends BenchOptions {
-  /** All of Mesos's sizes, 1,000 to 50,000 agents × 1 to 6,000 frameworks: more than half an hour. */
-  readonly full?: boolean;
   /** Names of workloads. */
   readonly only?: readonly string[];
   /** Instead of the usual ones, for workloads that take agents × frameworks. */
@@ -130,7 +128,7 @@ const workloads: { readonly [name: string]: Workload } = {
   },
 };
 
-/** Runs them all, or those named in `only`. */
+/** Runs them all, or those named in `only`. `full`: all of Mesos's sizes, 1,000 to 50,000 agents × 1 to 6,000 frameworks. */
 export async function bench(options: AllocatorBenchOptions = {}): Promise<BenchRow[]> {
   const quick = options.quick === true;
   // Brings the hot paths to their final machine code, so that the first rows are not those of the interpreter.

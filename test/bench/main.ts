@@ -20,7 +20,7 @@ const benchmarks: { readonly [name: string]: string } = {
   memory: 'a master with 10,000 agents and 100,000 tasks; idle processes',
 };
 
-const help = `Usage: npm run bench [-- NAME… --quick --json]
+const help = `Usage: npm run bench [-- NAME… --quick --full --json]
 
 Runs all benchmarks, in about ten minutes, or those named, each in a process of its own:
 ${Object.entries(benchmarks)
@@ -28,6 +28,7 @@ ${Object.entries(benchmarks)
   .join('\n')}
 
   --quick   few and small rounds, to see that it runs; the numbers mean little
+  --full    all sizes that Mesos's benchmarks have, up to 50,000 agents and 6,000 frameworks: takes hours
   --json    one JSON document on stdout: { machine, results: [{ name, params, value, unit }] }
   --help    this text
 
@@ -42,7 +43,12 @@ async function main(args: readonly string[]): Promise<number> {
     parsed = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        quick: { type: 'boolean' },
+        full: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
   } catch (error) {
     return usage(error instanceof Error ? error.message : String(error), 'npm run bench -- --help');
@@ -66,7 +72,13 @@ async function main(args: readonly string[]): Promise<number> {
   let failed = false;
   for (const name of names) {
     try {
-      results.push({ name, rows: await runOne(name, values.quick === true) });
+      results.push({
+        name,
+        rows: await runOne(name, [
+          ...(values.quick === true ? ['--quick'] : []),
+          ...(values.full === true ? ['--full'] : []),
+        ]),
+      });
     } catch (error) {
       failed = true;
       process.stderr.write(`error: ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -84,10 +96,10 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** The rows of one benchmark; rejects when its process ends without them. */
-function runOne(name: string, quick: boolean): Promise<readonly BenchRow[]> {
+function runOne(name: string, flags: readonly string[]): Promise<readonly BenchRow[]> {
   return new Promise((resolve, reject) => {
     const program = fileURLToPath(new URL('one.js', import.meta.url));
-    const child = fork(program, quick ? [name, '--quick'] : [name], {
+    const child = fork(program, [name, ...flags], {
       execArgv: [...process.execArgv, '--expose-gc'],
       // What it prints is not part of the document.
       stdio: ['ignore', 2, 2, 'ipc'],

@@ -17,6 +17,8 @@ export interface BenchParams {
 export interface BenchOptions {
   /** Few and small rounds, to see that it runs. */
   readonly quick?: boolean;
+  /** All sizes there are, however long it takes. */
+  readonly full?: boolean;
   /** Hears, in words, where a long benchmark is. */
   readonly progress?: (text: string) => void;
 }
