@@ -68,6 +68,17 @@ export function convertParts(parts: Part[], conversion: Conversion): void {
   const from =
     parts.find(part => part.offer !== undefined && contains(part.resources, consumed)) ?? whole(parts, consumed);
   replace(parts, from, add(subtract(from.resources, consumed), produced));
+  // Of offers accepted together each may have had the shared volume that is destroyed.
+  for (const { label, key } of conversion.consumed) {
+    if (!label.shared) continue;
+    for (const part of [...parts])
+      if (part !== from)
+        replace(
+          parts,
+          part,
+          filterBag(part.resources, r => r.key !== key),
+        );
+  }
 }
 
 /** Shared volumes among `resources` are used once more. */

@@ -110,8 +110,7 @@ function moveHolds(agent: AgentRecord): { readonly hold: Hold; readonly before: 
     if (offer.sequence === undefined) left = remainder(left, exclusive(offer.resources));
   const homeless: Hold[] = [];
   for (const hold of holdsOn(agent)) {
-    const own = exclusive(hold.resources);
-    if (contains(left, own)) left = subtract(left, own);
+    if (contains(left, hold.resources)) left = subtract(left, exclusive(hold.resources));
     else homeless.push(hold);
   }
   const moved: { hold: Hold; before: Grant }[] = [];

@@ -11,6 +11,7 @@ import {
   contains,
   emptyBag,
   exclusive,
+  filterBag,
   forRole,
   isEmpty,
   nonRevocable,
@@ -57,7 +58,7 @@ export function takeFree(agent: AgentRecord, resources: Bag): void {
 /** Books a hold that comes out of no offer: a task that is back, maybe on an agent that has lost the reservation it was given. */
 export function book(state: ClusterState, allocator: Allocator, hold: Hold): void {
   const agent = agentOf(state, hold.agentId);
-  if (!contains(agent.free, exclusive(hold.resources))) hold.resources = relabelled(agent.free, hold);
+  if (!contains(agent.free, hold.resources)) hold.resources = relabelled(agent.free, hold);
   const own = exclusive(hold.resources);
   // All that it has may be in volumes by now, which are no disk for others.
   if (contains(agent.free, own)) agent.free = subtract(agent.free, own);
@@ -67,11 +68,11 @@ export function book(state: ClusterState, allocator: Allocator, hold: Hold): voi
 
 /**
  * The resources of `hold` as entries of `left`: as they are where that is possible, else of the same names; those open to its role first, and where an
- * operation was undone by its agent others as well, as what is in use must not be offered.
+ * operation was undone by its agent others as well, as what is in use must not be offered. A shared volume that has gone is held no more.
  */
 export function relabelled(left: Bag, hold: Hold): Bag {
   let rest = left;
-  let found: Bag = shared(hold.resources);
+  let found = filterBag(hold.resources, r => r.label.shared && contains(left, [r]));
   for (const entry of exclusive(hold.resources)) {
     const part = contains(rest, [entry]) ? [entry] : substitute(rest, entry, hold);
     if (contains(rest, part)) rest = subtract(rest, part);
