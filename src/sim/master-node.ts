@@ -80,6 +80,12 @@ export class MasterNode {
     return this.#node.allocator?.policy?.description['conflict'] !== undefined;
   }
 
+  /** Offers go to who has least, and are taken back for who has waited long: what an allocator does that was told nothing. */
+  get isFair(): boolean {
+    const { policy, patienceRuns = 5 } = this.#node.allocator ?? {};
+    return policy === undefined && patienceRuns > 0 && patienceRuns <= 5;
+  }
+
   get books(): ObservedBooks | undefined {
     return this.#books;
   }

@@ -87,6 +87,14 @@ export const scenarios = {
     rogues: 3,
     faults: () => ({}),
   },
+  hoarding: {
+    ...base,
+    about: 'frameworks sit on offers while others wait',
+    batches: 3,
+    hoarders: 3,
+    faultsMs: 90_000,
+    faults: () => ({}),
+  },
   allocation: {
     ...allocation,
     about: 'quota, reservations, volumes, loans, maintenance and drains, under any policy',

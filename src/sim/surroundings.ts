@@ -1,6 +1,6 @@
 // What a world gives its nodes. In: nothing. Out: the interface between world.ts and the nodes, and the seams where tests put deliberate bugs.
 import type { VolumeKeeper } from '../agent/options.js';
-import type { Allocator } from '../allocator/allocator.js';
+import type { Allocator, AllocatorOptions } from '../allocator/allocator.js';
 import type { Containerizer } from '../containerizer/containerizer.js';
 import type { Random } from '../env/random.js';
 import type { VirtualClock } from '../env/virtual-clock.js';
@@ -29,6 +29,8 @@ export interface Surroundings {
 /** Deliberate bugs, put in from outside, to show that a checker sees them. All absent in an honest run. */
 export interface Mutations {
   readonly allocator?: (inner: Allocator) => Allocator;
+  /** Options the allocator runs with, though checkers hold it to the honest ones. */
+  readonly allocatorOptions?: AllocatorOptions;
   /** Options the master runs with, though checkers hold it to the honest ones. */
   readonly master?: Partial<MasterOptions>;
   readonly containerizer?: (inner: Containerizer) => Containerizer;

@@ -16,6 +16,7 @@ import { OfferLifeChecker } from './checkers/offer-life.js';
 import { RefusalsChecker } from './checkers/refusals.js';
 import { QuantitiesChecker } from './checkers/quantities.js';
 import { QuotaChecker } from './checkers/quota.js';
+import { StarvationChecker } from './checkers/starvation.js';
 import { TaskStatesChecker } from './checkers/task-states.js';
 import { VolumesChecker } from './checkers/volumes.js';
 import type { LiveContainer } from './containers.js';
@@ -116,6 +117,9 @@ export class World {
       get optimistic() {
         return world.#master?.optimistic ?? false;
       },
+      get isFair() {
+        return world.#master?.isFair ?? false;
+      },
       hasDirectory: (node, path) => world.agents.get(node)?.volumes.has(path) ?? false,
       get books() {
         return world.#master?.books;
@@ -161,6 +165,7 @@ export class World {
       new QuotaChecker(),
       new VolumesChecker(),
       new QuantitiesChecker(),
+      new StarvationChecker(options.allocator?.allocationIntervalMs ?? 1000),
       this.#floors,
       ...this.#extraCheckers,
     ];

@@ -55,6 +55,7 @@ const plan: { readonly [name in ScenarioName]: { readonly seeds: number; readonl
     },
   },
   rogues: { seeds: 15, floors: { launches: 400, rescinds: 400, kills: 400, invalidCalls: 1000, reconnects: 100 } },
+  hoarding: { seeds: 20, floors: { launches: 300 } },
   allocation: { seeds: 60, floors: { launches: 300 } },
   optimistic: { seeds: 30, floors: { launches: 300 } },
   everything: {

@@ -160,7 +160,7 @@ export class TaskStatesChecker implements Checker {
   }
 }
 
-/** For a framework that is gone, or a task of that id that runs elsewhere, the master acknowledges itself, as nobody else will. */
+/** For a framework that is gone, a task that was given up, or one of that id that runs elsewhere, the master acknowledges itself, as nobody else will. */
 function known(
   of: { readonly frameworkId: FrameworkId; readonly taskId: TaskId },
   session: SessionId,
@@ -168,7 +168,7 @@ function known(
 ): boolean {
   const framework = world.cluster?.frameworks.get(of.frameworkId);
   const agentId = framework?.tasks.get(of.taskId)?.agentId;
-  return framework !== undefined && (agentId === undefined || agentId === world.sessions.agents.get(session)?.agentId);
+  return agentId !== undefined && agentId === world.sessions.agents.get(session)?.agentId;
 }
 
 /** What reconciliation must not say of a task that is alive. */
