@@ -14,6 +14,7 @@ export type ResourceChange = Extract<
   {
     type:
       | 'COMMITTED'
+      | 'OFFERS_JOINED'
       | 'ACCEPT_JUDGED'
       | 'OFFER_SETTLED'
       | 'CONVERTED'
@@ -34,6 +35,10 @@ export function applyResources(state: ClusterState, allocator: Allocator, change
       allocator.commit(grant, change.tasks);
       return;
     }
+    case 'OFFERS_JOINED':
+      for (const grant of change.grants) allocator.recover(grant);
+      allocator.book(change.joined);
+      return;
     case 'ACCEPT_JUDGED':
       return;
     case 'OFFER_SETTLED':

@@ -109,6 +109,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       giveBack(agentOf(state, change.grant.agentId), allocator, change.grant, change.refuseMs);
       return;
     case 'COMMITTED':
+    case 'OFFERS_JOINED':
     case 'ACCEPT_JUDGED':
     case 'OFFER_SETTLED':
     case 'CONVERTED':

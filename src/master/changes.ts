@@ -55,9 +55,11 @@ export type Change =
   | { readonly type: 'RETURNED'; readonly grant: Grant; readonly refuseMs: number }
   /** Parts of an accepted offer are in use by `tasks` new tasks, which were added before; what was not used follows as RETURNED. */
   | { readonly type: 'COMMITTED'; readonly grant: Grant; readonly tasks: number }
+  /** Offers accepted together are one holding from now on; what was not used of it follows as RETURNED. */
+  | { readonly type: 'OFFERS_JOINED'; readonly grants: readonly Grant[]; readonly joined: Grant }
   /** An accept lost what it was offered to a faster one (optimistic commit): of `claims` tasks and operations, `conflicts`. */
   | { readonly type: 'ACCEPT_JUDGED'; readonly claims: number; readonly conflicts: number }
-  /** Optimistic commit: nothing more comes of an accepted offer. */
+  /** Nothing more comes of an accepted offer. */
   | { readonly type: 'OFFER_SETTLED'; readonly grant: Grant }
   /** A grant that no offer was made of. */
   | { readonly type: 'GRANT_REFUSED'; readonly grant: Grant; readonly refuseMs: number }

@@ -40,6 +40,11 @@ export function decideAccept(
   if (agent === undefined) return draft.answer(peerId, call.callId, [offerProblem('accept.offerIds[0]', first.id)]);
   for (const offer of offers) draft.change({ type: 'OFFER_ENDED', offerId: offer.id, how: 'ACCEPTED' });
   const attempt = new Attempt(view, framework, agent, offers, at, draft);
+  // What operations and tasks take is taken of all of them, and a shared volume that several had is one.
+  if (offers.length > 1 && first.sequence === undefined) {
+    const joined = grantOf({ ...first, resources: attempt.pot.offered });
+    draft.change({ type: 'OFFERS_JOINED', grants: offers.map(grantOf), joined });
+  }
   attempt.run(call);
   const kept = attempt.settle();
   // Who lost everything to others did not decline it.
@@ -154,6 +159,7 @@ function giveBackRest(draft: Draft, pot: Pot, offers: readonly OfferRecord[], re
   // An optimistic offer holds nothing that could return.
   if (first.sequence === undefined && !isEmpty(made))
     draft.change({ type: 'RETURNED', grant: grantOf({ ...rest, resources: made }), refuseMs: 0 });
+  if (offers.length > 1 && first.sequence === undefined) return;
   for (const offer of offers) draft.change({ type: 'OFFER_SETTLED', grant: grantOf(offer) });
 }
 
