@@ -1,4 +1,5 @@
-// The example of the DRF paper (Ghodsi et al., NSDI 2011), on a real master and agent under virtual time: 9 cpus and 18 GB, tasks of A take 1 cpu and
+// The example of the DRF paper (Ghodsi et al., NSDI 2011), on a real master and agent under virtual time: 9 cpus and 18 GB, tasks of A
+// take 1 cpu and
 // 4 GB, those of B 3 cpus and 1 GB. Prints how many of each run under drf, and beside it what asset fairness and CEEI would give.
 //
 //   node dist/examples/drf-paper.js

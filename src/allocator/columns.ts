@@ -1,4 +1,5 @@
-// What the sorter computes with, by node id, in flat arrays: shares of thousands of nodes are made anew whenever the cluster's total changes.
+// What the sorter computes with, by node id, in flat arrays: shares of thousands of nodes are made anew whenever the cluster's total
+// changes.
 // In: totals, allocations, weights. Out: dominant shares, and the amounts that other scores are made of.
 import type { Bag, ScalarResource } from '../resources/index.js';
 import { compareResources, plain } from '../resources/index.js';

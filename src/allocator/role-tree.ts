@@ -1,4 +1,5 @@
-// The sorter: roles and their frameworks as a tree, each level in the order of hierarchical DRF or of another scoring. In: totals, allocations,
+// The sorter: roles and their frameworks as a tree, each level in the order of hierarchical DRF or of another scoring. In: totals,
+// allocations,
 // weights, who is active. Out: who comes next. Kept sorted by moving the one entry that changed; only a change of totals sorts again.
 import { assert } from '../base/assert.js';
 import type { Role } from '../base/ids.js';
@@ -84,7 +85,10 @@ export class RoleTree {
     }
   }
 
-  /** What the weights give a framework, were all active ones always served: over its levels, its weight by the sum of its active siblings'. */
+  /**
+   * What the weights give a framework, were all active ones always served: over its levels, its weight by the sum of its active
+   * siblings'.
+   */
   fairFraction(node: TreeNode): number {
     let fraction = 1;
     for (let at = node; at.parent !== undefined; at = at.parent) {
@@ -332,7 +336,7 @@ export class RoleTree {
 
   #measure(node: TreeNode): void {
     if (this.#scoring === undefined) this.columns.measure(node.id);
-    else this.columns.shares[node.id] = this.#scoring.score(node, this.columns);
+    else this.columns.shares[node.id] = comparable(this.#scoring.score(node, this.columns));
   }
 
   // Where an active node has its place.
@@ -352,7 +356,7 @@ export class RoleTree {
     for (let i = 0; i < list.size; i += 1) {
       const child = this.node(list.at(i));
       if (child.slot < 0) this.#rescore(child, scoring);
-      this.columns.shares[child.id] = scoring.score(child, this.columns);
+      this.columns.shares[child.id] = comparable(scoring.score(child, this.columns));
     }
     list.sort(this.columns);
   }
@@ -427,6 +431,11 @@ export class RoleTree {
 
 const noOrder = new Order();
 const noChildren = new Map<string, TreeNode>();
+
+// Scores may be anybody's, and what is no number would be nowhere in an order.
+function comparable(score: number): number {
+  return Number.isNaN(score) ? Number.POSITIVE_INFINITY : score;
+}
 
 // Whether its children are frameworks.
 function isOwn(node: TreeNode): boolean {

@@ -1,4 +1,5 @@
-// What orders the nodes of the role tree, where it is not their weighted dominant share. In: the tree, a run's facts. Out: scores, or the choice itself.
+// What orders the nodes of the role tree, where it is not their weighted dominant share. In: the tree, a run's facts. Out: scores, or
+// the choice itself.
 import type { PoolAgent } from './agent-pool.js';
 import type { Bits } from './bits.js';
 import type { Columns, TieBreak } from './columns.js';

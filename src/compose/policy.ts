@@ -1,4 +1,5 @@
-// The allocator's policy as an operator chooses it: the four axes in words, or a module of their own. In: text, a path. Out: a policy, or one clear
+// The allocator's policy as an operator chooses it: the four axes in words, or a module of their own. In: text, a path. Out: a policy,
+// or one clear
 // USAGE error that names the flag's value.
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
@@ -49,7 +50,10 @@ export async function choosePolicy(given: PolicyWords): Promise<AllocationPolicy
   return loadPolicy(policyModule);
 }
 
-/** Imports a policy: the export `policy` or the default of the module at `path`, made by `definePolicy` or to be given to it. @throws (rejects) ProfferError USAGE. */
+/**
+ * Imports a policy: the export `policy` or the default of the module at `path`, made by `definePolicy` or to be given to it. @throws
+ * (rejects) ProfferError USAGE.
+ */
 export async function loadPolicy(path: string): Promise<AllocationPolicy> {
   const where = `the policy module ${shown(path)}`;
   let module: { readonly policy?: unknown; readonly default?: unknown };

@@ -1,4 +1,5 @@
-// One allocation cycle of each policy, against that of drf in the same process: 10,000 agents, each with other free resources, 1,000 frameworks in
+// One allocation cycle of each policy, against that of drf in the same process: 10,000 agents, each with other free resources, 1,000
+// frameworks in
 // 20 roles on two levels, with 16 kinds of tasks. Out: rows.
 import { performance } from 'node:perf_hooks';
 import type { AllocationPolicy, Grant, HierarchicalAllocator } from '../../src/allocator/index.js';

@@ -1,12 +1,16 @@
-// The fourth axis of a policy: whether an offer books what it offers. Pessimistic: nobody else is offered it meanwhile. Optimistic: several are,
+// The fourth axis of a policy: whether an offer books what it offers. Pessimistic: nobody else is offered it meanwhile. Optimistic:
+// several are,
 // and the accept decides. In: offers made and ended. Out: who may be offered an agent again.
 import type { PoolAgent } from '../agent-pool.js';
 import type { Client } from '../clients.js';
 
 /**
- * When an offer takes its resources. `pessimistic`: when it is made. `optimistic`: when it is accepted, as far as there is no conflict then. `test`: what a
- * conflict is: `fit`, something is not free any more; `sequence`, anything changed on the agent since the offer. `transaction`: what becomes of an accept
- * with a conflict: `incremental`, what fits is done; `all-or-nothing`, nothing is. `copies`: how many offers of one agent are out at once at most.
+ * When an offer takes its resources. `pessimistic`: when it is made. `optimistic`: when it is accepted, as far as there is no conflict
+ * then. `test`: what a
+ * conflict is: `fit`, something is not free any more; `sequence`, anything changed on the agent since the offer. `transaction`: what
+ * becomes of an accept
+ * with a conflict: `incremental`, what fits is done; `all-or-nothing`, nothing is. `copies`: how many offers of one agent are out at
+ * once at most.
  * Source: Schwarzkopf et al., "Omega" (EuroSys 2013).
  */
 export type Commit =

@@ -3,6 +3,7 @@
 import type { Random } from '../../env/random.js';
 import type { Bag } from '../../resources/index.js';
 import type { PoolAgent } from '../agent-pool.js';
+import type { AllocatorAgent } from '../allocator.js';
 import type { Bits } from '../bits.js';
 import { forEachBit, hasBit, orInto, withBit } from '../bits.js';
 import type { Client } from '../clients.js';
@@ -30,7 +31,8 @@ export interface Shape {
 /**
  * The facts of one allocator, renewed at the beginning of each run.
  *
- * A client's demand `d`, the size of one task, is the mean of its hints, weighted by their counts; without hints the mean of what it launched;
+ * A client's demand `d`, the size of one task, is the mean of its hints, weighted by their counts; without hints the mean of what it
+ * launched;
  * without either its minimum (the greatest amount of each resource over its sets), and if it has none 0.01 cpus.
  */
 export class Facts {
@@ -44,6 +46,9 @@ export class Facts {
   #largest: Vector = new Float64Array(0);
   #freeTotal: Vector | undefined;
   #shapes: readonly Shape[] | undefined;
+  #lastShapes: readonly Shape[] = [];
+  // What the last shapes were made of.
+  #infos: readonly AllocatorAgent[] = [];
   // By agent slot: the bags last seen and their vectors; most stay the same from run to run.
   readonly #frees: Seen[] = [];
   readonly #totals: Seen[] = [];
@@ -95,7 +100,10 @@ export class Facts {
     return demand;
   }
 
-  /** Adds to `blocked` the clients whose tasks are known, and not one fits in what is free on the agent. Clients that came during the run are not known here. */
+  /**
+   * Adds to `blocked` the clients whose tasks are known, and not one fits in what is free on the agent. Clients that came during the
+   * run are not known here.
+   */
   blockUnfit(agent: PoolAgent, blocked: Bits): void {
     const free = this.freeOf(agent);
     this.#members ??= this.#membersByKind();
@@ -171,33 +179,60 @@ export class Facts {
     for (let i = 0; i < sum.length; i += 1) sum[i] = Math.max(0, (sum[i] as number) - (taken[i] ?? 0));
   }
 
-  /** Active agents by their totals. */
+  /** Active agents by their totals; the same object as in the run before while no agent has come, gone or changed. */
   get shapes(): readonly Shape[] {
     if (this.#shapes !== undefined) return this.#shapes;
+    const infos: AllocatorAgent[] = [];
+    let same = true;
+    for (const agent of this.#cycle?.state.pool.values() ?? []) {
+      if (!agent.active) continue;
+      if (this.#infos[infos.length] !== agent.info) same = false;
+      infos.push(agent.info);
+    }
+    if (!same || infos.length !== this.#infos.length) this.#lastShapes = this.#shapesNow();
+    this.#infos = infos;
+    this.#shapes = this.#lastShapes;
+    return this.#shapes;
+  }
+
+  #shapesNow(): readonly Shape[] {
     const byKey = new Map<string, { total: Vector; agents: PoolAgent[] }>();
     const byBag = new Map<Bag, { total: Vector; agents: PoolAgent[] }>();
     let region: string | undefined;
     for (const agent of this.#cycle?.state.pool.values() ?? []) {
       if (!agent.active) continue;
-      const bag = agent.info.total;
+      const { total: bag, domain } = agent.info;
       let shape = byBag.get(bag);
-      if (shape === undefined || region !== agent.info.domain?.region) {
-        region = agent.info.domain?.region;
+      if (shape === undefined || region !== domain?.region) {
+        region = domain?.region;
         const total = this.totalOf(agent).slice();
-        const key = `${agent.hasGpus} ${agent.info.domain?.region} ${total.join()}`;
+        const key = `${agent.hasGpus} ${region} ${total.join()}`;
         shape = byKey.get(key) ?? { total, agents: [] };
         byKey.set(key, shape);
         byBag.set(bag, shape);
       }
       shape.agents.push(agent);
     }
-    this.#shapes = [...byKey.values()];
-    return this.#shapes;
+    return [...byKey.values()];
   }
 
   /** Whether capabilities and constraints let the client have something of the agent. */
   mayUse(client: Client, agent: PoolAgent): boolean {
     return this.#cycle === undefined || !this.#cycle.eligibility.isBarred(agent, client);
+  }
+
+  /** Whether capabilities keep the client from the agent, be its constraints what they may. */
+  isKeptFrom(client: Client, agent: PoolAgent): boolean {
+    if (client.test === undefined) return !this.mayUse(client, agent);
+    return (
+      (agent.hasGpus && !client.framework.gpus && this.#cycle?.state.filterGpus === true) ||
+      (!client.framework.regions && this.#isRemote(agent))
+    );
+  }
+
+  #isRemote({ info: { domain } }: PoolAgent): boolean {
+    const region = this.#cycle?.state.region;
+    return region !== undefined && domain !== undefined && domain.region !== region;
   }
 
   #vectorOf(bag: Bag, seen: Seen[], slot: number): Vector {

@@ -1,4 +1,5 @@
-// The agents of a run that somebody may have something of, and who may not, kept for ways that come to the same agent again and again. In: agents.
+// The agents of a run that somebody may have something of, and who may not, kept for ways that come to the same agent again and again.
+// In: agents.
 // Out: yes or no for a client and an agent, fast.
 import type { PoolAgent } from '../agent-pool.js';
 import type { Bits } from '../bits.js';
@@ -57,7 +58,8 @@ export class Field {
 
   /** Whether the client may have something of an open agent, as far as is known before the portion is cut. */
   may(at: number, slot: number): boolean {
-    // During a turn the agent's free resources only get less, and who was blocked stays so; who is not is looked at when it is offered something.
+    // During a turn the agent's free resources only get less, and who was blocked stays so; who is not is looked at when it is
+    // offered something.
     const agent = this.agents[at] as PoolAgent;
     let row = this.#rows[at] as Row;
     if (row.nowMs !== this.#run.cycle.nowMs) {

@@ -1,4 +1,5 @@
-// Fluid solutions: what policies come to when tasks are divisible and all resources are in one place. In: capacities, demands, weights. Out: tasks of
+// Fluid solutions: what policies come to when tasks are divisible and all resources are in one place. In: capacities, demands, weights.
+// Out: tasks of
 // each. For comparing what a cluster did with what a paper says.
 import { assert } from '../../base/assert.js';
 
@@ -11,7 +12,8 @@ export interface FluidUser {
 }
 
 /**
- * Dominant resource fairness: `x[n] · max_r (d[n,r] / C[r]) / w[n]` is raised alike for all; who needs a resource that is used up stays where it is.
+ * Dominant resource fairness: `x[n] · max_r (d[n,r] / C[r]) / w[n]` is raised alike for all; who needs a resource that is used up stays
+ * where it is.
  * Source: Ghodsi et al., "Dominant Resource Fairness" (NSDI 2011), 4; progressive filling as in Parkes, Procaccia and Shah (EC 2012).
  */
 export function fluidDrf(capacity: readonly number[], users: readonly FluidUser[]): number[] {
@@ -24,8 +26,10 @@ export function fluidAsset(capacity: readonly number[], users: readonly FluidUse
 }
 
 /**
- * Competitive equilibrium from equal incomes: the tasks that maximise `Π x[n]^w[n]`. Source: the same, 4.2; found through the prices of resources (the dual
- * of Eisenberg and Gale's programme), by Cover's multiplicative steps: a resource becomes dearer as far as it is wanted beyond what there is.
+ * Competitive equilibrium from equal incomes: the tasks that maximise `Π x[n]^w[n]`. Source: the same, 4.2; found through the prices of
+ * resources (the dual
+ * of Eisenberg and Gale's programme), by Cover's multiplicative steps: a resource becomes dearer as far as it is wanted beyond what
+ * there is.
  */
 export function fluidCeei(capacity: readonly number[], users: readonly FluidUser[]): number[] {
   check(capacity, users);

@@ -11,7 +11,8 @@ import { tasksIn } from './facts.js';
 import type { Vector } from '../scalars.js';
 
 /**
- * How much one grant is. `all`: a framework that is served gets everything it may have on all agents of the run. `agent`: all it may have of one
+ * How much one grant is. `all`: a framework that is served gets everything it may have on all agents of the run. `agent`: all it may
+ * have of one
  * agent. `fraction`: at most `fraction` times its fair part of the agent's total (its weight among the active ones), but no less than its
  * minimum, the largest of its tasks and a 32nd of the agent; what is too little for a task goes whole. `tasks`:
  * as much as `tasks` of its tasks take, and nothing where not even one fits; a framework whose tasks nobody knows gets the whole agent.
@@ -124,7 +125,8 @@ export class Portions {
     return total.map((capacity, i) => Math.max(Math.floor(capacity * part), vector[i] ?? 0));
   }
 
-  // At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports and items, at
+  // At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports
+  // and items, at
   // least one. What is reserved is of use to few, and goes whole, as do volumes.
   #cut(bag: Bag, amounts: Vector, client: Client): Bag {
     const { columns } = this.#facts;

@@ -1,4 +1,5 @@
-// The texts that name policies, `prio:ads=2,web=1`, `slice:0.5`: a name, and parameters after a colon. In: text. Out: the axis, or what is wrong.
+// The texts that name policies, `prio:ads=2,web=1`, `slice:0.5`: a name, and parameters after a colon. In: text. Out: the axis, or what
+// is wrong.
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import { suggest } from '../../base/suggest.js';

@@ -12,22 +12,30 @@ import { Engine } from './engine.js';
 import type { Granularity } from './granularity.js';
 import { granularityName } from './granularity.js';
 import type { FrameworkOrder } from './orders/order.js';
+import { agentOrderProblems, commitProblems, frameworkOrderProblems, granularityProblems } from './own.js';
 import { readAgentOrder, readCommit, readFrameworkOrder, readGranularity } from './parameters.js';
 
 /** The four axes of a policy and its tie-break. What is left out is what Mesos does. */
 export interface PolicySpec {
   /**
-   * Which framework comes first: `drf` (default), `hdrf`, `random`, `rr`, `fifo`, `prio:ads=2,web=1`, `least-alloc:cpus`, `lottery`, `stride`, `asset`, `tsf`, `cdrf`, `ps-dsf`,
+   * Which framework comes first: `drf` (default), `hdrf`, `random`, `rr`, `fifo`, `prio:ads=2,web=1`, `least-alloc:cpus`, `lottery`,
+   * `stride`, `asset`, `tsf`, `cdrf`, `ps-dsf`,
    * `rps-dsf`, `demand`, or one of your own.
    */
   readonly frameworkOrder?: string | FrameworkOrder;
-  /** Which agent: `shuffle` (default), `iid`, `first-fit`, `next-fit`, `best-fit`, `dot-product`, `spread`, `binpack`, `joint`, or one of your own. */
+  /**
+   * Which agent: `shuffle` (default), `iid`, `first-fit`, `next-fit`, `best-fit`, `dot-product`, `spread`, `binpack`, `joint`, or one
+   * of your own.
+   */
   readonly agentOrder?: string | AgentOrder;
   /** How much at once: `all`, `agent` (default), `slice:0.5` (of the fair part of an agent), `slice:3tasks`. */
   readonly granularity?: string | Granularity;
   /** When an offer takes its resources: `pessimistic` (default), `optimistic:fit,incremental,copies=4`. */
   readonly commit?: string | Commit;
-  /** Between frameworks of equal score: fewer allocations made and then the path (`count`, the default), or the path alone. Some orders have their own. */
+  /**
+   * Between frameworks of equal score: fewer allocations made and then the path (`count`, the default), or the path alone. Some orders
+   * have their own.
+   */
   readonly tieBreak?: TieBreak;
 }
 
@@ -64,7 +72,10 @@ export function definePolicy(spec: PolicySpec = {}): AllocationPolicy {
     commit: commitName(commit),
     ...(commit.kind === 'optimistic' ? { conflict: { test: commit.test, transaction: commit.transaction } } : {}),
   };
+  // By name, but not one's own order of that name.
   const isDefault =
+    typeof (spec.frameworkOrder ?? '') === 'string' &&
+    typeof (spec.agentOrder ?? '') === 'string' &&
     frameworkOrder.name === 'drf' &&
     ties === 'count' &&
     agentOrder.name === 'shuffle' &&
@@ -99,10 +110,16 @@ function readAxes(spec: PolicySpec, problems: Problem[]): Axes | undefined {
   if (tieBreak !== 'count' && tieBreak !== 'path') {
     problems.push(problem('policy.tieBreak', 'USAGE', `${shown(tieBreak)} is not a tie-break`, 'it is count or path'));
   }
-  const frameworkOrder = axis(spec.frameworkOrder ?? 'drf', 'frameworkOrder', readFrameworkOrder, problems);
-  const agentOrder = axis(spec.agentOrder ?? 'shuffle', 'agentOrder', readAgentOrder, problems);
-  const granularity = axis(spec.granularity ?? 'agent', 'granularity', readGranularity, problems);
-  const commit = axis(spec.commit ?? 'pessimistic', 'commit', readCommit, problems);
+  const frameworkOrder = axis(
+    spec.frameworkOrder ?? 'drf',
+    'frameworkOrder',
+    readFrameworkOrder,
+    frameworkOrderProblems,
+    problems,
+  );
+  const agentOrder = axis(spec.agentOrder ?? 'shuffle', 'agentOrder', readAgentOrder, agentOrderProblems, problems);
+  const granularity = axis(spec.granularity ?? 'agent', 'granularity', readGranularity, granularityProblems, problems);
+  const commit = axis(spec.commit ?? 'pessimistic', 'commit', readCommit, commitProblems, problems);
   if (frameworkOrder === undefined || agentOrder === undefined || granularity === undefined || commit === undefined) {
     return undefined;
   }
@@ -114,14 +131,18 @@ function axis<T extends object>(
   given: string | T,
   name: string,
   read: (text: string, path: string, problems: Problem[]) => T | undefined,
+  wrongIn: (given: object, path: string) => readonly Problem[],
   problems: Problem[],
 ): T | undefined {
   const path = `policy.${name}`;
   if (typeof given === 'string') return read(given, path, problems);
-  const field = name === 'frameworkOrder' || name === 'agentOrder' ? 'name' : 'kind';
-  if (typeof given === 'object' && given !== null && field in given) return given;
-  problems.push(problem(path, 'USAGE', `${shown(given)} is neither a text nor an object with a ${field}`));
-  return undefined;
+  if (typeof given !== 'object' || given === null) {
+    problems.push(problem(path, 'USAGE', `${shown(given)} is neither a text nor an object`));
+    return undefined;
+  }
+  const wrong = wrongIn(given, path);
+  problems.push(...wrong);
+  return wrong.length > 0 ? undefined : given;
 }
 
 // Axes that make no sense together.

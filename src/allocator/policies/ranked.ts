@@ -40,7 +40,8 @@ export function frameworksFirst(run: Run, agents: PoolAgent[], score: AgentScore
 }
 
 /**
- * The least of all pairs, again and again. A pair's score is the framework's own score times the factor of the agent, and may only rise during a
+ * The least of all pairs, again and again. A pair's score is the framework's own score times the factor of the agent, and may only rise
+ * during a
  * run (the one with what is held, the other as free resources get less): so what a client's least one was is a lower bound of what it is.
  */
 export function pairs(run: Run, agents: PoolAgent[], factor: AgentScore): Steps {

@@ -1,4 +1,5 @@
-// Agents from best to worst for one kind of demand, sorted only as far as somebody looks. In: agents, a score, changes. Out: the best one that a
+// Agents from best to worst for one kind of demand, sorted only as far as somebody looks. In: agents, a score, changes. Out: the best
+// one that a
 // test accepts.
 
 /** A heap of small integers. */

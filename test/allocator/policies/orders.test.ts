@@ -240,7 +240,8 @@ test('hdrf: the busiest child counts as much as the least one', t => {
 test('tsf: tasks held by tasks that the cluster would run of one alone', t => {
   // One agent (9, 18) would run 4.5 tasks of A and 3 of B: shares after each step are A 2/9, B 1/3, A 4/9, B 2/3, A 2/3, as with drf.
   t.is(paper({ frameworkOrder: 'tsf' }), 'A B A B A');
-  // Two agents (8,2) and (2,8): X = (1,1) could run 4 of its tasks, Y = (4,1) two and a half. By drf's shares X would be .1 a task and Y .4.
+  // Two agents (8,2) and (2,8): X = (1,1) could run 4 of its tasks, Y = (4,1) two and a half. By drf's shares X would be .1 a task and
+  // Y .4.
   const c = new PolicyCluster({ frameworkOrder: 'tsf', agentOrder: 'first-fit', granularity: 'slice:1task' });
   c.wants('X', 'x', 'cpus:1;mem:1');
   c.wants('Y', 'y', 'cpus:4;mem:1');
@@ -270,7 +271,8 @@ for (const [frameworkOrder, expected] of [
   ['rps-dsf', 'X Y'],
 ] as const) {
   test(`${frameworkOrder}: frameworks are compared on each agent`, t => {
-    // X holds 2 tasks of (1,4), Y one of (4,1). On (8,8): X 2*4/8 = 1, Y 1*4/8 = .5. On (16,4): X 2*4/4 = 2, Y 1*4/16 = .25. On (4,16): X .5, Y 1.
+    // X holds 2 tasks of (1,4), Y one of (4,1). On (8,8): X 2*4/8 = 1, Y 1*4/8 = .5. On (16,4): X 2*4/4 = 2, Y 1*4/16 = .25. On
+    // (4,16): X .5, Y 1.
     const c = new PolicyCluster({ frameworkOrder, agentOrder: 'first-fit', granularity: 'slice:1task' });
     c.agent('s0', 'cpus:6;mem:9');
     c.allocator.deactivateAgent('s0');

@@ -42,7 +42,8 @@ test('first-fit takes agents by id, numbers as numbers; next-fit goes on after t
 });
 
 test('best-fit: the agent whose free resources have the proportions of the task, among those where it fits', t => {
-  // The task is 1:4. H is 0 on the tall agent (2,8), |4 - 1| on the square one, 3.75 on the wide one; the small one would be 0 as well, but it does not fit.
+  // The task is 1:4. H is 0 on the tall agent (2,8), |4 - 1| on the square one, 3.75 on the wide one; the small one would be 0 as
+  // well, but it does not fit.
   const c = cluster(
     { agentOrder: 'best-fit' },
     {
@@ -64,7 +65,8 @@ test('best-fit weighs the task against what is free now: a grant changes the pro
 });
 
 test('dot-product: Tetris’s example, the task that is best aligned with what is free', t => {
-  // One agent of (1,1) with (.6,.3) free: alignments .27, .21, .36, and the fourth does not fit although it has .45. Each seen from the agent's side:
+  // One agent of (1,1) with (.6,.3) free: alignments .27, .21, .36, and the fourth does not fit although it has .45. Each seen from
+  // the agent's side:
   // the task takes the one of four agents with the proportions of the example.
   const c = cluster(
     { agentOrder: 'dot-product' },
@@ -341,6 +343,46 @@ test('bad policies: everything that is wrong at once, each with its path and wha
       frameworkOrder,
     );
   }
+});
+
+test('axes of one’s own are checked, too, and are not taken for the ones whose names they have', t => {
+  const bad = {
+    frameworkOrder: { name: 'x', start: 3 },
+    agentOrder: { name: 'y', rule: 'r', kind: 'rank' },
+    granularity: { kind: 'fraction', fraction: -1 },
+    commit: { kind: 'optimistic', test: 'fit', transaction: 'some', copies: 0.5 },
+  } as unknown as PolicySpec;
+  const error = t.throws(() => definePolicy(bad), { instanceOf: ProfferError });
+  t.deepEqual(
+    error?.problems.map(({ path }) => path.slice('policy.'.length)),
+    [
+      'frameworkOrder.rule',
+      'frameworkOrder.start',
+      'agentOrder.score',
+      'granularity.fraction',
+      'commit.transaction',
+      'commit.copies',
+    ],
+  );
+  t.regex(error?.problems[1]?.message ?? '', /start must be a function, got 3/);
+  t.throws(() => definePolicy({ agentOrder: 7 as unknown as string }), {
+    message: /7 is neither a text nor an object/,
+  });
+  const c = new PolicyCluster({
+    frameworkOrder: {
+      name: 'drf',
+      rule: 'the last name first',
+      // Where there is no number, one comes last.
+      start: () => ({ score: ({ path }) => (path === 'B' ? Number.NaN : -path.charCodeAt(0)) }),
+    },
+  });
+  for (const id of ['A', 'B', 'C']) c.framework(id, ['r']);
+  for (let i = 1; i <= 2; i += 1) c.agent(`s${i}`, 'cpus:1');
+  c.allocator.suppress('C');
+  t.is(c.order(), 'A A');
+  c.allocator.revive('C');
+  c.decline();
+  t.is(c.order(), 'C C');
 });
 
 test('axes that make no sense together are refused with a way out', t => {

@@ -1,4 +1,5 @@
-// Properties of all policies over arbitrary clusters and histories: nothing is lost or given twice, nobody gets what it may not have, the seed decides
+// Properties of all policies over arbitrary clusters and histories: nothing is lost or given twice, nobody gets what it may not have,
+// the seed decides
 // everything, and who is alone and fits is served.
 import assert from 'node:assert/strict';
 import test from 'ava';

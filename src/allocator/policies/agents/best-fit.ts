@@ -2,8 +2,10 @@
 import type { AgentOrder } from './agent-order.js';
 
 /**
- * `H(n,i) = Σ_r |d[n,r] / d[n,1] − f[i,r] / f[i,1]|`, least first, among agents on which a task of n fits; resource 1 is the first one that n demands.
- * Source: Wang, Li and Liang, "Dominant resource fairness in cloud computing systems with heterogeneous servers" (INFOCOM 2014, arXiv 1308.0083), Best-Fit DRFH.
+ * `H(n,i) = Σ_r |d[n,r] / d[n,1] − f[i,r] / f[i,1]|`, least first, among agents on which a task of n fits; resource 1 is the first one
+ * that n demands.
+ * Source: Wang, Li and Liang, "Dominant resource fairness in cloud computing systems with heterogeneous servers" (INFOCOM 2014, arXiv
+ * 1308.0083), Best-Fit DRFH.
  */
 export function bestFit(): AgentOrder {
   return {

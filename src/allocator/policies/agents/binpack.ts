@@ -2,7 +2,10 @@
 import type { AgentOrder } from './agent-order.js';
 import { utilisationAfter } from './utilisation.js';
 
-/** The agent that is used most, by its fullest resource, after a task is placed, among those where it fits. It keeps agents whole for large tasks. */
+/**
+ * The agent that is used most, by its fullest resource, after a task is placed, among those where it fits. It keeps agents whole for
+ * large tasks.
+ */
 export function binpack(): AgentOrder {
   return {
     name: 'binpack',

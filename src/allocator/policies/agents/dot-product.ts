@@ -2,8 +2,10 @@
 import type { AgentOrder } from './agent-order.js';
 
 /**
- * `Σ_r (d[n,r] / c[i,r]) · (f[i,r] / c[i,r])`, greatest first, among agents on which a task of n fits (the alignment of the task with the agent).
- * Source: Grandl et al., "Multi-resource packing for cluster schedulers" (Tetris, SIGCOMM 2014), without its terms for remote input and remaining work.
+ * `Σ_r (d[n,r] / c[i,r]) · (f[i,r] / c[i,r])`, greatest first, among agents on which a task of n fits (the alignment of the task with
+ * the agent).
+ * Source: Grandl et al., "Multi-resource packing for cluster schedulers" (Tetris, SIGCOMM 2014), without its terms for remote input and
+ * remaining work.
  */
 export function dotProduct(): AgentOrder {
   return {

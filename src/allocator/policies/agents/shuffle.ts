@@ -2,7 +2,8 @@
 import type { AgentOrder } from './agent-order.js';
 
 /**
- * A permutation per run, drawn from the stream `allocator/cycle-N` of the seed, so that a run can be repeated. Source: Mesos, which shuffles so that
+ * A permutation per run, drawn from the stream `allocator/cycle-N` of the seed, so that a run can be repeated. Source: Mesos, which
+ * shuffles so that
  * no agent is always the first.
  */
 export function shuffle(): AgentOrder {

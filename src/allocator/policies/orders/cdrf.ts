@@ -3,7 +3,8 @@ import type { FrameworkOrder } from './order.js';
 import { TaskShare } from './task-share.js';
 
 /**
- * `x[n] / Σ_i g[n,i] / w[n]`, least first, with `g[n,i] = e[n,i] · min_r c[i,r] / d[n,r]`: as `tsf`, but only agents that capabilities and constraints of
+ * `x[n] / Σ_i g[n,i] / w[n]`, least first, with `g[n,i] = e[n,i] · min_r c[i,r] / d[n,r]`: as `tsf`, but only agents that capabilities
+ * and constraints of
  * the framework admit (e = 1) count in what it could run alone.
  * Source: Friedman, Ghodsi and Psomas, "Strategyproof allocation of discrete jobs on multiple machines" (EC 2014).
  */

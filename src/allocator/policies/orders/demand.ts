@@ -7,8 +7,10 @@ import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 
 /**
- * `(1 − k) · s[n] − k · D[n]`, least first, level by level, with `s[n]` the dominant share by weight of `drf`, and `D[n] = max_r (pending[n,r] / C[r])` the
- * dominant share of what n says it would still run (its hints, less what the run granted it). k = 1, the default, looks at the queues alone, and
+ * `(1 − k) · s[n] − k · D[n]`, least first, level by level, with `s[n]` the dominant share by weight of `drf`, and `D[n] = max_r
+ * (pending[n,r] / C[r])` the
+ * dominant share of what n says it would still run (its hints, less what the run granted it). k = 1, the default, looks at the queues
+ * alone, and
  * k = 0 is `drf`. A role's pending is the sum of what is below it; who gives no hints has nothing pending.
  * In the spirit of Saha, Beltre and Govindaraju's Tromino (arXiv 1905.08387), whose exact combination is not this one, hence the name.
  */

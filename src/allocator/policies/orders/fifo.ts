@@ -5,7 +5,8 @@ import type { Scoring } from '../../scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**
- * Frameworks in the order in which this master came to know them in their roles, whatever the roles; weights do not matter. `blocking`: while the first active
+ * Frameworks in the order in which this master came to know them in their roles, whatever the roles; weights do not matter. `blocking`:
+ * while the first active
  * one may not have an agent, nobody behind it gets it (head-of-line blocking).
  */
 export function fifo(blocking = false): FrameworkOrder {

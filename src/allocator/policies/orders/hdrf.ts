@@ -7,7 +7,8 @@ import type { FrameworkOrder } from './order.js';
 
 /**
  * As `drf`, but the holdings of an inner node are summed after (1) scaling each child's down to the least score among its siblings and (2)
- * leaving out blocked children. A framework is blocked when it is suppressed or away, or a task of it needs more of some resource than is free
+ * leaving out blocked children. A framework is blocked when it is suppressed or away, or a task of it needs more of some resource than
+ * is free
  * in the whole cluster; a role is when all its children are.
  * Source: Bhattacharya et al., "Hierarchical Scheduling for Diverse Datacenter Workloads" (SoCC 2013), dynamic H-DRF.
  */

@@ -2,7 +2,8 @@
 import type { FrameworkOrder } from './order.js';
 
 /**
- * `held[n,r] / w[n]` of one resource `r`, least first, level by level. Other resources do not matter. There is no published rule of this name; equal
+ * `held[n,r] / w[n]` of one resource `r`, least first, level by level. Other resources do not matter. There is no published rule of this
+ * name; equal
  * amounts are ordered by path.
  */
 export function leastAlloc(resource = 'cpus'): FrameworkOrder {

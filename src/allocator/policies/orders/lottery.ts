@@ -11,9 +11,11 @@ import type { FrameworkOrder } from './order.js';
 import { formatRoleNumbers } from './role-numbers.js';
 
 /**
- * `P(n) = t[n] / Σ t` over all frameworks that may have the agent, regardless of roles above each other. Tickets are given per role, and each
+ * `P(n) = t[n] / Σ t` over all frameworks that may have the agent, regardless of roles above each other. Tickets are given per role, and
+ * each
  * framework in it has as many; a role that is not named has its weight.
- * Source: Waldspurger and Weihl, "Lottery Scheduling" (OSDI 1994); as Hindman et al., "Mesos" (NSDI 2011), 4.3 suggest for contended agents.
+ * Source: Waldspurger and Weihl, "Lottery Scheduling" (OSDI 1994); as Hindman et al., "Mesos" (NSDI 2011), 4.3 suggest for contended
+ * agents.
  */
 export function lottery(tickets: ReadonlyMap<Role, number> = new Map()): FrameworkOrder {
   return {

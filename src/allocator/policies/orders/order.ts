@@ -22,7 +22,8 @@ export interface FrameworkOrder {
 }
 
 /**
- * Values of frameworks, summed up for the roles above them. Set while the sorter asks for a framework's score, they are there when it asks for
+ * Values of frameworks, summed up for the roles above them. Set while the sorter asks for a framework's score, they are there when it
+ * asks for
  * its parents'.
  */
 export class LeafSums {

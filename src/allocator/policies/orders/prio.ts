@@ -13,7 +13,8 @@ import type { FrameworkOrder } from './order.js';
 import { formatRoleNumbers } from './role-numbers.js';
 
 /**
- * The highest class that has someone who may have the agent is served, in the order `inner` among its members. A role's class is its own, else
+ * The highest class that has someone who may have the agent is served, in the order `inner` among its members. A role's class is its
+ * own, else
  * that of the nearest role above it that has one, else 0. Nobody is preempted.
  */
 export function prio(classes: ReadonlyMap<Role, number>, inner: FrameworkOrder = drf()): FrameworkOrder {

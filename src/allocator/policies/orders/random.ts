@@ -8,8 +8,10 @@ import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 
 /**
- * For each grant the siblings of each level are shuffled anew: sorted by `−u^(1/w)`, u uniform. The first of them that may have the agent, or
- * has someone below it who may, is drawn here directly: it is each of those with probability w over the sum of their weights (a weighted shuffle
+ * For each grant the siblings of each level are shuffled anew: sorted by `−u^(1/w)`, u uniform. The first of them that may have the
+ * agent, or
+ * has someone below it who may, is drawn here directly: it is each of those with probability w over the sum of their weights (a weighted
+ * shuffle
  * is a series of such draws without replacement), which spares the sort.
  * Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006); Mesos's `sorter/random`.
  */

@@ -5,7 +5,8 @@ import type { Scoring } from '../../scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**
- * The sibling with the least pass is served, and its pass grows by `1 / w`; so the grants of siblings that always want are as their weights. Who comes (back)
+ * The sibling with the least pass is served, and its pass grows by `1 / w`; so the grants of siblings that always want are as their
+ * weights. Who comes (back)
  * begins at the least pass of those who are there, and cannot claim what it did not ask for.
  * Source: Waldspurger and Weihl, "Stride Scheduling" (MIT/LCS/TM-528, 1995). A grant is the quantum, however large.
  */
