@@ -6,6 +6,7 @@ import type { OperationState, OperationStatus } from '../../protocol/entities.js
 import type { OperationReference, SchedulerCall } from '../../protocol/scheduler-api.js';
 import type { Bag, Conversion } from '../../resources/index.js';
 import { contains, convert, emptyBag, equals, subtract, toBag, volumesOf } from '../../resources/index.js';
+import { holdsOn } from '../books.js';
 import type { Decision } from '../decision.js';
 import { Draft, nothing } from '../decision.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, OperationRecord } from '../state.js';
@@ -116,7 +117,9 @@ export function decideUpdateResources(
   if (equals(total, agent.total)) return nothing;
   const draft = new Draft();
   const changed = changedKeys(agent.total, total);
-  const lost = [...agent.offers].filter(offer => offer.resources.some(r => changed.has(r.key)));
+  // Who runs on what is gone is to have something else, which may be offered now.
+  const homeless = holdsOn(agent).some(hold => hold.resources.some(r => !r.label.revocable && !contains(total, [r])));
+  const lost = [...agent.offers].filter(offer => homeless || offer.resources.some(r => changed.has(r.key)));
   rescind(view, draft, lost, 'RESOURCES_CHANGED');
   return draft.change({ type: 'AGENT_RESOURCES', agentId: agent.id, total });
 }
