@@ -116,7 +116,8 @@ export class MasterNode {
           for (const { grants } of batch) books.note(grants);
           onGrants(batch);
         };
-        const real = createAllocator(env, this.#node.allocator ?? {}, note, onStarved);
+        const settings = { ...this.#node.allocator, ...world.mutations.allocatorOptions };
+        const real = createAllocator(env, settings, note, onStarved);
         allocator = real;
         return world.mutations.allocator?.(observed(real, books)) ?? observed(real, books);
       },

@@ -1,5 +1,5 @@
-// Bounded starvation: a framework that has less than all others and says what it wants is offered something within ten allocation runs, where what is
-// free together with what others merely hold in offers would do. In: offers, demand, the master's books once per run. Out: reports for R14.
+// Bounded starvation: a framework that says what it wants is offered something within ten allocation runs, and five more for each other that waits,
+// where what is free, with offers that those who have more sit on, would do. In: offers, demand, the master's books once per run. Out: reports for R14.
 import type { FrameworkId, Role } from '../../base/ids.js';
 import type { AgentRecord, ClusterView, FrameworkRecord } from '../../master/state.js';
 import { addDisjoint, bagOf, exclusive, filterBag, forRole, roleAncestors, take } from '../../resources/index.js';
@@ -66,20 +66,27 @@ export class StarvationChecker implements Checker {
     this.#waiting = new Map();
     if (cluster === undefined || world.masterPaused || !world.isFair || cluster.quotas.size > 0) return;
     const clients = clientsOf(cluster);
-    const poorest = poorestOf(cluster, clients);
-    if (poorest === undefined || (this.#content.get(poorest.framework.id) ?? 0) > world.nowMs) return;
-    if (offersOf(poorest) > 0 || !couldBeServed(cluster, poorest)) return;
-    const key = keyOf(poorest.framework.id, poorest.role);
-    const sinceMs = before.get(key) ?? world.nowMs;
-    this.#waiting.set(key, sinceMs);
-    const others = clients.filter(client => offersOf(client) === 0).length - 1;
-    const runs = runsMax + others * runsPerTurn + slackRuns;
-    if (world.nowMs - sinceMs <= runs * this.#intervalMs) return;
-    report(
-      `${poorest.framework.id} has least, and waits in role ${poorest.role} for ${world.nowMs - sinceMs} ms while what is free or merely offered would do (R14)`,
-    );
+    const line = clients.filter(client => offersOf(client) === 0);
+    const share = sharesOf(cluster);
+    const oldMs = world.nowMs - patienceRuns * this.#intervalMs;
+    for (const client of line) {
+      const { framework, role } = client;
+      if ((this.#content.get(framework.id) ?? 0) > world.nowMs) continue;
+      if (Object.keys(framework.constraints).length > 0 || !couldBeServed(cluster, client, share, oldMs)) continue;
+      const key = keyOf(framework.id, role);
+      const sinceMs = before.get(key) ?? world.nowMs;
+      this.#waiting.set(key, sinceMs);
+      const runs = runsMax + (line.length - 1) * runsPerTurn + slackRuns;
+      if (world.nowMs - sinceMs <= runs * this.#intervalMs) continue;
+      report(
+        `${framework.id} waits in role ${role} for ${world.nowMs - sinceMs} ms while what is free, or offered for long to those who have more, would do (R14)`,
+      );
+    }
   }
 }
+
+/** After so many runs an offer is out for long. */
+const patienceRuns = 5;
 
 /** The longest filter of a call that names none, or of a queue that declines what it cannot use. */
 const refuseDefaultMs = 5000;
@@ -92,20 +99,6 @@ function clientsOf(cluster: ClusterView): Client[] {
     for (const role of framework.info.roles) if (!framework.suppressed.has(role)) clients.push({ framework, role });
   }
   return clients;
-}
-
-/** The one whose tasks have less than those of any other, at the place where their ways through the role tree part; with a wish that is told. */
-function poorestOf(cluster: ClusterView, clients: readonly Client[]): Client | undefined {
-  const share = sharesOf(cluster);
-  return clients.find(client => {
-    if (!client.framework.demand.some(({ role }) => role === client.role)) return false;
-    if (Object.keys(client.framework.constraints).length > 0) return false;
-    return clients.every(other => {
-      if (other === client) return true;
-      const parting = partingOf(client.role, other.role);
-      return parting !== undefined && share(parting[0]) < share(parting[1]);
-    });
-  });
 }
 
 /** The nodes just below the last one that both ways have; undefined where one role is above the other, or the same. */
@@ -122,19 +115,19 @@ function wayTo(role: Role): readonly Role[] {
   return [...roleAncestors(role).reverse(), role];
 }
 
-/** Dominant shares of roles with all below them, by what is in use alone. */
+/** Dominant shares of roles with all below them, by what is in use or offered. */
 function sharesOf(cluster: ClusterView): (role: Role) => number {
   const totals = new Map<string, number>();
   const used = new Map<Role, Map<string, number>>();
   for (const agent of cluster.agents.values()) {
     if (!isThere(agent)) continue;
     count(totals, agent.total);
-    for (const task of agent.tasks) {
-      if (!task.holds) continue;
-      for (const role of wayTo(task.role)) {
+    const holds = [...[...agent.tasks].filter(task => task.holds), ...agent.offers];
+    for (const hold of holds) {
+      for (const role of wayTo(hold.role)) {
         const amounts = used.get(role) ?? new Map<string, number>();
         used.set(role, amounts);
-        count(amounts, task.resources);
+        count(amounts, hold.resources);
       }
     }
   }
@@ -149,15 +142,23 @@ function count(into: Map<string, number>, bag: Bag): void {
   for (const r of bag) if (r.kind === 'scalar') into.set(r.name, (into.get(r.name) ?? 0) + r.milli);
 }
 
-/** Whether on some agent the least that it wants would fit into what is free and what others were offered. */
-function couldBeServed(cluster: ClusterView, { framework, role }: Client): boolean {
+/** Whether on some agent all that it wants would fit into what is free and what was offered before `oldMs` to those who have more. */
+function couldBeServed(
+  cluster: ClusterView,
+  { framework, role }: Client,
+  share: (role: Role) => number,
+  oldMs: number,
+): boolean {
   const wishes = framework.demand.filter(hint => hint.role === role && hint.ports === undefined);
   for (const agent of cluster.agents.values()) {
     if (agent.state !== 'REGISTERED' || agent.admin.activity !== 'ACTIVE') continue;
     let there = agent.free;
-    for (const offer of agent.offers) there = addDisjoint(there, exclusive(offer.resources));
+    for (const offer of agent.offers) {
+      const parting = partingOf(role, offer.role);
+      if (offer.madeAtMs > oldMs || parting === undefined || share(parting[0]) >= share(parting[1])) continue;
+      there = addDisjoint(there, exclusive(offer.resources));
+    }
     const open = filterBag(forRole(there, role), r => !r.label.revocable && r.label.volume === undefined);
-    // All that it wants: an agent where only part of it fits may well be held back for the rest.
     if (wishes.length > 0 && wishes.every(({ resources }) => take(open, bagOf(resources)).shortages.length === 0))
       return true;
   }
