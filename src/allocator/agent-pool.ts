@@ -53,6 +53,8 @@ export class AgentPool {
   readonly #slots: (PoolAgent | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   #candidates: PoolAgent[] = [];
+  /** Agents with a promise, or with an offer that was sat on. */
+  readonly indebted = new Set<PoolAgent>();
   /** Moves with every change of what is held or there. */
   changes = 0;
 
@@ -79,13 +81,16 @@ export class AgentPool {
   add(info: AllocatorAgent): PoolAgent {
     assert(!this.#byId.has(info.id), () => `agent ${info.id} is there already`);
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
+    // What a run looks at of each agent comes first: it is the memory of thousands of them that takes time.
     const agent: PoolAgent = {
-      slot,
-      id: info.id,
-      info,
       active: true,
       free: info.total,
+      settledAt: 0,
+      filters: new AgentFilters(),
       held: new Map(),
+      id: info.id,
+      slot,
+      info,
       version: 1,
       overbooked: false,
       hasGpus: scalarMilli(info.total, 'gpus') > 0,
@@ -93,10 +98,8 @@ export class AgentPool {
       sharedOfferedIn: -1,
       promisedTo: undefined,
       sat: undefined,
-      filters: new AgentFilters(),
       excluded: noBits,
       judged: noBits,
-      settledAt: 0,
       candidate: false,
     };
     this.#slots[slot] = agent;
@@ -110,6 +113,7 @@ export class AgentPool {
   remove(agent: PoolAgent): void {
     this.#quota.addAgent(agent, -1);
     this.#byId.delete(agent.id);
+    this.indebted.delete(agent);
     this.#slots[agent.slot] = undefined;
     this.#freeSlots.push(agent.slot);
     // Out of the list of candidates, too: a run skips what is not active.

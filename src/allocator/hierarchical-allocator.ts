@@ -430,7 +430,9 @@ export class HierarchicalAllocator implements Allocator {
     const offeredMs = pool.offeredMs(agent, client, resources);
     if (offeredMs === undefined || this.#env.clock.now() - offeredMs < this.#patienceMs) return;
     const standing = standingOf(tree, client);
-    if (standing !== undefined) agent.sat = { client, standing };
+    if (standing === undefined) return;
+    agent.sat = { client, standing };
+    pool.indebted.add(agent);
   }
 
   // What quota kept from clients may be theirs now.

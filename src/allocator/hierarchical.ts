@@ -131,9 +131,11 @@ function first(cycle: Cycle, agent: PoolAgent, blocked: Bits, forGuarantees: boo
  */
 export function debtsFirst(cycle: Cycle, agents: readonly PoolAgent[]): void {
   const { state, eligibility } = cycle;
+  const { indebted } = state.pool;
+  if (indebted.size === 0) return;
   for (const agent of agents) {
     const { promisedTo, sat } = agent;
-    if (promisedTo === undefined && sat === undefined) continue;
+    if (!indebted.delete(agent)) continue;
     agent.promisedTo = undefined;
     agent.sat = undefined;
     eligibility.expire(agent, cycle.nowMs);

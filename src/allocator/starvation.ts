@@ -72,6 +72,7 @@ export class Starvation {
       if (needed === undefined) continue;
       old.delete(agent);
       agent.promisedTo = client;
+      this.#state.pool.indebted.add(agent);
       client.servedIn = this.#state.batch;
       for (const { client: from, part } of needed) out.push(grantOf(from, agent, part));
       break;
