@@ -200,15 +200,6 @@ export class Columns {
     );
   }
 
-  /** As `compare`, for an `a` that had this share and count. */
-  compareAs(share: number, count: number, a: number, b: number): number {
-    return (
-      share - (this.shares[b] as number) ||
-      (this.byCount ? count - (this.counts[b] as number) : 0) ||
-      this.comparePaths(a, b)
-    );
-  }
-
   comparePaths(a: number, b: number): number {
     const x = this.#ranks[a] as number;
     const y = this.#ranks[b] as number;

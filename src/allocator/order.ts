@@ -85,13 +85,18 @@ export class Order {
 
   // Where an id is that was sorted by `share` and `count`, while all others have the ones they were sorted by.
   #find(columns: Columns, id: number, share: number, count: number): number {
+    const { shares, counts, byCount } = columns;
     let low = 0;
     let high = this.#size;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = this.#ids[middle] as number;
       if (other === id) return middle;
-      if (columns.compareAs(share, count, id, other) > 0) low = middle + 1;
+      const before =
+        (shares[other] as number) - share ||
+        (byCount ? (counts[other] as number) - count : 0) ||
+        columns.comparePaths(other, id);
+      if (before < 0) low = middle + 1;
       else high = middle;
     }
     return low;

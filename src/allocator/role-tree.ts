@@ -309,7 +309,9 @@ export class RoleTree {
   }
 
   #book(node: TreeNode, bag: Bag, sign: 1 | -1): void {
-    const columns = this.columns;
+    const { columns } = this;
+    const scoring = this.#scoring;
+    const flat = this.#flat;
     columns.load(bag);
     for (let at = node; at.parent !== undefined; at = at.parent) {
       const { id } = at;
@@ -317,8 +319,9 @@ export class RoleTree {
       const count = columns.counts[id] as number;
       columns.addLoaded(id, sign);
       if (this.#stale || at.active === 0) continue;
-      this.#measure(at);
-      const list = this.#listOf(at);
+      if (scoring === undefined) columns.measure(id);
+      else this.#measure(at);
+      const list = flat === undefined ? at.parent.order : this.#listOf(at);
       if (list !== undefined && list.size > 1) list.move(columns, id, share, count);
     }
   }

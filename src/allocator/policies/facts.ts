@@ -20,6 +20,8 @@ export interface ClientDemand {
   readonly kind: number;
   /** Told or seen, and not only its minimum. */
   readonly known: boolean;
+  /** Where it was told: the least of each resource over all its hints; without that much no task fits. */
+  readonly least: Vector | undefined;
 }
 
 /** Agents with the same total in the same region. */
@@ -89,19 +91,19 @@ export class Facts {
   demandOf(client: Client): ClientDemand {
     const cached = this.#demands[client.slot];
     if (cached?.client === client) return cached;
-    const { vector, known, key } = this.#measure(client);
+    const { vector, known, least, key } = this.#measure(client);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
       kind = this.#kinds.size;
       this.#kinds.set(key, kind);
     }
-    const demand = { client, vector, kind, known };
+    const demand = { client, vector, kind, known, least };
     this.#demands[client.slot] = demand;
     return demand;
   }
 
   /**
-   * Adds to `blocked` the clients whose tasks are known, and not one fits in what is free on the agent. Clients that came during the
+   * Adds to `blocked` the clients that told their tasks, and not one fits in what is free on the agent. Clients that came during the
    * run are not known here.
    */
   blockUnfit(agent: PoolAgent, blocked: Bits): void {
@@ -116,10 +118,10 @@ export class Facts {
     forEachBit(this.#cycle?.state.clients.active ?? new Uint32Array(0), slot => {
       const client = this.client(slot);
       const demand = client === undefined ? undefined : this.demandOf(client);
-      if (demand?.known !== true) return;
+      if (demand?.least === undefined) return;
       let kind = members.get(demand.kind);
       if (kind === undefined) {
-        kind = { vector: demand.vector, slots: new Uint32Array(0) };
+        kind = { vector: demand.least, slots: new Uint32Array(0) };
         members.set(demand.kind, kind);
       }
       kind.slots = withBit(kind.slots, slot);
@@ -261,7 +263,9 @@ export class Facts {
       return before;
     }
     const { vector, known } = measured(client, this.columns);
-    const measure = { client, hints, launchedTasks, minimum, vector, known, key: `${known}${vector.join()}` };
+    const least = leastOf(hints, this.columns);
+    const key = `${known}${vector.join()} ${least?.join()}`;
+    const measure = { client, hints, launchedTasks, minimum, vector, known, least, key };
     this.#measures[client.slot] = measure;
     return measure;
   }
@@ -276,6 +280,7 @@ interface Measure extends Pick<Client, 'hints' | 'launchedTasks' | 'minimum'> {
   readonly client: Client;
   readonly vector: Vector;
   readonly known: boolean;
+  readonly least: Vector | undefined;
   readonly key: string;
 }
 
@@ -311,6 +316,16 @@ function measured(client: Client, columns: Columns): { vector: Vector; known: bo
   }
   if (vector.every(milli => milli === 0)) vector[columns.indexOf('cpus')] = 10;
   return { vector, known: false };
+}
+
+function leastOf(hints: Client['hints'], columns: Columns): Vector | undefined {
+  let least: Vector | undefined;
+  for (const { resources, count } of hints) {
+    if (count <= 0) continue;
+    const each = columns.vectorOf(resources);
+    least = least === undefined ? each : least.map((milli, i) => Math.min(milli, each[i] ?? 0));
+  }
+  return least;
 }
 
 function summed(hints: Client['hints'], columns: Columns): { vector: Vector; count: number } {

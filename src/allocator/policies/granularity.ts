@@ -15,7 +15,7 @@ import type { Vector } from '../scalars.js';
  * have of one
  * agent. `fraction`: at most `fraction` times its fair part of the agent's total (its weight among the active ones), but no less than its
  * minimum, the largest of its tasks and a 32nd of the agent; what is too little for a task goes whole. `tasks`:
- * as much as `tasks` of its tasks take, and nothing where not even one fits; a framework whose tasks nobody knows gets the whole agent.
+ * as much as `tasks` of its tasks take, and nothing where not even the least it told fits; a framework whose tasks nobody knows gets the whole agent.
  */
 export type Granularity =
   | { readonly kind: 'all' }
@@ -86,7 +86,8 @@ export class Portions {
         if (!demand.known) return offerable;
         const there = this.#facts.columns.vectorOf(offerable);
         const whole = Math.floor(tasksIn(there, demand.vector));
-        if (whole === 0 && !this.#fitsAny(client, there)) return emptyBag;
+        // What was seen of a framework need not be what comes next; only what it told says no.
+        if (whole === 0 && !this.#fitsAny(client, there)) return demand.least === undefined ? offerable : emptyBag;
         const tasks = Math.max(1, Math.min(whole, this.#granularity.tasks));
         const largest = this.#largestOf(client, demand.vector);
         if (tasks === 1) return this.#cut(offerable, largest, client);
@@ -125,9 +126,8 @@ export class Portions {
     return total.map((capacity, i) => Math.max(Math.floor(capacity * part), vector[i] ?? 0));
   }
 
-  // At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports
-  // and items, at
-  // least one. What is reserved is of use to few, and goes whole, as do volumes.
+  // At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports and
+  // items, at least one. What is reserved is of use to few, and goes whole, as do volumes.
   #cut(bag: Bag, amounts: Vector, client: Client): Bag {
     const { columns } = this.#facts;
     const { sets } = client.minimum;

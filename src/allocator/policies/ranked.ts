@@ -174,9 +174,9 @@ class BestAgents {
   #newRanking(demand: ClientDemand, accepts: (at: number) => boolean): Ranking {
     const { facts, portions } = this.#run.parts;
     const { agents } = this.field;
-    const wholeTasks = portions.areTasks && demand.known;
+    const least = portions.areTasks ? demand.least : undefined;
     const isFor = (at: number): boolean =>
-      accepts(at) && (!wholeTasks || fits(demand.vector, facts.freeOf(agents[at] as PoolAgent)));
+      accepts(at) && (least === undefined || fits(least, facts.freeOf(agents[at] as PoolAgent)));
     return new Ranking(
       agents.length,
       at => (isFor(at) ? this.#rate(demand, agents[at] as PoolAgent) : Number.NaN),

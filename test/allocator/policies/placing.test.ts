@@ -192,7 +192,7 @@ test('a slice never is less than the minimum or one task, has its part of the po
   t.is(d.granted().length, 3, '3, 3 and the rest of 2, which a fraction still offers');
 });
 
-test('slices by tasks wait to see tasks: who has told and launched nothing gets the whole agent, then slices of what it launched', t => {
+test('slices by tasks wait to see tasks: who has told and launched nothing gets the whole agent, then slices of what it launched, and the rest', t => {
   const c = new PolicyCluster({ granularity: 'slice:1task' });
   c.framework('A', ['a']);
   c.agent('s', 'cpus:8;mem:8');
@@ -203,8 +203,27 @@ test('slices by tasks wait to see tasks: who has told and launched nothing gets 
   const rest = c.granted(1000);
   t.deepEqual(
     rest.map(({ resources }) => formatResources(resources)),
-    ['cpus:2;mem:1', 'cpus:2;mem:1'],
+    ['cpus:2;mem:1', 'cpus:2;mem:1', 'mem:4'],
   );
+});
+
+test('what was seen of a framework does not shut it out: it may start smaller tasks than before, and of several it told the least counts', t => {
+  const c = new PolicyCluster({ granularity: 'slice:1task' });
+  c.framework('A', ['a']);
+  c.agent('s', 'cpus:4');
+  c.granted();
+  c.allocator.commit({ frameworkId: 'A', role: 'a', agentId: 's', resources: bag('cpus:4') }, 1);
+  c.agent('small', 'cpus:1');
+  t.is(c.places(), 'A@small');
+  const told = new PolicyCluster({ granularity: 'slice:1task' });
+  told.framework('A', ['a']);
+  told.allocator.setDemand('A', [
+    { role: 'a', resources: bag('cpus:1'), count: 1 },
+    { role: 'a', resources: bag('cpus:3'), count: 1 },
+  ]);
+  told.agent('s', 'cpus:1');
+  told.agent('s2', 'cpus:0.5');
+  t.is(told.places(), 'A@s');
 });
 
 test('a declined slice does not stop others: who refused it is passed over, the next one gets it', t => {
