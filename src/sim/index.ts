@@ -32,7 +32,9 @@ export { Sessions } from './sessions.js';
 export type { AgentSession, SchedulerSession } from './sessions.js';
 export type { Mutations } from './surroundings.js';
 export type { AllocatorBooks, Checker, Report, WorldView } from './checkers/checker.js';
-export { addCounts, belowFloors } from './checkers/floors.js';
+export { addCounts, belowFloors, noCounts } from './checkers/floors.js';
+export { plan, tooLittle } from './plan.js';
+export type { Planned } from './plan.js';
 export type { Counts, Floors } from './checkers/floors.js';
 export { virtualEnv } from './virtual-env.js';
 // What test kits for authors are made of.

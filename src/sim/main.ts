@@ -1,14 +1,20 @@
-// The simulator from a shell: `npm run sim -- --seed 8121 --scenario churn` repeats one run, `--seeds 200` tries many. In: flags. Out: a line per
-// run, and for a failure what broke and how to see it again.
+// The simulator from a shell: `npm run sim -- --seed 8121 --scenario churn` repeats one run, `--seeds 200` tries many, `--plan` all that a change has to
+// stand. In: flags. Out: a line per run or a table; for a failure what broke and how to see it again.
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { messageOf, ProfferError, shown } from '../base/errors.js';
 import { SimulationFailure } from './failure.js';
+import { plan, tooLittle } from './plan.js';
+import { runAll } from './pool.js';
+import type { Job } from './pool.js';
 import { runScenario, scenarioNamed, scenarios } from './scenario.js';
 import type { ScenarioName } from './scenario.js';
+import { Tally, tableOf } from './tally.js';
 
 const help = `Runs the production master, agents and schedulers under virtual time, with faults, by seed.
 
   npm run sim -- [--seed N] [--scenario NAME] [--seeds COUNT] [--journal] [--codec] [--json]
+  npm run sim -- --plan [--jobs N] [--part FRACTION]
 
   --seed N         the first seed (default 1)
   --seeds COUNT    how many seeds, counting up (default 1)
@@ -16,6 +22,9 @@ const help = `Runs the production master, agents and schedulers under virtual ti
   --journal        print every line of the journal
   --codec          send every message through the real codec
   --json           one JSON document per run
+  --plan           all seeds of all scenarios that a change has to stand, and a table of what happened in them
+  --jobs N         how many runs of the plan at a time (default: one per core)
+  --part FRACTION  only so much of the plan, e.g. 0.1
 
 Scenarios:
 ${Object.entries(scenarios)
@@ -30,6 +39,9 @@ interface Flags {
   readonly journal: boolean;
   readonly codec: boolean;
   readonly json: boolean;
+  readonly plan: boolean;
+  readonly jobs: number;
+  readonly part: number;
 }
 
 function say(text: string): void {
@@ -45,6 +57,9 @@ function readFlags(): Flags | undefined {
       journal: { type: 'boolean', default: false },
       codec: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      plan: { type: 'boolean', default: false },
+      jobs: { type: 'string', default: String(availableParallelism()) },
+      part: { type: 'string', default: '1' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -56,6 +71,9 @@ function readFlags(): Flags | undefined {
     journal: values.journal,
     codec: values.codec,
     json: values.json,
+    plan: values.plan,
+    jobs: Math.max(1, count(values.jobs, '--jobs')),
+    part: fraction(values.part, '--part'),
   };
 }
 
@@ -63,6 +81,12 @@ function count(text: string, path: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= 0xffff_ffff) return value;
   throw new ProfferError('USAGE', `${shown(text)} is not a whole number below 2^32`, { path });
+}
+
+function fraction(text: string, path: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 1) return value;
+  throw new ProfferError('USAGE', `${shown(text)} is not a number above 0 and up to 1`, { path });
 }
 
 function run(name: ScenarioName, seed: number, flags: Flags): boolean {
@@ -75,7 +99,7 @@ function run(name: ScenarioName, seed: number, flags: Flags): boolean {
     say(
       flags.json
         ? JSON.stringify(result)
-        : `ok ${name} ${seed}: ${steps} steps, ${Math.round(virtualMs / 1000)} s, settled in ${Math.round(settledInMs / 1000)} s, ${counts.launches} launches, ${counts.rescinds} rescinds, ${counts.kills} kills, ${counts.reconnects} reconnects, ${digest.slice(0, 16)}`,
+        : `ok ${name} ${seed}: ${steps} steps, ${Math.round(virtualMs / 1000)} s, settled in ${Math.round(settledInMs / 1000)} s, ${counts.launches} launches, ${counts.rescinds} rescinds, ${counts.operations} operations, ${counts.conflicts} conflicts, ${counts.kills} kills, ${counts.reconnects} reconnects, ${digest.slice(0, 16)}`,
     );
     return true;
   } catch (error) {
@@ -85,9 +109,39 @@ function run(name: ScenarioName, seed: number, flags: Flags): boolean {
   }
 }
 
-function main(): void {
+/** All seeds of the plan, on several cores; a table at the end. False when a run failed or too little happened. */
+async function runPlan({ jobs, part }: Flags): Promise<boolean> {
+  const names = Object.keys(plan) as ScenarioName[];
+  const list: Job[] = names.flatMap(name =>
+    Array.from({ length: Math.max(1, Math.ceil(plan[name].seeds * part)) }, (_, i) => ({ name, seed: i + 1 })),
+  );
+  const tallies = new Map(names.map(name => [name, new Tally()]));
+  const beganMs = performance.now();
+  await runAll(list, jobs, ({ name, seed }, outcome) => {
+    tallies.get(name)?.take(outcome);
+    if ('failure' in outcome) say(`FAILED ${name} ${seed}: ${outcome.failure}\n`);
+  });
+  const seconds = (performance.now() - beganMs) / 1000;
+  const low = names.flatMap(name => {
+    const tally = tallies.get(name);
+    return tally === undefined ? [] : tooLittle(name, tally.runs, tally.counts).map(what => `${name}: ${what}`);
+  });
+  const failed = [...tallies.values()].reduce((sum, tally) => sum + tally.failed, 0);
+  say(tableOf(tallies));
+  say(
+    `${list.length} runs in ${Math.round(seconds)} s, ${(list.length / seconds).toFixed(1)} a second; ${failed} failed`,
+  );
+  for (const what of low) say(`too little happened to show anything: ${what}`);
+  return failed === 0 && low.length === 0;
+}
+
+async function main(): Promise<void> {
   const flags = readFlags();
   if (flags === undefined) return say(help);
+  if (flags.plan) {
+    if (!(await runPlan(flags))) process.exitCode = 1;
+    return;
+  }
   let failed = 0;
   for (const name of flags.names) {
     for (let seed = flags.seed; seed < flags.seed + flags.seeds; seed += 1) if (!run(name, seed, flags)) failed += 1;
@@ -100,7 +154,7 @@ function main(): void {
 // Who reads may have seen enough, as `head` does.
 process.stdout.on('error', () => process.exit(0));
 try {
-  main();
+  await main();
 } catch (error) {
   process.stderr.write(`error: ${messageOf(error)}\n`);
   process.exitCode = 2;

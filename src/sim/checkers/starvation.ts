@@ -65,6 +65,8 @@ export class StarvationChecker implements Checker {
     const before = this.#waiting;
     this.#waiting = new Map();
     if (cluster === undefined || world.masterPaused || !world.isFair || cluster.quotas.size > 0) return;
+    // With quota set, a new master waits for its agents before it offers anything.
+    if (cluster.agentsRecovering > 0) return;
     const clients = clientsOf(cluster);
     const line = clients.filter(client => offersOf(client) === 0);
     const share = sharesOf(cluster);

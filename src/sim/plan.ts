@@ -1,0 +1,114 @@
+// Which seeds a full run takes, and the least that must have happened in them: a run in which too little happened has shown nothing.
+// In: counts of runs. Out: what is below its floor.
+import { belowFloors } from './checkers/floors.js';
+import type { Counts, Floors } from './checkers/floors.js';
+import type { ScenarioName } from './scenario.js';
+
+/** One scenario of the plan. */
+export interface Planned {
+  /** Seeds of a full run, from 1 on. */
+  readonly seeds: number;
+  /** The least for each hundred runs, about half of what is usual. */
+  readonly floors: Floors;
+}
+
+/** 2,200 seeds in all. */
+export const plan = {
+  calm: { seeds: 100, floors: { launches: 2000, finished: 1000, failed: 130, killed: 130, kills: 300, declines: 600 } },
+  churn: {
+    seeds: 250,
+    floors: {
+      launches: 2000,
+      finished: 750,
+      kills: 250,
+      reconnects: 150,
+      reregistrations: 250,
+      masterStarts: 150,
+      faults: {
+        'agent-crash': 50,
+        'agent-power-cut': 50,
+        'scheduler-crash': 50,
+        'master-crash': 25,
+        'slow-disk': 25,
+        'disk-failure': 25,
+      },
+    },
+  },
+  partitions: {
+    seeds: 250,
+    floors: {
+      launches: 2000,
+      rescinds: 150,
+      reconnects: 100,
+      reregistrations: 150,
+      faults: { partition: 50, 'one-way-partition': 50, reset: 50, swizzle: 100, delay: 25, pause: 50 },
+    },
+  },
+  lossy: {
+    seeds: 150,
+    floors: {
+      launches: 2000,
+      reconnects: 160,
+      reregistrations: 160,
+      faults: { drop: 80, duplicate: 80, delay: 80, reset: 40 },
+    },
+  },
+  rogues: {
+    seeds: 100,
+    floors: { launches: 2600, rescinds: 2600, kills: 2600, invalidCalls: 6600, reconnects: 660 },
+  },
+  hoarding: { seeds: 150, floors: { launches: 1500, rescinds: 500, rescindsFor: { STARVATION: 300 } } },
+  allocation: {
+    seeds: 500,
+    floors: {
+      launches: 2000,
+      operations: 2000,
+      operationsRefused: 100,
+      volumeUses: 100,
+      inverseOffers: 50,
+      operationKinds: { RESERVE: 400, UNRESERVE: 300, CREATE: 200, DESTROY: 200, GROW_VOLUME: 20, SHRINK_VOLUME: 20 },
+      operatorCalls: {
+        UPDATE_QUOTA: 200,
+        UPDATE_WEIGHTS: 50,
+        RESERVE: 100,
+        UNRESERVE: 50,
+        DRAIN_AGENT: 50,
+        DEACTIVATE_AGENT: 50,
+        REACTIVATE_AGENT: 100,
+        UPDATE_MAINTENANCE: 50,
+        START_MAINTENANCE: 10,
+        STOP_MAINTENANCE: 10,
+      },
+      rescindsFor: { QUOTA_CHANGED: 20, AGENT_DRAINING: 10, MAINTENANCE: 10 },
+    },
+  },
+  optimistic: { seeds: 300, floors: { launches: 2000, conflicts: 100, operations: 1000 } },
+  everything: {
+    seeds: 400,
+    floors: {
+      launches: 1500,
+      rescinds: 500,
+      kills: 500,
+      reconnects: 200,
+      reregistrations: 200,
+      masterStarts: 120,
+      invalidCalls: 1000,
+      operations: 500,
+      operatorCalls: { UPDATE_QUOTA: 100, DRAIN_AGENT: 30 },
+    },
+  },
+} as const satisfies { readonly [name in ScenarioName]: Planned };
+
+/** What of the counts of so many runs of a scenario is below its floor, in words; empty when nothing is. */
+export function tooLittle(name: ScenarioName, runs: number, counts: Counts): string[] {
+  return belowFloors(counts, scaled(plan[name].floors, runs / 100));
+}
+
+function scaled(floors: Floors, by: number): Floors {
+  return Object.fromEntries(
+    Object.entries(floors).map(([name, floor]) => [
+      name,
+      typeof floor === 'number' ? Math.floor(floor * by) : scaled(floor as Floors, by),
+    ]),
+  );
+}
