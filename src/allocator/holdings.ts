@@ -71,7 +71,7 @@ export function convertParts(parts: Part[], conversion: Conversion): void {
   // Of offers accepted together each may have had the shared volume that is destroyed.
   for (const { label, key } of conversion.consumed) {
     if (!label.shared) continue;
-    for (const part of [...parts])
+    for (const part of Array.from(parts))
       if (part !== from)
         replace(
           parts,

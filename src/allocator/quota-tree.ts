@@ -161,13 +161,13 @@ export class QuotaTree {
     for (let node: QuotaNode | undefined = from; node !== undefined; node = node.parent) {
       node.consumed[at] = (node.consumed[at] as number) + milli;
       if (node.limits !== undefined) {
-        const left = (node.limitsAt[at] as number) - (node.consumed[at] as number);
+        const left = (node.limitsAt[at] as number) - node.consumed[at];
         if (node.scarce || left < (this.enough[at] as number)) this.moved.add(node);
       }
       node.childrenNeed[at] = (node.childrenNeed[at] as number) + childNeed;
       const before = node.need[at] as number;
-      const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - (node.consumed[at] as number);
-      const need = Math.max(0, own, node.childrenNeed[at] as number);
+      const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - node.consumed[at];
+      const need = Math.max(0, own, node.childrenNeed[at]);
       node.need[at] = need;
       childNeed = need - before;
       if (node.parent !== undefined || childNeed === 0) continue;

@@ -1,6 +1,5 @@
 // Keys such as `cpus`, `cpus(ads)`, `disk(ads,dynamic,@ops,team=blue)[db-0:/data]<shared>`. In: a key from anywhere. Out: its parts, or why it is none.
 import { shown } from '../base/errors.js';
-import type { VolumeId } from '../base/ids.js';
 import type { Label } from './label.js';
 import { encodeText, keyOf, labelOf, plain, revocableLabel } from './label.js';
 import type { Reservation } from './reservation.js';
@@ -157,7 +156,7 @@ function parseVolume(text: string): PersistentVolume | string {
   if (whyId !== undefined) return `the volume id ${shown(id)} ${whyId}`;
   const whyPath = volumePathProblem(containerPath);
   if (whyPath !== undefined) return `the path ${shown(containerPath)} ${whyPath}`;
-  return { id: id as VolumeId, containerPath, mode: modeText === undefined ? 'RW' : 'RO' };
+  return { id, containerPath, mode: modeText === undefined ? 'RW' : 'RO' };
 }
 
 // Raw text may stand for itself where it has no other meaning here; undefined when an encoding is broken.

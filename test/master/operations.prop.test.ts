@@ -460,8 +460,12 @@ class Story {
     for (const name of roles) {
       const consumed = consumedOf(usage.get(name), true);
       if (!this.optimistic) {
-        const counted = [...this.rig.allocator.consumed(name)].filter(([, milli]) => milli > 0).toSorted();
-        assert.deepEqual(counted, [...consumed].filter(([, milli]) => milli > 0).toSorted(), `consumption of ${name}`);
+        const counted = [...this.rig.allocator.consumed(name)].filter(([, milli]) => milli > 0).toSorted(byName);
+        assert.deepEqual(
+          counted,
+          [...consumed].filter(([, milli]) => milli > 0).toSorted(byName),
+          `consumption of ${name}`,
+        );
       }
       const limit = view.quotas.get(name)?.limits.get('cpus');
       const now = consumed.get('cpus') ?? 0;
@@ -483,4 +487,8 @@ function isDynamic({ label }: Resource): boolean {
 
 function pick<T>(items: readonly T[], at: number): T | undefined {
   return items.length === 0 ? undefined : items[at % items.length];
+}
+
+function byName([a]: readonly [string, number], [b]: readonly [string, number]): number {
+  return a < b ? -1 : 1;
 }

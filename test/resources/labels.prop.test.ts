@@ -3,6 +3,7 @@ import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
 import { AssertionError } from '../../src/base/assert.js';
+import { shown } from '../../src/base/errors.js';
 import type { Bag, Conversion, Converted, Resource } from '../../src/resources/index.js';
 import {
   add,
@@ -65,7 +66,7 @@ test('a key says all that its label says, and nothing else does', t => {
     fc.property(anyLabelParts, anyLabelParts, (parts, others) => {
       const label = labelOf(parts);
       const parsed = parseKey(keyOf('disk', label));
-      ok(typeof parsed !== 'string', String(parsed));
+      ok(typeof parsed !== 'string', shown(parsed));
       deepStrictEqual(parsed.label, label);
       deepStrictEqual(parsed.label.reservations, parts.reservations);
       deepStrictEqual(parsed.label.volume, parts.volume);
@@ -92,7 +93,7 @@ test('however a key is spelled, it is read as the shortest', t => {
         coin.next().value === true ? `%${char.charCodeAt(0).toString(16)}` : char,
       );
       const parsed = parseKey(longer);
-      ok(typeof parsed !== 'string', `${longer}: ${String(parsed)}`);
+      ok(typeof parsed !== 'string', `${longer}: ${shown(parsed)}`);
       strictEqual(parsed.key, key);
     }),
     runs,
@@ -440,7 +441,7 @@ test('whatever is asked of an agent in whatever order, it keeps what it has and 
         const ids = volumesOf(total).map(({ volume, resource }) => `${volume.id} of ${resource.label.role}`);
         strictEqual(new Set(ids).size, ids.length, 'each role has a volume of an id once');
       }
-      deepStrictEqual([...quantities(total)].sort(), [...quantities(start)].sort());
+      deepStrictEqual([...quantities(total)].sort(asText), [...quantities(start)].sort(asText));
     }),
     { numRuns: 1500 },
   );
@@ -458,9 +459,13 @@ function refused(converted: Converted): void {
 function keeps(bag: Bag, conversion: Conversion): Bag {
   const after = convert(bag, conversion);
   for (const each of [conversion.consumed, conversion.produced, after]) strictEqual(malformed(each), undefined);
-  deepStrictEqual([...quantities(after)].sort(), [...quantities(bag)].sort());
+  deepStrictEqual([...quantities(after)].sort(asText), [...quantities(bag)].sort(asText));
   deepStrictEqual(things(after), things(bag));
   return after;
+}
+
+function asText(a: unknown, b: unknown): number {
+  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
 }
 
 /** Ports and items by name, whatever their labels. */
@@ -473,8 +478,8 @@ function things(bag: Bag): readonly string[] {
 function canonical(parts: { readonly reservations: readonly { readonly labels?: object }[] }): unknown {
   const { reservations, ...more } = parts;
   const sorted = reservations.map(({ labels, ...rest }) => [
-    Object.entries(rest).sort(),
-    Object.entries(labels ?? {}).sort(),
+    Object.entries(rest).sort(asText),
+    Object.entries(labels ?? {}).sort(asText),
   ]);
   return [sorted, { shared: false, revocable: false, ...more }];
 }
