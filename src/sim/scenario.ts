@@ -51,7 +51,7 @@ const base = {
 } as const;
 
 /** All that can be done to resources, for a shorter time. */
-const allocation = { ...base, keepers: 2, operatorEveryMs: 2500, lends: true, faultsMs: 80_000 } as const;
+const allocation = { ...base, keepers: 2, operatorEveryMs: 2500, lends: true, faultsMs: 50_000 } as const;
 
 export const scenarios = {
   calm: { ...base, about: 'nothing goes wrong', faults: () => ({}) },
@@ -107,6 +107,7 @@ export const scenarios = {
     about: 'the same is offered to several, and the accept decides',
     batches: 3,
     commit: 'optimistic',
+    faultsMs: 40_000,
     faults: random => swarmRates(random, ['agent-crash', 'scheduler-crash', 'reset', 'delay', 'agent-shutdown']),
   },
   everything: {
@@ -116,7 +117,7 @@ export const scenarios = {
     fickle: 2,
     rogues: 2,
     commit: 'any',
-    faultsMs: 120_000,
+    faultsMs: 100_000,
     faults: random => swarmRates(random, faultKinds),
   },
 } as const satisfies { readonly [name: string]: Scenario };

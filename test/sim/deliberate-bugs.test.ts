@@ -6,7 +6,9 @@ import type { ExecutionContext } from 'ava';
 import type { Master } from '../../src/master/master.js';
 import type { AgentRecord, OfferRecord } from '../../src/master/state.js';
 import type { ValidatedSchedulerCall } from '../../src/protocol/checked.js';
-import { add, bagOf, equals } from '../../src/resources/index.js';
+import type { Quota } from '../../src/allocator/index.js';
+import { add, bagOf, equals, fromBag, volumesOf } from '../../src/resources/index.js';
+import type { Resources } from '../../src/resources/index.js';
 import { runScenario, SimulationFailure } from '../../src/sim/index.js';
 import type { Mutations, ScenarioName } from '../../src/sim/index.js';
 
@@ -34,12 +36,17 @@ function replacing(methods: (inner: object) => object): NonNullable<Mutations['a
 
 /** Whether an ACCEPT takes the whole of one offer: then nothing comes back of it, and no assertion on the books speaks first. */
 function takesAll(master: Master, call: ValidatedSchedulerCall): boolean {
-  if (call.type !== 'ACCEPT') return false;
+  if (call.type !== 'ACCEPT' || call.offerIds.length !== 1) return false;
   const offer = master.view.offers.get(call.offerIds[0] ?? '');
   const tasks = call.operations.flatMap(tasksOf);
   return (
     offer !== undefined && tasks.length === 1 && tasks.every(task => equals(offer.resources, bagOf(task.resources)))
   );
+}
+
+/** The disk that volumes were made of. */
+function withoutVolume(resources: Resources): Resources {
+  return Object.fromEntries(Object.entries(resources).map(([key, value]) => [key.replace(/\[.*$/, ''), value]));
 }
 
 const bugs: readonly Bug[] = [
@@ -248,6 +255,99 @@ const bugs: readonly Bug[] = [
       schedulerEvent: event => {
         if (event.type !== 'UPDATE' || event.status.reason !== 'RECONCILIATION') return [event];
         return [{ ...event, status: { ...event.status, state: 'TASK_GONE' } }];
+      },
+    }),
+  },
+  {
+    name: 'limits are acknowledged and forgotten',
+    scenario: 'allocation',
+    checker: 'quota',
+    says: /of its limit of .* \(R12\)/,
+    mutations: () => ({ allocator: replacing(() => ({ setQuota: () => {} })) }),
+  },
+  {
+    name: 'what guarantees need is given to others',
+    scenario: 'allocation',
+    checker: 'quota',
+    says: /leaves .* that guarantees need \(R13\)/,
+    mutations: () => ({
+      allocator: replacing(inner => ({
+        setQuota: (role: string, quota: Quota | undefined) => {
+          const set = Reflect.get(inner, 'setQuota') as (role: string, quota: Quota | undefined) => void;
+          set.call(inner, role, quota === undefined ? undefined : { ...quota, guarantees: new Map() });
+        },
+      })),
+    }),
+  },
+  {
+    name: 'nobody is looked after who waits while others sit on offers',
+    scenario: 'hoarding',
+    checker: 'starvation',
+    says: /waits in role .* would do \(R14\)/,
+    mutations: () => ({ allocatorOptions: { patienceRuns: 0 } }),
+  },
+  {
+    name: 'volumes are kept in the books alone',
+    scenario: 'allocation',
+    checker: 'volumes',
+    says: /starts on .*, which is not there \(R11\)/,
+    mutations: () => ({
+      volumes: inner => ({
+        path: name => inner.path(name),
+        open: () => {},
+        make: () => {},
+        retire: () => {},
+        restore: () => {},
+        purge: () => {},
+      }),
+    }),
+  },
+  {
+    name: 'a volume is destroyed while a container has it',
+    scenario: 'allocation',
+    checker: 'volumes',
+    says: /DESTROY takes .* from container .* \(R11\)/,
+    mutations: () => {
+      let used: Resources = {};
+      return {
+        agentEvent: event => {
+          if (event.type === 'LAUNCH') {
+            const [first] = event.tasks.flatMap(task => volumesOf(bagOf(task.resources)));
+            if (first !== undefined) used = fromBag([first.resource]);
+          }
+          if (event.type !== 'PING' || Object.keys(used).length === 0) return [event];
+          const uuid = 'made-up';
+          return [
+            event,
+            { type: 'APPLY_OPERATION', uuid, kind: 'DESTROY', consumed: used, produced: withoutVolume(used) },
+          ];
+        },
+      };
+    },
+  },
+  {
+    name: 'an operation makes more than it takes',
+    scenario: 'allocation',
+    checker: 'volumes',
+    says: /RESERVE .* makes .* of .* \(R11\)/,
+    mutations: () => ({
+      agentEvent: event =>
+        event.type === 'APPLY_OPERATION' && event.kind === 'RESERVE'
+          ? [{ ...event, produced: { ...event.produced, gpus: 1 } }]
+          : [event],
+    }),
+  },
+  {
+    name: 'nothing is offered as if it were something',
+    scenario: 'calm',
+    checker: 'quantities',
+    says: /has gpus:0 \(R15\)/,
+    mutations: () => ({
+      schedulerEvent: event => {
+        if (event.type !== 'OFFERS') return [event];
+        return [
+          { ...event, offers: event.offers.map(each => ({ ...each, resources: { ...each.resources, gpus: 0 } })) },
+        ];
       },
     }),
   },
