@@ -54,6 +54,8 @@ export interface Demand {
   readonly role: Role;
   readonly resources: Bag;
   readonly count: number;
+  /** Ports that each picks, beside those in `resources`. Default 0. */
+  readonly ports?: number;
 }
 
 /** Part of an agent's resources that becomes other resources: the same amounts of scalars by name. */

@@ -172,7 +172,8 @@ export function allocatorAgent(agent: Readonly<AgentRecord>): AllocatorAgent {
 
 /** What a framework would launch, as the allocator sees it. */
 export function allocatorDemand(hint: DemandHint): Demand {
-  return { role: hint.role, resources: bagOf(hint.resources), count: hint.count };
+  const { role, count, ports } = hint;
+  return { role, resources: bagOf(hint.resources), count, ...(ports === undefined ? {} : { ports }) };
 }
 
 /** A framework as the allocator sees it. */

@@ -127,7 +127,7 @@ export class Portions {
   }
 
   // At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports and
-  // items, at least one. What is reserved is of use to few, and goes whole, as do volumes.
+  // items, at least one, and as many ports as a task that waits picks. What is reserved is of use to few, and goes whole, as do volumes.
   #cut(bag: Bag, amounts: Vector, client: Client): Bag {
     const { columns } = this.#facts;
     const { sets } = client.minimum;
@@ -138,10 +138,11 @@ export class Portions {
     };
     let part = 0;
     for (const r of bag) if (r.kind === 'scalar' && !isKept(r)) part = Math.max(part, Math.min(1, most(r) / r.milli));
+    const ports = client.hints.reduce((max, hint) => Math.max(max, hint.ports ?? 0), 0);
     const out: Resource[] = [];
     let changed = false;
     for (const r of bag) {
-      const cutDown = isKept(r) ? r : partOf(r, part, r.kind === 'scalar' ? most(r) : 0);
+      const cutDown = isKept(r) ? r : partOf(r, part, r.kind === 'scalar' ? most(r) : 0, ports);
       if (cutDown !== r) changed = true;
       if (cutDown !== undefined) out.push(cutDown);
     }
@@ -154,14 +155,14 @@ function isKept({ label }: Resource): boolean {
   return label.role !== undefined;
 }
 
-function partOf(r: Resource, part: number, milli: number): Resource | undefined {
+function partOf(r: Resource, part: number, milli: number, ports: number): Resource | undefined {
   switch (r.kind) {
     case 'scalar':
       if (r.milli <= milli) return r;
       return milli <= 0 ? undefined : withMilli(r, milli);
     case 'ranges': {
       const count = countRanges(r.ranges);
-      const some = Math.ceil(count * part);
+      const some = Math.max(Math.ceil(count * part), r.name === 'ports' ? ports : 0);
       if (some >= count) return r;
       return some === 0 ? undefined : withRanges(r, lowestOfRanges(r.ranges, some));
     }
