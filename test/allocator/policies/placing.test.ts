@@ -4,7 +4,7 @@ import type { PolicySpec } from '../../../src/allocator/policies/index.js';
 import { definePolicy } from '../../../src/allocator/policies/index.js';
 import { agentOrders } from '../../../src/allocator/policies/agents/index.js';
 import { ProfferError } from '../../../src/base/errors.js';
-import { formatResources, scalarMilli } from '../../../src/resources/index.js';
+import { contains, formatResources, scalarMilli } from '../../../src/resources/index.js';
 import { bag, Cluster } from '../support.js';
 import { cpusBy, PolicyCluster, tally } from './support.js';
 
@@ -460,6 +460,22 @@ test('orders of one’s own: a score of what is held, and a score of agents', t 
   c.agent('s1', 'cpus:1;mem:1;disk:5');
   c.agent('s2', 'cpus:1;mem:1;disk:3');
   t.is(c.places(), 'A@s2 A@s1');
+});
+
+test('a slice has room for the largest task that waits, and for the ports it picks: by the mean of them that one would wait for ever', t => {
+  for (const granularity of ['slice:0.1', 'slice:1task', 'slice:2tasks']) {
+    const c = new PolicyCluster({ granularity });
+    c.framework('A', ['a']);
+    c.framework('B', ['b']);
+    c.allocator.setDemand('A', [
+      { role: 'a', resources: bag('cpus:0.1;mem:256'), count: 5 },
+      { role: 'a', resources: bag('cpus:1;mem:32'), count: 1, ports: 3 },
+    ]);
+    c.agent('s1', 'cpus:8;mem:4096;ports:[1-8]');
+    const [first] = c.granted().filter(({ frameworkId }) => frameworkId === 'A');
+    t.true(contains(first?.resources ?? [], bag('cpus:1;mem:256;ports:[1-3]')), granularity);
+    t.false(contains(first?.resources ?? [], bag('cpus:8')), 'but it is a slice');
+  }
 });
 
 /** The score of a named order of agents. */
