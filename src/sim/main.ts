@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { messageOf, ProfferError, shown } from '../base/errors.js';
+import { systemClock } from '../env/system-clock.js';
 import { SimulationFailure } from './failure.js';
 import { plan, tooLittle } from './plan.js';
 import { runAll } from './pool.js';
@@ -116,12 +117,12 @@ async function runPlan({ jobs, part }: Flags): Promise<boolean> {
     Array.from({ length: Math.max(1, Math.ceil(plan[name].seeds * part)) }, (_, i) => ({ name, seed: i + 1 })),
   );
   const tallies = new Map(names.map(name => [name, new Tally()]));
-  const beganMs = performance.now();
+  const beganMs = systemClock.now();
   await runAll(list, jobs, ({ name, seed }, outcome) => {
     tallies.get(name)?.take(outcome);
     if ('failure' in outcome) say(`FAILED ${name} ${seed}: ${outcome.failure}\n`);
   });
-  const seconds = (performance.now() - beganMs) / 1000;
+  const seconds = (systemClock.now() - beganMs) / 1000;
   const low = names.flatMap(name => {
     const tally = tallies.get(name);
     return tally === undefined ? [] : tooLittle(name, tally.runs, tally.counts).map(what => `${name}: ${what}`);

@@ -66,7 +66,7 @@ export const plan = {
       operationsRefused: 100,
       volumeUses: 100,
       inverseOffers: 50,
-      operationKinds: { RESERVE: 400, UNRESERVE: 300, CREATE: 200, DESTROY: 200, GROW_VOLUME: 20, SHRINK_VOLUME: 20 },
+      operationKinds: { RESERVE: 400, UNRESERVE: 300, CREATE: 200, DESTROY: 200, GROW_VOLUME: 8, SHRINK_VOLUME: 15 },
       operatorCalls: {
         UPDATE_QUOTA: 200,
         UPDATE_WEIGHTS: 50,
