@@ -5,7 +5,7 @@ import { definePolicy } from '../allocator/policies/index.js';
 import type { PolicySpec } from '../allocator/policies/index.js';
 import { ProfferError } from '../base/errors.js';
 import type { Random } from '../env/random.js';
-import type { FrameworkCapability, FrameworkInfo, OfferConstraints } from '../protocol/entities.js';
+import type { FrameworkCapability, FrameworkInfo, HealthCheckInfo, OfferConstraints } from '../protocol/entities.js';
 import type { Resources } from '../resources/index.js';
 import { BatchTenant } from './batch-tenant.js';
 import type { Wish, WishedTask } from './batch-tenant.js';
@@ -68,7 +68,9 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
     world.addScheduler(name, { info: its, ...picky }, fickle);
   }
   for (const name of named('rogue', scenario.rogues, random)) {
-    world.addRawScheduler(name, rogue({ ...info(name, random), roles: ['*'], failoverTimeoutMs: 1000 }));
+    // Where an operator undoes it, also one whose reservations succeed.
+    const roles = scenario.operatorEveryMs > 0 && random.chance(0.5) ? ['*', 'prod'] : ['*'];
+    world.addRawScheduler(name, rogue({ ...info(name, random), roles, failoverTimeoutMs: 1000 }));
   }
   const operator =
     scenario.operatorEveryMs > 0
@@ -176,6 +178,14 @@ function makeWishes(name: string, count: number, withinMs: number, random: Rando
   });
 }
 
+const healthCheck: HealthCheckInfo = {
+  probe: { type: 'COMMAND', command: { value: 'probe' } },
+  delayMs: 500,
+  intervalMs: 1000,
+  gracePeriodMs: 2000,
+  consecutiveFailures: 2,
+};
+
 // Whatever services there are, the largest job or group still fits beside them on the smallest agent.
 function wishedTask(random: Random, service: boolean, group: boolean): WishedTask {
   const small = service || group;
@@ -192,5 +202,14 @@ function wishedTask(random: Random, service: boolean, group: boolean): WishedTas
     ...(random.chance(0.1) ? { ignoresTerm: true } : {}),
     ...(random.chance(0.2) ? { termMs: random.int(1, 4000) } : {}),
   };
-  return { resources, behaviour, more: !service && random.chance(0.2) ? { ports: random.int(1, 2) } : {} };
+  const checked = random.chance(0.15);
+  return {
+    resources,
+    // A job may be unhealthy for as long as it runs, and is ended for that.
+    behaviour: checked && !service && random.chance(0.3) ? { ...behaviour, probeExitCode: 1 } : behaviour,
+    more: {
+      ...(!service && random.chance(0.2) ? { ports: random.int(1, 2) } : {}),
+      ...(checked ? { healthCheck } : {}),
+    },
+  };
 }

@@ -3,7 +3,7 @@ import { every } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { Random } from '../env/random.js';
 import type { FrameworkInfo, Offer, TaskInfo } from '../protocol/entities.js';
-import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
+import type { ResourceOperation, SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
 import { isTerminal } from '../protocol/task-state.js';
 import type { Program, RawProgram } from './scheduler-node.js';
 
@@ -80,6 +80,14 @@ class Rogue implements RawProgram {
         if (this.#random.chance(0.3)) this.#send(call);
         return;
       }
+      case 'UPDATE_OPERATION': {
+        const { uuid, agentId, operationId } = event.status;
+        if (uuid === undefined || agentId === undefined || operationId === undefined) return;
+        const call: SchedulerCall = { type: 'ACKNOWLEDGE_OPERATION', operationId, agentId, uuid };
+        this.#send(call);
+        if (this.#random.chance(0.3)) this.#send(call);
+        return;
+      }
       case 'ERROR':
         // Torn down, or refused: it comes back as somebody else.
         if (event.fatal) this.#id = undefined;
@@ -103,7 +111,10 @@ class Rogue implements RawProgram {
     const accept: SchedulerCall = {
       type: 'ACCEPT',
       offerIds: random.chance(0.1) ? [offer.id, offer.id] : [offer.id],
-      operations: [random.chance(0.3) ? { type: 'LAUNCH_GROUP', tasks } : { type: 'LAUNCH', tasks }],
+      operations: [
+        ...this.#operations(offer),
+        random.chance(0.3) ? { type: 'LAUNCH_GROUP', tasks } : { type: 'LAUNCH', tasks },
+      ],
       ...(random.chance(0.5) ? { filters: { refuseMs: random.int(0, 3000) } } : {}),
     };
     this.#lastAccept = accept;
@@ -113,6 +124,25 @@ class Rogue implements RawProgram {
     const more = this.#task(offer);
     const task = random.chance(0.5) ? { ...more, resources: offer.resources } : more;
     this.#send({ ...accept, operations: [{ type: 'LAUNCH', tasks: [task] }] });
+  }
+
+  /** What cannot be, mostly: foreign roles, more than there is, volumes of nobody, ids given twice. */
+  #operations(offer: Offer): readonly ResourceOperation[] {
+    const random = this.#random;
+    if (random.chance(0.7)) return [];
+    const id = `op-${random.int(0, 3)}`;
+    const much = { cpus: random.pick([0.1, 1e6]) };
+    const operations: readonly ResourceOperation[] = [
+      { type: 'RESERVE', id, resources: much, reservation: { role: random.pick([offer.role, 'prod', 'a/b']) } },
+      { type: 'RESERVE', resources: offer.resources, reservation: { role: offer.role } },
+      { type: 'UNRESERVE', id, resources: { 'cpus(prod)': 1 } },
+      { type: 'UNRESERVE', resources: { [`cpus(${offer.role},dynamic)`]: 0.1 } },
+      { type: 'CREATE', id, volumes: [{ id: 'v1', disk: random.pick([1, 1e6]), containerPath: 'data' }] },
+      { type: 'DESTROY', volumeIds: ['v1', 'v2', 'v1'] },
+      { type: 'GROW_VOLUME', id, volumeId: 'v1', disk: 5 },
+      { type: 'SHRINK_VOLUME', volumeId: 'nothing', disk: 5 },
+    ];
+    return random.shuffle([...operations]).slice(0, random.int(1, 4));
   }
 
   #task(offer: Offer): TaskInfo {
@@ -134,7 +164,7 @@ class Rogue implements RawProgram {
   #mischief(): void {
     const random = this.#random;
     const taskId = this.#tasks.length > 0 ? random.pick(this.#tasks) : 'nobody';
-    switch (random.int(0, 11)) {
+    switch (random.int(0, 13)) {
       case 0:
         this.#send({ type: 'KILL', taskId });
         return;
@@ -170,6 +200,17 @@ class Rogue implements RawProgram {
         return;
       case 10:
         this.#send({ type: 'NONSENSE', deep: { er: [1, null, 'x'] } } as unknown as SchedulerCall);
+        return;
+      case 11:
+        this.#send({
+          type: 'ACKNOWLEDGE_OPERATION',
+          operationId: 'op-1',
+          agentId: 'nowhere',
+          uuid: this.#env.ids.uuid(),
+        });
+        return;
+      case 12:
+        this.#send({ type: 'RECONCILE_OPERATIONS', operations: random.chance(0.5) ? [] : [{ operationId: 'op-1' }] });
         return;
       default:
         if (random.chance(0.1)) this.#send({ type: 'TEARDOWN' });

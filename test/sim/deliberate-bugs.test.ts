@@ -9,8 +9,9 @@ import type { ValidatedSchedulerCall } from '../../src/protocol/checked.js';
 import type { Quota } from '../../src/allocator/index.js';
 import { add, bagOf, equals, fromBag, volumesOf } from '../../src/resources/index.js';
 import type { Resources } from '../../src/resources/index.js';
-import { runScenario, SimulationFailure } from '../../src/sim/index.js';
-import type { Mutations, ScenarioName } from '../../src/sim/index.js';
+import { runScenario, Sessions, SimulationFailure } from '../../src/sim/index.js';
+import type { HistoryEvent, Mutations, ScenarioName, WorldView } from '../../src/sim/index.js';
+import { ConservationChecker } from '../../src/sim/checkers/conservation.js';
 
 interface Bug {
   readonly name: string;
@@ -375,6 +376,78 @@ const bugs: readonly Bug[] = [
     }),
   },
 ];
+
+test('under optimistic commit what is offered to several does not count, and what runs does', t => {
+  const checker = new ConservationChecker();
+  const sessions = new Sessions();
+  const world: WorldView = {
+    nowMs: 0,
+    sessions,
+    knows: () => true,
+    masterPaused: false,
+    cluster: undefined,
+    books: undefined,
+    optimistic: true,
+    isFair: false,
+    hasDirectory: () => false,
+  };
+  const said: string[] = [];
+  const tell = (event: HistoryEvent): void => {
+    sessions.on(event);
+    checker.on(event, world, message => said.push(message));
+  };
+  const at = { session: 1, node: 'agent-1' };
+  const info = {
+    hostname: 'agent-1',
+    port: 0,
+    resources: { cpus: 4 },
+    attributes: {},
+    containerizers: [],
+    version: '1',
+  };
+  const master = { id: 'm', hostname: 'm', port: 0, version: '1' };
+  tell({ type: 'SESSION', kind: 'AGENT', ...at, open: true });
+  tell({
+    type: 'AGENT_CALL',
+    ...at,
+    call: { type: 'REGISTER', agent: info, frameworks: [], tasks: [], executors: [], more: false },
+  });
+  tell({
+    type: 'AGENT_EVENT',
+    ...at,
+    event: { type: 'REGISTERED', agentId: 's1', master, pingTimeoutMs: 1000, reconcile: [] },
+  });
+  const offer = {
+    agentId: 's1',
+    hostname: 'agent-1',
+    port: 0,
+    role: '*',
+    attributes: {},
+    containerizers: [],
+    executorIds: [],
+  };
+  const offers = ['o1', 'o2'].map(id => ({
+    ...offer,
+    id,
+    frameworkId: `f-${id}`,
+    resources: { cpus: 4 },
+    expiresInMs: 1,
+  }));
+  tell({ type: 'SCHEDULER_EVENT', session: 2, node: 'both', event: { type: 'OFFERS', offers } });
+  const launch = (taskId: string): HistoryEvent => ({
+    type: 'AGENT_EVENT',
+    ...at,
+    event: {
+      type: 'LAUNCH',
+      framework: { id: `f-${taskId}`, name: 'f', roles: ['*'] },
+      tasks: [{ taskId, name: 't', command: { value: 'run' }, resources: { cpus: 3 } }],
+    },
+  });
+  tell(launch('o1'));
+  t.deepEqual(said, []);
+  tell(launch('o2'));
+  t.regex(said.join(), /task o2 overcommits s1: offered nothing \+ used 6 cpus > total 4 cpus \(R1\)/);
+});
 
 const seedsMax = 12;
 
