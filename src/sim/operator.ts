@@ -123,6 +123,14 @@ export class RandomOperator {
     return { role, limits: { ...limits, ...more }, guarantees };
   }
 
+  // An agent that lost its id before it was on disk is another one now; the first will never be back.
+  #givingUp(cluster: ClusterView): OperatorCall[] {
+    const there = new Set([...this.#world.agents.values()].map(node => node.agentId));
+    return [...cluster.agents.values()]
+      .filter(({ id, state }) => state === 'UNREACHABLE' && !there.has(id))
+      .map(({ id }) => ({ type: 'MARK_AGENT_GONE', agentId: id }));
+  }
+
   // What was declared gone may not come back: somebody brings another machine.
   #replace(): void {
     const gone = this.#world.master.cluster?.goneAgents;
@@ -134,7 +142,7 @@ export class RandomOperator {
   #undo(): void {
     const { cluster } = this.#world.master;
     if (cluster !== undefined) {
-      for (const call of undoing(cluster)) this.#world.master.operate(call);
+      for (const call of [...undoing(cluster), ...this.#givingUp(cluster)]) this.#world.master.operate(call);
     }
     this.#world.clock.after(undoEveryMs, () => this.#undo());
   }
