@@ -83,9 +83,13 @@ export class Outbox {
     return this.#queue.has(frameworkId, taskId, uuid);
   }
 
-  /** Nobody is left to acknowledge this task's statuses. */
-  forget(frameworkId: FrameworkId, taskId: TaskId): void {
-    this.#queue.forget(frameworkId, taskId);
+  /** Nobody is left to acknowledge the statuses of a task that has ended; that it has, the master may not have heard. */
+  tellEnd(record: TaskRecord): void {
+    const { frameworkId, status } = record;
+    this.#queue.forget(frameworkId, record.task.taskId);
+    if (status === undefined) return;
+    const { uuid: _uuid, ...last } = status;
+    this.#send({ frameworkId, status: last, latestState: last.state, repeated: false });
   }
 
   /** The master has registered the agent: everything due goes out at once. */

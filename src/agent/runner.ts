@@ -118,7 +118,7 @@ export class TaskRunner {
     framework.closing = true;
     for (const record of framework.tasks.values()) {
       if (!isTerminal(record.life.state)) continue;
-      outbox.forget(frameworkId, record.task.taskId);
+      outbox.tellEnd(record);
       state.retire(record);
     }
     this.#endTasks(framework, {
