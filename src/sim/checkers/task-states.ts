@@ -77,7 +77,7 @@ export class TaskStatesChecker implements Checker {
         return;
       case 'HEARD':
         if (event.event.type === 'SUBSCRIBED') this.#frameworkOf.set(event.node, event.event.frameworkId);
-        else if (event.event.type === 'UPDATE') this.#hears(event.event.status, event.node, report);
+        else if (event.event.type === 'UPDATE') this.#hears(event.event.status, event.node, world, report);
         return;
       default:
         return;
@@ -143,9 +143,10 @@ export class TaskStatesChecker implements Checker {
   }
 
   // What a scheduler hears: the agent's stream with repetitions, and in between what the master says without asking for an acknowledgement.
-  #hears(status: TaskStatus, node: string, report: Report): void {
+  #hears(status: TaskStatus, node: string, world: WorldView, report: Report): void {
     const frameworkId = this.#frameworkOf.get(node);
-    if (frameworkId === undefined) return;
+    // Where a SUBSCRIBED was lost on the way, nobody but the master knows whom it speaks to.
+    if (frameworkId === undefined || world.sessions.ofFramework.get(frameworkId)?.node !== node) return;
     if (status.uuid !== undefined) return this.#next(this.#heard, frameworkId, status, `what ${node} hears`, report);
     const stream = this.#heard.get(keyOf(frameworkId, status.taskId));
     if (
