@@ -41,6 +41,11 @@ export const errorCodes = {
   ),
   QUOTA_EXCEEDED: row(409, true, 'The limits of a quota are, or would be, below what counts against them.'),
   QUOTA_OVERCOMMIT: row(409, true, 'The guarantees of all quotas together are more than the cluster has.'),
+  AGENTS_RECOVERING: row(
+    503,
+    true,
+    'The master started a short while ago, and what agents hold that are not back yet cannot be counted.',
+  ),
   OFFER_CONFLICT: row(409, true, 'Another framework was faster: the offered resources are not there any more.'),
   UNKNOWN_MACHINE: row(404, false, 'No machine of this host name is in the maintenance schedule.'),
   AGENT_STATE: row(409, false, 'The agent’s state does not allow it, e.g. it is draining.'),

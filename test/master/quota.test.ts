@@ -170,6 +170,26 @@ test('quota and weights outlive the master; with quota nothing is offered before
   t.true(web.offers.length > 0);
 });
 
+test('a limit is not lowered unforced while agents are not back whose use nobody knows yet', t => {
+  const clock = new VirtualClock();
+  const store = new MemoryStore(run => clock.soon(run));
+  const before = new MasterRig({ clock, store });
+  const ids = [0, 1].map(() => before.agent({ cpus: 4, mem: 1024 }).agentId);
+  before.operate(update([{ role: 'ads', limits: { cpus: 6 } }]));
+  before.master.close();
+  const rig = new MasterRig({ clock, store });
+  const lower = update([{ role: 'ads', limits: { cpus: 1 } }]);
+  const path = 'updateQuota.quotas[0].limits.cpus';
+  refused(t, rig, lower, [[path, 'AGENTS_RECOVERING']]);
+  rig.agent({ cpus: 4, mem: 1024 }, { agentId: ids[0] ?? '' });
+  t.regex(rig.operate(lower)[0]?.message ?? '', /^1 agent has not come back/);
+  t.deepEqual(rig.operate(update([{ role: 'ads', limits: { cpus: 7 } }])), [], 'nobody can be over what is raised');
+  t.deepEqual(rig.operate(update([{ role: 'web', limits: { cpus: 0 } }], true)), []);
+  rig.agent({ 'cpus(ads)': 4, mem: 1024 }, { agentId: ids[1] ?? '' });
+  refused(t, rig, lower, [[path, 'QUOTA_EXCEEDED']]);
+  t.deepEqual(rig.operate(update([{ role: 'ads', limits: { cpus: 4 } }])), []);
+});
+
 test('after the time to come back agents that stay away are waited for no longer', t => {
   const clock = new VirtualClock();
   const store = new MemoryStore(run => clock.soon(run));

@@ -114,7 +114,10 @@ function useProblems(view: ClusterView, changed: Changed): Problem[] {
     const consumed = consumedOf(usage.get(role), false);
     for (const [name, limit] of quota.limits) {
       const has = consumed.get(name) ?? 0;
-      if (has <= limit) continue;
+      if (has <= limit) {
+        if (isLowered(view, role, name, limit)) problems.push(...recoveringProblems(view, role, i, name));
+        continue;
+      }
       const message = `the limit ${limit / 1000} is below the ${has / 1000} ${name} that ${shown(role)} uses or has reserved`;
       problems.push(
         problem(
@@ -127,6 +130,19 @@ function useProblems(view: ClusterView, changed: Changed): Problem[] {
     }
   }
   return problems;
+}
+
+function isLowered(view: ClusterView, role: Role, name: string, limit: number): boolean {
+  return limit < (view.quotas.get(role)?.limits.get(name) ?? Number.POSITIVE_INFINITY);
+}
+
+// What agents hold that a new master has not heard from yet cannot be counted: without them anything would fit.
+function recoveringProblems({ agentsRecovering }: ClusterView, role: Role, i: number, name: string): Problem[] {
+  if (agentsRecovering === 0) return [];
+  const who = agentsRecovering === 1 ? '1 agent has' : `${agentsRecovering} agents have`;
+  const message = `${who} not come back to this master yet, so nobody knows whether ${shown(role)} holds more ${name} than that`;
+  const hint = 'try again when they are back, or given up; or use force, and it gets no more';
+  return [problem(`updateQuota.quotas[${i}].limits.${name}`, 'AGENTS_RECOVERING', message, hint)];
 }
 
 function overcommitProblems(view: ClusterView, quotas: Quotas, changed: Changed): Problem[] {
