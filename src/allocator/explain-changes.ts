@@ -246,7 +246,7 @@ function allowedMilli({ agent, asker, obstacles }: Near, wish: Wish, key: string
         : shortOf(obstacle);
     if (typeof short?.short === 'number') allowed = Math.min(allowed, wanted - Math.round(short.short * 1000));
   }
-  return allowed;
+  return Math.max(0, allowed);
 }
 
 function amountOf({ resources, ports = 0 }: Wish, key: string): number {
@@ -334,9 +334,7 @@ interface Raise {
 
 function raiseOf(obstacle: Obstacle): Raise[] {
   if (obstacle.kind !== 'QUOTA') return [];
-  // What is over the limit already has to be made up for as well.
-  const over = Math.max(0, -obstacle.bound.leftMilli);
-  return [{ bound: obstacle.bound, milli: Math.round(Number(obstacle.short.short) * 1000) + over }];
+  return [{ bound: obstacle.bound, milli: Math.round(Number(obstacle.short.short) * 1000) }];
 }
 
 function raised(world: World, raises: readonly Raise[]): World {

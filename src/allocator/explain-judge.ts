@@ -294,7 +294,8 @@ function boundObstacles(bounds: readonly Bound[], client: Client, visible: Bag, 
     const wanted = needs.get(name) ?? 0;
     const have = Math.max(0, leftMilli);
     if (wanted <= have) continue;
-    const short = { name, key: name, wanted: wanted / 1000, have: have / 1000, short: (wanted - have) / 1000 };
+    // Over the limit already, by force: that much has to come back as well.
+    const short = { name, key: name, wanted: wanted / 1000, have: have / 1000, short: (wanted - leftMilli) / 1000 };
     out.push({ kind: bound.kind, bound, short });
   }
   return out;

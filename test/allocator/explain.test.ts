@@ -317,6 +317,19 @@ test('a limit: of which role, how far, and the least raise that helps; reservati
   t.is(c.allocator.explain({ frameworkId: 'fw', wish: wish('cpus:2;mem:64') }, new Around()).fits, 1);
 });
 
+test('a limit that is below what the role holds: what is over it has to come back as well', t => {
+  const c = new Cluster({ quotas: new Map([['ads', { limits: new Map([['cpus', 1000]]), guarantees: new Map() }]]) });
+  c.agent('a', 'cpus:8;mem:1024');
+  c.allocator.book({ frameworkId: 'other', role: 'ads', agentId: 'a', resources: bag('cpus:2') });
+  c.framework('fw', ['ads']);
+  const { reasons, changes } = c.allocator.explain({ frameworkId: 'fw', wish: wish('cpus:1;mem:64') }, new Around());
+  t.like(reasons, [{ kind: 'QUOTA', limit: 1, consumed: 2, shortBy: { min: 2, median: 2, max: 2 } }]);
+  t.like(changes, [
+    { change: 'LESS', from: 1, to: 0 },
+    { change: 'RAISE_QUOTA', raises: [{ role: 'ads', resource: 'cpus', from: 1, to: 3 }] },
+  ]);
+});
+
 test('a guarantee: for whom what is free is kept', t => {
   const c = new Cluster({ quotas: new Map([['ads', { limits: new Map(), guarantees: new Map([['cpus', 3000]]) }]]) });
   c.agent('a', 'cpus:4;mem:1024');
