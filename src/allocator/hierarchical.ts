@@ -8,6 +8,7 @@ import { bitsInWord, hasBit } from './bits.js';
 import type { Client } from './clients.js';
 import type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle.js';
 import type { AllocatorState } from './eligibility.js';
+import type { TreeNode } from './role-tree.js';
 import { RoleTree } from './role-tree.js';
 import { isBefore } from './standing.js';
 
@@ -141,7 +142,7 @@ export function debtsFirst(cycle: Cycle, agents: readonly PoolAgent[]): void {
     eligibility.expire(agent, cycle.nowMs);
     if (promisedTo !== undefined && hasBit(state.clients.active, promisedTo.slot) && promisedTo.node !== undefined) {
       const resources = eligibility.offerable(agent, promisedTo);
-      if (eligibility.mayOffer(agent, promisedTo, resources)) {
+      if (eligibility.mayOffer(agent, promisedTo, resources) && !isOutclassed(cycle, agent, promisedTo.node)) {
         cycle.grant(promisedTo, agent, resources);
         continue;
       }
@@ -153,6 +154,14 @@ export function debtsFirst(cycle: Cycle, agents: readonly PoolAgent[]): void {
     if (other === undefined || !isBefore(state.tree, other.client, sat.standing)) continue;
     cycle.grant(other.client, agent, other.resources);
   }
+}
+
+// Whether somebody of a higher class may have the agent now: a promise does not bind that one.
+function isOutclassed(cycle: Cycle, agent: PoolAgent, promisedTo: TreeNode): boolean {
+  const { tree } = cycle.state;
+  if (!tree.hasClasses) return false;
+  const node = first(cycle, agent, cycle.eligibility.blocked(agent), false)?.client.node;
+  return node !== undefined && tree.classOf(node) > tree.classOf(promisedTo);
 }
 
 // Up to this many candidates it is cheaper to compare them all than to walk the order past those blocked.
@@ -167,7 +176,7 @@ export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
     const open = (active[w] as number) & ~(blocked[w] ?? 0);
     if (open === 0) continue;
     count += bitsInWord(open);
-    if (count > fewMax) return clients.at(tree.first(blocked));
+    if (count > fewMax && !tree.hasClasses) return clients.at(tree.first(blocked));
   }
   if (count === 0) return undefined;
   let best: Client | undefined;

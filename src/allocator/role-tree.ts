@@ -230,6 +230,27 @@ export class RoleTree {
     return this.#scoring?.first === undefined;
   }
 
+  /** Whether all frameworks are in one list, instead of role by role. */
+  get isFlat(): boolean {
+    return this.#flat !== undefined;
+  }
+
+  /** Whether some come before others whatever their scores: then only `compare` knows the order. */
+  get hasClasses(): boolean {
+    return this.#scoring?.classOf !== undefined;
+  }
+
+  classOf(leaf: TreeNode): number {
+    return this.#scoring?.classOf?.(leaf) ?? 0;
+  }
+
+  /** What a node is ordered by; of one that has no place in the order now, what it would be. */
+  scoreOf(node: TreeNode): number {
+    if (node.active > 0) return this.columns.shares[node.id] as number;
+    if (this.#scoring !== undefined) return comparable(this.#scoring.score(node, this.columns));
+    return this.columns.dominant(node.id) / this.columns.weight(node.id);
+  }
+
   /** Negative when `a` comes before `b`. Both are frameworks in roles. */
   compare(a: TreeNode, b: TreeNode): number {
     const scoring = this.#scoring;

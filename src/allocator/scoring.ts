@@ -24,6 +24,8 @@ export interface Scoring {
   granted?(tree: RoleTree): boolean;
   /** The slot of the client that comes first, of those not blocked, on `agent`; -1 for none. Default: down the tree, least scores first. */
   first?(tree: RoleTree, blocked: Bits, agent: PoolAgent): number;
+  /** The class of a framework; a higher one comes before a lower one, whatever the scores, and yields nothing to it. Default: all are of one. */
+  classOf?(leaf: TreeNode): number;
   /** Negative when `a` comes before `b`. Default: by scores where their ways part. */
   compare?(tree: RoleTree, a: TreeNode, b: TreeNode): number;
 }

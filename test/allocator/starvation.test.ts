@@ -2,8 +2,15 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
+import { definePolicy } from '../../src/allocator/policies/index.js';
 import { holds } from '../support/property.js';
-import { bag, Cluster } from './support.js';
+import { bag, Cluster, framework } from './support.js';
+
+// All but those by arrival, where who came first may keep what it has.
+const ordersByHoldings =
+  'drf hdrf random rr lottery stride asset tsf cdrf ps-dsf rps-dsf demand demand:0.5 least-alloc:cpus prio:a=1,b=1 prio:z=1:rr'.split(
+    ' ',
+  );
 
 /** A cluster whose agents are all held by `hoarder`, as offers. */
 function hoarded(agents: number, resources = 'cpus:2;mem:512'): Cluster {
@@ -203,6 +210,62 @@ test('more clients than offers can serve take turns, and each has time to answer
   t.deepEqual([...servedAt.keys()].toSorted(), ['p1', 'p2', 'p3', 'p4', 'p5']);
   const times = [...servedAt.values()];
   t.true(Math.max(...times) <= 10 + 5 * 3, times.join());
+});
+
+test('no order lets one framework keep all agents by silence, neither those by chance or turn, nor those that compare on agents', t => {
+  for (const frameworkOrder of ordersByHoldings) {
+    const c = new Cluster({ policy: definePolicy({ frameworkOrder }) });
+    c.framework('hoarder', ['a']);
+    for (let i = 1; i <= 3; i += 1) c.agent(`ag${i}`, 'cpus:2;mem:512');
+    c.after(8000);
+    c.framework('poor', ['b']);
+    t.true(
+      c.after(10_000).some(grant => grant.startsWith('poor')),
+      frameworkOrder,
+    );
+  }
+});
+
+test('classes come before shares: nothing is taken from a higher one for a lower one, and all that is needed from a lower one for a higher one', t => {
+  const policy = definePolicy({ frameworkOrder: 'prio:hi=5' });
+  const above = new Cluster({ policy });
+  above.framework('hoarder', ['hi']);
+  above.agent('ag1', 'cpus:2;mem:512');
+  above.after(8000);
+  above.framework('poor', ['lo']);
+  t.deepEqual(above.after(60_000), []);
+  t.deepEqual(above.rescinded, []);
+
+  const below = new Cluster({ policy });
+  below.allocator.addFramework(framework('rich', ['hi']), []);
+  below.allocator.addAgent({ id: 'big', hostname: 'big', total: bag('cpus:8;mem:2048'), attributes: {} }, [
+    { frameworkId: 'rich', role: 'hi', agentId: 'big', resources: bag('cpus:8;mem:2048') },
+  ]);
+  below.allocator.suppress('rich');
+  below.framework('hoarder', ['lo']);
+  below.agent('ag1', 'cpus:2;mem:512');
+  below.after(3000);
+  below.allocator.revive('rich');
+  t.deepEqual(below.after(10_000), ['rich/hi ag1 cpus:2;mem:512'], 'though it holds more by far');
+});
+
+test('a promise to a low class does not bind a higher one that came meanwhile', t => {
+  const c = new Cluster({ policy: definePolicy({ frameworkOrder: 'prio:hi=5' }) });
+  c.framework('hoarder', ['lo']);
+  c.agent('ag1', 'cpus:2;mem:512');
+  c.framework('worker', ['lo'], { suppressedRoles: ['lo'] });
+  c.allocator.addAgent({ id: 'used', hostname: 'used', total: bag('cpus:1;mem:64'), attributes: {} }, [
+    { frameworkId: 'worker', role: 'lo', agentId: 'used', resources: bag('cpus:1;mem:64') },
+  ]);
+  c.after(8000);
+  c.framework('poor', ['lo/x']);
+  c.after(4990);
+  // What returns is gathered for a while after this, so that one can come between the promise and its run.
+  c.giveBack('worker', 'lo', 'used', 'cpus:0.001');
+  c.after(20);
+  t.deepEqual(c.rescinded, ['hoarder/lo ag1 cpus:2;mem:512']);
+  c.framework('late', ['hi']);
+  t.deepEqual(c.after(100), ['late/hi ag1 cpus:2;mem:512']);
 });
 
 test('patience can be switched off', t => {

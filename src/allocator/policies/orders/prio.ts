@@ -95,9 +95,13 @@ class Prio implements Scoring {
     return -1;
   }
 
+  classOf(leaf: TreeNode): number {
+    return this.#valueOf(roleOf(leaf));
+  }
+
   compare(tree: RoleTree, a: TreeNode, b: TreeNode): number {
     return (
-      this.#valueOf(roleOf(b)) - this.#valueOf(roleOf(a)) ||
+      this.classOf(b) - this.classOf(a) ||
       (this.#inner?.compare?.(this.#tree ?? tree, a, b) ?? tree.compareScores(a, b))
     );
   }
