@@ -192,6 +192,8 @@ export type SkipReason =
       readonly role: Role;
       readonly limitMilli: number;
       readonly consumedMilli: number;
+      /** What of the limit is kept for guarantees of other roles below `role`; absent for nothing. */
+      readonly keptMilli?: number;
     }
   /** Too little of a scalar is free beyond what is kept back for guarantees that are not met. Thousandths over the whole cluster. */
   | {

@@ -28,7 +28,8 @@ function limitsOn({ quota }: AllocatorState, role: Role): Bound[] {
     const consumed = quota.consumed(at);
     return Array.from(limits, ([name, limitMilli]): Bound => {
       const consumedMilli = consumed.get(name) ?? 0;
-      return { kind: 'QUOTA', name, leftMilli: limitMilli - consumedMilli, roles: [at], limitMilli, consumedMilli };
+      const leftMilli = limitMilli - consumedMilli - quota.keptUnderMilli(at, role, name);
+      return { kind: 'QUOTA', name, leftMilli, roles: [at], limitMilli, consumedMilli };
     });
   });
 }

@@ -13,7 +13,7 @@ export function quotaReasons(quota: QuotaBook, client: Client, visible: Bag, off
     const passed = scalarMilli(offerable, name);
     if (passed === scalarMilli(visible, name)) continue;
     const limit = quota.binding(client, name);
-    if (limit !== undefined && limit.limitMilli - limit.consumedMilli <= passed)
+    if (limit !== undefined && limit.limitMilli - limit.consumedMilli - (limit.keptMilli ?? 0) <= passed)
       out.push({ kind: 'limit', name, ...limit });
     else {
       const [availableMilli, requiredMilli] = [quota.availableMilli(name), quota.requiredMilli(name)];

@@ -21,7 +21,7 @@ export interface QuotaNode {
   limitsAt: Vector;
   guaranteesAt: Vector;
   consumed: Vector;
-  /** The greater of its own guarantee less what it consumes, and the sum of its children's needs. */
+  /** The greater of its own guarantee less what it consumes, and the sum of its children's needs; but no more than its limits leave. */
   need: Vector;
   childrenNeed: Vector;
   /** It, or a role above it, has limits. */
@@ -144,15 +144,43 @@ export class QuotaTree {
     return Math.max(0, least);
   }
 
+  /** The same, less what the limits must leave for the needs of roles beside the path from `node` up to them, and below `node`. */
+  leftBeside(node: QuotaNode, at: number): number {
+    let least = Number.POSITIVE_INFINITY;
+    let others = 0;
+    let below: QuotaNode | undefined;
+    for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
+      const left = leftAt(each, at);
+      others = needsBeside(each, below, others, at);
+      if (left - others < least) least = left - others;
+      if (left < others) others = left;
+      below = each;
+    }
+    return Math.max(0, least);
+  }
+
+  /** Of what a limit of `limited`, which is `node` or above it, leaves: the part that is for the needs of others than `node`. */
+  keptUnder(limited: QuotaNode, node: QuotaNode, at: number): number {
+    let others = 0;
+    let below: QuotaNode | undefined;
+    for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
+      others = needsBeside(each, below, others, at);
+      if (each === limited) return others;
+      others = Math.min(others, leftAt(each, at));
+      below = each;
+    }
+    return 0;
+  }
+
   /** How much a client of `node` may take without touching what is kept for roles beside the path from it to the top. */
   ownNeed(node: QuotaNode, at: number): number {
-    let others = node.childrenNeed[at] as number;
-    let each = node;
-    for (let above = each.parent; above !== undefined; above = above.parent) {
-      others += (above.childrenNeed[at] as number) - (each.need[at] as number);
-      each = above;
+    let others = 0;
+    let below: QuotaNode | undefined;
+    for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
+      others = Math.min(needsBeside(each, below, others, at), leftAt(each, at));
+      below = each;
     }
-    return Math.max(0, (each.need[at] as number) - others);
+    return Math.max(0, (node.top.need[at] as number) - others);
   }
 
   // Counts `milli` at `from` and all above, and brings needs up to date.
@@ -167,7 +195,7 @@ export class QuotaTree {
       node.childrenNeed[at] = (node.childrenNeed[at] as number) + childNeed;
       const before = node.need[at] as number;
       const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - node.consumed[at];
-      const need = Math.max(0, own, node.childrenNeed[at]);
+      const need = Math.min(Math.max(0, own, node.childrenNeed[at]), leftAt(node, at));
       node.need[at] = need;
       childNeed = need - before;
       if (node.parent !== undefined || childNeed === 0) continue;
@@ -252,6 +280,17 @@ export class QuotaTree {
 }
 
 const none: Vector = new Float64Array(0);
+
+function leftAt(node: QuotaNode, at: number): number {
+  if (node.limits === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, (node.limitsAt[at] as number) - (node.consumed[at] as number));
+}
+
+// What of the needs below `node` stays if all on the way down to a client had what they want: `others` is that of `below`, the next on the way.
+function needsBeside(node: QuotaNode, below: QuotaNode | undefined, others: number, at: number): number {
+  const all = node.childrenNeed[at] as number;
+  return below === undefined ? all : all - (below.need[at] as number) + others;
+}
 
 function longer(from: Vector, length: number): Vector {
   const out = new Float64Array(length);

@@ -17,9 +17,10 @@ import { QuotaTree } from './quota-tree.js';
  * Limits and guarantees by role. A role's use counts for every role above it, too, and every limit on the way up binds (in Mesos quota is for
  * top-level roles, and only a role's own limit binds). Without any quota nothing is counted.
  *
- * With c what counts against a role, g its guarantee and need(role) = max(0, g − c, Σ need(sub-roles)), of what is free
- * Σ need(top-level roles) is kept back. A client may have of a scalar: at most limit − c at every role from its own up; and at most the part of the
- * needs that is its own (the need at the top of its branch less the needs of all roles beside its path) and what is free beyond all needs.
+ * With c what counts against a role, g its guarantee and need(role) = min(limit − c, max(0, g − c, Σ need(sub-roles))), of what is free
+ * Σ need(top-level roles) is kept back. Others' needs are those that would stay if the client's role and all above it were content. A client may
+ * have of a scalar: at every role from its own up at most limit − c less others' needs below that role; and at most the part of all needs that is
+ * not others', and what is free beyond all needs.
  */
 export class QuotaBook {
   readonly #quotas = new Map<Role, Quota>();
@@ -191,28 +192,44 @@ export class QuotaBook {
     return visible.some(r => {
       if (!isCommon(r)) return false;
       const at = this.#tree.indexOf(r.name);
-      return this.#tree.ownNeed(node, at) > 0 && this.#tree.left(node, at) > 0;
+      return this.#tree.ownNeed(node, at) > 0 && this.#tree.leftBeside(node, at) > 0;
     });
   }
 
-  /** The role from `client`'s own up whose limit leaves least of scalar `name`; undefined when none limits it. */
-  binding(
-    client: Client,
-    name: string,
-  ): { readonly role: Role; readonly limitMilli: number; readonly consumedMilli: number } | undefined {
+  /**
+   * The role from `client`'s own up whose limit leaves it least of scalar `name`, and what of that limit is kept for guarantees of others below
+   * the role; undefined when none limits it.
+   */
+  binding(client: Client, name: string): BindingLimit | undefined {
+    const { quotaNode } = client;
+    if (quotaNode === undefined) return undefined;
     const at = this.#tree.indexOf(name);
-    let found: QuotaNode | undefined;
-    for (let node = client.quotaNode; node !== undefined; node = node.parent) {
-      if (leftAt(node, at) < (found === undefined ? Number.POSITIVE_INFINITY : leftAt(found, at))) found = node;
+    let found: BindingLimit | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (let node: QuotaNode | undefined = quotaNode; node !== undefined; node = node.parent) {
+      const limitMilli = node.limits?.get(name);
+      if (limitMilli === undefined) continue;
+      const consumedMilli = node.consumed[at] as number;
+      const keptMilli = this.guaranteeing ? this.#tree.keptUnder(node, quotaNode, at) : 0;
+      const left = Math.max(0, limitMilli - consumedMilli - keptMilli);
+      if (left >= least) continue;
+      least = left;
+      found = { role: node.role, limitMilli, consumedMilli, ...(keptMilli > 0 ? { keptMilli } : {}) };
     }
-    if (found === undefined) return undefined;
-    return { role: found.role, limitMilli: found.limits?.get(name) ?? 0, consumedMilli: found.consumed[at] as number };
+    return found;
+  }
+
+  /** Of a scalar: the part of the limit of `limited` that is for guarantees of others than `role`, which is that role or below it. */
+  keptUnderMilli(limited: Role, role: Role, name: string): number {
+    const node = this.#tree.nearest(role);
+    const above = this.#tree.nearest(limited);
+    if (!this.guaranteeing || node === undefined || above?.role !== limited) return 0;
+    return this.#tree.keptUnder(above, node, this.#tree.indexOf(name));
   }
 
   #allowed(node: QuotaNode, at: number): number {
-    const left = this.#tree.left(node, at);
-    if (!this.guaranteeing) return left;
-    return Math.min(left, this.#surplus(at) + this.#tree.ownNeed(node, at));
+    if (!this.guaranteeing) return this.#tree.left(node, at);
+    return Math.min(this.#tree.leftBeside(node, at), this.#surplus(at) + this.#tree.ownNeed(node, at));
   }
 
   #surplus(at: number): number {
@@ -235,6 +252,14 @@ export class QuotaBook {
     this.needy = noBits;
     this.limited = noBits;
   }
+}
+
+/** A limit on the way up, and what is there of it. */
+export interface BindingLimit {
+  readonly role: Role;
+  readonly limitMilli: number;
+  readonly consumedMilli: number;
+  readonly keptMilli?: number;
 }
 
 /** What counts against every role and those above it, by scanning all agents: for the moments when no book is kept. */
@@ -268,10 +293,6 @@ export function consumption(agents: Iterable<PoolAgent>): ReadonlyMap<Role, Amou
 /** Scalars that quota is about: neither reserved nor revocable. */
 function isCommon(r: Resource): r is ScalarResource {
   return r.kind === 'scalar' && r.label.role === undefined && !r.label.revocable;
-}
-
-function leftAt(node: QuotaNode, at: number): number {
-  return Math.max(0, (node.limitsAt[at] ?? Number.POSITIVE_INFINITY) - (node.consumed[at] as number));
 }
 
 // Each scalar that quota is about cut to what `allowed` says; the rest travels along.

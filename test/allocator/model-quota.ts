@@ -52,26 +52,31 @@ export class ModelQuota {
   }
 
   #required(world: QuotaWorld, name: string, sated?: Role): number {
-    const roles = new Set([...this.quotas.keys()].flatMap(role => [role, ...roleAncestors(role)]));
-    const need = (role: Role): number => {
-      const guarantee = this.quotas.get(role)?.guarantees.get(name) ?? 0;
-      const isSated = sated !== undefined && isAncestorOrSelf(role, sated);
-      const own = isSated ? 0 : guarantee - this.consumed(world, role, name);
-      const children = [...roles].filter(other => roleAncestors(other)[0] === role);
-      return Math.max(
-        0,
-        own,
-        children.reduce((sum, child) => sum + need(child), 0),
-      );
-    };
-    return [...roles].filter(role => !role.includes('/')).reduce((sum, role) => sum + need(role), 0);
+    return this.#needsBelow(world, undefined, name, sated);
   }
 
-  /** The least that limits leave. */
+  // What roles right below `role` need together, if `sated` and those above it had all they could want.
+  #needsBelow(world: QuotaWorld, role: Role | undefined, name: string, sated?: Role): number {
+    const roles = new Set([...this.quotas.keys()].flatMap(each => [each, ...roleAncestors(each)]));
+    const children = [...roles].filter(other => roleAncestors(other)[0] === role);
+    return children.reduce((sum, child) => sum + this.#need(world, child, name, sated), 0);
+  }
+
+  #need(world: QuotaWorld, role: Role, name: string, sated?: Role): number {
+    const quota = this.quotas.get(role);
+    const consumed = this.consumed(world, role, name);
+    const isSated = sated !== undefined && isAncestorOrSelf(role, sated);
+    const own = isSated ? 0 : (quota?.guarantees.get(name) ?? 0) - consumed;
+    const left = (quota?.limits.get(name) ?? Number.POSITIVE_INFINITY) - consumed;
+    return Math.min(Math.max(0, left), Math.max(0, own, this.#needsBelow(world, role, name, sated)));
+  }
+
+  /** The least that limits leave: each must also suffice for what others below it need. */
   left(world: QuotaWorld, role: Role, name: string): number {
     const lefts = [role, ...roleAncestors(role)].map(each => {
       const limit = this.quotas.get(each)?.limits.get(name);
-      return limit === undefined ? Number.POSITIVE_INFINITY : limit - this.consumed(world, each, name);
+      if (limit === undefined) return Number.POSITIVE_INFINITY;
+      return limit - this.consumed(world, each, name) - this.#needsBelow(world, each, name, role);
     });
     return Math.max(0, Math.min(...lefts));
   }

@@ -266,6 +266,42 @@ test('nested: guarantees below add up, and make the one above them greater', t =
   t.deepEqual(c.now(), ['other/z ag2 cpus:1;mem:64']);
 });
 
+test("nested: a limit's room is kept for what is guaranteed below it, however much is free", t => {
+  const c = new Cluster();
+  c.quota('p', 'cpus:8', '');
+  c.quota('p/a', '', 'cpus:4');
+  c.framework('sibling', ['p/b']);
+  for (const id of ['ag1', 'ag2', 'ag3']) c.agent(id, 'cpus:4;mem:64');
+  const got = c.now().filter(grant => grant.includes('cpus'));
+  t.is(got.length, 1, 'four of the eight: the other four would leave p/a nothing');
+  const [other = ''] = ['ag1', 'ag2', 'ag3'].filter(id => !got[0]?.includes(id));
+  t.deepEqual(c.allocator.whyNot('sibling', 'p/b', other)?.[0], {
+    kind: 'limit',
+    name: 'cpus',
+    role: 'p',
+    limitMilli: 8000,
+    consumedMilli: 4000,
+    keptMilli: 4000,
+  });
+  c.framework('child', ['p/a']);
+  t.regex(c.after(1000).join(), /child\/p\/a ag\d cpus:4/);
+});
+
+test('nested: nothing is kept back for a guarantee that limits leave no room for', t => {
+  const c = new Cluster();
+  c.quota('p', 'cpus:4', '');
+  c.framework('sibling', ['p/b']);
+  c.agent('ag1', 'cpus:4;mem:64');
+  t.deepEqual(c.now(), ['sibling/p/b ag1 cpus:4;mem:64']);
+  c.quota('p/a', '', 'cpus:4');
+  c.framework('other', ['z']);
+  c.agent('ag2', 'cpus:4;mem:64');
+  t.deepEqual(c.now(), ['other/z ag2 cpus:4;mem:64'], 'p/a could not have it');
+  c.giveBack('sibling', 'p/b', 'ag1', 'cpus:4');
+  t.deepEqual(c.after(1000), [], 'now it could');
+  t.like(c.allocator.whyNot('other', 'z', 'ag1')?.[0], { kind: 'headroom', availableMilli: 4000, requiredMilli: 4000 });
+});
+
 test('a limit below what is used lets nothing more pass, and takes nothing away', t => {
   const c = new Cluster();
   c.framework('fw1', ['a']);

@@ -80,16 +80,19 @@ class World {
     return out;
   }
 
-  /** Guarantees that are not met, the greater of a role's own and the sum of those below it. */
+  /** Guarantees that are not met, the greater of a role's own and the sum of those below it, as far as limits leave room. */
   required(name: string): number {
     const need = (role: string): number => {
-      const own = (this.quotas.get(role)?.guarantees.get(name) ?? 0) - (this.c.allocator.consumed(role).get(name) ?? 0);
+      const { guarantees, limits } = this.quotas.get(role) ?? {};
+      const consumed = this.c.allocator.consumed(role).get(name) ?? 0;
+      const own = (guarantees?.get(name) ?? 0) - consumed;
       const below = roles.filter(other => other.startsWith(`${role}/`) && !other.slice(role.length + 1).includes('/'));
-      return Math.max(
+      const needed = Math.max(
         0,
         own,
         below.reduce((total, child) => total + need(child), 0),
       );
+      return Math.min(needed, Math.max(0, (limits?.get(name) ?? Number.POSITIVE_INFINITY) - consumed));
     };
     return roles.filter(role => !role.includes('/')).reduce((total, role) => total + need(role), 0);
   }
