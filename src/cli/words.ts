@@ -18,6 +18,11 @@ export function scalar(amounts: Amounts, name: string): string {
   return String(milli / 1000);
 }
 
+/** `0.2500`; JSON has no number for a share beyond all bounds. */
+export function dominantShare(share: number | null): string {
+  return share === null ? '∞' : share.toFixed(4);
+}
+
 /** `cpus 2, mem 1024`; other kinds by name alone. */
 export function amounts(all: Amounts): string {
   return Object.entries(all)

@@ -3,15 +3,12 @@
 import { ProfferError, shown } from '../base/errors.js';
 import type { Role } from '../base/ids.js';
 import { nameProblem } from '../protocol/validate-ids.js';
+import { weightMax, weightMin } from '../protocol/validate-operation.js';
 import type { Bag } from '../resources/index.js';
 import { parseResources, roleProblem } from '../resources/index.js';
 
 /** A role, and how much it counts beside its siblings. */
 export type RoleWeight = readonly [role: Role, weight: number];
-
-/** Far beyond what anyone means, and shares divided by them are still exact enough to be compared. */
-const weightMin = 0.000_001;
-const weightMax = 1_000_000;
 
 /** Why a role cannot have this weight, or undefined when it can. */
 export function weightProblem(role: Role, weight: number): string | undefined {

@@ -136,6 +136,10 @@ export function anyAmountProblem(amount: number): { readonly why: string; readon
   return amountProblem('', amount);
 }
 
+/** Far beyond what anyone means, and shares divided by them are still exact enough to be compared. */
+export const weightMin = 0.000_001;
+export const weightMax = 1_000_000;
+
 /** Roles are weighed once each. */
 export function weightsRule(weights: readonly { readonly role: string }[], path: string, say: Say): void {
   once(weights, weight => weight?.role, path, 'role', say);

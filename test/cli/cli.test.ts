@@ -13,7 +13,7 @@ import { runFlags } from '../../src/cli/flag-sets.js';
 import { settle } from '../../src/cli/settings.js';
 import { table } from '../../src/cli/table.js';
 import { lineBytesMax, TaskLines } from '../../src/cli/task-lines.js';
-import { outcome, ports, scalar } from '../../src/cli/words.js';
+import { dominantShare, outcome, ports, scalar } from '../../src/cli/words.js';
 import { tempDir } from '../support/cli.js';
 
 const flags = {
@@ -254,6 +254,8 @@ test('the address of a master is read in its ways, and a bad one is laid to wher
 });
 
 test('amounts, ports and ends read well', t => {
+  t.is(dominantShare(0.25), '0.2500');
+  t.is(dominantShare(null), '∞');
   t.is(scalar({ cpus: 0.1, 'cpus(ads)': 0.2, mem: 5 }, 'cpus'), '0.3');
   t.is(
     ports({

@@ -17,7 +17,18 @@ import type { Flags } from '../flags.js';
 import { usage } from '../flags.js';
 import { table } from '../table.js';
 import { why, whyAll, whyQuery } from './why.js';
-import { ago, amounts, counted, lastStatus, outcome, ports, scalar, share, stateWord } from '../words.js';
+import {
+  ago,
+  amounts,
+  counted,
+  dominantShare,
+  lastStatus,
+  outcome,
+  ports,
+  scalar,
+  share,
+  stateWord,
+} from '../words.js';
 
 type ViewFlags = { readonly [key: string]: unknown };
 
@@ -195,7 +206,7 @@ function showRoles(terminal: Terminal, roles: readonly RoleView[]): string {
   const rows = roles.map(role => [
     role.name,
     String(role.weight),
-    role.share.toFixed(4),
+    dominantShare(role.share),
     scalar(role.used, 'cpus'),
     scalar(role.used, 'mem'),
     scalar(role.offered, 'cpus'),

@@ -5,6 +5,8 @@ import {
   quotaRule,
   quotasRule,
   refinementRule,
+  weightMax,
+  weightMin,
   weightsRule,
   windowsRule,
 } from '../validate-operation.js';
@@ -12,7 +14,7 @@ import { uniqueRule } from '../validate-framework.js';
 import { unavailability } from './cluster.js';
 import * as leaves from './leaves.js';
 import { amount, operationFields } from './operation.js';
-import { across, boolean, leaf, list, object, optional, record, refine, under, union } from './shape.js';
+import { across, boolean, list, number, object, optional, record, refine, under, union } from './shape.js';
 import type { Rule } from './shape.js';
 
 const amounts = record<number>(amount, 'an object of amounts', amountNameProblem);
@@ -28,7 +30,7 @@ const quota = refine(
 
 const weight = object<WeightView>('a weight', {
   role: leaves.role,
-  weight: leaf('a number above 0, at most 1,000,000', value => typeof value === 'number' && value > 0 && value <= 1e6),
+  weight: number('a number from 0.000001 to 1,000,000', weightMin, weightMax),
 });
 
 const hostnames = refine(list(leaves.hostname, 'a list of at least one host name', 1), across([], uniqueRule));
