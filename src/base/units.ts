@@ -1,6 +1,9 @@
 // Durations and sizes as people write them ("30s", "1h30m", "512MiB"), to and from plain numbers.
 import { ProfferError, shown } from './errors.js';
 
+/** The last moment that a `Date` can tell, in wall milliseconds. */
+export const dateMaxMs = 8.64e15;
+
 const msPerUnit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 const durationPart = /(\d+(?:\.\d+)?)(ms|s|m|h|d|w)\s*/gy;
 const bytesPerUnit = {

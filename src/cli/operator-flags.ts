@@ -20,7 +20,7 @@ export type DrainFlags = typeof drainFlags;
 export const scheduleFlags = {
   ...operatorFlags,
   start: text('TIME', 'when they go: 2026-05-01T22:00Z, +2h or now', { default: 'now' }),
-  for: duration('TIME', 'how long they are away; default: nobody knows', { minMs: 1 }),
+  for: duration('TIME', 'how long they are away; default: nobody knows', { minMs: 1, maxMs: 36_500 * day }),
 };
 export type ScheduleFlags = typeof scheduleFlags;
 

@@ -1,7 +1,7 @@
 // What operators write on the command line, as data: times, amounts, resources, volumes. In: text, and views where keys are looked up. Out: values,
 // or one clear USAGE error.
 import { ProfferError, problemsError, shown } from '../base/errors.js';
-import { formatDurationMs, parseDurationMs } from '../base/units.js';
+import { dateMaxMs, formatDurationMs, parseDurationMs } from '../base/units.js';
 import type { Amounts } from '../protocol/operator-api.js';
 import type { Bag, Resources } from '../resources/index.js';
 import { bagOf, fromBag, parseResources, volumesOf } from '../resources/index.js';
@@ -9,15 +9,20 @@ import { bagOf, fromBag, parseResources, volumesOf } from '../resources/index.js
 /** `now`, `+2h`, or ISO 8601, in wall milliseconds; without a zone it is local time. @throws ProfferError USAGE. */
 export function parseTimeMs(text: string, nowMs: number): number {
   if (text === 'now') return nowMs;
-  if (text.startsWith('+')) return nowMs + parseDurationMs(text.slice(1));
+  if (text.startsWith('+')) {
+    const atMs = nowMs + parseDurationMs(text.slice(1));
+    if (atMs <= dateMaxMs) return atMs;
+    throw usage(`${shown(text)} is later than any date`, 'write for example +2h');
+  }
   const isTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/.test(text);
   const ms = isTime ? Date.parse(text) : Number.NaN;
   if (Number.isFinite(ms) && ms >= 0) return ms;
   throw usage(`${shown(text)} is not a time`, 'write for example 2026-05-01T22:00Z, +2h or now');
 }
 
-/** The time, and how far away it is (`in 2h`, `since 5m`, `now`), for people. */
+/** The time, and how far away it is (`in 2h`, `since 5m`, `now`), for people. Also of a time that no date can tell. */
 export function describeTime(atMs: number, nowMs: number): string {
+  if (!(Math.abs(atMs) <= dateMaxMs)) return `${atMs} (no date)`;
   const time = new Date(atMs).toISOString().replace(/:\d\d\.\d+Z$/, 'Z');
   const distanceMs = Math.abs(atMs - nowMs);
   if (distanceMs < 1000) return `${time} (now)`;

@@ -36,6 +36,12 @@ test('a time is now, so much later, or ISO 8601; anything else is refused with e
     t.regex(error.hint ?? '', /\+2h/);
   }
   t.regex(refusal(t, () => parseTimeMs('+soon', now)).message, /"soon" is not a duration/);
+  t.regex(refusal(t, () => parseTimeMs('+2400000000h', now)).message, /later than any date/);
+  t.is(
+    describeTime(5e300, now),
+    '5e+300 (no date)',
+    'what an older master let in does not keep the rest from being shown',
+  );
   t.is(describeTime(now + 2 * hour, now), '2026-01-01T14:00Z (in 2h)');
   t.is(describeTime(now - 60_000, now), '2026-01-01T11:59Z (since 1m)');
   t.is(describeTime(now, now + 5), '2026-01-01T12:00Z (now)');

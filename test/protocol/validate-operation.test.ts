@@ -309,7 +309,12 @@ const operatorCalls: readonly Row<Fields>[] = [
   [
     'a weight of nothing',
     { type: 'UPDATE_WEIGHTS', weights: [{ role: 'ads', weight: 0 }] },
-    ['updateWeights.weights[0].weight', 'INVALID_CALL', /0 is not a number above 0/],
+    ['updateWeights.weights[0].weight', 'INVALID_CALL', /0 is not a number from 0\.000001 to 1,000,000/],
+  ],
+  [
+    'a weight that shares cannot be divided by',
+    { type: 'UPDATE_WEIGHTS', weights: [{ role: 'ads', weight: 5e-324 }] },
+    ['updateWeights.weights[0].weight', 'INVALID_CALL', /5e-324 is not a number from 0\.000001/],
   ],
   [
     'a role weighed twice',
@@ -352,6 +357,17 @@ const operatorCalls: readonly Row<Fields>[] = [
     ['updateMaintenance.windows[0].hostnames', 'INVALID_CALL', /empty list/],
     ['updateMaintenance.windows[0].unavailability.startMs', 'INVALID_CALL', /NaN is not a time/],
     ['updateMaintenance.windows[0].unavailability.durationMs', 'INVALID_CALL', /-1 is not/],
+  ],
+  [
+    'a window before 1970',
+    at({ hostnames: ['h1'], unavailability: { startMs: -5 } }),
+    ['updateMaintenance.windows[0].unavailability.startMs', 'INVALID_CALL', /-5 is not a time.*from 0 to 8\.64e15/],
+  ],
+  [
+    'a window after all dates, for longer than anybody lives',
+    at({ hostnames: ['h1'], unavailability: { startMs: 8_640_000_000_000_001, durationMs: 1e308 } }),
+    ['updateMaintenance.windows[0].unavailability.startMs', 'INVALID_CALL', /8640000000000001 is not a time/],
+    ['updateMaintenance.windows[0].unavailability.durationMs', 'INVALID_CALL', /100 years/],
   ],
   [
     'nobody to start on',

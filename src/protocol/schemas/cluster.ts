@@ -104,7 +104,7 @@ export const masterInfo = object<MasterInfo>('a master', {
 
 export const unavailability = object<Unavailability>('an unavailability', {
   startMs: leaves.wallMs,
-  durationMs: optional(leaves.refuseMs),
+  durationMs: optional(leaves.absenceMs),
 });
 
 export const inverseOffer = object<InverseOffer>('an inverse offer', {

@@ -2,6 +2,7 @@
 import { errorCodes } from '../../base/errors.js';
 import type { ErrorCode, Problem } from '../../base/errors.js';
 import type { Role, TaskId } from '../../base/ids.js';
+import { dateMaxMs } from '../../base/units.js';
 import type { Resources } from '../../resources/index.js';
 import { defaultRole, roleProblem, scalarMax, toBag } from '../../resources/index.js';
 import type { Attributes, AttributeValue, Labels } from '../entities.js';
@@ -72,7 +73,11 @@ export const positiveMs: Shape<number> = leaf(
 );
 /** How long to refuse offers; the master caps it. */
 export const refuseMs = number('a number of milliseconds, 0 or more', 0);
-export const wallMs = number('a time in milliseconds');
+/** On the wall clock. */
+export const wallMs = number('a time in milliseconds since 1970, from 0 to 8.64e15', 0, dateMaxMs);
+/** Longest planned absence. */
+export const absenceMaxMs = 100 * durationMaxMs;
+export const absenceMs = number('a number of milliseconds from 0 to 100 years', 0, absenceMaxMs);
 export const count = whole('a whole number, 0 or more', 0);
 export const integer = whole('a whole number', Number.MIN_SAFE_INTEGER);
 /** A port one can connect to. */
