@@ -6,6 +6,7 @@ import type { Bag } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { Grant, GrantBatch } from './allocator.js';
 import type { Client } from './clients.js';
+import type { Copies } from './copies.js';
 import type { AllocatorState, Eligibility } from './eligibility.js';
 import type { RunKind } from './loop.js';
 import type { RoleTree } from './role-tree.js';
@@ -27,8 +28,8 @@ export interface PolicyEngine {
   readonly optimistic?: boolean;
   /** Begins a run over `agents`, which are active and have something free; the list is the callee's to reorder. */
   begin(cycle: Cycle, agents: PoolAgent[]): Steps;
-  /** The offer made of a grant is over (told in optimistic mode always). */
-  offerEnded?(client: Client, agent: PoolAgent, grant: Grant): void;
+  /** In optimistic mode: whether one more client may be offered the agent. Default true. */
+  hasRoom?(agent: PoolAgent, copies: Copies): boolean;
   /** A client is about to be forgotten, its slot to be used again. */
   dropped?(client: Client): void;
 }
@@ -99,7 +100,7 @@ export class Cycle {
     let grant: Grant = { frameworkId: framework.id, role: client.role, agentId: agent.id, resources };
     if (this.optimistic) {
       grant = { ...grant, sequence: agent.version };
-      state.copies.add(client, agent, grant);
+      state.copies.add(client, agent, grant, this.nowMs);
       state.tree.countOffer(node);
     } else {
       const counted = state.pool.take(agent, client, resources, this.nowMs);

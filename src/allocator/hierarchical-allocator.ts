@@ -116,13 +116,16 @@ export class HierarchicalAllocator implements Allocator {
     };
     const { patienceRuns = 5 } = options;
     this.#patienceMs = patienceRuns * allocationIntervalMs;
-    const starvation = new Starvation(this.#state, this.#eligibility, { patienceRuns, allocationIntervalMs });
+    const starvation = new Starvation(this.#state, this.#eligibility, this.#engine, {
+      patienceRuns,
+      allocationIntervalMs,
+    });
     const runs = new Runs(env, this.#state, this.#eligibility, this.#engine, {
       sliceMs: options.sliceMs ?? 20,
       sliceAgents: options.sliceAgents ?? Number.POSITIVE_INFINITY,
       onGrants,
       afterBatch: () => {
-        if (this.#patienceMs === 0 || onStarved === undefined || this.#engine.optimistic === true) return;
+        if (this.#patienceMs === 0 || onStarved === undefined) return;
         const offers = starvation.look(env.clock.now());
         if (offers.length > 0) onStarved(offers);
       },
@@ -349,10 +352,7 @@ export class HierarchicalAllocator implements Allocator {
   offerEnded(grant: Grant): void {
     const { clients, pool, copies, tree } = this.#state;
     if (grant.sequence !== undefined) {
-      const copy = copies.end(grant.resources);
-      if (copy === undefined) return;
-      this.#eased();
-      this.#engine.offerEnded?.(copy.client, copy.agent, grant);
+      if (copies.end(grant.resources) !== undefined) this.#eased();
       return;
     }
     const client = clients.find(grant.frameworkId, grant.role);

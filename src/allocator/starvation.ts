@@ -6,8 +6,8 @@ import type { PoolAgent } from './agent-pool.js';
 import type { Grant } from './allocator.js';
 import { forEachBit } from './bits.js';
 import type { Client } from './clients.js';
+import type { PolicyEngine } from './cycle.js';
 import type { AllocatorState, Eligibility } from './eligibility.js';
-import type { Part } from './holdings.js';
 import { reaches } from './min-allocatable.js';
 import { isBefore } from './standing.js';
 
@@ -20,7 +20,9 @@ export interface StarvationOptions {
 interface Offer {
   readonly agent: PoolAgent;
   readonly client: Client;
-  readonly part: Part;
+  readonly resources: Bag;
+  readonly offeredMs: number;
+  readonly grant: Grant;
 }
 
 // What one look may cost: tests of an agent for a client. Whom it does not come to is looked at after the next batch.
@@ -30,15 +32,17 @@ const testsMax = 5000;
 export class Starvation {
   readonly #state: AllocatorState;
   readonly #eligibility: Eligibility;
+  readonly #engine: PolicyEngine;
   readonly #options: StarvationOptions;
   // Before this no offer is out for long.
   #nextLookMs = 0;
   // Clients that a look which had to end early came to: the next one begins after them.
   readonly #examined = new Set<Client>();
 
-  constructor(state: AllocatorState, eligibility: Eligibility, options: StarvationOptions) {
+  constructor(state: AllocatorState, eligibility: Eligibility, engine: PolicyEngine, options: StarvationOptions) {
     this.#state = state;
     this.#eligibility = eligibility;
+    this.#engine = engine;
     this.#options = options;
   }
 
@@ -68,13 +72,16 @@ export class Starvation {
     let tests = 0;
     for (const [agent, offers] of old) {
       tests += 1;
-      const needed = this.#needed(client, agent, offers);
+      const needed =
+        this.#engine.optimistic === true
+          ? this.#neededCopy(client, agent, offers)
+          : this.#needed(client, agent, offers);
       if (needed === undefined) continue;
       old.delete(agent);
       agent.promisedTo = client;
       this.#state.pool.indebted.add(agent);
       client.servedIn = this.#state.batch;
-      for (const { client: from, part } of needed) out.push(grantOf(from, agent, part));
+      for (const { grant } of needed) out.push(grant);
       break;
     }
     return tests;
@@ -100,24 +107,35 @@ export class Starvation {
     const holders = new Set<Client>();
     const found: Offer[] = [];
     let firstMs = nowMs;
-    for (const agent of this.#state.pool.values()) {
-      for (const [client, parts] of agent.held) {
-        for (const part of parts) {
-          if (part.offer === undefined) continue;
-          if (isUsable(client, part.resources)) holders.add(client);
-          firstMs = Math.min(firstMs, part.offeredMs);
-          if (nowMs - part.offeredMs >= patienceMs && agent.active) found.push({ agent, client, part });
-        }
-      }
+    for (const offer of this.#engine.optimistic === true ? this.#copies() : this.#booked()) {
+      const { client, agent, resources, offeredMs } = offer;
+      if (isUsable(client, resources)) holders.add(client);
+      firstMs = Math.min(firstMs, offeredMs);
+      if (nowMs - offeredMs >= patienceMs && agent.active) found.push(offer);
     }
     this.#nextLookMs = found.length > 0 ? nowMs : firstMs + patienceMs;
     const old = new Map<PoolAgent, Offer[]>();
-    for (const offer of found.sort((a, b) => a.part.offeredMs - b.part.offeredMs || a.agent.slot - b.agent.slot)) {
+    for (const offer of found.sort((a, b) => a.offeredMs - b.offeredMs || a.agent.slot - b.agent.slot)) {
       const there = old.get(offer.agent);
       if (there === undefined) old.set(offer.agent, [offer]);
       else there.push(offer);
     }
     return { old, holders };
+  }
+
+  *#booked(): Iterable<Offer> {
+    for (const agent of this.#state.pool.values()) {
+      for (const [client, parts] of agent.held) {
+        for (const { offer, resources, offeredMs } of parts) {
+          if (offer === undefined) continue;
+          yield { agent, client, resources, offeredMs, grant: grantOf(client, agent, offer) };
+        }
+      }
+    }
+  }
+
+  *#copies(): Iterable<Offer> {
+    for (const copy of this.#state.copies.values()) yield { ...copy, resources: copy.grant.resources };
   }
 
   // The oldest offers on `agent`, held by clients that come after this one, with which what is free there is what it needs.
@@ -127,10 +145,25 @@ export class Starvation {
     for (const offer of offers) {
       if (!isBefore(this.#state.tree, client, offer.client)) continue;
       taken.push(offer);
-      free = add(free, offer.part.resources);
+      free = add(free, offer.resources);
       if (this.#serves(client, agent, free)) return taken;
     }
     return undefined;
+  }
+
+  // A copy books nothing, so its holder's share does not tell that it sits on it, and nobody loses more than a turn: where there is no room for one
+  // more copy, the oldest that is not of a higher class goes. Or the client's own, when it is of before there was what it needs.
+  #neededCopy(client: Client, agent: PoolAgent, offers: readonly Offer[]): readonly Offer[] | undefined {
+    const { tree, copies } = this.#state;
+    const { node } = client;
+    if (node === undefined) return undefined;
+    let offer = offers.find(one => one.client === client);
+    if (offer === undefined) {
+      if (copies.has(client, agent) || this.#engine.hasRoom?.(agent, copies) !== false) return undefined;
+      const own = tree.classOf(node);
+      offer = offers.find(one => one.client.node === undefined || tree.classOf(one.client.node) <= own);
+    }
+    return offer !== undefined && this.#serves(client, agent, agent.free) ? [offer] : undefined;
   }
 
   #serves(client: Client, agent: PoolAgent, free: Bag): boolean {
@@ -150,6 +183,6 @@ export function needsOf(client: Client): readonly Bag[] {
   return client.needs ?? client.minimum.sets;
 }
 
-function grantOf({ framework, role }: Client, agent: PoolAgent, { offer, resources }: Part): Grant {
-  return { frameworkId: framework.id, role, agentId: agent.id, resources: offer ?? resources };
+function grantOf({ framework, role }: Client, agent: PoolAgent, resources: Bag): Grant {
+  return { frameworkId: framework.id, role, agentId: agent.id, resources };
 }

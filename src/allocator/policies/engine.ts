@@ -1,13 +1,11 @@
 // A composed policy at work in one allocator. In: the axes, the runs of an allocator. Out: for each run the steps that its axes make.
 import type { PoolAgent } from '../agent-pool.js';
-import type { Grant } from '../allocator.js';
-import type { Client } from '../clients.js';
 import type { TieBreak } from '../columns.js';
+import type { Copies } from '../copies.js';
 import type { Cycle, PolicyEngine, Steps } from '../cycle.js';
 import { RoleTree } from '../role-tree.js';
 import type { AgentOrder } from './agents/agent-order.js';
 import type { Commit } from './commit.js';
-import { CopyBook } from './commit.js';
 import { Facts } from './facts.js';
 import type { Granularity } from './granularity.js';
 import { Portions } from './granularity.js';
@@ -46,7 +44,7 @@ export class Engine implements PolicyEngine {
       facts,
       portions: new Portions(granularity, facts, this.tree),
       visits: agentOrder.kind === 'visit' ? agentOrder.start() : undefined,
-      copies: commit.kind === 'optimistic' ? new CopyBook(commit.copies) : undefined,
+      copiesMax: commit.kind === 'optimistic' ? commit.copies : undefined,
     };
   }
 
@@ -57,6 +55,7 @@ export class Engine implements PolicyEngine {
     portions.begin();
     this.tree.begin(facts);
     const run = new Run(cycle, this.#parts);
+    if (this.optimistic) promisesFirst(run, agents);
     const inOrder = visits?.arrange(agents, cycle) ?? agents;
     if (granularity.kind === 'all') return offerAll(run, inOrder);
     switch (agentOrder.kind) {
@@ -71,7 +70,21 @@ export class Engine implements PolicyEngine {
     }
   }
 
-  offerEnded(client: Client, agent: PoolAgent, grant: Grant): void {
-    if (grant.sequence !== undefined) this.#parts.copies?.end(client, agent, grant.sequence);
+  /** Whether one more client may be offered the agent. */
+  hasRoom(agent: PoolAgent, copies: Copies): boolean {
+    return copies.countOf(agent) < (this.#parts.copiesMax ?? Number.POSITIVE_INFINITY);
+  }
+}
+
+// Agents of which a copy was taken back go to whom they were promised, if that one still may have them.
+function promisesFirst(run: Run, agents: readonly PoolAgent[]): void {
+  const { indebted } = run.cycle.state.pool;
+  if (indebted.size === 0) return;
+  for (const agent of agents) {
+    const { promisedTo } = agent;
+    if (!indebted.delete(agent)) continue;
+    agent.promisedTo = undefined;
+    run.cycle.eligibility.expire(agent, run.cycle.nowMs);
+    if (promisedTo !== undefined && run.isOpen(agent)) run.offer(promisedTo, agent);
   }
 }

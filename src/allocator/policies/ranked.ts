@@ -129,9 +129,8 @@ class BestAgents {
     const { field } = this;
     const { slot } = client;
     const seat = this.#seatOf(client);
-    const { copies } = this.#run.parts;
     const accepts = (at: number): boolean =>
-      field.isOpen(at) && field.may(at, slot) && copies?.has(client, field.agents[at] as PoolAgent) !== true;
+      field.isOpen(at) && field.may(at, slot) && !this.#run.hasCopy(client, field.agents[at] as PoolAgent);
     seat.ranking.catchUp(this.#changes);
     const found = seat.ranking.best(seat.cursor, accepts);
     if (seat.cursor.skipped > skippedMax && !seat.isOwn) {
@@ -154,7 +153,7 @@ class BestAgents {
     const isOpen = field.isOpen(at);
     if (!isOpen) field.closed();
     // An optimistic offer changes nothing on the agent.
-    if (isOffered && (!isOpen || this.#run.parts.copies === undefined)) this.#changes.push(at);
+    if (isOffered && (!isOpen || !this.#run.isOptimistic)) this.#changes.push(at);
   }
 
   #seatOf(client: Client): Seat {

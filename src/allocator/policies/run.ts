@@ -7,7 +7,6 @@ import type { Cycle } from '../cycle.js';
 import { pick } from '../hierarchical.js';
 import type { RoleTree } from '../role-tree.js';
 import type { Visits } from './agents/agent-order.js';
-import type { CopyBook } from './commit.js';
 import type { Facts } from './facts.js';
 import type { Portions } from './granularity.js';
 
@@ -17,8 +16,8 @@ export interface Parts {
   readonly facts: Facts;
   readonly portions: Portions;
   readonly visits: Visits | undefined;
-  /** Optimistic commit. */
-  readonly copies: CopyBook | undefined;
+  /** With optimistic commit: how many clients may have a copy of one agent. */
+  readonly copiesMax: number | undefined;
 }
 
 // A framework of very small tasks must not make a run endless. The rest waits for the next one.
@@ -37,24 +36,31 @@ export class Run {
   }
 
   get isOptimistic(): boolean {
-    return this.parts.copies !== undefined;
+    return this.parts.copiesMax !== undefined;
+  }
+
+  /** Whether the client has a copy of the agent that is not over: it is not offered the agent again before. */
+  hasCopy(client: Client, agent: PoolAgent): boolean {
+    return this.isOptimistic && this.cycle.state.copies.has(client, agent);
   }
 
   /** Whether anything of the agent may be offered to anyone. */
   isOpen(agent: PoolAgent): boolean {
-    if (!agent.active || agent.free.length === 0 || this.parts.copies?.hasRoom(agent) === false) return false;
+    const { copiesMax } = this.parts;
+    if (!agent.active || agent.free.length === 0) return false;
+    if (copiesMax !== undefined && this.cycle.state.copies.countOf(agent) >= copiesMax) return false;
     return (this.#slices?.get(agent) ?? 0) < slicesMax;
   }
 
   /** Whether nothing has changed since nobody was found for the agent. Filters that are over count as a change. */
   isSettled(agent: PoolAgent): boolean {
     this.cycle.eligibility.expire(agent, this.cycle.nowMs);
-    return this.parts.copies === undefined && agent.settledAt === this.cycle.state.clients.version;
+    return !this.isOptimistic && agent.settledAt === this.cycle.state.clients.version;
   }
 
   /** Nobody may have what is free on the agent. */
   settle(agent: PoolAgent): void {
-    if (this.parts.copies === undefined) agent.settledAt = this.cycle.state.clients.version;
+    if (!this.isOptimistic) agent.settledAt = this.cycle.state.clients.version;
   }
 
   /** The clients that may not have what is free on the agent. Overwritten by the next call. */
@@ -62,9 +68,11 @@ export class Run {
     const blocked = this.cycle.eligibility.blocked(agent);
     const { facts, portions } = this.parts;
     if (portions.areTasks) facts.blockUnfit(agent, blocked);
-    this.parts.copies?.forEach(agent, ({ slot }) => {
-      if (slot >>> 5 < blocked.length) setBit(blocked, slot);
-    });
+    if (this.isOptimistic) {
+      this.cycle.state.copies.forEachOf(agent, ({ slot }) => {
+        if (slot >>> 5 < blocked.length) setBit(blocked, slot);
+      });
+    }
     return blocked;
   }
 
@@ -77,22 +85,20 @@ export class Run {
   /** Grants the client one portion of the agent. False: there is none that it may have now. */
   offer(client: Client, agent: PoolAgent): boolean {
     const { cycle } = this;
-    const { facts, portions, visits, copies } = this.parts;
-    if (client.node === undefined || !facts.isActive(client.slot)) return false;
+    const { facts, portions, visits } = this.parts;
+    if (client.node === undefined || !facts.isActive(client.slot) || this.hasCopy(client, agent)) return false;
     const visible = cycle.visible(client, agent);
     if (visible.length === 0) return false;
     const portion = portions.of(client, agent, cycle.offerable(client, agent, visible));
     if (portion.length === 0 || !cycle.mayOffer(client, agent, portion)) return false;
-    if (copies?.has(client, agent) === true) return false;
     this.#grant(client, agent, portion);
-    copies?.add(client, agent);
     this.#slices?.set(agent, (this.#slices.get(agent) ?? 0) + 1);
     visits?.granted?.(agent);
     return true;
   }
 
   #grant(client: Client, agent: PoolAgent, portion: Bag): void {
-    if (this.parts.copies === undefined) {
+    if (!this.isOptimistic) {
       this.parts.facts.taken(portion);
       this.cycle.grant(client, agent, portion);
     } else {
