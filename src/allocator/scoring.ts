@@ -22,8 +22,11 @@ export interface Scoring {
   served?(node: TreeNode, tree: RoleTree): void;
   /** Told after each grant of a run. True: all scores are to be asked for again. */
   granted?(tree: RoleTree): boolean;
-  /** The slot of the client that comes first, of those not blocked, on `agent`; -1 for none. Default: down the tree, least scores first. */
-  first?(tree: RoleTree, blocked: Bits, agent: PoolAgent): number;
+  /**
+   * The slot of the client that comes first, of those not blocked, on `agent`; -1 for none. `outside`: who has no part in it at all, and so
+   * is before nobody (they are blocked, too). Default: down the tree, least scores first.
+   */
+  first?(tree: RoleTree, blocked: Bits, agent: PoolAgent, outside?: Bits): number;
   /** The class of a framework; a higher one comes before a lower one, whatever the scores, and yields nothing to it. Default: all are of one. */
   classOf?(leaf: TreeNode): number;
   /** Negative when `a` comes before `b`. Default: by scores where their ways part. */

@@ -152,6 +152,20 @@ test('prio: classes in strict order, the inner order within a class; a role take
   t.is(c.order(), 'B low');
 });
 
+test('prio with a fifo that blocks: the first of each class blocks those behind it, and no other class', t => {
+  const c = new PolicyCluster({ frameworkOrder: 'prio:prod=2:fifo:blocking' });
+  c.framework('early', ['test']);
+  c.framework('first', ['prod']);
+  c.framework('second', ['prod']);
+  c.agent('s1', 'cpus:1');
+  t.is(c.order(), 'first');
+  const [offer] = c.outstanding.splice(0);
+  if (offer === undefined) return t.fail();
+  // Nobody overtakes in its class; the class below may have what it does not want.
+  c.allocator.recover(offer, 60_000);
+  t.is(c.order(), 'early');
+});
+
 test('prio with fifo inside, and with rr', t => {
   const c = new PolicyCluster({ frameworkOrder: 'prio:prod=2:fifo', granularity: 'slice:1task' });
   c.wants('low', 'other', 'cpus:1');

@@ -1,4 +1,5 @@
 // First come, first served.
+import type { PoolAgent } from '../../agent-pool.js';
 import type { Bits } from '../../bits.js';
 import type { RoleTree, TreeNode } from '../../role-tree.js';
 import type { Scoring } from '../../scoring.js';
@@ -21,14 +22,14 @@ export function fifo(blocking = false): FrameworkOrder {
 class Fifo implements Scoring {
   readonly flat = true;
   readonly tieBreak = 'path';
-  readonly first?: (tree: RoleTree, blocked: Bits) => number;
+  readonly first?: (tree: RoleTree, blocked: Bits, agent: PoolAgent, outside?: Bits) => number;
   readonly #arrivals = new WeakMap<TreeNode, number>();
   #next = 0;
 
   constructor(blocking: boolean) {
     if (blocking) {
-      this.first = (tree, blocked) => {
-        const slot = tree.walk(nobody);
+      this.first = (tree, blocked, _agent, outside = nobody) => {
+        const slot = tree.walk(outside);
         return slot >= 0 && tree.walk(blocked) === slot ? slot : -1;
       };
     }

@@ -41,6 +41,7 @@ class Prio implements Scoring {
   readonly #inner: Scoring | undefined;
   #classes: Class[] = [];
   #scratch: Bits = new Uint32Array(0);
+  #outside: Bits = new Uint32Array(0);
   #tree: RoleTree | undefined;
 
   constructor(given: ReadonlyMap<Role, number>, inner: Scoring | undefined, tieBreak: TieBreak) {
@@ -86,10 +87,17 @@ class Prio implements Scoring {
     for (const { members } of this.#classes) {
       const length = Math.max(members.length, blocked.length);
       // Clients beyond the end of a set count as not in it, and those beyond `length` arrived after the run began.
-      if (this.#scratch.length <= length) this.#scratch = new Uint32Array(length * 2 + 1);
+      if (this.#scratch.length <= length) {
+        this.#scratch = new Uint32Array(length * 2 + 1);
+        this.#outside = new Uint32Array(length * 2 + 1);
+      }
       const scratch = this.#scratch;
-      for (let w = 0; w < scratch.length; w += 1) scratch[w] = (blocked[w] ?? 0) | ~(members[w] ?? 0);
-      const found = this.#inner?.first?.(tree, scratch, agent) ?? tree.walk(scratch);
+      const outside = this.#outside;
+      for (let w = 0; w < scratch.length; w += 1) {
+        outside[w] = ~(members[w] ?? 0);
+        scratch[w] = (blocked[w] ?? 0) | (outside[w] as number);
+      }
+      const found = this.#inner?.first?.(tree, scratch, agent, outside) ?? tree.walk(scratch);
       if (found >= 0) return found;
     }
     return -1;
