@@ -58,17 +58,32 @@ export const readCommit: Reader<Commit> = (text, path, problems) => {
     problems.push(problem(path, 'USAGE', `${shown(text)} is not a way to commit`, hint));
     return undefined;
   }
-  let test: 'fit' | 'sequence' = 'fit';
-  let transaction: 'incremental' | 'all-or-nothing' = 'incremental';
-  let copies = copiesDefault;
+  let test: 'fit' | 'sequence' | undefined;
+  let transaction: 'incremental' | 'all-or-nothing' | undefined;
+  let copies: number | undefined;
+  const twice: string[] = [];
   for (const word of parameters?.split(',') ?? []) {
-    const number = /^copies=(\d{1,6})$/.exec(word)?.[1];
-    if (word === 'fit' || word === 'sequence') test = word;
-    else if (word === 'incremental' || word === 'all-or-nothing') transaction = word;
-    else if (number !== undefined && Number(number) > 0) copies = Number(number);
-    else problems.push(problem(path, 'USAGE', `${shown(word)} is not a parameter of optimistic`, hint));
+    const number = Number(/^copies=(\d{1,6})$/.exec(word)?.[1] ?? 0);
+    if (word === 'fit' || word === 'sequence') {
+      if (test !== undefined) twice.push(`the test (${test} and ${word})`);
+      test ??= word;
+    } else if (word === 'incremental' || word === 'all-or-nothing') {
+      if (transaction !== undefined) twice.push(`the transaction (${transaction} and ${word})`);
+      transaction ??= word;
+    } else if (number > 0) {
+      if (copies !== undefined) twice.push(`copies (${copies} and ${number})`);
+      copies ??= number;
+    } else problems.push(problem(path, 'USAGE', `${shown(word)} is not a parameter of optimistic`, hint));
   }
-  return { kind: 'optimistic', test, transaction, copies };
+  if (twice.length > 0) {
+    problems.push(problem(path, 'USAGE', `${shown(text)} says more than once ${twice.join(', ')}`, hint));
+  }
+  return {
+    kind: 'optimistic',
+    test: test ?? 'fit',
+    transaction: transaction ?? 'incremental',
+    copies: copies ?? copiesDefault,
+  };
 };
 
 function sliceOf(size: string | undefined): Granularity | undefined {

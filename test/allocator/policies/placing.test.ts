@@ -412,6 +412,10 @@ test('bad policies: everything that is wrong at once, each with its path and wha
     ['prio:/x=1', /role/],
     ['prio:ads=1:nope', /no order of frameworks is called "nope"/],
     ['prio:ads=1:ps-dsf', /prio cannot contain ps-dsf/],
+    ['prio:ads=2:prio:web=1', /prio cannot contain another prio/],
+    ['prio:ads=2:lottery:web=0', /above 0/],
+    ['least-alloc:cpus(a)', /"cpus\(a\)" is not the name of a resource/],
+    ['least-alloc:cpus{revocable}', /not the name of a resource/],
     ['lottery:a=0', /above 0/],
     ['demand:2', /from 0 to 1/],
     ['least-alloc:a b', /not the name of a resource/],
@@ -423,6 +427,21 @@ test('bad policies: everything that is wrong at once, each with its path and wha
       message,
       frameworkOrder,
     );
+  }
+});
+
+test('what is said twice is one error; a colon after a number begins the order within classes', t => {
+  const error = t.throws(() => definePolicy({ commit: 'optimistic:fit,sequence,copies=3,copies=2' }), {
+    instanceOf: ProfferError,
+  });
+  t.is(error?.problems.length, 1);
+  t.regex(error?.message ?? '', /more than once the test \(fit and sequence\), copies \(3 and 2\)/);
+  for (const [frameworkOrder, name] of [
+    ['prio:ads=2:lottery:web=9', 'prio:ads=2:lottery:web=9: highest class first; within a class: each grant drawn'],
+    ['prio:team:ads=2,web=1:fifo', 'prio:team:ads=2,web=1:fifo: highest class first; within a class: by arrival'],
+  ] as const) {
+    const { description } = definePolicy({ frameworkOrder });
+    t.true(String(description['frameworkOrder']).startsWith(name), String(description['frameworkOrder']));
   }
 });
 

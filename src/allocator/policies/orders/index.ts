@@ -50,13 +50,22 @@ export const frameworkOrders = {
         'write for example prio:ads=2,web=1, the highest first; roles not named have 0',
       );
     }
-    const at = parameters.indexOf(':', parameters.lastIndexOf('='));
+    // The colon after a number ends the classes; names of roles may have colons, too.
+    const found = /=[^,:]*:/.exec(parameters);
+    const at = found === null ? -1 : found.index + found[0].length - 1;
     const classes = parseRoleNumbers(
       at < 0 ? parameters : parameters.slice(0, at),
       place.path,
       value => (Number.isSafeInteger(value) ? undefined : 'a class is a whole number'),
       place.problems,
     );
+    if (at >= 0 && /^prio(:|$)/.test(parameters.slice(at + 1))) {
+      return wrong(
+        place,
+        'prio cannot contain another prio',
+        'write all classes in one list, for example prio:ads=2,web=1',
+      );
+    }
     const inner = at < 0 ? drf() : place.read(parameters.slice(at + 1));
     if (inner?.factor !== undefined) {
       return wrong(
@@ -70,8 +79,12 @@ export const frameworkOrders = {
   'least-alloc': (parameters, place) => {
     if (parameters === undefined) return leastAlloc();
     const { bag, problems } = parseResources(`${parameters}:1`);
-    if (problems.length === 0 && bag.length === 1 && bag[0]?.key === parameters) return leastAlloc(parameters);
-    return wrong(place, `${shown(parameters)} is not the name of a resource`, 'write for example least-alloc:mem');
+    if (problems.length === 0 && bag.length === 1 && bag[0]?.name === parameters) return leastAlloc(parameters);
+    return wrong(
+      place,
+      `${shown(parameters)} is not the name of a resource`,
+      'write for example least-alloc:mem; what is reserved counts with the rest',
+    );
   },
   lottery: (parameters, place) => {
     if (parameters === undefined) return lottery();
