@@ -18,7 +18,7 @@ const resources = { cpus: 2, mem: 1024 };
 const reserved = { 'cpus(ads,dynamic)': 2, 'mem(ads,dynamic)': 1024 };
 const agentId = 'A-S0';
 const volume = { agentId, role: 'ads', volumeId: 'db-0', disk: 512 };
-const window = { hostnames: ['node-1'], unavailability: { startMs: 1_767_225_600_000, durationMs: 3_600_000 } };
+const window = { hostnames: ['node-1'], unavailability: { startMs: 4_102_444_800_000, durationMs: 3_600_000 } };
 
 /** Every call of an operator. */
 export const operatorCalls: { readonly [Type in OperatorCall['type']]: CallRoute<Type> } = {

@@ -1,6 +1,7 @@
 // The maintenance schedule as operators see it. In: state. Out: plain data, nothing shared.
 import type { MaintenanceView } from '../protocol/operator-api.js';
 import type { ClusterView } from './state.js';
+import { machineOf } from './upkeep-state.js';
 
 type Machine = MaintenanceView['machines'][number];
 
@@ -11,8 +12,9 @@ export function maintenanceView(view: ClusterView): MaintenanceView {
   if (byHost.size > 0) {
     for (const agent of view.agents.values()) {
       if (agent.inverse.size === 0) continue;
-      const answers = asked.get(agent.info.hostname) ?? [];
-      asked.set(agent.info.hostname, answers);
+      const machine = machineOf(agent.info.hostname);
+      const answers = asked.get(machine) ?? [];
+      asked.set(machine, answers);
       for (const { frameworkId, answer, atMs } of agent.inverse.values())
         answers.push({ frameworkId, answer, ...(atMs === undefined ? {} : { atMs }) });
     }

@@ -21,7 +21,7 @@ export interface AgentDrain {
 
 export const activeAdmin: AgentAdmin = { activity: 'ACTIVE' };
 
-/** The schedule, and which of its machines are down. */
+/** The schedule, with host names as `machineOf` gives them, and which of its machines are down. */
 export interface Maintenance {
   readonly windows: readonly MaintenanceWindow[];
   readonly down: ReadonlySet<string>;
@@ -31,15 +31,25 @@ export interface Maintenance {
 
 export const noMaintenance: Maintenance = { windows: [], down: new Set(), byHost: new Map() };
 
-export function maintenanceOf(windows: readonly MaintenanceWindow[], down: Iterable<string>): Maintenance {
+export function maintenanceOf(given: readonly MaintenanceWindow[], down: Iterable<string>): Maintenance {
+  const windows = given.map(window => ({ ...window, hostnames: window.hostnames.map(machineOf) }));
   const byHost = new Map<string, Unavailability>();
   for (const window of windows) for (const hostname of window.hostnames) byHost.set(hostname, window.unavailability);
-  return { windows, down: new Set(down), byHost };
+  return { windows, down: new Set(Array.from(down, machineOf)), byHost };
+}
+
+/** Host names are compared without case, as in Mesos. */
+export function machineOf(hostname: string): string {
+  return hostname.toLowerCase();
 }
 
 /** When the agents of a host are to be away; also while they are. */
 export function unavailabilityOf(maintenance: Maintenance, hostname: string): Unavailability | undefined {
-  return maintenance.byHost.get(hostname);
+  return maintenance.byHost.size === 0 ? undefined : maintenance.byHost.get(machineOf(hostname));
+}
+
+export function isDown(maintenance: Maintenance, hostname: string): boolean {
+  return maintenance.down.size > 0 && maintenance.down.has(machineOf(hostname));
 }
 
 /** What one framework was asked, and said, about one agent's absence. */

@@ -7,6 +7,7 @@ import { decideDrained } from './decide/drain.js';
 import { decideInverseOffers } from './decide/inverse-offers.js';
 import type { Registry } from './registry.js';
 import type { ClusterView, Moment } from './state.js';
+import { unavailabilityOf } from './upkeep-state.js';
 
 const lookAgainMinMs = 1_000;
 
@@ -134,7 +135,7 @@ export class Upkeep {
     if (this.#draining.has(agentId)) this.#drainsToCheck.add(agentId);
     const agent = this.#view.agents.get(agentId);
     if (agent === undefined) return;
-    if (agent.inverse.size > 0 || this.#view.maintenance.byHost.has(agent.info.hostname))
+    if (agent.inverse.size > 0 || unavailabilityOf(this.#view.maintenance, agent.info.hostname) !== undefined)
       this.#agentsToAsk.add(agentId);
   }
 
@@ -143,6 +144,6 @@ export class Upkeep {
     const { maintenance, agents } = this.#view;
     if (maintenance.byHost.size === 0) return;
     for (const agent of agents.values())
-      if (maintenance.byHost.has(agent.info.hostname)) this.#agentsToAsk.add(agent.id);
+      if (unavailabilityOf(maintenance, agent.info.hostname) !== undefined) this.#agentsToAsk.add(agent.id);
   }
 }

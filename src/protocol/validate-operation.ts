@@ -151,10 +151,24 @@ export function windowsRule(windows: readonly MaintenanceWindow[], path: string,
   for (const [i, window] of windows.entries()) {
     for (const [j, hostname] of window.hostnames.entries()) {
       const at = `[${i}].hostnames[${j}]`;
-      const before = first.get(hostname);
-      if (before === undefined) first.set(hostname, at);
-      else say(`${path}${at}`, `${shown(hostname)} is given twice: it is at ${before} already`);
+      if (typeof hostname !== 'string') continue;
+      const before = first.get(hostname.toLowerCase());
+      if (before === undefined) first.set(hostname.toLowerCase(), at);
+      else say(`${path}${at}`, `${shown(hostname)} is given twice: it is at ${before} already`, caseHint);
     }
+  }
+}
+
+const caseHint = 'host names are compared without case';
+
+/** Each machine once. */
+export function machinesRule(hostnames: readonly string[], path: string, say: Say): void {
+  const first = new Map<string, number>();
+  for (const [i, hostname] of hostnames.entries()) {
+    if (typeof hostname !== 'string') continue;
+    const before = first.get(hostname.toLowerCase());
+    if (before === undefined) first.set(hostname.toLowerCase(), i);
+    else say(`${path}[${i}]`, `${shown(hostname)} is given twice: it is at [${before}] already`, caseHint);
   }
 }
 

@@ -112,6 +112,10 @@ test.serial('maintenance: planned, answered by the framework, started, stopped',
     wrong.stderr,
     /^error: startMaintenance\.hostnames\[0\]: "node-9" is not in the maintenance schedule\nhint: /,
   );
+  const slip = await proffer('maintenance', 'schedule', 'node-77', '--start', '+1h');
+  t.is(slip.code, 0, slip.stderr);
+  t.is(slip.stderr, 'note: no agent has this host name: "node-77"; proffer agents shows those there are\n');
+  t.is((await proffer('maintenance', 'cancel', 'Node-77')).code, 0);
   const lost = firstValueFrom(framework.updates$.pipe(filter(status => status.taskId === taskId)));
   const started = await proffer('maintenance', 'start', 'node-1');
   t.is(started.code, 0, started.stderr);

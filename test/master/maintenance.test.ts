@@ -5,7 +5,7 @@ import { MasterRig, task } from '../support/master-rig.js';
 import type { MaintenanceView, MaintenanceWindow } from '../../src/protocol/operator-api.js';
 
 const big = { cpus: 4, mem: 4096 };
-const unavailability = { startMs: 1_000_000, durationMs: 3_600_000 };
+const unavailability = { startMs: Date.UTC(2026, 0, 1, 1), durationMs: 3_600_000 };
 const window: MaintenanceWindow = { hostnames: ['one'], unavailability };
 
 interface Story {
@@ -227,4 +227,35 @@ test('the schedule, and what is down, hold for the next master', t => {
     ['M-S1'],
     'the agent that was shut down is not waited for',
   );
+});
+
+test('host names are compared without case', t => {
+  const { rig, agents, scheduler } = running();
+  t.deepEqual(schedule(rig, [{ hostnames: ['ONE'], unavailability }]), []);
+  t.is(asked(scheduler).length, 1, 'agents there are asked about, however their host is written');
+  t.like(machine(rig), { hostname: 'one', mode: 'DRAINING', inverseOffers: [{ answer: 'UNKNOWN' }] });
+  t.deepEqual(rig.operate({ type: 'START_MAINTENANCE', hostnames: ['One'] }), []);
+  t.is(machine(rig)?.mode, 'DOWN');
+  t.truthy(agents[0].last('SHUTDOWN'));
+  const early = rig.connectAgent();
+  early.register(big, { info: { hostname: 'oNe' } });
+  t.like(early.last('REFUSED').problems, [{ code: 'AGENT_REFUSED' }]);
+  t.deepEqual(rig.operate({ type: 'STOP_MAINTENANCE', hostnames: ['oNE'] }), []);
+  t.deepEqual(rig.master.views.maintenance(), { windows: [], machines: [] });
+});
+
+test('a window that is over cannot be planned; one that was planned in time may pass', t => {
+  const { rig } = running();
+  const now = rig.clock.wallMs();
+  const soon = { hostnames: ['one'], unavailability: { startMs: now + 1000, durationMs: 1000 } };
+  const over = { hostnames: ['two'], unavailability: { startMs: now - 1000, durationMs: 1000 } };
+  const problems = rig.operate({ type: 'UPDATE_MAINTENANCE', windows: [soon, over] });
+  t.like(problems, [{ path: 'updateMaintenance.windows[1].unavailability', code: 'INVALID_CALL' }]);
+  t.regex(problems[0]?.hint ?? '', /durationMs/);
+  t.is(machine(rig), undefined);
+  t.deepEqual(schedule(rig, [soon]), []);
+  rig.advance(10_000);
+  const endless = { hostnames: ['two'], unavailability: { startMs: now } };
+  t.deepEqual(schedule(rig, [soon, endless]), []);
+  t.deepEqual(rig.master.views.maintenance().windows, [soon, endless]);
 });

@@ -359,6 +359,16 @@ const operatorCalls: readonly Row<Fields>[] = [
     ['updateMaintenance.windows[0].unavailability.durationMs', 'INVALID_CALL', /-1 is not/],
   ],
   [
+    'a machine absent twice in other letters',
+    at({ hostnames: ['Node-1', 'node-1'], unavailability: soon }),
+    ['updateMaintenance.windows[0].hostnames[1]', 'INVALID_CALL', /"node-1" is given twice.*without case/],
+  ],
+  [
+    'a machine that goes down twice in other letters',
+    { type: 'START_MAINTENANCE', hostnames: ['Node-1', 'node-1'] },
+    ['startMaintenance.hostnames[1]', 'INVALID_CALL', /"node-1" is given twice.*without case/],
+  ],
+  [
     'a window before 1970',
     at({ hostnames: ['h1'], unavailability: { startMs: -5 } }),
     ['updateMaintenance.windows[0].unavailability.startMs', 'INVALID_CALL', /-5 is not a time.*from 0 to 8\.64e15/],

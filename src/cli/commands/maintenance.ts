@@ -2,7 +2,7 @@
 import { ProfferError, shown } from '../../base/errors.js';
 import { formatDurationMs } from '../../base/units.js';
 import { describeTime, parseTimeMs } from '../../compose/operator-text.js';
-import type { FrameworkView, MaintenanceView, MaintenanceWindow } from '../../protocol/operator-api.js';
+import type { AgentView, FrameworkView, MaintenanceView, MaintenanceWindow } from '../../protocol/operator-api.js';
 import type { Client } from '../client.js';
 import { masterClient } from '../client.js';
 import type { RunCommand, Terminal } from '../command.js';
@@ -52,20 +52,22 @@ export const schedule: RunCommand<ScheduleFlags> = async ({ flags, args: hostnam
   const startMs = parseTimeMs(flags.start, now);
   const unavailability = { startMs, ...(flags.for === undefined ? {} : { durationMs: flags.for }) };
   const master = masterClient(flags.master);
-  const others = without(await windowsOf(master), hostnames);
+  const [windows, strange] = await Promise.all([windowsOf(master), withoutAgent(master, hostnames)]);
+  const others = without(windows, hostnames);
   const answer = await master.post('/maintenance', { windows: [...others, { hostnames, unavailability }] });
   const span = flags.for === undefined ? '' : ` for ${formatDurationMs(flags.for)}`;
   terminal.out(
     flags.json ? answer : `planned for ${counted(hostnames.length, 'machine')}: ${describeTime(startMs, now)}${span}\n`,
   );
+  sayStrange(terminal, strange);
   return exitCodes.ok;
 };
 
 export const cancel: RunCommand<OperatorFlags> = async ({ flags, args: hostnames, terminal }) => {
   const master = masterClient(flags.master);
   const windows = await windowsOf(master);
-  const planned = new Set(windows.flatMap(window => window.hostnames));
-  const unknown = hostnames.filter(hostname => !planned.has(hostname));
+  const planned = windows.flatMap(window => window.hostnames);
+  const unknown = hostnames.filter(hostname => !isOneOf(planned, hostname));
   if (unknown.length > 0) {
     throw new ProfferError('UNKNOWN_MACHINE', `not in the maintenance schedule: ${unknown.map(shown).join(', ')}`, {
       hint: 'proffer maintenance status shows it',
@@ -77,8 +79,12 @@ export const cancel: RunCommand<OperatorFlags> = async ({ flags, args: hostnames
 };
 
 export const start: RunCommand<OperatorFlags> = async ({ flags, args: hostnames, terminal }) => {
-  const answer = await masterClient(flags.master).post('/maintenance/start', { hostnames });
+  const master = masterClient(flags.master);
+  // Asked before: those that go down leave the list.
+  const strange = await withoutAgent(master, hostnames);
+  const answer = await master.post('/maintenance/start', { hostnames });
   terminal.out(flags.json ? answer : `${counted(hostnames.length, 'machine is', 'machines are')} down\n`);
+  sayStrange(terminal, strange);
   return exitCodes.ok;
 };
 
@@ -94,6 +100,25 @@ async function windowsOf(master: Client): Promise<readonly MaintenanceWindow[]> 
 
 function without(windows: readonly MaintenanceWindow[], hostnames: readonly string[]): MaintenanceWindow[] {
   return windows
-    .map(window => ({ ...window, hostnames: window.hostnames.filter(hostname => !hostnames.includes(hostname)) }))
+    .map(window => ({ ...window, hostnames: window.hostnames.filter(hostname => !isOneOf(hostnames, hostname)) }))
     .filter(window => window.hostnames.length > 0);
+}
+
+// Host names are compared without case.
+function isOneOf(hostnames: readonly string[], hostname: string): boolean {
+  return hostnames.some(each => each.toLowerCase() === hostname.toLowerCase());
+}
+
+// A machine may well be in the schedule before its first agent comes; mostly such a name is a slip.
+async function withoutAgent(master: Client, hostnames: readonly string[]): Promise<readonly string[]> {
+  const known = (await master.get<AgentView[]>('/agents')).value.map(({ hostname }) => hostname);
+  return hostnames.filter(hostname => !isOneOf(known, hostname));
+}
+
+function sayStrange(terminal: Terminal, hostnames: readonly string[]): void {
+  if (hostnames.length === 0) return;
+  const which = hostnames.length === 1 ? 'this host name' : 'these host names';
+  terminal.err(
+    `note: no agent has ${which}: ${hostnames.map(shown).join(', ')}; proffer agents shows those there are\n`,
+  );
 }

@@ -7,7 +7,7 @@ import type { SchedulerCall } from '../../protocol/scheduler-api.js';
 import type { Decision } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, Moment } from '../state.js';
-import { unavailabilityOf } from '../upkeep-state.js';
+import { isDown, unavailabilityOf } from '../upkeep-state.js';
 import { inParts } from '../wire-size.js';
 import { refuseMsOf } from './offers.js';
 
@@ -100,7 +100,7 @@ function tellEnded(view: ClusterView, draft: Draft, ended: ReadonlyMap<Framework
 // Of an agent that is away, or down, there is nothing to leave.
 function askedFor(view: ClusterView, agent: Readonly<AgentRecord>): Unavailability | undefined {
   const { hostname } = agent.info;
-  if (agent.state !== 'REGISTERED' || view.maintenance.down.has(hostname)) return undefined;
+  if (agent.state !== 'REGISTERED' || isDown(view.maintenance, hostname)) return undefined;
   return unavailabilityOf(view.maintenance, hostname);
 }
 

@@ -9,7 +9,7 @@ import type { Registry } from '../registry.js';
 import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import type { Maintenance } from '../upkeep-state.js';
-import { maintenanceOf } from '../upkeep-state.js';
+import { isDown, machineOf, maintenanceOf, unavailabilityOf } from '../upkeep-state.js';
 import { endTasks, isLeaving, tellFailure } from './agents.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
@@ -18,18 +18,24 @@ import { tellOperations } from './operations-status.js';
 type Call = Extract<OperatorCall, { type: 'UPDATE_MAINTENANCE' | 'START_MAINTENANCE' | 'STOP_MAINTENANCE' }>;
 
 /** Refuses, or writes the schedule first. Calls close to each other go by what the one before wants. */
-export function decideMaintenance(view: ClusterView, registry: Registry, call: Call, ticket: number): Decision {
+export function decideMaintenance(
+  view: ClusterView,
+  registry: Registry,
+  call: Call,
+  ticket: number,
+  at: Moment,
+): Decision {
   const before = view.maintenancePlan;
   switch (call.type) {
     case 'UPDATE_MAINTENANCE': {
-      const problems = scheduleProblems(before, call.windows);
+      const problems = scheduleProblems(before, call.windows, at);
       return problems.length > 0
         ? answered(ticket, problems)
         : store(view, registry, maintenanceOf(call.windows, before.down), ticket);
     }
     case 'START_MAINTENANCE': {
       const problems = eachHost(call.hostnames, 'startMaintenance', hostname =>
-        before.byHost.has(hostname)
+        unavailabilityOf(before, hostname) !== undefined
           ? undefined
           : [
               'UNKNOWN_MACHINE',
@@ -43,8 +49,8 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
     }
     case 'STOP_MAINTENANCE': {
       const problems = eachHost(call.hostnames, 'stopMaintenance', hostname => {
-        if (before.down.has(hostname)) return undefined;
-        if (!before.byHost.has(hostname))
+        if (isDown(before, hostname)) return undefined;
+        if (unavailabilityOf(before, hostname) === undefined)
           return ['UNKNOWN_MACHINE', `${shown(hostname)} is not in the maintenance schedule`];
         return [
           'AGENT_STATE',
@@ -53,7 +59,7 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
         ];
       });
       if (problems.length > 0) return answered(ticket, problems);
-      const up = new Set(call.hostnames);
+      const up = new Set(call.hostnames.map(machineOf));
       const windows = before.windows
         .map(window => ({ ...window, hostnames: window.hostnames.filter(hostname => !up.has(hostname)) }))
         .filter(window => window.hostnames.length > 0);
@@ -63,9 +69,9 @@ export function decideMaintenance(view: ClusterView, registry: Registry, call: C
   }
 }
 
-function scheduleProblems(before: Maintenance, windows: readonly MaintenanceWindow[]): Problem[] {
+function scheduleProblems(before: Maintenance, windows: readonly MaintenanceWindow[], at: Moment): Problem[] {
   const { byHost } = maintenanceOf(windows, []);
-  return [...before.down]
+  const stillDown = [...before.down]
     .filter(hostname => !byHost.has(hostname))
     .map(hostname =>
       problem(
@@ -75,6 +81,23 @@ function scheduleProblems(before: Maintenance, windows: readonly MaintenanceWind
         'stop its maintenance first, or keep it in the schedule',
       ),
     );
+  return [...stillDown, ...windows.flatMap((window, i) => pastProblems(before, window, i, at))];
+}
+
+// A window that was planned before may have passed since: a schedule with it is sent again whenever another is planned.
+function pastProblems(before: Maintenance, window: MaintenanceWindow, i: number, { wallMs }: Moment): Problem[] {
+  const { hostnames, unavailability } = window;
+  const { startMs, durationMs } = unavailability;
+  if (durationMs === undefined || startMs + durationMs > wallMs) return [];
+  if (hostnames.every(hostname => sameData(unavailabilityOf(before, hostname), unavailability))) return [];
+  return [
+    problem(
+      `updateMaintenance.windows[${i}].unavailability`,
+      'INVALID_CALL',
+      `a window that ended at ${startMs + durationMs} is over: it is ${wallMs} now, in milliseconds since 1970`,
+      'plan it for later; or leave durationMs out, and it has no end',
+    ),
+  ];
 }
 
 type Wrong = readonly [code: 'UNKNOWN_MACHINE' | 'AGENT_STATE', message: string, hint?: string];
@@ -106,7 +129,7 @@ function store(view: ClusterView, registry: Registry, maintenance: Maintenance, 
 
 function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boolean {
   // An unreachable one runs what nobody knows of; it stays unreachable, and is refused while the machine is down.
-  return agent.state !== 'UNREACHABLE' && maintenance.down.has(agent.info.hostname);
+  return agent.state !== 'UNREACHABLE' && isDown(maintenance, agent.info.hostname);
 }
 
 /** The schedule is durable: offers and inverse offers that say otherwise end, and agents of machines that are down are shut down. */
@@ -119,7 +142,7 @@ export function decideMaintained(
   const draft = new Draft();
   for (const agent of view.agents.values()) {
     const { hostname } = agent.info;
-    const same = sameData(view.maintenance.byHost.get(hostname), maintenance.byHost.get(hostname));
+    const same = sameData(unavailabilityOf(view.maintenance, hostname), unavailabilityOf(maintenance, hostname));
     const down = removed.has(agent.id) || goesDown(agent, maintenance);
     if (same && !down) continue;
     rescind(view, draft, agent.offers, 'MAINTENANCE');
@@ -142,7 +165,7 @@ function shutDown(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>,
 
 /** Why an agent of this host may not register now. */
 export function downProblem(maintenance: Maintenance, hostname: string): Problem | undefined {
-  if (!maintenance.down.has(hostname)) return undefined;
+  if (!isDown(maintenance, hostname)) return undefined;
   return problem(
     'register.agent.hostname',
     'AGENT_REFUSED',

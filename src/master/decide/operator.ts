@@ -48,7 +48,7 @@ export function decideOperator(
     case 'UPDATE_MAINTENANCE':
     case 'START_MAINTENANCE':
     case 'STOP_MAINTENANCE':
-      return decideMaintenance(view, registry, call, ticket);
+      return decideMaintenance(view, registry, call, ticket, at);
     case 'DRAIN_AGENT':
     case 'DEACTIVATE_AGENT':
     case 'REACTIVATE_AGENT':

@@ -2,6 +2,7 @@
 import type { Amounts, MaintenanceWindow, OperatorCall, QuotaSpec, WeightView } from '../operator-api.js';
 import {
   amountNameProblem,
+  machinesRule,
   quotaRule,
   quotasRule,
   refinementRule,
@@ -10,7 +11,6 @@ import {
   weightsRule,
   windowsRule,
 } from '../validate-operation.js';
-import { uniqueRule } from '../validate-framework.js';
 import { unavailability } from './cluster.js';
 import * as leaves from './leaves.js';
 import { amount, operationFields } from './operation.js';
@@ -33,7 +33,7 @@ const weight = object<WeightView>('a weight', {
   weight: number('a number from 0.000001 to 1,000,000', weightMin, weightMax),
 });
 
-const hostnames = refine(list(leaves.hostname, 'a list of at least one host name', 1), across([], uniqueRule));
+const hostnames = refine(list(leaves.hostname, 'a list of at least one host name', 1), across([], machinesRule));
 const window = object<MaintenanceWindow>('a maintenance window', {
   hostnames: list(leaves.hostname, 'a list of at least one host name', 1),
   unavailability,
