@@ -1,4 +1,5 @@
 // One run() per process: signals, a parent that went away, and what nobody caught. In: the work. Out: the exit code.
+import { ProfferError } from '../base/errors.js';
 import type { Logger } from '../env/log.js';
 
 /** Why the work was asked to end. */
@@ -30,6 +31,19 @@ export async function runProcess(
     force(forcedCodes[signal]);
   };
   const onBug = (error: unknown): void => {
+    // What somebody can mend, such as a policy of their own that failed.
+    if (error instanceof ProfferError && error.code !== 'INTERNAL') {
+      const { code, message, hint } = error;
+      if (options.log === undefined)
+        process.stderr.write(`error: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
+      else
+        options.log.error('an error ended the process', {
+          code,
+          error: message,
+          ...(hint === undefined ? {} : { hint }),
+        });
+      return force(internalCode);
+    }
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (options.log === undefined)
       process.stderr.write(`error: ${detail}\nhint: this is a bug of Proffer; please report it with the lines above\n`);

@@ -3,6 +3,7 @@ import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 
 type Fields = { readonly [key: string]: unknown };
+type Checks = { readonly [key: string]: Check };
 type Check = (value: unknown) => string | undefined;
 
 const isText: Check = value => (typeof value === 'string' && value !== '' ? undefined : 'must be a text');
@@ -24,25 +25,61 @@ const isOptional =
 
 /** An order of frameworks of one's own. */
 export function frameworkOrderProblems(given: object, path: string): Problem[] {
-  return wrongFields(given, path, {
+  const problems = wrongFields(given, path, {
     name: isText,
     rule: isText,
     start: isFunction,
     factor: isOptional(isFunction),
     tieBreak: isOptional(isOneOf('count', 'path')),
   });
+  const { start } = given as Fields;
+  return problems.length > 0
+    ? problems
+    : startProblems(() => (start as (tieBreak: string) => unknown)('count'), `${path}.start`, scoringChecks);
+}
+
+const scoringChecks: Checks = {
+  score: isFunction,
+  flat: isOptional(isOneOf(true, false)),
+  tieBreak: isOptional(isOneOf('count', 'path')),
+  ...Object.fromEntries(
+    ['begin', 'entered', 'served', 'granted', 'first', 'classOf', 'compare'].map(name => [
+      name,
+      isOptional(isFunction),
+    ]),
+  ),
+};
+
+const visitsChecks: Checks = { arrange: isFunction, granted: isOptional(isFunction) };
+
+// What a factory makes is looked at once before any allocator begins with it.
+function startProblems(start: () => unknown, path: string, checks: Checks): Problem[] {
+  let made: unknown;
+  try {
+    made = start();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : shown(error);
+    return [problem(path, 'USAGE', `${path} failed: ${why}`)];
+  }
+  // The sorter's own order.
+  if (made === undefined && checks === scoringChecks) return [];
+  if (typeof made === 'object' && made !== null) return wrongFields(made, `${path}()`, checks);
+  const names = Object.keys(checks).filter(name => checks[name]?.(undefined) !== undefined);
+  return [problem(path, 'USAGE', `${path} must give an object with ${names.join(', ')}, got ${shown(made)}`)];
 }
 
 /** An order of agents of one's own. */
 export function agentOrderProblems(given: object, path: string): Problem[] {
-  const { kind } = given as Fields;
-  return wrongFields(given, path, {
+  const { kind, start } = given as Fields;
+  const problems = wrongFields(given, path, {
     name: isText,
     rule: isText,
     kind: isOneOf('rank', 'visit', 'draw', 'joint'),
     ...(kind === 'rank' ? { score: isFunction } : {}),
     ...(kind === 'visit' ? { start: isFunction } : {}),
   });
+  if (kind !== 'visit' || problems.length > 0) return problems;
+  return startProblems(start as () => unknown, `${path}.start`, visitsChecks);
 }
 
 export function granularityProblems(given: object, path: string): Problem[] {
@@ -62,7 +99,7 @@ export function commitProblems(given: object, path: string): Problem[] {
   });
 }
 
-function wrongFields(given: object, path: string, checks: { readonly [key: string]: Check }): Problem[] {
+function wrongFields(given: object, path: string, checks: Checks): Problem[] {
   return Object.entries(checks).flatMap(([key, check]) => {
     const value = (given as Fields)[key];
     const wrong = check(value);

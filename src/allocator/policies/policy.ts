@@ -9,6 +9,7 @@ import type { Commit } from './commit.js';
 import { commitName } from './commit.js';
 import type { Axes } from './engine.js';
 import { Engine } from './engine.js';
+import { guardedAgentOrder, guardedFrameworkOrder } from './guard.js';
 import type { Granularity } from './granularity.js';
 import { granularityName } from './granularity.js';
 import type { FrameworkOrder } from './orders/order.js';
@@ -56,6 +57,9 @@ export interface PolicySpec {
  *   },
  * });
  *
+ * A factory of one's own (`start`) is called once here, to look at what it gives. An order of one's own that throws later, or gives what is no
+ * number, fails the run with a ProfferError USAGE that names it: the master stops, as it would allocate by nobody's rule otherwise.
+ *
  * @throws ProfferError USAGE that names everything that is wrong, with its path.
  */
 export function definePolicy(spec: PolicySpec = {}): AllocationPolicy {
@@ -63,6 +67,12 @@ export function definePolicy(spec: PolicySpec = {}): AllocationPolicy {
   const axes = readAxes(spec, problems);
   if (axes === undefined || problems.length > 0) throw problemsError(problems);
   const { frameworkOrder, agentOrder, granularity, commit, tieBreak } = axes;
+  // Only what others wrote is guarded: it costs.
+  const guardedAxes: Axes = {
+    ...axes,
+    ...(isOwn(spec.frameworkOrder) ? { frameworkOrder: guardedFrameworkOrder(frameworkOrder) } : {}),
+    ...(isOwn(spec.agentOrder) ? { agentOrder: guardedAgentOrder(agentOrder) } : {}),
+  };
   const ties = frameworkOrder.tieBreak ?? tieBreak;
   const description = {
     frameworkOrder: `${frameworkOrder.name}: ${frameworkOrder.rule}`,
@@ -74,8 +84,8 @@ export function definePolicy(spec: PolicySpec = {}): AllocationPolicy {
   };
   // By name, but not one's own order of that name.
   const isDefault =
-    typeof (spec.frameworkOrder ?? '') === 'string' &&
-    typeof (spec.agentOrder ?? '') === 'string' &&
+    !isOwn(spec.frameworkOrder) &&
+    !isOwn(spec.agentOrder) &&
     frameworkOrder.name === 'drf' &&
     ties === 'count' &&
     agentOrder.name === 'shuffle' &&
@@ -83,7 +93,7 @@ export function definePolicy(spec: PolicySpec = {}): AllocationPolicy {
     commit.kind === 'pessimistic';
   return {
     description,
-    start: isDefault ? hierarchicalDrf.start : excluded => new Engine(axes, excluded),
+    start: isDefault ? hierarchicalDrf.start : excluded => new Engine(guardedAxes, excluded),
   };
 }
 
@@ -96,6 +106,10 @@ export function isPolicy(value: unknown): value is AllocationPolicy {
     typeof value.start === 'function' &&
     'description' in value
   );
+}
+
+function isOwn(axis: string | object | undefined): boolean {
+  return typeof axis === 'object';
 }
 
 const keys = ['frameworkOrder', 'agentOrder', 'granularity', 'commit', 'tieBreak'];

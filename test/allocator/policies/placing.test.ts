@@ -485,6 +485,62 @@ test('axes of one’s own are checked, too, and are not taken for the ones whose
   t.is(c.order(), 'C C');
 });
 
+test('what factories of one’s own make is looked at when the policy is defined', t => {
+  const order = (start: unknown): PolicySpec => ({ frameworkOrder: { name: 'x', rule: 'r', start } }) as PolicySpec;
+  const visits = (start: unknown): PolicySpec =>
+    ({ agentOrder: { name: 'y', rule: 'r', kind: 'visit', start } }) as PolicySpec;
+  for (const [spec, message] of [
+    [order(() => 3), /frameworkOrder\.start must give an object with score, got 3/],
+    [order(() => ({ points: () => 0 })), /frameworkOrder\.start\(\)\.score must be a function, got undefined/],
+    [order(async () => ({ score: () => 0 })), /start\(\)\.score must be a function/],
+    [order(() => ({ score: () => 0, first: 'me' })), /start\(\)\.first must be a function, got "me"/],
+    [
+      order(() => {
+        throw new Error('no licence file');
+      }),
+      /frameworkOrder\.start failed: no licence file/,
+    ],
+    [visits(() => ({})), /agentOrder\.start\(\)\.arrange must be a function/],
+    [visits(() => undefined), /agentOrder\.start must give an object with arrange, got undefined/],
+  ] as const) {
+    const error = t.throws(() => definePolicy(spec), { instanceOf: ProfferError });
+    t.is(error?.problems.length, 1);
+    t.regex(error?.message ?? '', message);
+  }
+});
+
+test('an order of one’s own that fails ends the run with an error that names it', t => {
+  const scores: (() => unknown)[] = [
+    () => {
+      throw new TypeError('cpus is not defined');
+    },
+    () => 'much',
+  ];
+  for (const [i, message] of [
+    /failed in score: cpus is not defined/,
+    /score gave "much", which is not a number/,
+  ].entries()) {
+    const score = scores[i] as () => number;
+    for (const spec of [
+      { frameworkOrder: { name: 'mine', rule: 'r', start: () => ({ score }) } },
+      { agentOrder: { name: 'mine', rule: 'r', kind: 'rank', score } },
+    ] as const) {
+      const c = new PolicyCluster(spec);
+      const error = t.throws(
+        () => {
+          c.wants('A', 'a', 'cpus:1');
+          c.agent('s1', 'cpus:1');
+          c.granted();
+        },
+        { instanceOf: ProfferError },
+      );
+      t.is(error?.code, 'USAGE');
+      t.regex(error?.message ?? '', /the order of (frameworks|agents) "mine" failed/);
+      t.regex(error?.message ?? '', message);
+    }
+  }
+});
+
 test('axes that make no sense together are refused with a way out', t => {
   for (const [spec, message, hint] of [
     [{ agentOrder: 'joint' }, /drf does not depend on the agent/, /ps-dsf or rps-dsf/],
