@@ -1,6 +1,7 @@
 // The flags of every command, apart from the commands: their types are what the commands' work is written against.
 import { parseEstimator, parseQosController, parseRole } from '../compose/agent-text.js';
 import {
+  checkedResources,
   formatRoleWeights,
   parseDomainName,
   parseMinAllocatable,
@@ -265,6 +266,7 @@ export type SampleFlags = typeof sampleFlags;
 const wish = {
   resources: text('RESOURCES', 'with --why: for a launch that needs this, for example "cpus:2;mem:1024"', {
     needs: 'why',
+    read: checkedResources,
   }),
   constraint: texts('ATTRIBUTE:PREDICATE[:VALUE]', 'with --why: on agents that fulfil this; may be repeated', {
     pattern: /^[^:]+:[A-Za-z_]+(:.*)?$/,

@@ -55,14 +55,14 @@ export function formatAmounts(amounts: Amounts): string {
     .join(',');
 }
 
-/** `cpus:2;mem:1024`. @throws ProfferError INVALID_RESOURCES, every violation. */
+/** `cpus:2;mem:1024`. @throws ProfferError USAGE, every violation. */
 export function readResources(text: string): Resources {
   return fromBag(wholeBag(text));
 }
 
 /**
  * The reserved entries that `text` means on an agent with `total`: keys with a role as they are; plain ones (`cpus:2`) are what is dynamically
- * reserved to `role`, where only one reservation of it has any. @throws ProfferError USAGE, INVALID_RESOURCES.
+ * reserved to `role`, where only one reservation of it has any. @throws ProfferError USAGE.
  */
 export function reservedResources(text: string, role: string | undefined, total: Resources): Resources {
   const wanted = wholeBag(text);
@@ -113,7 +113,7 @@ export function volumeLines(total: Resources): VolumeLine[] {
 
 function wholeBag(text: string): Bag {
   const { bag, problems } = parseResources(text, 'RESOURCES');
-  if (problems.length > 0) throw problemsError(problems);
+  if (problems.length > 0) throw problemsError(problems.map(each => ({ ...each, code: 'USAGE' })));
   if (bag.length === 0) throw usage('RESOURCES is empty', 'write for example "cpus:2;mem:1024"');
   return bag;
 }

@@ -1,6 +1,6 @@
 // What the command line says of settings that are more than a number or a word, as data: weights, least offers, shares, regions.
 // In: text. Out: values, or one clear USAGE error.
-import { ProfferError, shown } from '../base/errors.js';
+import { describeProblem, ProfferError, shown } from '../base/errors.js';
 import type { Role } from '../base/ids.js';
 import { nameProblem } from '../protocol/validate-ids.js';
 import { weightMax, weightMin } from '../protocol/validate-operation.js';
@@ -59,6 +59,15 @@ export function parseMinAllocatable(text: string): readonly Bag[] {
       throw usage(`${odd.key} is not an amount that counts here: only unreserved numbers do`, minimaHint);
     return bag;
   });
+}
+
+/** `cpus:2;mem:1024`, to be sent as it is. @throws ProfferError USAGE, every violation. */
+export function checkedResources(text: string): string {
+  const { problems } = parseResources(text);
+  const [first] = problems;
+  if (first === undefined) return text;
+  const told = problems.map(each => (each.path === 'resources' ? each.message : describeProblem(each)));
+  throw usage(told.join('; '), first.hint ?? 'write for example "cpus:2;mem:1024"');
 }
 
 /** `gpus`. @throws ProfferError USAGE. */

@@ -3,6 +3,7 @@ import test from 'ava';
 import { ProfferError } from '../../src/base/errors.js';
 import type { Client } from '../../src/cli/client.js';
 import { commands } from '../../src/cli/commands.js';
+import { exitCodeOf } from '../../src/cli/failure.js';
 import { findAgent } from '../../src/cli/find-agent.js';
 import { commandGroups } from '../../src/cli/operator-commands.js';
 import {
@@ -76,7 +77,12 @@ test('resources to give back are found by their role, unless several reservation
   t.regex(refusal(t, () => reservedResources('cpus:1', 'ads', total)).message, /^2 reservations to ads have cpus: /);
   t.regex(refusal(t, () => reservedResources('disk:1', 'ads', total)).message, /^no disk is reserved to "ads" there$/);
   t.regex(refusal(t, () => reservedResources('cpus:1', undefined, total)).hint ?? '', /--role/);
-  t.is(refusal(t, () => readResources('cpus:-1;mem:x')).problems.length, 2);
+  for (const read of [readResources, (text: string) => reservedResources(text, 'ads', total)]) {
+    const wrong = refusal(t, () => read('cpus:-1;mem:x'));
+    t.is(exitCodeOf(wrong), 2, 'it was typed');
+    t.is(wrong.problems.length, 2);
+    for (const text of ['cpus:NaN', 'cpus:1;cpus:1']) t.is(exitCodeOf(refusal(t, () => read(text))), 2, text);
+  }
   t.regex(refusal(t, () => readResources(' ')).message, /is empty/);
   t.deepEqual(volumeLines(total), [
     { id: 'db-0', role: 'ads', disk: 64, containerPath: 'data', mode: 'RW', shared: false },

@@ -292,6 +292,9 @@ test.serial('a task that waits: why, and what would help; one that runs: where',
   const huge = await proffer('roles', '--why', 'ads', '--resources', 'cpus:9999', '--constraint', 'name:EXISTS');
   t.regex(huge.stdout, /3 of 3: cpus short by \S+ \(wanted 9999\); even while nothing runs there/);
   t.like(await proffer('roles', '--resources', 'cpus:1'), { code: 2 });
+  const typed = await proffer('roles', '--why', '*', '--resources', 'cpus:NaN;mem:-1');
+  t.is(typed.code, 2);
+  t.regex(typed.stderr, /^error: --resources: .*cpus.*mem/);
   t.regex((await proffer('task', 'nobody', '--why')).stderr, /no task has the id "nobody"/);
   running.signal('SIGINT');
   t.is(await running.ended, 130);
