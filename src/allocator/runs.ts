@@ -106,7 +106,8 @@ export class Runs {
         if (stage === undefined) {
           if (!cycle.optimistic) debtsFirst(cycle, agents);
           quota.exhausted();
-          // With optimistic commit nobody is served first; what is kept back for guarantees is kept back all the same.
+          // With optimistic commit nobody is served first: each offer is cut to what guarantees leave, but several together may hold more. The
+          // master keeps guarantees when they are accepted.
           const first = !cycle.optimistic && quota.guaranteeing && intersects(quota.needy, clients.active);
           if (first)
             stage = guaranteesFirst(

@@ -1,5 +1,6 @@
 // What is left of the offers of one ACCEPT while its operations take their parts out of them. In: the offers, the agent. Out: parts, or what is short.
 import type { Problem } from '../base/errors.js';
+import type { Role } from '../base/ids.js';
 import type { Bag, Conversion, Converted, Shortage } from '../resources/index.js';
 import {
   addDisjoint,
@@ -14,16 +15,19 @@ import {
   subtract,
   sum,
   take,
-  unreserved,
 } from '../resources/index.js';
-import { QuotaRoom } from './quota-room.js';
+import type { Move } from './quota-room.js';
+import { addOpen, QuotaRoom } from './quota-room.js';
+import type { Tally } from './role-use.js';
+import { tally } from './role-use.js';
 import type { AgentRecord, ClusterView, OfferRecord } from './state.js';
 
-/** Parts taken together, or why not: more than was offered, or (optimistic commit) what others were faster to take. */
+/** Parts taken together, or why not: more than was offered, (optimistic commit) what others were faster to take, or more than limits allow. */
 export type Claim =
   | { readonly kind: 'TAKEN'; readonly parts: readonly Bag[] }
   | { readonly kind: 'SHORT'; readonly shortages: readonly Shortage[]; readonly problem?: undefined }
-  | { readonly kind: 'LOST'; readonly shortages: readonly Shortage[]; readonly problem?: Problem };
+  | { readonly kind: 'LOST'; readonly shortages: readonly Shortage[]; readonly problem?: Problem }
+  | { readonly kind: 'OVER'; readonly problem: Problem };
 
 /** A conversion made, what is wrong with it, or that others were faster. */
 export type Conversed =
@@ -34,6 +38,8 @@ export type Conversed =
 interface Mark {
   readonly left: Bag;
   readonly there: Bag | undefined;
+  readonly counted: Tally | undefined;
+  readonly quota: number;
 }
 
 export class Pot {
@@ -41,12 +47,14 @@ export class Pot {
   left: Bag;
   /** The agent's total, with the conversions of this ACCEPT. */
   total: Bag;
-  readonly quota: QuotaRoom;
+  readonly #quota: QuotaRoom;
   /** All that was offered. */
   readonly offered: Bag;
   /** Optimistic commit: the part of `left` that nobody else has taken. */
   #there: Bag | undefined;
-  readonly #role: string;
+  readonly #role: Role;
+  // Once a reservation was turned back, the part of what is left that counted against the role of the offers before; the rest counts when it is taken.
+  #counted: Tally | undefined;
   #converted = false;
 
   constructor(view: ClusterView, agent: Readonly<AgentRecord>, offers: readonly OfferRecord[]) {
@@ -64,7 +72,7 @@ export class Pot {
     this.left = left;
     this.offered = left;
     this.total = agent.total;
-    this.quota = new QuotaRoom(view);
+    this.#quota = new QuotaRoom(view, { keepsGuarantees: there !== undefined });
     this.#there = there === undefined ? undefined : common(left, there);
     this.#role = offers[0]?.role ?? '*';
   }
@@ -74,6 +82,8 @@ export class Pot {
     const asked = fitAll(this.left, wants);
     if (asked.shortages.length > 0) return { kind: 'SHORT', shortages: asked.shortages };
     if (this.#there === undefined) {
+      const over = this.#count(asked.parts, path);
+      if (over !== undefined) return { kind: 'OVER', problem: over };
       this.left = asked.rest;
       return { kind: 'TAKEN', parts: asked.parts };
     }
@@ -85,7 +95,7 @@ export class Pot {
       return { kind: 'LOST', shortages: got.shortages };
     }
     // Offers of several frameworks together may go beyond what the role may have.
-    const over = this.quota.take(sum(got.parts.map(unreserved)), this.#role, undefined, path);
+    const over = this.#count(got.parts, path);
     if (over !== undefined) return { kind: 'LOST', shortages: [], problem: over };
     this.left = subtract(this.left, exclusive(subtract(this.#there, got.rest)));
     this.#there = got.rest;
@@ -98,26 +108,31 @@ export class Pot {
     return this.left.filter(r => r.label.volume === undefined || contains(this.total, [r]));
   }
 
-  /** Converts a part of what is left. */
-  convert(make: (have: Bag, total: Bag) => Converted): Conversed {
+  /** Converts a part of what is left, as far as limits allow. */
+  convert(make: (have: Bag, total: Bag) => Converted, path: string): Conversed {
     const have = this.convertible;
     const asked = make(have, this.total);
     if (!asked.ok) return { kind: 'WRONG', problems: asked.problems };
     let { conversion } = asked;
+    let lost: readonly Problem[] | undefined;
     if (this.#there !== undefined) {
       const got = make(this.#there, this.total);
-      if (!got.ok) {
-        this.left = convert(have, conversion);
-        this.#converted = true;
-        this.#there = common(this.left, this.#there);
-        return { kind: 'LOST', problems: got.problems };
-      }
-      conversion = got.conversion;
-      this.#there = convert(this.#there, conversion);
+      if (got.ok) conversion = got.conversion;
+      else lost = got.problems;
     }
-    this.left = convert(have, conversion);
-    this.total = convert(this.total, conversion);
+    if (lost === undefined) {
+      const over = this.#recount(conversion, path);
+      if (over !== undefined && over.code !== 'OFFER_CONFLICT') return { kind: 'WRONG', problems: [over] };
+      if (over !== undefined) lost = [over];
+    }
+    if (this.#there !== undefined) this.#there = lost === undefined ? convert(this.#there, conversion) : this.#there;
+    this.left = convert(have, lost === undefined ? conversion : asked.conversion);
     this.#converted = true;
+    if (lost !== undefined) {
+      if (this.#there !== undefined) this.#there = common(this.left, this.#there);
+      return { kind: 'LOST', problems: lost };
+    }
+    this.total = convert(this.total, conversion);
     return { kind: 'MADE', conversion };
   }
 
@@ -132,14 +147,52 @@ export class Pot {
     return sum(parts.map(exclusive));
   }
 
+  // Tasks take `parts`: what of them did not count against the role yet does from now on.
+  #count(parts: readonly Bag[], path: string): Problem | undefined {
+    if (!this.#quota.isActive || (this.#there === undefined && this.#counted === undefined)) return undefined;
+    const wanted: Tally = new Map();
+    for (const part of parts) addOpen(wanted, part);
+    const counted = new Map(this.#counted);
+    const moves: Move[] = [];
+    for (const [name, milli] of wanted) {
+      const known = spend(counted, name, milli);
+      if (milli > known) moves.push({ name, milli: milli - known, from: undefined, to: this.#role });
+    }
+    const over = this.#quota.take(moves, path);
+    if (over === undefined && this.#counted !== undefined) this.#counted = counted;
+    return over;
+  }
+
+  // A conversion: reservations count against their roles.
+  #recount({ consumed, produced }: Conversion, path: string): Problem | undefined {
+    if (!this.#quota.isActive) return undefined;
+    const changes = reservedChanges(consumed, produced);
+    if (changes.length === 0) return undefined;
+    const booked = this.#there === undefined;
+    const counted: Tally = new Map(this.#counted);
+    if (booked && this.#counted === undefined) addOpen(counted, this.left);
+    const moves: Move[] = [];
+    for (const change of changes) {
+      const known = booked && change.from === undefined ? spend(counted, change.name, change.milli) : 0;
+      if (known > 0) moves.push({ ...change, milli: known, from: this.#role });
+      if (change.milli > known) moves.push({ ...change, milli: change.milli - known });
+    }
+    const over = this.#quota.take(moves, path);
+    const isOpened = changes.some(({ to }) => to === undefined);
+    if (over === undefined && booked && (isOpened || this.#counted !== undefined)) this.#counted = counted;
+    return over;
+  }
+
   mark(): Mark {
-    return { left: this.left, there: this.#there };
+    return { left: this.left, there: this.#there, counted: this.#counted, quota: this.#quota.mark() };
   }
 
   /** Back to a mark; not over a conversion. */
   restore(mark: Mark): void {
     this.left = mark.left;
     this.#there = mark.there;
+    this.#counted = mark.counted;
+    this.#quota.restore(mark.quota);
   }
 }
 
@@ -153,6 +206,44 @@ export function common(a: Bag, b: Bag): Bag {
 /** The most of either. */
 export function cover(a: Bag, b: Bag): Bag {
   return isEmpty(a) ? b : addDisjoint(a, remainder(b, a));
+}
+
+// Takes up to `milli` of what is there; says how much.
+function spend(from: Tally, name: string, milli: number): number {
+  const known = Math.min(from.get(name) ?? 0, milli);
+  if (known > 0) tally(from, name, -known);
+  return known;
+}
+
+/** From which role to which amounts go in a conversion. What stays reserved to a role, as in a volume, is left out. */
+export function reservedChanges(consumed: Bag, produced: Bag): Move[] {
+  const nets = new Map<string, Map<Role | undefined, number>>();
+  for (const [bag, sign] of [
+    [consumed, -1],
+    [produced, 1],
+  ] as const) {
+    for (const r of bag) {
+      if (r.kind !== 'scalar' || r.label.revocable) continue;
+      let net = nets.get(r.name);
+      if (net === undefined) nets.set(r.name, (net = new Map()));
+      net.set(r.label.role, (net.get(r.label.role) ?? 0) + sign * r.milli);
+    }
+  }
+  const moves: Move[] = [];
+  for (const [name, net] of nets) {
+    const gains = [...net].filter(([, milli]) => milli > 0);
+    for (const [from, lost] of net) {
+      for (let rest = -lost; rest > 0 && gains.length > 0; ) {
+        const [to, gained] = gains[0] as [Role | undefined, number];
+        const milli = Math.min(rest, gained);
+        moves.push({ name, milli, from, to });
+        rest -= milli;
+        if (milli === gained) gains.shift();
+        else gains[0] = [to, gained - milli];
+      }
+    }
+  }
+  return moves;
 }
 
 function fitAll(

@@ -34,16 +34,25 @@ export function roleUsage(view: ClusterView, without?: ReadonlySet<OfferRecord>)
     const path = pathOf(role);
     for (const r of bag) if (r.kind === 'scalar') for (const each of path) tally(each[kind], r.name, r.milli);
   };
+  eachUse(view, without, count);
+  return usage;
+}
+
+/** Calls `visit` with all that counts against roles, by the role itself; offers in `without` do not count. */
+export function eachUse(
+  view: ClusterView,
+  without: ReadonlySet<OfferRecord> | undefined,
+  visit: (kind: keyof RoleUsage, role: Role, bag: Bag) => void,
+): void {
   for (const agent of view.agents.values()) {
     if (!inPool(agent)) continue;
-    for (const r of agent.total) if (r.label.role !== undefined) count('reserved', r.label.role, [r]);
-    for (const task of agent.tasks) if (task.holds) count('used', task.role, unreserved(task.resources));
-    for (const executor of agent.executors.values()) count('used', executor.role, unreserved(executor.resources));
+    for (const r of agent.total) if (r.label.role !== undefined) visit('reserved', r.label.role, [r]);
+    for (const task of agent.tasks) if (task.holds) visit('used', task.role, unreserved(task.resources));
+    for (const executor of agent.executors.values()) visit('used', executor.role, unreserved(executor.resources));
     for (const offer of agent.offers)
       if (offer.sequence === undefined && without?.has(offer) !== true)
-        count('offered', offer.role, unreserved(offer.resources));
+        visit('offered', offer.role, unreserved(offer.resources));
   }
-  return usage;
 }
 
 /** What counts against a limit: what is reserved and used, and with `offers` also what is offered. */
@@ -62,6 +71,11 @@ export function tally(into: Tally, name: string, milli: number): void {
 /** Whether the allocator knows the agent. */
 export function inPool(agent: Readonly<AgentRecord>): boolean {
   return agent.state === 'REGISTERED' || agent.state === 'DISCONNECTED';
+}
+
+/** Whether what is free on the agent is offered. */
+export function isOnOffer(agent: Readonly<AgentRecord>): boolean {
+  return agent.state === 'REGISTERED' && agent.admin.activity === 'ACTIVE';
 }
 
 /** The role and those above it. */

@@ -80,10 +80,12 @@ test('RESERVE, CREATE and LAUNCH in one ACCEPT reach the agent in order, and the
       reserve({ disk: 300 }),
       { type: 'CREATE', volumes: [{ id: 'db', disk: 200, containerPath: 'data' }] },
       launch('t', { cpus: 1, mem: 100, [volume]: 200 }),
+      { type: 'DESTROY', volumeIds: ['db'] },
     ],
     0,
   );
-  t.deepEqual(problems, []);
+  t.like(problems, [{ code: 'VOLUME_IN_USE', path: 'accept.operations[3].volumeIds[0]' }]);
+  t.regex(problems[0]?.message ?? '', /a task of this call/);
   t.deepEqual(
     agent.events.map(event => event.type).filter(type => type === 'APPLY_OPERATION' || type === 'LAUNCH'),
     ['APPLY_OPERATION', 'APPLY_OPERATION', 'LAUNCH'],

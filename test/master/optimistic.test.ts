@@ -148,6 +148,51 @@ test('a limit set meanwhile holds for what both were offered before', t => {
   t.deepEqual(agent.launched, ['a0', 'a1', 'b0']);
 });
 
+test('a limit counts what was launched, not what was tried, and a reservation that turns back once', t => {
+  const { rig, agent, first, offers } = race(t, 'optimistic:fit,incremental', silentMetrics, ['ads']);
+  t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads', limits: { cpus: 4 } }] }), []);
+  const problems = first.accept(
+    [offers[0]],
+    [
+      { type: 'LAUNCH_GROUP', tasks: [task('g0', { cpus: 3 }), task('g1', { cpus: 100 })] },
+      { type: 'RESERVE', resources: { cpus: 4 }, reservation: { role: 'ads' } },
+      { type: 'UNRESERVE', resources: { 'cpus(ads,dynamic)': 4 } },
+      { type: 'LAUNCH', tasks: [task('t', { cpus: 4 })] },
+    ],
+    0,
+  );
+  t.like(problems, [{ code: 'INSUFFICIENT_RESOURCES', path: 'accept.operations[0].tasks[1].resources' }]);
+  t.deepEqual(agent.launched, ['t']);
+});
+
+test('what guarantees lack is not to be had by accepting, however many were offered it', t => {
+  const rig = new MasterRig({ allocator: { policy: definePolicy({ commit: 'optimistic:fit,incremental' }) } });
+  const web = rig.scheduler({ roles: ['web'] });
+  const agents = [0, 1].map(() => rig.agent({ cpus: 4, mem: 4000 }));
+  rig.advance(3_000);
+  t.is(web.offers.length, 2);
+  const [one, two] = web.offers.map(offer => offer.id);
+  t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads', guarantees: { cpus: 4 } }] }), []);
+  t.deepEqual(launch(web, one as OfferId, [task('t0', { cpus: 4 })]), []);
+  const problems = web.accept(
+    [two as OfferId],
+    [
+      { type: 'LAUNCH', tasks: [task('t1', { cpus: 1 })] },
+      { type: 'RESERVE', id: 'r', resources: { cpus: 1 }, reservation: { role: 'web' } },
+      { type: 'LAUNCH', tasks: [task('t2', { mem: 1 })] },
+    ],
+    0,
+  );
+  t.like(problems, [{ code: 'OFFER_CONFLICT' }, { code: 'OFFER_CONFLICT' }]);
+  t.regex(problems[0]?.message ?? '', /guarantees of "ads" leave to role "web"/);
+  t.like(web.operations, [{ operationId: 'r', state: 'OPERATION_DROPPED' }]);
+  t.deepEqual(agents.flatMap(agent => agent.launched).toSorted(), ['t0', 't2'], 'of memory nothing is guaranteed');
+  const ads = rig.scheduler({ roles: ['ads'] });
+  rig.advance(3_000);
+  const kept = ads.offers.find(offer => offer.resources['cpus'] === 4);
+  t.deepEqual(launch(ads, kept?.id as OfferId, [task('t3', { cpus: 4 })]), []);
+});
+
 test('a decline filters, and an offer that ends gives nothing back twice', t => {
   const { rig, agent, first, second, offers } = race(t, 'optimistic:fit,incremental');
   first.call({ type: 'DECLINE', offerIds: [offers[0]], filters: { refuseMs: 20_000 } });

@@ -150,6 +150,52 @@ test('a reservation beyond a limit is refused, to a framework and to an operator
   ]);
 });
 
+test('a reservation that is refused takes no room under the limit', t => {
+  const rig = new MasterRig();
+  rig.operate(update([{ role: 'ads/video', limits: { cpus: 2, mem: 100 } }]));
+  const ads = rig.scheduler({ roles: ['ads'] });
+  rig.agent({ cpus: 4, mem: 4096 });
+  const reserve = { type: 'RESERVE', reservation: { role: 'ads/video' } } as const;
+  const problems = ads.accept(
+    [ads.offer.id],
+    [
+      { ...reserve, resources: { cpus: 2, mem: 200 } },
+      { ...reserve, resources: { cpus: 2 } },
+    ],
+    0,
+  );
+  t.like(problems, [{ code: 'QUOTA_EXCEEDED', path: 'accept.operations[0].resources' }]);
+  t.deepEqual(rig.master.views.agents()[0]?.total, { cpus: 2, 'cpus(ads/video,dynamic)': 2, mem: 4096 });
+});
+
+test('what a role above had reserved does not pass the limit of the role that turns it back', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent({ cpus: 6, mem: 4096 });
+  const { agentId } = agent;
+  rig.operate({ type: 'RESERVE', agentId, resources: { cpus: 5 }, reservation: { role: 'ads' } });
+  rig.operate(update([{ role: 'ads/video', limits: { cpus: 1 } }]));
+  const video = rig.scheduler({ roles: ['ads/video'] });
+  t.deepEqual(video.offer.resources, { cpus: 1, 'cpus(ads,dynamic)': 5, mem: 4096 });
+  const problems = video.accept(
+    [video.offer.id],
+    [
+      { type: 'UNRESERVE', resources: { 'cpus(ads,dynamic)': 3 } },
+      { type: 'LAUNCH', tasks: [task('t0', { 'cpus(ads,dynamic)': 2, cpus: 1 })] },
+      { type: 'RESERVE', resources: { cpus: 1 }, reservation: { role: 'ads/video' } },
+      { type: 'LAUNCH', tasks: [task('t1', { cpus: 1 })] },
+    ],
+    0,
+  );
+  t.deepEqual(
+    problems.map(({ code, path }) => [code, path]),
+    [
+      ['QUOTA_EXCEEDED', 'accept.operations[2].resources'],
+      ['QUOTA_EXCEEDED', 'accept.operations[3].tasks[0].resources'],
+    ],
+  );
+  t.deepEqual(agent.launched, ['t0']);
+});
+
 test('quota and weights outlive the master; with quota nothing is offered before most agents are back', t => {
   const clock = new VirtualClock();
   const store = new MemoryStore(run => clock.soon(run));

@@ -3,7 +3,7 @@ import { assertNever } from '../../base/assert.js';
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import type { OperationState } from '../../protocol/entities.js';
-import type { ReservationSpec, ResourceOperation } from '../../protocol/scheduler-api.js';
+import type { ResourceOperation } from '../../protocol/scheduler-api.js';
 import type { Bag, Converted } from '../../resources/index.js';
 import {
   createVolumes,
@@ -20,7 +20,7 @@ import type { Pot } from '../pot.js';
 import type { FrameworkRecord, Moment, OfferRecord } from '../state.js';
 import { rescind } from './offers.js';
 import { Orders } from './orders.js';
-import { describe, lostProblem } from './placing.js';
+import { describe, isConflict, lostProblem } from './placing.js';
 import type { Place } from './task-checks.js';
 import { elsewhereProblem, inUseProblems, offersOfShared } from './volume-use.js';
 
@@ -63,12 +63,15 @@ export class Converting {
       this.#drop(operation, problems, 'OPERATION_ERROR');
       return;
     }
-    const made = this.#pot.convert((have, total) => conversionOf(operation, have, total, this.#place, path));
+    const made = this.#pot.convert(
+      (have, total) => conversionOf(operation, have, total, this.#place, path),
+      `${path}.resources`,
+    );
     if (made.kind !== 'MADE') {
       if (made.kind === 'LOST') this.conflicts += 1;
-      const lost =
-        made.kind === 'LOST' ? [lostProblem(path, made.problems.map(each => each.message).join('; '))] : made.problems;
-      this.#drop(operation, lost, made.kind === 'LOST' ? 'OPERATION_DROPPED' : 'OPERATION_ERROR');
+      const isSaid = made.kind === 'WRONG' || made.problems.every(isConflict);
+      const why = isSaid ? made.problems : [lostProblem(path, made.problems.map(each => each.message).join('; '))];
+      this.#drop(operation, why, made.kind === 'LOST' ? 'OPERATION_DROPPED' : 'OPERATION_ERROR');
       return;
     }
     const { conversion } = made;
@@ -100,11 +103,7 @@ export class Converting {
     if (problems.length > 0) return problems;
     const tried = conversionOf(operation, this.#pot.convertible, this.#pot.total, this.#place, path);
     if (!tried.ok) return tried.problems.map(each => this.#explained(each, operation));
-    const inUse = inUseProblems(agent, tried.conversion.consumed, this.#placed, path);
-    if (inUse.length > 0) return inUse;
-    if (operation.type !== 'RESERVE') return [];
-    const over = reserveQuota(this.#pot, tried.conversion.consumed, operation.reservation, offer, path);
-    return over === undefined ? [] : [over];
+    return inUseProblems(agent, tried.conversion.consumed, this.#placed, path);
   }
 
   // A volume that is there but in use is not unknown.
@@ -114,7 +113,8 @@ export class Converting {
       operation.type === 'DESTROY' ? operation.volumeIds : 'volumeId' in operation ? [operation.volumeId] : [];
     for (const id of ids) {
       if (!found.message.includes(shown(id))) continue;
-      return elsewhereProblem(this.#place.agent, id, this.#place.offer.role, found.path) ?? found;
+      const soFar = { total: this.#pot.total, placed: this.#placed };
+      return elsewhereProblem(this.#place.agent, id, this.#place.offer.role, found.path, soFar) ?? found;
     }
     return found;
   }
@@ -192,20 +192,4 @@ function capabilityProblems(
     const message = 'a framework without the capability SHARED_RESOURCES is not offered shared volumes';
     return [problem(`${path}.volumes[${i}].shared`, 'INVALID_OPERATION', message, 'subscribe with SHARED_RESOURCES')];
   });
-}
-
-// A reservation counts against its role and those above it; what was offered or reserved counted against some of them already.
-function reserveQuota(
-  pot: Pot,
-  consumed: Bag,
-  reservation: ReservationSpec,
-  offer: OfferRecord,
-  path: string,
-): Problem | undefined {
-  const offered = offer.sequence === undefined ? offer.role : undefined;
-  for (const r of consumed) {
-    const over = pot.quota.take([r], reservation.role, r.label.role ?? offered, `${path}.resources`);
-    if (over !== undefined) return over;
-  }
-  return undefined;
 }

@@ -117,6 +117,10 @@ export class Placing {
     const { want, executor } = needs;
     const wants = executor?.isNew === true ? [want, executor.record.resources] : [want];
     const claim = this.#pot.claim(wants, `${path}.resources`);
+    if (claim.kind === 'OVER' || (claim.kind === 'LOST' && claim.problem?.code === 'OFFER_CONFLICT')) {
+      if (claim.problem !== undefined) problems.push(claim.problem);
+      return undefined;
+    }
     if (claim.kind !== 'TAKEN') {
       const why = claim.problem?.message ?? claim.shortages.map(describeShortage).join('; ');
       problems.push(

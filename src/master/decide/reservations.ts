@@ -18,6 +18,7 @@ import {
 } from '../../resources/index.js';
 import type { Decision } from '../decision.js';
 import { answered, Draft } from '../decision.js';
+import type { Move } from '../quota-room.js';
 import { QuotaRoom } from '../quota-room.js';
 import type { AgentRecord, ClusterView, Moment, OfferRecord } from '../state.js';
 import { rescind } from './offers.js';
@@ -142,10 +143,10 @@ function quotaProblem(
   back: ReadonlySet<OfferRecord>,
   path: string,
 ): Problem | undefined {
-  const room = new QuotaRoom(view, back);
-  for (const r of consumed) {
-    const over = room.take([r], call.reservation.role, r.label.role, `${path}.resources`);
-    if (over !== undefined) return over;
-  }
-  return undefined;
+  const moves = consumed.flatMap((r): Move[] =>
+    r.kind === 'scalar' && !r.label.revocable
+      ? [{ name: r.name, milli: r.milli, from: r.label.role, to: call.reservation.role }]
+      : [],
+  );
+  return new QuotaRoom(view, { back }).take(moves, `${path}.resources`);
 }

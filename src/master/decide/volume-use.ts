@@ -9,12 +9,19 @@ import type { AgentRecord, OfferRecord } from '../state.js';
 /** What tasks and executors hold of the volumes in `bag`, said as a problem; `placed` is what tasks of the decision at hand hold. */
 export function inUseProblems(agent: Readonly<AgentRecord>, bag: Bag, placed: readonly Bag[], path: string): Problem[] {
   return volumesOf(bag).flatMap(({ volume, resource }) => {
-    const users = usersOf(agent, resource.key);
-    if (placed.some(bag => bag.some(r => r.key === resource.key))) users.push('a task of this call');
+    const users = [...usersOf(agent, resource.key), ...usersAmong(placed, resource.key)];
     if (users.length === 0) return [];
     const who = users.length > 3 ? `${users.slice(0, 3).join(', ')} and ${users.length - 3} more` : users.join(', ');
     return [inUse(path, volume.id, who)];
   });
+}
+
+/** What the decision at hand has done so far. */
+export interface SoFar {
+  /** The agent's total after its conversions. */
+  readonly total: Bag;
+  /** What its tasks hold. */
+  readonly placed: readonly Bag[];
 }
 
 /** A volume that is on the agent but not in what can be converted: in use, or offered to somebody else. */
@@ -23,13 +30,15 @@ export function elsewhereProblem(
   id: VolumeId,
   role: Role,
   path: string,
+  { total, placed }: SoFar = { total: agent.total, placed: [] },
 ): Problem | undefined {
-  const found = volumesOf(agent.total).find(
+  const found = volumesOf(total).find(
     ({ volume, resource }) =>
       volume.id === id && resource.label.role !== undefined && isAncestorOrSelf(resource.label.role, role),
   );
   if (found === undefined) return undefined;
-  const users = usersOf(agent, found.resource.key);
+  const { key } = found.resource;
+  const users = [...usersOf(agent, key), ...usersAmong(placed, key)];
   if (users.length > 0) return inUse(path, id, users.slice(0, 3).join(', '));
   return problem(path, 'VOLUME_IN_USE', `volume ${shown(id)} is not in the offers of this call`, 'wait for its offer');
 }
@@ -43,6 +52,10 @@ export function offersOfShared(agent: Readonly<AgentRecord>, bag: Bag): OfferRec
 
 function inUse(path: string, id: VolumeId, who: string): Problem {
   return problem(path, 'VOLUME_IN_USE', `volume ${shown(id)} is used by ${who}`, 'end them first');
+}
+
+function usersAmong(placed: readonly Bag[], key: string): string[] {
+  return placed.some(bag => bag.some(r => r.key === key)) ? ['a task of this call'] : [];
 }
 
 function usersOf(agent: Readonly<AgentRecord>, key: string): string[] {

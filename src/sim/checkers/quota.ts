@@ -78,11 +78,11 @@ export class QuotaChecker implements Checker {
     }
     for (const [role, names] of given) {
       for (const above of pathOf(role)) this.#within(above, names, `an offer to ${role}`, cluster, report);
-      this.#keptBack(role, names, cluster, report);
+      this.#keptBack(role, names, `an offer to ${role}`, cluster, report);
     }
   }
 
-  // Where an offer takes nothing, the accept must not go beyond a limit; else it takes what was offered.
+  // Where an offer takes nothing, the accept must keep limits and guarantees; else it takes what was offered.
   #launched(event: Extract<AgentEvent, { type: 'LAUNCH' }>, world: WorldView, report: Report): void {
     const { cluster } = world;
     if (cluster === undefined || !world.optimistic) return;
@@ -92,6 +92,7 @@ export class QuotaChecker implements Checker {
       if (task === undefined) continue;
       const names = new Set(unreserved(task.resources).map(({ name }) => name));
       for (const above of pathOf(task.role)) this.#within(above, names, `task ${taskId}`, cluster, report);
+      this.#keptBack(task.role, names, `task ${taskId}`, cluster, report);
     }
   }
 
@@ -124,7 +125,7 @@ export class QuotaChecker implements Checker {
   }
 
   // What goes to roles without a guarantee leaves enough for those that lack theirs.
-  #keptBack(role: Role, names: ReadonlySet<string>, cluster: ClusterView, report: Report): void {
+  #keptBack(role: Role, names: ReadonlySet<string>, what: string, cluster: ClusterView, report: Report): void {
     if (this.#guarantees.size === 0 || this.#unknown.size > 0) return;
     for (const name of names) {
       if (pathOf(role).some(above => this.#guarantees.get(above)?.has(name) === true)) continue;
@@ -133,17 +134,19 @@ export class QuotaChecker implements Checker {
       if (required === 0) continue;
       const free = freeOf(cluster, name);
       if (free >= required) continue;
-      report(`an offer to ${role} leaves ${free / 1000} ${name} of ${required / 1000} that guarantees need (R13)`);
+      report(`${what} leaves ${free / 1000} ${name} of ${required / 1000} that guarantees need (R13)`);
     }
   }
 
-  /** What guarantees lack, where that of a role stands for all below it. */
+  /** What guarantees lack, where that of a role stands for all below it, as far as limits leave room for it. */
   #required(name: string, cluster: ClusterView): number {
     const need = (role: Role): number => {
-      const own = Math.max(0, (this.#guarantees.get(role)?.get(name) ?? 0) - consumedOf(cluster, role, name));
+      const consumed = consumedOf(cluster, role, name);
+      const own = Math.max(0, (this.#guarantees.get(role)?.get(name) ?? 0) - consumed);
       let below = 0;
       for (const child of this.#children(role)) below += need(child);
-      return Math.max(own, below);
+      const left = (this.#limits.get(role)?.get(name) ?? Number.POSITIVE_INFINITY) - consumed;
+      return Math.min(Math.max(0, left), Math.max(own, below));
     };
     const tops = new Set([...this.#guarantees.keys()].map(role => pathOf(role).at(-1) ?? role));
     let sum = 0;
