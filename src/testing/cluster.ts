@@ -1,5 +1,7 @@
 // A whole cluster for authors' own tests, in one process and under virtual time: the production master, agents and SDK, simulated containers.
 // In: agents, a seed, what to launch and what to break. Out: what runs where, at a time of the test's choosing.
+import { ProfferError } from '../base/errors.js';
+import type { ConnectionState } from '../scheduler/connection.js';
 import type { Framework, FrameworkOptions } from '../scheduler/framework.js';
 import { LaunchQueue } from '../scheduler/launch-queue.js';
 import type { TaskSpec } from '../scheduler/launch.js';
@@ -102,21 +104,24 @@ export class Cluster {
   /**
    * Subscribes a framework and runs until the master has accepted it. `program` is called at once, and again for each process that is started
    * after a crash; subscribe to streams there if the scheduler is to survive crashes.
-   * @throws Error when the master does not accept it within 30 virtual seconds.
+   * @throws ProfferError with the problems the master found, or Error when it does not accept it within 30 virtual seconds.
    */
   connect(spec: ConnectSpec, program: Program = () => {}): Framework {
     const { suppressedRoles, offerConstraints, acknowledge, reconcile, demandIntervalMs, ...info } = spec;
+    let last: ConnectionState | undefined;
     const node = this.world.addScheduler(
       spec.name,
       {
         ...present({ suppressedRoles, offerConstraints, acknowledge, reconcile, demandIntervalMs }),
         info: { capabilities: ['PARTITION_AWARE', 'TASK_KILLING_STATE'], ...info, roles: info.roles ?? ['*'] },
       },
-      program,
+      (framework, env) => {
+        framework.connection$.subscribe(state => (last = state));
+        program(framework, env);
+      },
     );
-    if (!this.runUntil(() => node.framework?.connected === true, '30s')) {
-      throw new Error(`the master did not accept framework ${spec.name} within 30 s`);
-    }
+    this.runUntil(() => node.framework?.connected === true || last?.state === 'ENDED', '30s');
+    if (node.framework?.connected !== true) throw refusal(spec.name, last);
     return this.framework(spec.name);
   }
 
@@ -298,6 +303,20 @@ class House {
     this.#owner.set(taskId, app.name);
     this.#queue.add({ key: taskId, tasks: [{ ...spec, taskId }] });
   }
+}
+
+// Why the master did not take a framework.
+function refusal(name: string, last: ConnectionState | undefined): Error {
+  if (last?.state === 'ENDED' && last.error !== undefined) {
+    const { code, message, path, hint, problems } = last.error;
+    return new ProfferError(code, `the master did not accept framework ${name}: ${message}`, {
+      path,
+      problems,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+  const reason = last?.state === 'DISCONNECTED' ? `: ${last.reason}` : '';
+  return new Error(`the master did not accept framework ${name} within 30 s${reason}`);
 }
 
 function nameOf(app: AppSpec | string): string {

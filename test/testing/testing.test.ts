@@ -1,5 +1,6 @@
 // The test kit as an author uses it: a cluster in which agents crash, masters restart and links break, and a master that plays a part.
 import test from 'ava';
+import { ProfferError } from '../../src/base/errors.js';
 import { launch } from '../../src/scheduler/launch.js';
 import type { TaskSpec } from '../../src/scheduler/launch.js';
 import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
@@ -206,4 +207,32 @@ test('a fake master that refuses everything shows what a scheduler does about it
   t.is(master.callsOf('SUBSCRIBE').length, 2);
   master.fail([{ path: '', code: 'FRAMEWORK_REMOVED', message: 'torn down' }]);
   t.false(framework.connected);
+});
+
+test('a framework that the master refuses: what is wrong with it, all at once; without a master, why there is no answer', t => {
+  const c = cluster();
+  const error = t.throws(
+    () =>
+      c.connect({
+        name: 'a',
+        capabilities: ['MULTI_ROLE' as 'PARTITION_AWARE'],
+        offerFilters: { '*': { minAllocatable: [] } as never },
+      }),
+    { instanceOf: ProfferError },
+  );
+  t.regex(
+    error?.message ?? '',
+    /^the master did not accept framework a: .*"MULTI_ROLE" is not a capability; allowed: /,
+  );
+  t.deepEqual(
+    error?.problems.map(({ path }) => path),
+    [
+      'subscribe.framework.capabilities[0]',
+      'subscribe.framework.offerFilters["*"].minAllocatableResources',
+      'subscribe.framework.offerFilters["*"].minAllocatable',
+    ],
+  );
+  const silent = cluster();
+  silent.crash('master');
+  t.throws(() => silent.connect({ name: 'b' }), { message: /did not accept framework b within 30 s: ./ });
 });
