@@ -172,6 +172,13 @@ export class QuotaTree {
     return 0;
   }
 
+  /** How much less is left under the role's own limits than it and the roles below it need. */
+  shortUnder(role: Role, at: number): number {
+    const node = this.#nodes.get(role);
+    if (node?.limits === undefined) return 0;
+    return Math.max(0, wantAt(node, at) - leftAt(node, at));
+  }
+
   /** How much a client of `node` may take without touching what is kept for roles beside the path from it to the top. */
   ownNeed(node: QuotaNode, at: number): number {
     let others = 0;
@@ -194,8 +201,7 @@ export class QuotaTree {
       }
       node.childrenNeed[at] = (node.childrenNeed[at] as number) + childNeed;
       const before = node.need[at] as number;
-      const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - node.consumed[at];
-      const need = Math.min(Math.max(0, own, node.childrenNeed[at]), leftAt(node, at));
+      const need = Math.min(wantAt(node, at), leftAt(node, at));
       node.need[at] = need;
       childNeed = need - before;
       if (node.parent !== undefined || childNeed === 0) continue;
@@ -284,6 +290,12 @@ const none: Vector = new Float64Array(0);
 function leftAt(node: QuotaNode, at: number): number {
   if (node.limits === undefined) return Number.POSITIVE_INFINITY;
   return Math.max(0, (node.limitsAt[at] as number) - (node.consumed[at] as number));
+}
+
+// What it and the roles below it lack, limits of its own aside.
+function wantAt(node: QuotaNode, at: number): number {
+  const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - (node.consumed[at] as number);
+  return Math.max(0, own, node.childrenNeed[at] as number);
 }
 
 // What of the needs below `node` stays if all on the way down to a client had what they want: `others` is that of `below`, the next on the way.

@@ -55,7 +55,7 @@ export class QuotaRoom {
         return over;
       }
       this.#done.push(move);
-      if (this.#books !== undefined) apply(this.#books, move, 1);
+      if (this.#books !== undefined) applyMove(this.#books, move, 1);
     }
     return undefined;
   }
@@ -66,7 +66,8 @@ export class QuotaRoom {
 
   /** Back to a mark. */
   restore(mark: number): void {
-    for (const move of this.#done.splice(mark).reverse()) if (this.#books !== undefined) apply(this.#books, move, -1);
+    for (const move of this.#done.splice(mark).reverse())
+      if (this.#books !== undefined) applyMove(this.#books, move, -1);
   }
 
   #problem(move: Move, path: string): Problem | undefined {
@@ -108,7 +109,7 @@ export class QuotaRoom {
   #tree(): QuotaTree {
     if (this.#books === undefined) {
       this.#books = quotaBooks(this.#view, this.#view.quotas, this.#back);
-      for (const move of this.#done) apply(this.#books, move, 1);
+      for (const move of this.#done) applyMove(this.#books, move, 1);
     }
     return this.#books.tree;
   }
@@ -147,7 +148,8 @@ export function addOpen(to: Tally, bag: Bag): void {
     if (r.kind === 'scalar' && r.label.role === undefined && !r.label.revocable) tally(to, r.name, r.milli);
 }
 
-function apply({ tree, available }: QuotaBooks, { name, milli, from, to }: Move, sign: 1 | -1): void {
+/** Moves it, or with -1 back. */
+export function applyMove({ tree, available }: QuotaBooks, { name, milli, from, to }: Move, sign: 1 | -1): void {
   if (to === undefined) tally(available, name, sign * milli);
   else tree.consumeReserved(to, name, sign * milli);
   if (from === undefined) tally(available, name, -sign * milli);

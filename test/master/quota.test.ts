@@ -130,6 +130,41 @@ test('a guarantee takes back as many offers of others as it needs', t => {
   );
 });
 
+test('what is free counts for one guarantee only, in one call or in two', t => {
+  const g = (role: string): QuotaSpec => ({ role, guarantees: { cpus: 4 } });
+  for (const calls of [[[g('a'), g('b')]], [[g('a')], [g('b')]]]) {
+    const rig = new MasterRig();
+    const web = rig.scheduler({ roles: ['web'] });
+    for (let i = 0; i < 2; i += 1) rig.agent({ cpus: 4, mem: 1024 });
+    web.call({ type: 'DECLINE', offerIds: [web.offers[0]?.id ?? ''], filters: { refuseMs: 1e8 } });
+    for (const call of calls) t.deepEqual(rig.operate(update(call)), []);
+    t.like(web.got('RESCIND'), [{ offerIds: { length: 1 }, why: 'QUOTA_CHANGED' }]);
+    const guaranteed = ['a', 'b'].map(role => rig.scheduler({ roles: [role] }));
+    rig.advance(3_000);
+    t.deepEqual(
+      guaranteed.map(({ offers }) => offers.map(offer => offer.resources['cpus'] ?? 0).filter(cpus => cpus !== 0)),
+      [[4], [4]],
+    );
+  }
+});
+
+test('a guarantee below a limit takes back what is offered under that limit, not what is offered elsewhere', t => {
+  const rig = new MasterRig();
+  const sibling = rig.scheduler({ roles: ['p/b'] });
+  for (let i = 0; i < 2; i += 1) rig.agent({ cpus: 4, mem: 1024 });
+  t.is(sibling.offers.length, 2);
+  const web = rig.scheduler({ roles: ['web'] });
+  rig.agent({ cpus: 4, mem: 1024 });
+  t.is(web.offers.length, 1);
+  const quotas = [
+    { role: 'p', limits: { cpus: 8 } },
+    { role: 'p/a', guarantees: { cpus: 4 } },
+  ];
+  t.deepEqual(rig.operate(update(quotas)), []);
+  t.like(sibling.got('RESCIND'), [{ offerIds: { length: 1 }, why: 'QUOTA_CHANGED' }]);
+  t.deepEqual(web.got('RESCIND'), []);
+});
+
 test('a reservation beyond a limit is refused, to a framework and to an operator', t => {
   const rig = new MasterRig();
   rig.operate(update([{ role: 'ads/video', limits: { cpus: 1 } }]));

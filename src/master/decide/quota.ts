@@ -7,9 +7,11 @@ import type { OperatorCall, QuotaSpec } from '../../protocol/operator-api.js';
 import { isAncestorOrSelf, scalarMilli, unreserved } from '../../resources/index.js';
 import type { Decision, Durable } from '../decision.js';
 import { answered, Draft } from '../decision.js';
+import type { Move, QuotaBooks } from '../quota-room.js';
+import { addOpen, applyMove, quotaBooks } from '../quota-room.js';
 import type { Registry } from '../registry.js';
 import type { RoleUsage, Tally } from '../role-use.js';
-import { consumedOf, inPool, milliOf, rolePath, roleUsage, tally } from '../role-use.js';
+import { consumedOf, inPool, milliOf, rolePath, roleUsage } from '../role-use.js';
 import type { ClusterView, OfferRecord } from '../state.js';
 import { rescind } from './offers.js';
 
@@ -45,8 +47,7 @@ export function decideQuotaSet(view: ClusterView, stored: Extract<Durable, { typ
   const usage = roleUsage(view);
   const back = new Set<OfferRecord>();
   for (const { role, quota } of stored.quotas) if (quota !== undefined) overLimit(view, usage, role, quota, back);
-  for (const { role, quota } of stored.quotas)
-    if (quota !== undefined) inTheWay(view, usage, quotas, role, quota, back);
+  inTheWay(view, quotas, namesOf(stored.quotas), back);
   rescind(view, draft, back, 'QUOTA_CHANGED');
   return draft.answerOperator(stored.ticket, []);
 }
@@ -189,44 +190,37 @@ function overLimit(
   }
 }
 
-/** Enough offers to others for what a guarantee still lacks. */
-function inTheWay(
-  view: ClusterView,
-  usage: ReadonlyMap<Role, RoleUsage>,
-  quotas: Quotas,
-  role: Role,
-  { guarantees }: Quota,
-  back: Set<OfferRecord>,
-): void {
-  if (guarantees.size === 0) return;
-  const lacking: Tally = new Map();
-  const consumed = consumedOf(usage.get(role), true);
-  for (const [name, milli] of guarantees) lacking.set(name, milli - (consumed.get(name) ?? 0));
-  for (const agent of view.agents.values()) {
-    if (agent.state === 'REGISTERED' && agent.admin.activity === 'ACTIVE') lessen(lacking, unreserved(agent.free));
-  }
-  for (const offer of back) lessen(lacking, unreserved(offer.resources));
+/** Scalars of which a limit or a guarantee was set. */
+function namesOf(changed: Changed): ReadonlySet<string> {
+  return new Set(
+    changed.flatMap(({ quota }) => [...(quota?.limits.keys() ?? []), ...(quota?.guarantees.keys() ?? [])]),
+  );
+}
+
+/**
+ * Offers whose return makes less what guarantees lack: of what is free, or of what is left under a limit above them. What is free counts once for all
+ * guarantees, and an offer within one would, returned, make it lack as much.
+ */
+function inTheWay(view: ClusterView, quotas: Quotas, names: ReadonlySet<string>, back: Set<OfferRecord>): void {
+  if (names.size === 0) return;
+  const books = quotaBooks(view, quotas, back);
   for (const offer of view.offers.values()) {
-    if (offer.sequence !== undefined || back.has(offer) || isAncestorOrSelf(role, offer.role)) continue;
-    const open = unreserved(offer.resources);
-    const helps = [...lacking].some(([name, milli]) => milli > 0 && scalarMilli(open, name) > 0);
-    if (!helps || isGuaranteed(quotas, usage, offer.role, lacking)) continue;
-    back.add(offer);
-    lessen(lacking, open);
+    if (offer.sequence !== undefined || back.has(offer)) continue;
+    const open: Tally = new Map();
+    addOpen(open, offer.resources);
+    const moves = Array.from(open, ([name, milli]): Move => ({ name, milli, from: offer.role, to: undefined }));
+    const relevant = moves.filter(({ name }) => names.has(name));
+    const before = relevant.map(({ name }) => lacking(books, offer.role, name));
+    if (before.every(milli => milli === 0)) continue;
+    for (const move of moves) applyMove(books, move, 1);
+    if (relevant.some(({ name }, i) => lacking(books, offer.role, name) < (before[i] ?? 0))) back.add(offer);
+    else for (const move of moves) applyMove(books, move, -1);
   }
 }
 
-// What a role was offered within a guarantee of its own is not taken for another's.
-function isGuaranteed(quotas: Quotas, usage: ReadonlyMap<Role, RoleUsage>, role: Role, lacking: Tally): boolean {
-  return rolePath(role).some(each => {
-    const consumed = consumedOf(usage.get(each), true);
-    return [...lacking].some(([name, milli]) => {
-      const guarantee = quotas.get(each)?.guarantees.get(name);
-      return milli > 0 && guarantee !== undefined && (consumed.get(name) ?? 0) <= guarantee;
-    });
-  });
-}
-
-function lessen(lacking: Tally, by: Parameters<typeof unreserved>[0]): void {
-  for (const r of by) if (r.kind === 'scalar' && lacking.has(r.name)) tally(lacking, r.name, -r.milli);
+function lacking({ tree, available }: QuotaBooks, role: Role, name: string): number {
+  const at = tree.indexOf(name);
+  let milli = Math.max(0, (tree.required[at] ?? 0) - (available.get(name) ?? 0));
+  for (const above of rolePath(role)) milli += tree.shortUnder(above, at);
+  return milli;
 }
