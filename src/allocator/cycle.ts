@@ -30,9 +30,14 @@ export interface PolicyEngine {
   begin(cycle: Cycle, agents: PoolAgent[]): Steps;
   /** In optimistic mode: whether one more client may be offered the agent. Default true. */
   hasRoom?(agent: PoolAgent, copies: Copies): boolean;
+  /** How much one grant of this run is, where agents are cut into many: guarantees are served in such portions, too. Told before `begin`. */
+  portions?(cycle: Cycle): Portion | undefined;
   /** A client is about to be forgotten, its slot to be used again. */
   dropped?(client: Client): void;
 }
+
+/** The part of what a client may have of an agent that one grant is; empty for none. */
+export type Portion = (client: Client, agent: PoolAgent, offerable: Bag) => Bag;
 
 /** The work of a run in small pieces. Between two of them other work may be done: agents and clients may change, come and go. */
 export interface Steps {

@@ -6,7 +6,7 @@ import type { PoolAgent } from './agent-pool.js';
 import type { Bits } from './bits.js';
 import { bitsInWord, hasBit } from './bits.js';
 import type { Client } from './clients.js';
-import type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle.js';
+import type { AllocationPolicy, Cycle, PolicyEngine, Portion, Steps } from './cycle.js';
 import type { AllocatorState } from './eligibility.js';
 import type { TreeNode } from './role-tree.js';
 import { RoleTree } from './role-tree.js';
@@ -62,9 +62,10 @@ export function wholeAgents(cycle: Cycle, agents: readonly PoolAgent[]): Steps {
 
 /**
  * The first stage of a run with guarantees that are not met: the same, but only for clients of roles that need something, and only while an agent
- * has something of what they need. What they get is what they would get in the second stage, so limits and others' guarantees hold, too.
+ * has something of what they need. What they get is what they would get in the second stage, so limits and others' guarantees hold, too. With
+ * `portion` agents are cut: it is a portion at a time, and goes on until nobody lacks what is there.
  */
-export function guaranteesFirst(cycle: Cycle, agents: readonly PoolAgent[]): Steps {
+export function guaranteesFirst(cycle: Cycle, agents: readonly PoolAgent[], portion?: Portion): Steps {
   const { quota } = cycle.state;
   let at = 0;
   return {
@@ -73,28 +74,32 @@ export function guaranteesFirst(cycle: Cycle, agents: readonly PoolAgent[]): Ste
       const agent = agents[at];
       if (agent === undefined || !intersects(quota.needy, cycle.state.clients.active)) return false;
       at += 1;
-      if (agent.active && agent.free.length > 0) offerAgent(cycle, agent, true);
+      if (agent.active && agent.free.length > 0) offerAgent(cycle, agent, true, portion);
       return at < agents.length;
     },
   };
 }
 
-function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean): void {
+// As in the second stage: a framework of very small tasks must not make a run endless.
+const slicesMax = 256;
+
+function offerAgent(cycle: Cycle, agent: PoolAgent, forGuarantees: boolean, portion?: Portion): void {
   const { state, eligibility } = cycle;
   const { clients } = state;
   eligibility.expire(agent, cycle.nowMs);
   if (agent.settledAt === clients.version) return;
   let blocked = eligibility.blocked(agent, forGuarantees);
   let served: Client[] | undefined;
-  for (;;) {
-    const choice = first(cycle, agent, blocked, forGuarantees);
+  for (let slices = 1; ; slices += 1) {
+    const choice = first(cycle, agent, blocked, forGuarantees, portion);
     if (choice === undefined) break;
     const { client, resources } = choice;
     cycle.grant(client, agent, resources);
-    if (agent.free.length === 0) return;
+    if (agent.free.length === 0 || (portion !== undefined && slices === slicesMax)) return;
+    blocked = eligibility.blocked(agent, forGuarantees);
+    if (portion !== undefined) continue;
     served ??= [];
     served.push(client);
-    blocked = eligibility.blocked(agent, forGuarantees);
     for (const one of served) setBit(blocked, one.slot);
   }
   // A shared volume that was offered in this run can be offered in the next.
@@ -109,17 +114,26 @@ interface Choice {
 }
 
 /** The first client in order that is not blocked and may be offered some of `agent`. Those that were found not to be are blocked now. */
-function first(cycle: Cycle, agent: PoolAgent, blocked: Bits, forGuarantees: boolean): Choice | undefined {
+function first(
+  cycle: Cycle,
+  agent: PoolAgent,
+  blocked: Bits,
+  forGuarantees: boolean,
+  portion?: Portion,
+): Choice | undefined {
   const { state, eligibility } = cycle;
   const { quota } = state;
   for (;;) {
     const client = pick(state, blocked);
     if (client === undefined) return undefined;
     const visible = eligibility.visible(agent, client);
-    const resources = quota.offerable(client, visible);
+    const offerable = quota.offerable(client, visible);
+    const resources = portion === undefined ? offerable : portion(client, agent, offerable);
     // Without quota on it, a client that is not blocked is eligible.
     if (!hasBit(quota.limited, client.slot) && !hasBit(quota.needy, client.slot)) return { client, resources };
-    if ((!forGuarantees || quota.serves(client, visible)) && eligibility.mayOffer(agent, client, resources)) {
+    // A portion may be of other things than what is lacking.
+    const serving = portion === undefined ? visible : resources;
+    if ((!forGuarantees || quota.serves(client, serving)) && eligibility.mayOffer(agent, client, resources)) {
       return { client, resources };
     }
     setBit(blocked, client.slot);

@@ -113,6 +113,7 @@ export class Runs {
             stage = guaranteesFirst(
               cycle,
               shuffled([...agents], () => cycle.random),
+              this.#engine.portions?.(cycle),
             );
           else {
             stage = this.#engine.begin(cycle, agents);

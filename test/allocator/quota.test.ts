@@ -1,6 +1,7 @@
 // Quota: Mesos's numeric cases (hierarchical_allocator_tests, master_quota_tests), and what nested quota adds. Amounts are cpus and mem.
 import test from 'ava';
 import type { Amounts } from '../../src/allocator/index.js';
+import { PolicyCluster } from './policies/support.js';
 import { bag, Cluster } from './support.js';
 
 const object = (amounts: Amounts): object => Object.fromEntries(amounts);
@@ -300,6 +301,19 @@ test('nested: nothing is kept back for a guarantee that limits leave no room for
   c.giveBack('sibling', 'p/b', 'ag1', 'cpus:4');
   t.deepEqual(c.after(1000), [], 'now it could');
   t.like(c.allocator.whyNot('other', 'z', 'ag1')?.[0], { kind: 'headroom', availableMilli: 4000, requiredMilli: 4000 });
+});
+
+test('what is guaranteed is granted in the slices of the policy, and the rest of an agent is for others', t => {
+  const c = new PolicyCluster({ granularity: 'slice:1task' });
+  c.quota('quota', '', 'cpus:2');
+  c.wants('guaranteed', 'quota', 'cpus:0.5;mem:64', 100);
+  c.wants('rest', 'other', 'cpus:1;mem:64', 3);
+  for (const id of ['ag1', 'ag2', 'ag3']) c.agent(id, 'cpus:4;mem:4096');
+  const grants = c.now();
+  const slices = grants.filter(grant => grant.startsWith('guaranteed'));
+  t.deepEqual(new Set(slices.map(grant => grant.split(' ').at(-1))), new Set(['cpus:0.5;mem:64']));
+  t.true(slices.length >= 4);
+  t.true(grants.some(grant => grant.startsWith('rest')));
 });
 
 test('a limit below what is used lets nothing more pass, and takes nothing away', t => {

@@ -2,7 +2,7 @@
 import type { PoolAgent } from '../agent-pool.js';
 import type { TieBreak } from '../columns.js';
 import type { Copies } from '../copies.js';
-import type { Cycle, PolicyEngine, Steps } from '../cycle.js';
+import type { Cycle, PolicyEngine, Portion, Steps } from '../cycle.js';
 import { RoleTree } from '../role-tree.js';
 import type { AgentOrder } from './agents/agent-order.js';
 import type { Commit } from './commit.js';
@@ -46,6 +46,14 @@ export class Engine implements PolicyEngine {
       visits: agentOrder.kind === 'visit' ? agentOrder.start() : undefined,
       copiesMax: commit.kind === 'optimistic' ? commit.copies : undefined,
     };
+  }
+
+  portions(cycle: Cycle): Portion | undefined {
+    const { facts, portions } = this.#parts;
+    if (!portions.areSlices) return undefined;
+    facts.renew(cycle);
+    portions.begin();
+    return (client, agent, offerable) => portions.of(client, agent, offerable);
   }
 
   begin(cycle: Cycle, agents: PoolAgent[]): Steps {
