@@ -14,7 +14,7 @@ import { quotaReasons } from './quota-reasons.js';
 import type { QuotaBook } from './quota.js';
 import type { RoleTree } from './role-tree.js';
 import type { Shape } from './shape.js';
-import { commonOf, shapeOf } from './shape.js';
+import { commonOf, plainShape, shapeOf } from './shape.js';
 
 /** Everything a cycle works on. */
 export interface AllocatorState {
@@ -39,6 +39,8 @@ export class Eligibility {
   readonly #state: AllocatorState;
   #blocked: Bits = new Uint32Array(0);
   #scratch: Bits = new Uint32Array(0);
+  // The last bag that was judged, if everybody sees all of it.
+  #plain: Bag | undefined;
 
   constructor(state: AllocatorState) {
     this.#state = state;
@@ -54,6 +56,7 @@ export class Eligibility {
 
   /** All that is free on `agent` and that the client's role and capabilities let it see. */
   visible(agent: PoolAgent, client: Client): Bag {
+    if (agent.free === this.#plain) return this.#plain;
     const { revocable, shared } = client.framework;
     const mayShare = shared && !(agent.hasShared && agent.sharedOfferedIn === this.#state.run);
     return withoutCapabilities(forRole(agent.free, client.role), { revocable, shared: mayShare });
@@ -81,6 +84,7 @@ export class Eligibility {
     const exhausted = quota.active ? quota.exhausted() : undefined;
     const shape = shapeOf(free);
     const common = commonOf(free, shape);
+    this.#plain = shape === plainShape ? free : undefined;
     if (shape.special || (quota.guaranteeing && !forGuarantees))
       this.#judgeClasses(agent, common, shape, undefined, blocked);
     else this.#judgeAll(agent, common, blocked);
@@ -228,9 +232,11 @@ export class Eligibility {
   }
 
   #isRemote(agent: PoolAgent): boolean {
+    // Where no region is known, the agent's description is not looked at: of thousands of agents it is far away in memory.
     const { region } = this.#state;
+    if (region === undefined) return false;
     const { domain } = agent.info;
-    return region !== undefined && domain !== undefined && domain.region !== region;
+    return domain !== undefined && domain.region !== region;
   }
 }
 

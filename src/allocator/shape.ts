@@ -12,7 +12,8 @@ export interface Shape {
   readonly special: boolean;
 }
 
-const plainShape: Shape = { reservedTo: [], revocable: false, shared: false, special: false };
+/** Everybody sees all of it. */
+export const plainShape: Shape = { reservedTo: [], revocable: false, shared: false, special: false };
 
 export function shapeOf(bag: Bag): Shape {
   let roles: Role[] | undefined;
