@@ -7,10 +7,10 @@ import { vetoOf } from '../scheduler/matcher.js';
 
 /**
  * `cpus short by 998 on 3 agents`, when no agent could run the task even if it were empty; undefined when one could, or when there is no
- * agent yet (one may come).
+ * agent yet (one may come). Those that are disconnected count: they are known, and mostly on their way back.
  */
 export function whyNever(agents: readonly AgentView[], request: MatchRequest): string | undefined {
-  const here = agents.filter(agent => agent.liveness === 'REGISTERED');
+  const here = agents.filter(({ liveness }) => liveness === 'REGISTERED' || liveness === 'DISCONNECTED');
   if (here.length === 0) return undefined;
   const tally = new Map<string, number>();
   for (const agent of here) {

@@ -129,6 +129,9 @@ test('what can never fit is counted over the agents, whatever is in use now', t 
     'no docker containerizer on 2 agents',
   );
   t.is(whyNever([], { resources: bagOf({ cpus: 1 }) }), undefined);
+  const away = [agentView({ cpus: 2 }), agentView({ cpus: 8 }, { liveness: 'DISCONNECTED' })];
+  t.is(whyNever(away, { resources: bagOf({ cpus: 8 }) }), undefined, 'it may come back');
+  t.is(whyNever(away, { resources: bagOf({ cpus: 9 }) }), 'cpus short by 7 on 1 agent, cpus short by 1 on 1 agent');
 });
 
 test('how a task ended is said where its exit code does not; one that is lost, with what may have happened', t => {
