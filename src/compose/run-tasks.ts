@@ -14,7 +14,7 @@ import { Batch } from './batch.js';
 import { whyNever } from './feasible.js';
 import { aborted } from './process-run.js';
 import { subscribe } from './subscribe.js';
-import type { OutputName } from './task-output.js';
+import type { OnLost, OutputName } from './task-output.js';
 import { TaskOutputs } from './task-output.js';
 
 /** What to run. */
@@ -72,7 +72,7 @@ export async function runTasks(
     constraints,
   });
   if (never !== undefined) {
-    throw new ProfferError('INSUFFICIENT_RESOURCES', `no agent can ever run this: ${never}`, {
+    throw new ProfferError('INSUFFICIENT_RESOURCES', `no registered agent can ever run this: ${never}`, {
       hint: 'proffer agents shows what each has',
     });
   }
@@ -98,10 +98,13 @@ export async function runTasks(
       if (state.state === 'ENDED' && state.error !== undefined) reject(state.error);
     });
   });
-  const outputs = new TaskOutputs((place, name, chunk) => {
-    const index = batch.tasks.find(task => task.taskId === place.taskId)?.index ?? 0;
-    return view.output(index, name, chunk);
-  });
+  const outputs = new TaskOutputs(
+    (place, name, chunk) => {
+      const index = batch.tasks.find(task => task.taskId === place.taskId)?.index ?? 0;
+      return view.output(index, name, chunk);
+    },
+    lossTeller(line => view.trouble(line)),
+  );
   const followed = new Set<string>();
   const follow = ({ offer, taskId }: BatchTask): void => {
     if (offer === undefined || followed.has(taskId)) return;
@@ -200,6 +203,20 @@ function sayEnd(view: RunTasksView, task: BatchTask, status: TaskStatus, instanc
   const line = endLine(task.taskId, status, instances);
   // Nothing else tells a task that is lost from one that failed.
   if (line !== undefined) view[status.state === 'TASK_LOST' ? 'trouble' : 'note'](line);
+}
+
+/** Says where output lies that could not be read: once for each agent and reason, as many tasks may share them. */
+export function lossTeller(say: (line: string) => void): OnLost {
+  const told = new Set<string>();
+  return ({ hostname, port, taskId }, why) => {
+    const at = `${hostname}:${port}`;
+    if (told.has(`${at} ${why}`)) return;
+    told.add(`${at} ${why}`);
+    say(
+      `the output of ${taskId} could not be read to its end: ${why}; what tasks print there lies in their sandboxes on ${at}` +
+        ` (proffer logs ${taskId}, from where that host can be reached)`,
+    );
+  };
 }
 
 /** What is to be said of a task's end: an exit code speaks for itself, what ended a task otherwise has to be said. */
