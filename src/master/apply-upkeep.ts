@@ -16,6 +16,7 @@ export type UpkeepChange = Extract<
       | 'MAINTENANCE_PLANNED'
       | 'MAINTENANCE_CHANGED'
       | 'INVERSE_OFFER_MADE'
+      | 'INVERSE_OFFER_EXPIRED'
       | 'INVERSE_OFFER_ANSWERED'
       | 'INVERSE_OFFER_FORGOTTEN';
   }
@@ -48,8 +49,15 @@ export function applyUpkeep(state: ClusterState, allocator: Allocator, change: U
       const record = inverse.get(frameworkId) ?? newInverse(agentId, frameworkId);
       inverse.set(frameworkId, record);
       record.outstanding = inverseOfferId;
+      record.expiresAtMs = change.expiresAtMs;
       state.inverseOffers.set(inverseOfferId, record);
       state.nextInverseOffer += 1;
+      return;
+    }
+    case 'INVERSE_OFFER_EXPIRED': {
+      const record = must(state.inverseOffers.get(change.inverseOfferId), 'the inverse offer that expires');
+      close(state, record);
+      record.refuseUntilMs = change.refuseUntilMs;
       return;
     }
     case 'INVERSE_OFFER_ANSWERED': {
@@ -98,5 +106,13 @@ function close(state: ClusterState, record: InverseRecord): void {
 }
 
 function newInverse(agentId: InverseRecord['agentId'], frameworkId: FrameworkId): InverseRecord {
-  return { agentId, frameworkId, outstanding: undefined, answer: 'UNKNOWN', atMs: undefined, refuseUntilMs: 0 };
+  return {
+    agentId,
+    frameworkId,
+    outstanding: undefined,
+    expiresAtMs: 0,
+    answer: 'UNKNOWN',
+    atMs: undefined,
+    refuseUntilMs: 0,
+  };
 }

@@ -289,6 +289,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     case 'MAINTENANCE_PLANNED':
     case 'MAINTENANCE_CHANGED':
     case 'INVERSE_OFFER_MADE':
+    case 'INVERSE_OFFER_EXPIRED':
     case 'INVERSE_OFFER_ANSWERED':
     case 'INVERSE_OFFER_FORGOTTEN':
       applyUpkeep(state, allocator, change);

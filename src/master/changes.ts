@@ -179,7 +179,11 @@ export type Change =
       readonly inverseOfferId: OfferId;
       readonly agentId: AgentId;
       readonly frameworkId: FrameworkId;
+      /** On the monotonic clock. */
+      readonly expiresAtMs: number;
     }
+  /** Nobody answered it in time; what was answered before still holds. */
+  | { readonly type: 'INVERSE_OFFER_EXPIRED'; readonly inverseOfferId: OfferId; readonly refuseUntilMs: number }
   | {
       readonly type: 'INVERSE_OFFER_ANSWERED';
       readonly inverseOfferId: OfferId;

@@ -58,6 +58,8 @@ export interface InverseRecord {
   readonly agentId: AgentId;
   /** The inverse offer that waits for an answer. */
   outstanding: OfferId | undefined;
+  /** When what is outstanding is taken back, on the monotonic clock. */
+  expiresAtMs: number;
   answer: 'UNKNOWN' | 'ACCEPT' | 'DECLINE';
   /** Of the answer, on the wall clock. */
   atMs: number | undefined;

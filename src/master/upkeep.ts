@@ -73,7 +73,11 @@ export class Upkeep {
       case 'AGENT_DISCONNECTED':
         this.#touch(change.agentId);
         return;
+      case 'INVERSE_OFFER_MADE':
+        this.#arm(change.expiresAtMs);
+        return;
       case 'INVERSE_OFFER_ANSWERED':
+      case 'INVERSE_OFFER_EXPIRED':
         this.#arm(change.refuseUntilMs);
         return;
       default:
@@ -115,9 +119,9 @@ export class Upkeep {
     this.#lookedAtMs = now;
     let nextMs = Number.POSITIVE_INFINITY;
     for (const agent of this.#view.agents.values()) {
-      for (const { outstanding, refuseUntilMs } of agent.inverse.values()) {
-        if (outstanding !== undefined) continue;
-        if (refuseUntilMs > now) nextMs = Math.min(nextMs, refuseUntilMs);
+      for (const { outstanding, expiresAtMs, refuseUntilMs } of agent.inverse.values()) {
+        const dueMs = outstanding === undefined ? refuseUntilMs : expiresAtMs;
+        if (dueMs > now) nextMs = Math.min(nextMs, dueMs);
         else this.#agentsToAsk.add(agent.id);
       }
     }

@@ -112,6 +112,30 @@ test('ids that are no outstanding inverse offers are named, and the others count
   t.is(machine(rig)?.inverseOffers[0]?.answer, 'DECLINE');
 });
 
+test('an inverse offer that nobody answers expires as offers do, and the question comes again after the default filter', t => {
+  const { rig, scheduler, id } = running();
+  schedule(rig);
+  rig.advance(29_990);
+  t.deepEqual(asked(scheduler), ['M-I0']);
+  rig.advance(20);
+  t.deepEqual(asked(scheduler), [], 'it is taken back');
+  t.deepEqual(machine(rig)?.inverseOffers, [{ frameworkId: id, answer: 'UNKNOWN' }]);
+  t.like(scheduler.ask({ type: 'ACCEPT_INVERSE_OFFERS', inverseOfferIds: ['M-I0'] })[0], { code: 'INVALID_OFFER' });
+  rig.advance(4_900);
+  t.deepEqual(asked(scheduler), []);
+  rig.advance(200);
+  t.deepEqual(asked(scheduler), ['M-I1']);
+  scheduler.ask({ type: 'ACCEPT_INVERSE_OFFERS', inverseOfferIds: ['M-I1'] });
+  rig.advance(6_000);
+  t.deepEqual(asked(scheduler), ['M-I1', 'M-I2'], 'an answered one is not taken back');
+  rig.advance(31_000);
+  t.is(
+    machine(rig)?.inverseOffers[0]?.answer,
+    'ACCEPT',
+    'what was answered before holds when the next question expires',
+  );
+});
+
 test('REVIVE ends the filters of answers', t => {
   const { rig, scheduler } = running();
   schedule(rig);

@@ -16,13 +16,15 @@ const askAgainMinMs = 1_000;
 
 /**
  * Looks at agents whose users or window may have changed: asks each framework that uses one of a window and has no question open, and takes back
- * what is not a question any more.
+ * what is not a question any more, or was not answered within the time that offers have. That is asked again after the default filter.
  */
 export function decideInverseOffers(view: ClusterView, agentIds: Iterable<AgentId>, at: Moment): Decision {
   const draft = new Draft();
   const made = new Map<FrameworkId, InverseOffer[]>();
   const ended = new Map<FrameworkId, OfferId[]>();
   let next = view.nextInverseOffer;
+  // A real timer may fire a fraction of a millisecond early, and does not come again.
+  const nowMs = at.nowMs + 1;
   for (const agentId of agentIds) {
     const agent = view.agents.get(agentId);
     if (agent === undefined) continue;
@@ -37,10 +39,18 @@ export function decideInverseOffers(view: ClusterView, agentIds: Iterable<AgentI
     for (const frameworkId of users) {
       const record = agent.inverse.get(frameworkId);
       if (view.frameworks.get(frameworkId)?.state !== 'ACTIVE') continue;
-      if (record !== undefined && (record.outstanding !== undefined || record.refuseUntilMs > at.nowMs)) continue;
+      if (record?.outstanding !== undefined) {
+        if (record.expiresAtMs > nowMs) continue;
+        push(ended, frameworkId, record.outstanding);
+        const refuseUntilMs = at.nowMs + Math.max(view.options.refuseDefaultMs, askAgainMinMs);
+        draft.change({ type: 'INVERSE_OFFER_EXPIRED', inverseOfferId: record.outstanding, refuseUntilMs });
+        continue;
+      }
+      if (record !== undefined && record.refuseUntilMs > nowMs) continue;
       const id: OfferId = `${view.master.id}-I${next}`;
       next += 1;
-      draft.change({ type: 'INVERSE_OFFER_MADE', inverseOfferId: id, agentId, frameworkId });
+      const expiresAtMs = at.nowMs + view.options.offerTimeoutMs;
+      draft.change({ type: 'INVERSE_OFFER_MADE', inverseOfferId: id, agentId, frameworkId, expiresAtMs });
       push(made, frameworkId, { id, frameworkId, agentId, hostname: agent.info.hostname, unavailability });
     }
   }
@@ -123,6 +133,6 @@ function inverseProblem(path: string, id: OfferId, twice: boolean): Problem {
     path,
     'INVALID_OFFER',
     `${shown(id)} is not an outstanding inverse offer of this framework`,
-    'it was answered, or the window or your use of the agent is over',
+    'it was answered or expired, or the window or your use of the agent is over',
   );
 }
