@@ -1,6 +1,5 @@
 // A whole cluster for authors' own tests, in one process and under virtual time: the production master, agents and SDK, simulated containers.
 // In: agents, a seed, what to launch and what to break. Out: what runs where, at a time of the test's choosing.
-import { ProfferError } from '../base/errors.js';
 import type { ConnectionState } from '../scheduler/connection.js';
 import type { Framework, FrameworkOptions } from '../scheduler/framework.js';
 import { LaunchQueue } from '../scheduler/launch-queue.js';
@@ -104,7 +103,7 @@ export class Cluster {
   /**
    * Subscribes a framework and runs until the master has accepted it. `program` is called at once, and again for each process that is started
    * after a crash; subscribe to streams there if the scheduler is to survive crashes.
-   * @throws ProfferError with the problems the master found, or Error when it does not accept it within 30 virtual seconds.
+   * @throws Error with the problems the master found (a ProfferError as its cause), or when it does not accept it within 30 virtual seconds.
    */
   connect(spec: ConnectSpec, program: Program = () => {}): Framework {
     const { suppressedRoles, offerConstraints, acknowledge, reconcile, demandIntervalMs, ...info } = spec;
@@ -308,12 +307,7 @@ class House {
 // Why the master did not take a framework.
 function refusal(name: string, last: ConnectionState | undefined): Error {
   if (last?.state === 'ENDED' && last.error !== undefined) {
-    const { code, message, path, hint, problems } = last.error;
-    return new ProfferError(code, `the master did not accept framework ${name}: ${message}`, {
-      path,
-      problems,
-      ...(hint === undefined ? {} : { hint }),
-    });
+    return new Error(`the master did not accept framework ${name}: ${last.error.message}`, { cause: last.error });
   }
   const reason = last?.state === 'DISCONNECTED' ? `: ${last.reason}` : '';
   return new Error(`the master did not accept framework ${name} within 30 s${reason}`);
