@@ -33,13 +33,14 @@ export async function runProcess(
   const onBug = (error: unknown): void => {
     // What somebody can mend, such as a policy of their own that failed.
     if (error instanceof ProfferError && error.code !== 'INTERNAL') {
-      const { code, message, hint } = error;
+      const { code, message, hint, stack } = error;
       if (options.log === undefined)
         process.stderr.write(`error: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
       else
         options.log.error('an error ended the process', {
           code,
           error: message,
+          stack,
           ...(hint === undefined ? {} : { hint }),
         });
       return force(internalCode);
