@@ -1,5 +1,5 @@
 // Offers of optimistic commit: several clients may have been offered the same resources, and nothing is booked. In: grants, their ends. Out: which
-// are outstanding, of whom and of which agent; against limits they count like any offer.
+// are outstanding, of whom and of which agent; against limits they count like any offer, and they meet no guarantee.
 import type { Bag } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { Grant } from './allocator.js';
@@ -30,7 +30,7 @@ export class Copies {
     const there = this.#byAgent.get(agent);
     if (there === undefined) this.#byAgent.set(agent, new Map([[client, copy]]));
     else there.set(client, copy);
-    this.#quota.charge(client, grant.resources, 1);
+    this.#quota.chargeCopy(client, grant.resources, 1);
   }
 
   /** Ends the one made of `resources`; undefined when it is over already. */
@@ -42,7 +42,7 @@ export class Copies {
     const there = this.#byAgent.get(agent);
     if (there?.get(client) === copy) there.delete(client);
     if (there?.size === 0) this.#byAgent.delete(agent);
-    this.#quota.charge(client, resources, -1);
+    this.#quota.chargeCopy(client, resources, -1);
     return copy;
   }
 
@@ -53,7 +53,7 @@ export class Copies {
 
   /** The quota book was begun: it must know of them. */
   recharge(): void {
-    for (const [resources, { client }] of this.#all) this.#quota.charge(client, resources, 1);
+    for (const [resources, { client }] of this.#all) this.#quota.chargeCopy(client, resources, 1);
   }
 
   /** How many clients have a copy of the agent, be it of before something changed there. */

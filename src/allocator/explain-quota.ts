@@ -40,7 +40,7 @@ function unmet({ quota }: AllocatorState, role: Role, name: string): readonly Ro
   const found: Role[] = [];
   for (const [other, { guarantees }] of quota.quotas) {
     const milli = guarantees.get(name) ?? 0;
-    if (!path.has(other) && milli > (quota.consumed(other).get(name) ?? 0)) found.push(other);
+    if (!path.has(other) && milli > quota.firmMilli(other, name)) found.push(other);
   }
   return found.sort();
 }

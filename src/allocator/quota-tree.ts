@@ -21,6 +21,8 @@ export interface QuotaNode {
   limitsAt: Vector;
   guaranteesAt: Vector;
   consumed: Vector;
+  /** The part of that which is only offered and holds nothing (optimistic commit): it counts against limits, and meets no guarantee. */
+  copied: Vector;
   /** The greater of its own guarantee less what it consumes, and the sum of its children's needs; but no more than its limits leave. */
   need: Vector;
   childrenNeed: Vector;
@@ -118,11 +120,25 @@ export class QuotaTree {
     this.#settle(node, this.indexOf(name), milli);
   }
 
+  /** The same for what is only offered and holds nothing. */
+  consumeCopy(node: QuotaNode, name: string, milli: number): void {
+    const at = this.indexOf(name);
+    for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent)
+      each.copied[at] = (each.copied[at] as number) + milli;
+    this.#settle(node, at, milli);
+  }
+
   /** The same by role; roles that only have reservations come and go with them. */
   consumeReserved(role: Role, name: string, milli: number): void {
     const node = this.#ensure(role);
     this.#settle(node, this.indexOf(name), milli);
     if (milli < 0) this.prune(node);
+  }
+
+  /** What a role has of a scalar for good. */
+  firmMilli(role: Role, name: string): number {
+    const node = this.#nodes.get(role);
+    return node === undefined ? 0 : firmAt(node, this.indexOf(name));
   }
 
   consumed(role: Role): Amounts {
@@ -150,10 +166,10 @@ export class QuotaTree {
     let others = 0;
     let below: QuotaNode | undefined;
     for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
-      const left = leftAt(each, at);
       others = needsBeside(each, below, others, at);
-      if (left - others < least) least = left - others;
-      if (left < others) others = left;
+      const left = leftAt(each, at) - beyondCopies(each, others, at);
+      if (left < least) least = left;
+      others = Math.min(others, firmLeftAt(each, at));
       below = each;
     }
     return Math.max(0, least);
@@ -165,8 +181,8 @@ export class QuotaTree {
     let below: QuotaNode | undefined;
     for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
       others = needsBeside(each, below, others, at);
-      if (each === limited) return others;
-      others = Math.min(others, leftAt(each, at));
+      if (each === limited) return beyondCopies(each, others, at);
+      others = Math.min(others, firmLeftAt(each, at));
       below = each;
     }
     return 0;
@@ -176,7 +192,7 @@ export class QuotaTree {
   shortUnder(role: Role, at: number): number {
     const node = this.#nodes.get(role);
     if (node?.limits === undefined) return 0;
-    return Math.max(0, wantAt(node, at) - leftAt(node, at));
+    return Math.max(0, wantAt(node, at) - firmLeftAt(node, at));
   }
 
   /** How much a client of `node` may take without touching what is kept for roles beside the path from it to the top. */
@@ -184,7 +200,7 @@ export class QuotaTree {
     let others = 0;
     let below: QuotaNode | undefined;
     for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
-      others = Math.min(needsBeside(each, below, others, at), leftAt(each, at));
+      others = Math.min(needsBeside(each, below, others, at), firmLeftAt(each, at));
       below = each;
     }
     return Math.max(0, (node.top.need[at] as number) - others);
@@ -201,7 +217,7 @@ export class QuotaTree {
       }
       node.childrenNeed[at] = (node.childrenNeed[at] as number) + childNeed;
       const before = node.need[at] as number;
-      const need = Math.min(wantAt(node, at), leftAt(node, at));
+      const need = Math.min(wantAt(node, at), firmLeftAt(node, at));
       node.need[at] = need;
       childNeed = need - before;
       if (node.parent !== undefined || childNeed === 0) continue;
@@ -226,6 +242,7 @@ export class QuotaTree {
       limitsAt: none,
       guaranteesAt: none,
       consumed: new Float64Array(this.#width),
+      copied: new Float64Array(this.#width),
       need: new Float64Array(this.#width),
       childrenNeed: new Float64Array(this.#width),
       limited: parent?.limited === true,
@@ -277,6 +294,7 @@ export class QuotaTree {
     this.enough = enough;
     for (const node of this.#nodes.values()) {
       node.consumed = longer(node.consumed, this.#width);
+      node.copied = longer(node.copied, this.#width);
       node.need = longer(node.need, this.#width);
       node.childrenNeed = longer(node.childrenNeed, this.#width);
       this.#spread(node);
@@ -292,9 +310,24 @@ function leftAt(node: QuotaNode, at: number): number {
   return Math.max(0, (node.limitsAt[at] as number) - (node.consumed[at] as number));
 }
 
+// What it has for good.
+function firmAt(node: QuotaNode, at: number): number {
+  return (node.consumed[at] as number) - (node.copied[at] as number);
+}
+
+function firmLeftAt(node: QuotaNode, at: number): number {
+  if (node.limits === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, (node.limitsAt[at] as number) - firmAt(node, at));
+}
+
+// Needs under a limit: what is offered there, and counts already, may be for them.
+function beyondCopies(node: QuotaNode, needs: number, at: number): number {
+  return Math.max(0, needs - (node.copied[at] as number));
+}
+
 // What it and the roles below it lack, limits of its own aside.
 function wantAt(node: QuotaNode, at: number): number {
-  const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - (node.consumed[at] as number);
+  const own = node.guarantees === undefined ? 0 : (node.guaranteesAt[at] as number) - firmAt(node, at);
   return Math.max(0, own, node.childrenNeed[at] as number);
 }
 

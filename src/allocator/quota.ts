@@ -113,6 +113,14 @@ export class QuotaBook {
     }
   }
 
+  /** A client is offered resources that it does not hold by that (optimistic commit), or is no more. */
+  chargeCopy(client: Client, bag: Bag, sign: 1 | -1): void {
+    if (!this.#active) return;
+    const node = client.quotaNode;
+    assert(node !== undefined, 'a client that is offered something is in the quota tree');
+    for (const r of bag) if (isCommon(r)) this.#tree.consumeCopy(node, r.name, sign * r.milli);
+  }
+
   /** Totals of agents that come or go: of them, reservations count. */
   reserve(total: Bag, sign: 1 | -1): void {
     if (!this.#active) return;
@@ -137,6 +145,11 @@ export class QuotaBook {
   /** What counts against a role; for a role that nobody knows, nothing. Only while active. */
   consumed(role: Role): Amounts {
     return this.#tree.consumed(role);
+  }
+
+  /** The part of that which is held or reserved, not only offered. */
+  firmMilli(role: Role, name: string): number {
+    return this.#tree.firmMilli(role, name);
   }
 
   /** What is kept back for all guarantees that are not met, of a scalar. */

@@ -316,6 +316,24 @@ test('what is guaranteed is granted in the slices of the policy, and the rest of
   t.true(grants.some(grant => grant.startsWith('rest')));
 });
 
+test('under optimistic commit an offer meets no guarantee: what it lacks is offered to others no more than before', t => {
+  const c = new PolicyCluster({ commit: 'optimistic' });
+  c.quota('quota', 'cpus:8', 'cpus:4');
+  c.framework('guaranteed', ['quota']);
+  for (const id of ['ag1', 'ag2']) c.agent(id, 'cpus:4;mem:64');
+  t.deepEqual(c.now().length, 2, 'both agents');
+  t.deepEqual(object(c.allocator.consumed('quota')), { cpus: 8000, mem: 128_000 });
+  c.framework('rest', ['other']);
+  const [one] = c.granted().filter(grant => grant.frameworkId === 'rest');
+  t.truthy(one);
+  if (one !== undefined) c.allocator.commit(one, 1);
+  c.framework('late', ['another']);
+  t.false(
+    c.after(1000).some(grant => grant.startsWith('late') && grant.includes('cpus')),
+    'the other four are kept',
+  );
+});
+
 test('a limit below what is used lets nothing more pass, and takes nothing away', t => {
   const c = new Cluster();
   c.framework('fw1', ['a']);
