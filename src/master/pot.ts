@@ -225,7 +225,7 @@ export function reservedChanges(consumed: Bag, produced: Bag): Move[] {
     for (const r of bag) {
       if (r.kind !== 'scalar' || r.label.revocable) continue;
       let net = nets.get(r.name);
-      if (net === undefined) nets.set(r.name, (net = new Map()));
+      if (net === undefined) nets.set(r.name, (net = new Map<Role | undefined, number>()));
       net.set(r.label.role, (net.get(r.label.role) ?? 0) + sign * r.milli);
     }
   }

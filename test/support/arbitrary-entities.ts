@@ -91,7 +91,7 @@ export function arbitraryResources(pools: IdPools = smallPools): Arbitrary<Resou
       { racks: ['r1', 'r2'] },
       { gpus: 2 },
       { licences: 0.5 },
-      { 'licences{revocable}': 2 },
+      { 'seats{revocable}': 2 },
       { 'disk(web,dynamic)[db-0:/data]': 64, 'disk(web,dynamic)[logs:logs]<shared>': 0.5 },
       { 'mem(web)(web/shop,dynamic,@ops,team=blue)': 128 },
       {

@@ -44,18 +44,22 @@ export function guardedAgentOrder(order: AgentOrder): AgentOrder {
 }
 
 function guardedScoring(who: string, scoring: Scoring): Scoring {
-  const { flat, tieBreak, begin, entered, served, granted, first, classOf, compare } = scoring;
+  const { flat, tieBreak } = scoring;
   return {
     ...(flat === undefined ? {} : { flat }),
     ...(tieBreak === undefined ? {} : { tieBreak }),
     score: guarded(who, 'score', scoring.score.bind(scoring), isNumber),
-    ...(begin === undefined ? {} : { begin: guarded(who, 'begin', begin.bind(scoring)) }),
-    ...(entered === undefined ? {} : { entered: guarded(who, 'entered', entered.bind(scoring)) }),
-    ...(served === undefined ? {} : { served: guarded(who, 'served', served.bind(scoring)) }),
-    ...(granted === undefined ? {} : { granted: guarded(who, 'granted', granted.bind(scoring)) }),
-    ...(first === undefined ? {} : { first: guarded(who, 'first', first.bind(scoring), isNumber) }),
-    ...(classOf === undefined ? {} : { classOf: guarded(who, 'classOf', classOf.bind(scoring), isNumber) }),
-    ...(compare === undefined ? {} : { compare: guarded(who, 'compare', compare.bind(scoring), isNumber) }),
+    ...(scoring.begin === undefined ? {} : { begin: guarded(who, 'begin', scoring.begin.bind(scoring)) }),
+    ...(scoring.entered === undefined ? {} : { entered: guarded(who, 'entered', scoring.entered.bind(scoring)) }),
+    ...(scoring.served === undefined ? {} : { served: guarded(who, 'served', scoring.served.bind(scoring)) }),
+    ...(scoring.granted === undefined ? {} : { granted: guarded(who, 'granted', scoring.granted.bind(scoring)) }),
+    ...(scoring.first === undefined ? {} : { first: guarded(who, 'first', scoring.first.bind(scoring), isNumber) }),
+    ...(scoring.classOf === undefined
+      ? {}
+      : { classOf: guarded(who, 'classOf', scoring.classOf.bind(scoring), isNumber) }),
+    ...(scoring.compare === undefined
+      ? {}
+      : { compare: guarded(who, 'compare', scoring.compare.bind(scoring), isNumber) }),
   };
 }
 

@@ -164,7 +164,7 @@ export function addCounts(into: Counts, more: Counts): void {
   for (const key of Object.keys(into) as (keyof Counts)[]) {
     const [to, from] = [into[key], more[key]];
     if (typeof to === 'number') (into as Numbers)[key as keyof Numbers] = to + (from as number);
-    else for (const [kind, n] of Object.entries(from)) count(to, kind, n);
+    else for (const [kind, n] of Object.entries(from as { readonly [kind: string]: number })) count(to, kind, n);
   }
 }
 
