@@ -25,6 +25,12 @@ export function withBit(bits: Bits, index: number): Bits {
   return out;
 }
 
+/** Puts a member into a set that is long enough for it. */
+export function setBit(bits: Bits, index: number): void {
+  const word = index >>> 5;
+  bits[word] = (bits[word] as number) | (1 << (index & 31));
+}
+
 export function clearBit(bits: Bits, index: number): void {
   const word = index >>> 5;
   if (word < bits.length) bits[word] = (bits[word] as number) & ~(1 << (index & 31));
@@ -52,4 +58,10 @@ export function forEachBit(bits: Bits, visit: (index: number) => void): void {
       word &= word - 1;
     }
   }
+}
+
+/** Whether a member of one is in the other. */
+export function intersects(a: Bits, b: Bits): boolean {
+  for (let w = 0; w < a.length; w += 1) if (((a[w] as number) & (b[w] ?? 0)) !== 0) return true;
+  return false;
 }

@@ -4,7 +4,7 @@ import type { Random } from '../env/random.js';
 import type { Bag } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { Bits } from './bits.js';
-import { bitsInWord, hasBit } from './bits.js';
+import { bitsInWord, hasBit, intersects, setBit } from './bits.js';
 import type { Client } from './clients.js';
 import type { AllocationPolicy, Cycle, PolicyEngine, Portion, Steps } from './cycle.js';
 import type { AllocatorState } from './eligibility.js';
@@ -203,15 +203,4 @@ export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
     }
   }
   return best;
-}
-
-/** Puts a member into a set that is long enough. */
-export function setBit(bits: Bits, slot: number): void {
-  bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
-}
-
-/** Whether a member of one is in the other. */
-export function intersects(a: Bits, b: Bits): boolean {
-  for (let w = 0; w < a.length; w += 1) if (((a[w] as number) & (b[w] ?? 0)) !== 0) return true;
-  return false;
 }

@@ -4,10 +4,11 @@ import type { Counter, Histogram } from '../env/metrics.js';
 import type { Random } from '../env/random.js';
 import type { PoolAgent } from './agent-pool.js';
 import type { OnGrants } from './allocator.js';
+import { intersects } from './bits.js';
 import type { PolicyEngine, Steps } from './cycle.js';
 import { Cycle } from './cycle.js';
 import type { AllocatorState, Eligibility } from './eligibility.js';
-import { debtsFirst, guaranteesFirst, intersects, shuffled } from './hierarchical.js';
+import { debtsFirst, guaranteesFirst, shuffled } from './hierarchical.js';
 import type { RunKind, Turn } from './loop.js';
 
 export interface RunsOptions {

@@ -1,11 +1,11 @@
 // Everything at once: a framework that is served gets all it may have, wherever. In: agents. Out: steps of a run.
 import type { PoolAgent } from '../agent-pool.js';
 import type { Bits } from '../bits.js';
+import { setBit } from '../bits.js';
 import type { Client } from '../clients.js';
 import type { Steps } from '../cycle.js';
 import { Field } from './field.js';
 import type { Run } from './run.js';
-import { setBit } from './run.js';
 
 // Agents looked at in one step.
 const perStep = 256;

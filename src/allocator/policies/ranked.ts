@@ -2,6 +2,7 @@
 import type { PoolAgent } from '../agent-pool.js';
 import type { Client } from '../clients.js';
 import type { Bits } from '../bits.js';
+import { setBit } from '../bits.js';
 import type { Steps } from '../cycle.js';
 import type { AgentScore } from './agents/agent-order.js';
 import type { ClientDemand } from './facts.js';
@@ -10,7 +11,6 @@ import { Field } from './field.js';
 import { Ranking } from './ranking.js';
 import type { Cursor } from './ranking.js';
 import type { Run } from './run.js';
-import { setBit } from './run.js';
 
 /** Agents on which not even one task fits come after all others: what is known of tasks may be wrong. */
 const unfit = 1e12;

@@ -2,6 +2,7 @@
 import type { Bag } from '../../resources/index.js';
 import type { PoolAgent } from '../agent-pool.js';
 import type { Bits } from '../bits.js';
+import { setBit } from '../bits.js';
 import type { Client } from '../clients.js';
 import type { Cycle } from '../cycle.js';
 import { pick } from '../hierarchical.js';
@@ -106,8 +107,4 @@ export class Run {
       this.cycle.grant(client, agent, [...portion]);
     }
   }
-}
-
-export function setBit(bits: Bits, slot: number): void {
-  bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
 }
