@@ -45,6 +45,20 @@ export interface Steps {
   step(): boolean;
 }
 
+/** Visits agents in the order given, one a step. */
+export function agentByAgent(agents: readonly PoolAgent[], visit: (agent: PoolAgent) => void): Steps {
+  let at = 0;
+  return {
+    step: () => {
+      const agent = agents[at];
+      if (agent === undefined) return false;
+      at += 1;
+      visit(agent);
+      return at < agents.length;
+    },
+  };
+}
+
 /** What a run works with. */
 export class Cycle {
   readonly state: AllocatorState;

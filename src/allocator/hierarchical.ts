@@ -1,5 +1,5 @@
-// The default policy: whole agents, one after the other in random order, each to the least-share client that may have it. In: a cycle, the
-// agents to visit. Out: grants.
+// The default policy: whole agents, one after the other in random order, each to the least-share client that may have it; and the two stages before
+// any policy: debts to those who waited, guarantees. In: a cycle, the agents to visit. Out: grants.
 import type { Random } from '../env/random.js';
 import type { Bag } from '../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
@@ -7,6 +7,7 @@ import type { Bits } from './bits.js';
 import { bitsInWord, hasBit, intersects, setBit } from './bits.js';
 import type { Client } from './clients.js';
 import type { AllocationPolicy, Cycle, PolicyEngine, Portion, Steps } from './cycle.js';
+import { agentByAgent } from './cycle.js';
 import type { AllocatorState } from './eligibility.js';
 import type { TreeNode } from './role-tree.js';
 import { RoleTree } from './role-tree.js';
@@ -48,16 +49,9 @@ export function shuffled(agents: PoolAgent[], random: () => Random): PoolAgent[]
  * have; what is left (others' reservations, what is beyond a limit) goes to the next in the order as it then is, until nobody may have it.
  */
 export function wholeAgents(cycle: Cycle, agents: readonly PoolAgent[]): Steps {
-  let at = 0;
-  return {
-    step: () => {
-      const agent = agents[at];
-      if (agent === undefined) return false;
-      at += 1;
-      if (agent.active && agent.free.length > 0) offerAgent(cycle, agent, false);
-      return at < agents.length;
-    },
-  };
+  return agentByAgent(agents, agent => {
+    if (agent.active && agent.free.length > 0) offerAgent(cycle, agent, false);
+  });
 }
 
 /**

@@ -2,20 +2,14 @@
 import type { PoolAgent } from '../agent-pool.js';
 import { setBit } from '../bits.js';
 import type { Steps } from '../cycle.js';
+import { agentByAgent } from '../cycle.js';
 import type { Run } from './run.js';
 
 /** One agent after the other; each is offered portion by portion until nobody may have what is left. */
 export function visitInOrder(run: Run, agents: readonly PoolAgent[]): Steps {
-  let at = 0;
-  return {
-    step: () => {
-      const agent = agents[at];
-      if (agent === undefined) return false;
-      at += 1;
-      if (run.isOpen(agent) && !run.isSettled(agent)) offerUp(run, agent);
-      return at < agents.length;
-    },
-  };
+  return agentByAgent(agents, agent => {
+    if (run.isOpen(agent) && !run.isSettled(agent)) offerUp(run, agent);
+  });
 }
 
 function offerUp(run: Run, agent: PoolAgent): void {
