@@ -78,6 +78,16 @@ export const errorCodes = {
   FETCH_FAILED: row(502, true, 'A URI of the task could not be fetched or extracted.'),
   SANDBOX: row(500, false, 'The sandbox directory could not be made, read or written.'),
   STORE_FAILED: row(500, false, 'The durable store failed; the process stops rather than go on without it.'),
+  STORE_DAMAGED: row(
+    500,
+    false,
+    'A record or file of the durable store cannot be read: torn, changed, or of another version. Restore it from a copy.',
+  ),
+  STORE_FENCED: row(
+    409,
+    false,
+    'Another process has taken the lead over this store; nothing was written, and this one must step down.',
+  ),
   ADDRESS_IN_USE: row(500, false, 'The port is taken.'),
   WORK_DIR_LOCKED: row(500, false, 'Another process uses the work directory.'),
   USAGE: row(400, false, 'A command line flag, environment variable or configuration key is not valid.'),

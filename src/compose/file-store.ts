@@ -9,6 +9,7 @@ import type { Store, StoreChange } from '../store/store.js';
 export class FileStore implements Store {
   readonly #file: string;
   readonly #records = new Map<string, unknown>();
+  #epoch = 0;
   readonly #waiting: ((error?: Error) => void)[] = [];
 
   /** @throws ProfferError STORE_FAILED when the file is there but cannot be read. */
@@ -44,6 +45,11 @@ export class FileStore implements Store {
       });
     }
     for (const onDurable of waiting) onDurable(failure);
+  }
+
+  claim(atLeast: number, onClaimed: (error: ProfferError | undefined, epoch: number) => void): void {
+    this.#epoch = Math.max(this.#epoch + 1, atLeast);
+    setImmediate(() => onClaimed(undefined, this.#epoch));
   }
 
   close(onClosed: () => void): void {

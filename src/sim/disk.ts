@@ -1,7 +1,9 @@
 // A simulated disk behind the Store port: writes take time, a crash keeps a prefix of those under way, a failing disk says so.
 // In: changes, crashes. Out: records that outlive the process, callbacks when they are durable.
+import { messageOf, ProfferError } from '../base/errors.js';
 import type { Env } from '../env/env.js';
 import type { Random } from '../env/random.js';
+import { deadStore, epochAfter, fenced } from '../store/fencing.js';
 import type { Store, StoreChange } from '../store/store.js';
 
 /** The disk of one node; `open` gives a Store to each process that runs there. */
@@ -12,7 +14,8 @@ export class SimDisk {
   failing = false;
   readonly #random: Random;
   readonly #records = new Map<string, unknown>();
-  #underway: { readonly changes: readonly StoreChange[] }[] = [];
+  #epoch = 0;
+  #underway: (() => void)[] = [];
 
   constructor(random: Random) {
     this.#random = random;
@@ -26,6 +29,28 @@ export class SimDisk {
   /** The store as the process with `env` sees it. */
   open(env: Env): Store {
     let lastDueMs = 0;
+    let own = this.#epoch;
+    let dead: ProfferError | undefined;
+    // `land` is what the disk does when its time has come, or what a crash may still let through.
+    const enqueue = (land: () => void, done: (error?: ProfferError) => void): void => {
+      const [min, max] = this.latencyMs;
+      const failing = this.failing;
+      this.#underway.push(land);
+      // One write path: a later write is not durable before an earlier one.
+      lastDueMs = Math.max(lastDueMs, env.clock.now() + this.#random.int(min, max));
+      env.clock.after(lastDueMs - env.clock.now(), () => {
+        this.#underway = this.#underway.filter(other => other !== land);
+        if (dead !== undefined) return done(deadStore(dead));
+        try {
+          if (failing) throw new Error('EIO: i/o error, write');
+          land();
+        } catch (error) {
+          dead = error instanceof ProfferError ? error : new ProfferError('STORE_FAILED', messageOf(error));
+          return done(dead);
+        }
+        done();
+      });
+    };
     return {
       load: prefix =>
         [...this.#records]
@@ -33,19 +58,20 @@ export class SimDisk {
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .map(([key, value]) => ({ key, value: structuredClone(value) })),
       write: (changes, onDurable) => {
-        const write = { changes: structuredClone(changes) };
-        this.#underway.push(write);
-        const [min, max] = this.latencyMs;
-        const failing = this.failing;
-        // One write path: a later write is not durable before an earlier one.
-        lastDueMs = Math.max(lastDueMs, env.clock.now() + this.#random.int(min, max));
-        env.clock.after(lastDueMs - env.clock.now(), () => {
-          this.#underway = this.#underway.filter(other => other !== write);
-          if (failing) return onDurable(new Error('EIO: i/o error, write'));
-          this.#apply(write.changes);
-          onDurable();
-        });
+        const copies = structuredClone(changes);
+        enqueue(() => {
+          if (own !== this.#epoch) throw fenced(own, this.#epoch);
+          this.#apply(copies);
+        }, onDurable);
       },
+      claim: (atLeast, onClaimed) =>
+        enqueue(
+          () => {
+            own = epochAfter(this.#epoch, atLeast);
+            this.#epoch = own;
+          },
+          error => onClaimed(error, error === undefined ? own : 0),
+        ),
       close: onClosed => {
         env.clock.after(Math.max(0, lastDueMs - env.clock.now()), onClosed);
       },
@@ -55,13 +81,20 @@ export class SimDisk {
   /** The process is gone: of the writes under way a random prefix made it to the disk, nobody was told. */
   crash(): void {
     const survivors = this.#random.int(0, this.#underway.length);
-    for (const { changes } of this.#underway.slice(0, survivors)) this.#apply(changes);
+    for (const land of this.#underway.slice(0, survivors)) {
+      try {
+        land();
+      } catch {
+        // Refused; nobody is left to be told.
+      }
+    }
     this.#underway = [];
   }
 
   /** Nothing is on it any more. */
   erase(): void {
     this.#records.clear();
+    this.#epoch = 0;
     this.#underway = [];
   }
 

@@ -3,6 +3,7 @@ import test from 'ava';
 import { isTerminal } from '../../src/protocol/task-state.js';
 import { closeCodes } from '../../src/transport/transport.js';
 import { agentId, AgentRig, framework, frameworkId, masterInfo, task } from '../support/agent-rig.js';
+import { storeThat } from '../support/stub-store.js';
 
 const week = 7 * 86_400_000;
 const killingFramework = { ...framework, capabilities: ['TASK_KILLING_STATE'] as const };
@@ -151,11 +152,10 @@ test('a master that never answers a registration is given up too', t => {
 test('the agent’s id is kept before work is taken, and known to its next process', t => {
   const written: { onDurable: (error?: Error) => void; changes: unknown }[] = [];
   const records: { key: string; value: unknown }[] = [];
-  const store = {
-    load: () => records,
-    write: (changes: unknown, onDurable: (error?: Error) => void) => void written.push({ changes, onDurable }),
-    close: () => {},
-  };
+  const store = storeThat(
+    (changes, onDurable) => void written.push({ changes, onDurable }),
+    () => records,
+  );
   const rig = new AgentRig({ deps: { store } });
   t.false(rig.agent.registered);
   t.deepEqual(written[0]?.changes, [{ key: 'agent/id', value: agentId }]);

@@ -12,6 +12,7 @@ import type { Store } from '../../src/store/store.js';
 import { agentId, AgentRig, frameworkId, masterInfo, task } from '../support/agent-rig.js';
 import type { RigOptions } from '../support/agent-rig.js';
 import { SlowStore } from '../support/slow-store.js';
+import { storeThat } from '../support/stub-store.js';
 
 const volume = 'disk(ads,dynamic)[db-0:data]';
 const shared = 'disk(ads,dynamic)[logs:logs]<shared>';
@@ -280,7 +281,7 @@ test('a grown volume is the same directory', t => {
 
 test('when the disk fails the agent stops rather than go on with what may be lost', t => {
   const errors: string[] = [];
-  const store: Store = { load: () => [], write: (_changes, done) => done(new Error('EIO')), close: done => done() };
+  const store = storeThat((_changes, done) => done(new Error('EIO')));
   const rig = new AgentRig({
     registers: false,
     deps: { store, outcomes: { onFatal: error => errors.push(error.code) } },

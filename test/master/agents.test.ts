@@ -2,6 +2,7 @@
 import test from 'ava';
 import type { FakeAgent, FakeScheduler } from '../support/master-rig.js';
 import { agentInfo, frameworkInfo, MasterRig, task } from '../support/master-rig.js';
+import { storeThat } from '../support/stub-store.js';
 import type { AgentTask } from '../../src/protocol/agent-api.js';
 import type { FrameworkInfo } from '../../src/protocol/entities.js';
 
@@ -334,7 +335,7 @@ test('tasks of a framework nobody describes are ended, and hold their resources 
 test('an agent’s session that ends before its admission is durable leaves nothing behind', t => {
   const writes: [readonly unknown[], () => void][] = [];
   const rig = new MasterRig({
-    store: { load: () => [], write: (changes, done) => writes.push([changes, () => done()]), close: done => done() },
+    store: storeThat((changes, done) => void writes.push([changes, () => done()])),
   });
   const agent = rig.agent();
   agent.disconnect();

@@ -1,6 +1,7 @@
 // A framework's life at the master: subscribe, take over, change, suppress, disconnect, end.
 import test from 'ava';
 import { frameworkInfo, MasterRig, task } from '../support/master-rig.js';
+import { storeThat } from '../support/stub-store.js';
 
 test('a new framework gets an id, a heartbeat at once and then every 15 s', t => {
   const rig = new MasterRig();
@@ -18,7 +19,7 @@ test('a new framework gets an id, a heartbeat at once and then every 15 s', t =>
 test('nothing of a subscription is visible before its id is durable', t => {
   const writes: (() => void)[] = [];
   const rig = new MasterRig({
-    store: { load: () => [], write: (_changes, done) => writes.push(() => done()), close: done => done() },
+    store: storeThat((_changes, done) => void writes.push(() => done())),
   });
   const scheduler = rig.scheduler();
   t.deepEqual(scheduler.events, []);
@@ -33,7 +34,7 @@ test('nothing of a subscription is visible before its id is durable', t => {
 test('a store that fails stops the master, and nothing that hung on the write is said', t => {
   const failures: Error[] = [];
   const rig = new MasterRig({
-    store: { load: () => [], write: (_changes, done) => done(new Error('disk full')), close: done => done() },
+    store: storeThat((_changes, done) => done(new Error('disk full'))),
     onStoreFailure: error => failures.push(error),
   });
   const scheduler = rig.scheduler();

@@ -52,3 +52,27 @@ test('a closed store refuses writes and keeps what it has', async t => {
   t.like(error, { code: 'STORE_FAILED' });
   t.deepEqual(store.load('a'), [{ key: 'a', value: 1 }]);
 });
+
+test('a claim fences off whoever wrote before; its epoch is later than any', async t => {
+  const first = new MemoryStore();
+  const claim = (store: MemoryStore, atLeast: number): Promise<number> =>
+    new Promise((resolve, reject) => {
+      store.claim(atLeast, (error, epoch) => (error === undefined ? resolve(epoch) : reject(error)));
+    });
+  const write = (store: MemoryStore, key: string): Promise<Error | undefined> =>
+    new Promise(resolve => {
+      store.write([{ key, value: 1 }], resolve);
+    });
+  t.is(await claim(first, 100), 100);
+  t.is(await write(first, 'a'), undefined);
+  const second = first.another();
+  t.is(await claim(second, 50), 101);
+  t.like(await write(first, 'b'), { code: 'STORE_FENCED' });
+  t.is(await write(second, 'c'), undefined);
+  t.like(await write(first, 'd'), { code: 'STORE_FENCED' }, 'it stays fenced');
+  await t.throwsAsync(claim(first, 0), undefined, 'and does not lead again');
+  t.deepEqual(
+    second.load('').map(record => record.key),
+    ['a', 'c'],
+  );
+});

@@ -1,4 +1,5 @@
 // A disk that the test makes durable when it likes, and that may crash before. In: writes. Out: callbacks when told to.
+import type { ProfferError } from '../../src/base/errors.js';
 import type { Store, StoreChange } from '../../src/store/store.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 
@@ -18,6 +19,10 @@ export class SlowStore implements Store {
 
   write(changes: readonly StoreChange[], onDurable: (error?: Error) => void): void {
     this.#waiting.push({ changes, onDurable });
+  }
+
+  claim(atLeast: number, onClaimed: (error: ProfferError | undefined, epoch: number) => void): void {
+    this.#inner.claim(atLeast, onClaimed);
   }
 
   close(onClosed: () => void): void {
