@@ -60,12 +60,12 @@ export type { Demand, DemandDirective } from './scheduler/demand.js';
 // Offer policies: composing them, and what one of one's own is made of; what they come to when tasks are divisible.
 export { definePolicy } from './allocator/policies/policy.js';
 export type { PolicySpec } from './allocator/policies/policy.js';
-export type { AllocationPolicy } from './allocator/cycle.js';
+export type { AllocationPolicy } from './allocator/cycle/cycle.js';
 export type { AgentOrder, AgentScore, Visits } from './allocator/policies/agents/agent-order.js';
 export type { FrameworkOrder } from './allocator/policies/orders/order.js';
 export type { Granularity } from './allocator/policies/granularity.js';
 export type { Commit } from './allocator/policies/commit.js';
-export type { Scoring } from './allocator/scoring.js';
+export type { Scoring } from './allocator/sorter/scoring.js';
 export { fluidAsset, fluidCeei, fluidDrf } from './allocator/policies/fluid.js';
 export type { FluidUser } from './allocator/policies/fluid.js';
 

@@ -2,9 +2,9 @@
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Attributes, FaultDomain, FrameworkCapability, OfferConstraints } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
-import type { Explanation, ExplainQuery } from './explain.js';
-import type { Surroundings } from './explain-judge.js';
-import type { AllocationPolicy } from './cycle.js';
+import type { Explanation, ExplainQuery } from './explain/explain.js';
+import type { Surroundings } from './explain/judge.js';
+import type { AllocationPolicy } from './cycle/cycle.js';
 
 /** A framework as the allocator sees it. */
 export interface AllocatorFramework {

@@ -4,9 +4,9 @@ import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import type { Bag } from '../resources/index.js';
 import { add, bagOf, contains, emptyBag, remainder, roleAncestors } from '../resources/index.js';
-import type { PoolAgent } from './agent-pool.js';
-import { AgentPool, heldBy, sameAttributes } from './agent-pool.js';
-import { sameScalars } from './holdings.js';
+import type { PoolAgent } from './pool/agent-pool.js';
+import { AgentPool, heldBy, sameAttributes } from './pool/agent-pool.js';
+import { sameScalars } from './pool/holdings.js';
 import type {
   Allocator,
   AllocatorAgent,
@@ -23,24 +23,24 @@ import type {
   RoleUse,
   SkipReason,
 } from './allocator.js';
-import { noBits } from './bits.js';
-import type { Client, Framework } from './clients.js';
-import { Clients, noteFilter } from './clients.js';
-import { Copies } from './copies.js';
-import type { AllocatorState } from './eligibility.js';
-import { Eligibility } from './eligibility.js';
-import type { PolicyEngine } from './cycle.js';
-import type { Explanation, ExplainQuery, ExplainSource } from './explain.js';
-import { countFits, explain, minimumOf } from './explain.js';
-import type { Surroundings } from './explain-judge.js';
-import { hierarchicalDrf } from './hierarchical.js';
-import { AllocationLoop } from './loop.js';
-import { AgentFilters, FilterEras } from './offer-filters.js';
-import { consumption, QuotaBook } from './quota.js';
-import { Roster } from './roster.js';
-import { Runs } from './runs.js';
-import { standingOf } from './standing.js';
-import { Starvation } from './starvation.js';
+import { noBits } from '../base/bits.js';
+import type { Client, Framework } from './clients/clients.js';
+import { Clients, noteFilter } from './clients/clients.js';
+import { Copies } from './pool/copies.js';
+import type { AllocatorState } from './cycle/eligibility.js';
+import { Eligibility } from './cycle/eligibility.js';
+import type { PolicyEngine } from './cycle/cycle.js';
+import type { Explanation, ExplainQuery, ExplainSource } from './explain/explain.js';
+import { countFits, explain, minimumOf } from './explain/explain.js';
+import type { Surroundings } from './explain/judge.js';
+import { hierarchicalDrf } from './cycle/hierarchical.js';
+import { AllocationLoop } from './cycle/loop.js';
+import { AgentFilters, FilterEras } from './filters/offer-filters.js';
+import { consumption, QuotaBook } from './quota/quota-book.js';
+import { Roster } from './clients/roster.js';
+import { Runs } from './cycle/runs.js';
+import { standingOf } from './sorter/standing.js';
+import { Starvation } from './cycle/starvation.js';
 
 /** Mesos's default minimum: either amount is worth an offer. */
 export const defaultMinAllocatable: readonly Bag[] = [bagOf({ cpus: 0.01 }), bagOf({ mem: 32 })];

@@ -1,6 +1,6 @@
 // How frameworks keep offers away and get them back: decline filters, suppress, revive, deactivation; and when runs happen.
 import test from 'ava';
-import { AllocationLoop } from '../../src/allocator/loop.js';
+import { AllocationLoop } from '../../src/allocator/cycle/loop.js';
 import type { Clock } from '../../src/env/clock.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 import { agent, Cluster, framework } from './support.js';

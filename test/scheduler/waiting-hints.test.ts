@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
-import { compileConstraints } from '../../src/allocator/constraints.js';
+import { compileConstraints } from '../../src/allocator/filters/constraints.js';
 import type { DemandHint } from '../../src/protocol/scheduler-api.js';
 import { attributeConstraints } from '../../src/scheduler/attribute-constraints.js';
 import type { AgentTraits, PlacementConstraint } from '../../src/scheduler/constraints.js';

@@ -1,9 +1,9 @@
 // A composed policy at work in one allocator. In: the axes, the runs of an allocator. Out: for each run the steps that its axes make.
-import type { PoolAgent } from '../agent-pool.js';
-import type { TieBreak } from '../columns.js';
-import type { Copies } from '../copies.js';
-import type { Cycle, PolicyEngine, Portion, Steps } from '../cycle.js';
-import { RoleTree } from '../role-tree.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import type { TieBreak } from '../sorter/columns.js';
+import type { Copies } from '../pool/copies.js';
+import type { Cycle, PolicyEngine, Portion, Steps } from '../cycle/cycle.js';
+import { RoleTree } from '../sorter/role-tree.js';
 import type { AgentOrder } from './agents/agent-order.js';
 import type { Commit } from './commit.js';
 import { Facts } from './facts.js';

@@ -2,15 +2,15 @@
 // Out: small vectors of thousandths, by the positions of the sorter's columns.
 import type { Random } from '../../env/random.js';
 import type { Bag } from '../../resources/index.js';
-import type { PoolAgent } from '../agent-pool.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
 import type { AllocatorAgent } from '../allocator.js';
-import type { Bits } from '../bits.js';
-import { forEachBit, hasBit, orInto, withBit } from '../bits.js';
-import type { Client } from '../clients.js';
-import type { Columns } from '../columns.js';
-import type { Cycle } from '../cycle.js';
-import type { TreeNode } from '../role-tree.js';
-import type { Vector } from '../scalars.js';
+import type { Bits } from '../../base/bits.js';
+import { forEachBit, hasBit, orInto, withBit } from '../../base/bits.js';
+import type { Client } from '../clients/clients.js';
+import type { Columns } from '../sorter/columns.js';
+import type { Cycle } from '../cycle/cycle.js';
+import type { TreeNode } from '../sorter/role-tree.js';
+import type { Vector } from '../sorter/scalars.js';
 
 /** What one task of a client takes. */
 export interface ClientDemand {

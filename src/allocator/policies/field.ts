@@ -1,9 +1,9 @@
 // The agents of a run that somebody may have something of, and who may not, kept for ways that come to the same agent again and again.
 // In: agents.
 // Out: yes or no for a client and an agent, fast.
-import type { PoolAgent } from '../agent-pool.js';
-import type { Bits } from '../bits.js';
-import { hasBit, withBit } from '../bits.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import type { Bits } from '../../base/bits.js';
+import { hasBit, withBit } from '../../base/bits.js';
 import type { Run } from './run.js';
 
 interface Row {

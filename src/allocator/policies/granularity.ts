@@ -2,13 +2,13 @@
 import { countRanges, emptyBag, lowestOfRanges, scalarMilli } from '../../resources/index.js';
 import type { Bag, Resource } from '../../resources/index.js';
 import { withMilli, withItems, withRanges } from '../../resources/resource.js';
-import type { PoolAgent } from '../agent-pool.js';
-import type { Client } from '../clients.js';
-import type { RoleTree } from '../role-tree.js';
-import { reaches } from '../min-allocatable.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import type { Client } from '../clients/clients.js';
+import type { RoleTree } from '../sorter/role-tree.js';
+import { reaches } from '../filters/min-allocatable.js';
 import type { Facts } from './facts.js';
 import { tasksIn } from './facts.js';
-import type { Vector } from '../scalars.js';
+import type { Vector } from '../sorter/scalars.js';
 
 /**
  * How much one grant is. `all`: a framework that is served gets everything it may have on all agents of the run. `agent`: all it may

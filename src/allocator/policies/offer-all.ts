@@ -1,9 +1,9 @@
 // Everything at once: a framework that is served gets all it may have, wherever. In: agents. Out: steps of a run.
-import type { PoolAgent } from '../agent-pool.js';
-import type { Bits } from '../bits.js';
-import { setBit } from '../bits.js';
-import type { Client } from '../clients.js';
-import type { Steps } from '../cycle.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import type { Bits } from '../../base/bits.js';
+import { setBit } from '../../base/bits.js';
+import type { Client } from '../clients/clients.js';
+import type { Steps } from '../cycle/cycle.js';
 import { Field } from './field.js';
 import type { Run } from './run.js';
 

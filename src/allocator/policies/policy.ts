@@ -1,9 +1,9 @@
 // Composing a policy of its four axes. In: names or objects. Out: a policy for an allocator, or every problem at once.
 import type { Problem } from '../../base/errors.js';
 import { problem, problemsError, shown } from '../../base/errors.js';
-import type { TieBreak } from '../columns.js';
-import type { AllocationPolicy } from '../cycle.js';
-import { hierarchicalDrf } from '../hierarchical.js';
+import type { TieBreak } from '../sorter/columns.js';
+import type { AllocationPolicy } from '../cycle/cycle.js';
+import { hierarchicalDrf } from '../cycle/hierarchical.js';
 import type { AgentOrder } from './agents/agent-order.js';
 import type { Commit } from './commit.js';
 import { commitName } from './commit.js';

@@ -1,9 +1,9 @@
 // Frameworks first, or pairs: each framework in turn gets the agent that is best for it. In: agents and a score. Out: steps of a run.
-import type { PoolAgent } from '../agent-pool.js';
-import type { Client } from '../clients.js';
-import type { Bits } from '../bits.js';
-import { setBit } from '../bits.js';
-import type { Steps } from '../cycle.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import type { Client } from '../clients/clients.js';
+import type { Bits } from '../../base/bits.js';
+import { setBit } from '../../base/bits.js';
+import type { Steps } from '../cycle/cycle.js';
 import type { AgentScore } from './agents/agent-order.js';
 import type { ClientDemand } from './facts.js';
 import { fits } from './facts.js';

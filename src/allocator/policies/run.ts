@@ -1,12 +1,12 @@
 // One run of a policy: what all ways of going through frameworks and agents share. In: a client and an agent. Out: a grant, or none.
 import type { Bag } from '../../resources/index.js';
-import type { PoolAgent } from '../agent-pool.js';
-import type { Bits } from '../bits.js';
-import { setBit } from '../bits.js';
-import type { Client } from '../clients.js';
-import type { Cycle } from '../cycle.js';
-import { pick } from '../hierarchical.js';
-import type { RoleTree } from '../role-tree.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import type { Bits } from '../../base/bits.js';
+import { setBit } from '../../base/bits.js';
+import type { Client } from '../clients/clients.js';
+import type { Cycle } from '../cycle/cycle.js';
+import { pick } from '../cycle/hierarchical.js';
+import type { RoleTree } from '../sorter/role-tree.js';
 import type { Visits } from './agents/agent-order.js';
 import type { Facts } from './facts.js';
 import type { Portions } from './granularity.js';

@@ -1,8 +1,8 @@
 // Agents first: each is offered to the frameworks in their order. In: agents in the order of visits, or to be drawn. Out: steps of a run.
-import type { PoolAgent } from '../agent-pool.js';
-import { setBit } from '../bits.js';
-import type { Steps } from '../cycle.js';
-import { agentByAgent } from '../cycle.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import { setBit } from '../../base/bits.js';
+import type { Steps } from '../cycle/cycle.js';
+import { agentByAgent } from '../cycle/cycle.js';
 import type { Run } from './run.js';
 
 /** One agent after the other; each is offered portion by portion until nobody may have what is left. */

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
 import type { Grant } from '../../../src/allocator/index.js';
-import { reaches } from '../../../src/allocator/min-allocatable.js';
+import { reaches } from '../../../src/allocator/filters/min-allocatable.js';
 import { agentOrders } from '../../../src/allocator/policies/agents/index.js';
 import type { PolicySpec } from '../../../src/allocator/policies/index.js';
 import { definePolicy } from '../../../src/allocator/policies/index.js';

@@ -1,7 +1,7 @@
 // The second axis of a policy: which agent comes first. What such an order is.
-import type { PoolAgent } from '../../agent-pool.js';
-import type { Cycle } from '../../cycle.js';
-import type { Vector } from '../../scalars.js';
+import type { PoolAgent } from '../../pool/agent-pool.js';
+import type { Cycle } from '../../cycle/cycle.js';
+import type { Vector } from '../../sorter/scalars.js';
 
 /**
  * How good an agent is for a task; lower is better. Amounts are thousandths; the three have the same positions, whose resources are

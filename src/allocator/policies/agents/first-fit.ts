@@ -1,5 +1,5 @@
 // Agents always in the same order.
-import type { PoolAgent } from '../../agent-pool.js';
+import type { PoolAgent } from '../../pool/agent-pool.js';
 import type { AgentOrder } from './agent-order.js';
 
 /** By id; runs of digits count as numbers, so that S10 comes after S9. Fills the first agents and leaves the last ones empty. */

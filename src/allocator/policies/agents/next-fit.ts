@@ -1,5 +1,5 @@
 // Agents in turn.
-import type { PoolAgent } from '../../agent-pool.js';
+import type { PoolAgent } from '../../pool/agent-pool.js';
 import type { AgentOrder, Visits } from './agent-order.js';
 import { byId } from './first-fit.js';
 

@@ -1,5 +1,5 @@
 // How full an agent is.
-import type { Vector } from '../../scalars.js';
+import type { Vector } from '../../sorter/scalars.js';
 
 /** max over r of (total − free + demand)/total, over what the task demands. */
 export function utilisationAfter(demand: Vector, free: Vector, total: Vector): number {

@@ -1,8 +1,8 @@
 // Demand-aware order: who has most work waiting.
-import type { Columns, TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Vector } from '../../scalars.js';
-import type { Scoring } from '../../scoring.js';
+import type { Columns, TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Vector } from '../../sorter/scalars.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 

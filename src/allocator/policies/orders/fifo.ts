@@ -1,8 +1,8 @@
 // First come, first served.
-import type { PoolAgent } from '../../agent-pool.js';
-import type { Bits } from '../../bits.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
+import type { PoolAgent } from '../../pool/agent-pool.js';
+import type { Bits } from '../../../base/bits.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**

@@ -1,7 +1,7 @@
 // Hierarchical DRF without its starvation: a role is not charged for what its busiest or its satisfied parts hold.
-import type { Columns, TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
+import type { Columns, TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 

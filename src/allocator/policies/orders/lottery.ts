@@ -1,11 +1,11 @@
 // Lottery scheduling: each grant is drawn among all frameworks by their tickets.
 import type { Role } from '../../../base/ids.js';
-import type { Bits } from '../../bits.js';
-import { hasBit } from '../../bits.js';
-import type { Client } from '../../clients.js';
-import type { TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
+import type { Bits } from '../../../base/bits.js';
+import { hasBit } from '../../../base/bits.js';
+import type { Client } from '../../clients/clients.js';
+import type { TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 import { formatRoleNumbers } from './role-numbers.js';

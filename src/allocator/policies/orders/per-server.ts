@@ -1,11 +1,11 @@
 // What the per-server orders have in common: frameworks compared on an agent, by tasks held and how many the agent would hold.
-import type { PoolAgent } from '../../agent-pool.js';
-import type { Bits } from '../../bits.js';
-import { hasBit } from '../../bits.js';
-import type { Columns, TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Vector } from '../../scalars.js';
-import type { Scoring } from '../../scoring.js';
+import type { PoolAgent } from '../../pool/agent-pool.js';
+import type { Bits } from '../../../base/bits.js';
+import { hasBit } from '../../../base/bits.js';
+import type { Columns, TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Vector } from '../../sorter/scalars.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { Facts } from '../facts.js';
 
 /** max over r of demand/amounts; infinite where something demanded is not there at all. */

@@ -1,12 +1,12 @@
 // Strict priority between classes of roles, another order within a class.
 import type { Role } from '../../../base/ids.js';
 import { roleAncestors } from '../../../resources/index.js';
-import type { PoolAgent } from '../../agent-pool.js';
-import type { Bits } from '../../bits.js';
-import { withBit } from '../../bits.js';
-import type { Columns, TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
+import type { PoolAgent } from '../../pool/agent-pool.js';
+import type { Bits } from '../../../base/bits.js';
+import { withBit } from '../../../base/bits.js';
+import type { Columns, TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { Facts } from '../facts.js';
 import { drf } from './drf.js';
 import type { FrameworkOrder } from './order.js';

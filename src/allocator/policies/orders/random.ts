@@ -1,9 +1,9 @@
 // Weighted chance, level by level.
-import type { Bits } from '../../bits.js';
-import { hasBit } from '../../bits.js';
-import type { TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
+import type { Bits } from '../../../base/bits.js';
+import { hasBit } from '../../../base/bits.js';
+import type { TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 

@@ -1,8 +1,8 @@
 // Round robin.
-import type { Bits } from '../../bits.js';
-import { hasBit } from '../../bits.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
+import type { Bits } from '../../../base/bits.js';
+import { hasBit } from '../../../base/bits.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**

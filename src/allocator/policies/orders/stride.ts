@@ -1,7 +1,7 @@
 // Stride scheduling: the deterministic counterpart of lotteries.
-import type { TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
+import type { TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**

@@ -1,10 +1,10 @@
 // What task share fairness and its constrained form have in common: tasks held, by the tasks that the cluster would run of the framework
 // alone.
-import type { Client } from '../../clients.js';
-import type { Columns, TieBreak } from '../../columns.js';
-import type { RoleTree, TreeNode } from '../../role-tree.js';
-import type { Scoring } from '../../scoring.js';
-import type { Vector } from '../../scalars.js';
+import type { Client } from '../../clients/clients.js';
+import type { Columns, TieBreak } from '../../sorter/columns.js';
+import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Scoring } from '../../sorter/scoring.js';
+import type { Vector } from '../../sorter/scalars.js';
 import type { Facts, Shape } from '../facts.js';
 import { tasksIn } from '../facts.js';
 import { LeafSums } from './order.js';
