@@ -32,7 +32,8 @@ export { defaultLaunchDelay, LaunchDelay } from './scheduler/launch-delay.js';
 // Deciding where: offers in hand, matching with reasons, constraints, orders, ports.
 export { OfferBook } from './scheduler/offer-book.js';
 export { describeVetoes, match, needOn, shortagesFor, vetoOf } from './scheduler/matcher.js';
-export type { MatchRequest, MatchResult, OpenOffer, Veto } from './scheduler/matcher.js';
+export type { MatchRequest, OpenOffer } from './scheduler/match-request.js';
+export type { MatchResult, Veto } from './scheduler/matcher.js';
 export {
   constraintOperators,
   constraintProblems,
@@ -65,7 +66,7 @@ export type { AgentOrder, AgentScore, Visits } from './allocator/policies/agents
 export type { FrameworkOrder } from './allocator/policies/orders/order.js';
 export type { Granularity } from './allocator/policies/granularity.js';
 export type { Commit } from './allocator/policies/commit.js';
-export type { Scoring } from './allocator/sorter/scoring.js';
+export type { Scoring } from './allocator/policies/orders/scoring.js';
 export { fluidAsset, fluidCeei, fluidDrf } from './allocator/policies/fluid.js';
 export type { FluidUser } from './allocator/policies/fluid.js';
 

@@ -33,7 +33,8 @@ const allArrows: Readonly<Record<string, readonly string[]>> = {
   sim: ports.filter(folder => folder !== 'http'),
   lab: [...ports.filter(folder => folder !== 'http'), 'sim'],
   compose: [...ports, 'sim', 'lab'],
-  testing: ['scheduler', 'sim', 'compose'],
+  // The proxy stands on the wire, below what a scheduler sees.
+  testing: ['base', 'env', 'protocol', 'scheduler', 'sim', 'compose'],
   cli: ['base', 'protocol', 'compose'],
 };
 
@@ -78,7 +79,8 @@ const pureBuiltins = [
 
 const soleImporters: Readonly<Record<string, RegExp>> = {
   msgpackr: /^src\/protocol\/codec[^/]*\.ts$|^src\/protocol\/codec\//,
-  ws: /^src\/transport\/ws-[^/]*\.ts$/,
+  // The proxy of the test kit has to do to sockets what no transport may.
+  ws: /^src\/transport\/ws-[^/]*\.ts$|^src\/testing\/ws-proxy[^/]*\.ts$/,
   dockerode: /^src\/containerizer\/docker[^/]*\.ts$|^src\/containerizer\/docker\//,
   inversify: /^src\/compose\//,
 };
@@ -122,6 +124,24 @@ test('imports inside src/ follow the arrows', t => {
     }
   }
   report(t, wrong);
+});
+
+test('no file imports itself by way of others, not even a type', t => {
+  const wrong = circlesOf([...src, ...frameworks, ...examples, ...tests]).map(
+    circle => `${circle[0]}:1 is in a circle of imports: ${[...circle, circle[0]].join(' -> ')}`,
+  );
+  report(t, wrong);
+  const file = (path: string, ...from: string[]): SourceText =>
+    parseSource(path, from.map(each => `import type { A } from './${each}.js';`).join('\n'));
+  const drawn = [file('a.ts', 'b'), file('b.ts', 'c', 'd'), file('c.ts', 'd'), file('d.ts', 'b'), file('e.ts', 'a')];
+  t.deepEqual(
+    circlesOf(drawn),
+    [
+      ['b.ts', 'c.ts', 'd.ts'],
+      ['b.ts', 'd.ts'],
+    ],
+    'each way back, without what leads to the circle',
+  );
 });
 
 test('frameworks and examples use only what an author could import', t => {
@@ -280,6 +300,26 @@ test('the reader of sources tells code from comments and literals', t => {
 function report(t: ExecutionContext, wrong: readonly string[]): void {
   if (wrong.length === 0) t.pass();
   else t.fail(`${wrong.length} found:\n${wrong.toSorted().join('\n')}`);
+}
+
+/** Files that reach themselves by imports: one circle for each way back that a walk from file to file meets. */
+function circlesOf(files: readonly SourceText[]): string[][] {
+  const byPath = new Map(files.map(file => [file.path, file]));
+  const circles: string[][] = [];
+  const done = new Set<string>();
+  const way: string[] = [];
+  const walk = (path: string): void => {
+    const file = byPath.get(path);
+    const at = way.indexOf(path);
+    if (at >= 0) circles.push(way.slice(at));
+    if (file === undefined || at >= 0 || done.has(path)) return;
+    way.push(path);
+    for (const target of new Set(relativeImports(file).map(each => each.target))) walk(target);
+    way.pop();
+    done.add(path);
+  };
+  for (const { path } of files) walk(path);
+  return circles;
 }
 
 function matches(file: SourceText, patterns: readonly (readonly [RegExp, string])[]): string[] {

@@ -7,27 +7,24 @@ import { add, bagOf, contains, emptyBag, remainder, roleAncestors } from '../res
 import type { PoolAgent } from './pool/agent-pool.js';
 import { AgentPool, heldBy, sameAttributes } from './pool/agent-pool.js';
 import { sameScalars } from './pool/holdings.js';
+import type { Allocator, AllocatorOptions, OnGrants, OnStarved } from './allocator.js';
 import type {
-  Allocator,
   AllocatorAgent,
   AllocatorFramework,
-  AllocatorOptions,
   Amounts,
   Conversion,
   Demand,
   Grant,
   Holder,
-  OnGrants,
-  OnStarved,
   Quota,
   RoleUse,
   SkipReason,
-} from './allocator.js';
+} from './model.js';
 import { noBits } from '../base/bits.js';
 import type { Client, Framework } from './clients/clients.js';
 import { Clients, noteFilter } from './clients/clients.js';
 import { Copies } from './pool/copies.js';
-import type { AllocatorState } from './cycle/eligibility.js';
+import type { AllocatorState } from './state.js';
 import { Eligibility } from './cycle/eligibility.js';
 import type { PolicyEngine } from './cycle/cycle.js';
 import type { Explanation, ExplainQuery, ExplainSource } from './explain/explain.js';

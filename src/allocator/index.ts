@@ -1,21 +1,18 @@
 // The door of the allocator: what other folders import.
+export type { Allocator, AllocatorOptions, OnGrants, OnStarved } from './allocator.js';
 export type {
-  Allocator,
   AllocatorAgent,
   AllocatorFramework,
-  AllocatorOptions,
   Amounts,
   Conversion,
   Demand,
   Grant,
   GrantBatch,
   Holder,
-  OnGrants,
-  OnStarved,
   Quota,
   RoleUse,
   SkipReason,
-} from './allocator.js';
+} from './model.js';
 export type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle/cycle.js';
 export { createAllocator, defaultMinAllocatable, HierarchicalAllocator } from './hierarchical-allocator.js';
 export type { ExplainQuery, Explanation, Standing } from './explain/explain.js';

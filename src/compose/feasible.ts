@@ -2,7 +2,8 @@
 import type { Offer } from '../protocol/entities.js';
 import type { AgentView } from '../protocol/operator-api.js';
 import { bagOf } from '../resources/index.js';
-import type { MatchRequest, Veto } from '../scheduler/matcher.js';
+import type { MatchRequest } from '../scheduler/match-request.js';
+import type { Veto } from '../scheduler/matcher.js';
 import { vetoOf } from '../scheduler/matcher.js';
 
 /**

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { messageOf } from '../base/errors.js';
 import type { Clock, Timer } from '../env/clock.js';
-import type { CreateBody } from './docker-options.js';
+import type { CreateBody } from './docker-create.js';
 
 /** REFUSED: the engine answered no. GONE: no answer, so the truth is unknown. ABORTED: called off by us. */
 export type EngineErrorKind = 'REFUSED' | 'GONE' | 'ABORTED';

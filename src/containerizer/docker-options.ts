@@ -5,6 +5,7 @@ import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerod
 import { shown } from '../base/errors.js';
 import { networkProblem } from '../protocol/validate-container.js';
 import type { ContainerSpec } from './containerizer.js';
+import type { CreateBody } from './docker-create.js';
 import { applyParameters } from './docker-parameters.js';
 
 /** Where the sandbox appears inside a container; `PROFFER_SANDBOX` says so there. */
@@ -31,9 +32,6 @@ export const containerLabel = 'proffer.containerizer.id';
 export function dockerName(containerId: string): string {
   return `proffer-${containerId.replaceAll(/[^\w.-]/g, '_')}`;
 }
-
-/** The parts of the create call this package uses. */
-export type CreateBody = ContainerCreateOptions & { HostConfig: HostConfig & { Mounts: MountSettings[] } };
 
 /** Capabilities of Docker's default set that ordinary images do without: raw sockets, devices, audit, file capabilities. */
 const droppedCapabilities = ['AUDIT_WRITE', 'MKNOD', 'NET_RAW', 'SETFCAP'];

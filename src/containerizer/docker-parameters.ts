@@ -2,7 +2,7 @@
 // call; what is unknown, malformed or not allowed is said, all at once.
 import { messageOf, shown } from '../base/errors.js';
 import { parseBytes } from '../base/units.js';
-import type { CreateBody } from './docker-options.js';
+import type { CreateBody } from './docker-create.js';
 
 type Apply = (body: CreateBody, value: string) => void;
 

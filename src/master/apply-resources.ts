@@ -1,6 +1,7 @@
 // How resources change hands or shape: committed, converted, told anew by their agent. In: the state, the allocator, the change. Out: both changed.
 import { assertNever, must } from '../base/assert.js';
-import type { Allocator, Grant } from '../allocator/allocator.js';
+import type { Allocator } from '../allocator/allocator.js';
+import type { Grant } from '../allocator/model.js';
 import type { Bag } from '../resources/index.js';
 import { add, contains, convert, equals, exclusive, remainder, shared, subtract } from '../resources/index.js';
 import type { Hold } from './books.js';

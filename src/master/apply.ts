@@ -1,7 +1,8 @@
 // The one place that carries out changes, on the state and on the allocator's books together.
 import { assert, assertNever, must } from '../base/assert.js';
 import type { FrameworkId, Role } from '../base/ids.js';
-import type { Allocator, Quota } from '../allocator/allocator.js';
+import type { Allocator } from '../allocator/allocator.js';
+import type { Quota } from '../allocator/model.js';
 import { isResourceFree, isTerminal } from '../protocol/task-state.js';
 import { connectAgent, newAgent, withdrawAgent } from './apply-agents.js';
 import { applyResources } from './apply-resources.js';

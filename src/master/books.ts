@@ -1,7 +1,8 @@
 // The books: what each agent's resources are given to, kept even with the allocator's. In: grants and holds. Out: changed agents and frameworks.
 import { assert } from '../base/assert.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
-import type { Allocator, AllocatorAgent, AllocatorFramework, Demand, Grant } from '../allocator/allocator.js';
+import type { Allocator } from '../allocator/allocator.js';
+import type { AllocatorAgent, AllocatorFramework, Demand, Grant } from '../allocator/model.js';
 import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { Bag, Resource } from '../resources/index.js';
 import {

@@ -1,6 +1,6 @@
 // Every change of the master's state, as data: what decisions consist of, and what apply.ts carries out.
 import type { AgentId, ExecutorId, FrameworkId, OfferId, OperationUuid, Role, TaskId } from '../base/ids.js';
-import type { Conversion, Grant, Holder, Quota } from '../allocator/allocator.js';
+import type { Conversion, Grant, Holder, Quota } from '../allocator/model.js';
 import type {
   AgentInfo,
   FrameworkInfo,

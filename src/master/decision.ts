@@ -1,5 +1,5 @@
 // What a decision consists of: changes of the state, and effects outside it in the order in which they are carried out.
-import type { Quota } from '../allocator/allocator.js';
+import type { Quota } from '../allocator/model.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { AgentInfo, FrameworkInfo, OfferConstraints, StatusReason, TaskStatus } from '../protocol/entities.js';

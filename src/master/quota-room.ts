@@ -3,7 +3,7 @@
 import type { Problem } from '../base/errors.js';
 import { problem, shown } from '../base/errors.js';
 import type { Role } from '../base/ids.js';
-import type { Quota } from '../allocator/allocator.js';
+import type { Quota } from '../allocator/model.js';
 import { QuotaTree } from '../allocator/quota/quota-tree.js';
 import type { Bag } from '../resources/index.js';
 import type { Tally } from './role-use.js';

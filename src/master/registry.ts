@@ -1,6 +1,6 @@
 // The registry: the little that must outlive a master, as records of the store. In: frameworks and agents. Out: writes, and at start the changes that rebuild them.
 import { ProfferError, shown } from '../base/errors.js';
-import type { Quota } from '../allocator/allocator.js';
+import type { Quota } from '../allocator/model.js';
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { AgentInfo, FrameworkInfo } from '../protocol/entities.js';
 import { bagOf, toBag } from '../resources/index.js';

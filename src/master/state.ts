@@ -1,6 +1,6 @@
 // What the master knows: frameworks, agents, offers, tasks. Changed in changes.ts alone; decide/ and views read it.
 import { must } from '../base/assert.js';
-import type { Quota } from '../allocator/allocator.js';
+import type { Quota } from '../allocator/model.js';
 import type {
   AgentId,
   ExecutorId,

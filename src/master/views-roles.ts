@@ -1,5 +1,6 @@
 // Roles as operators see them: every role that has frameworks, a weight, a quota or reservations, and those above it. In: state. Out: plain data.
-import type { Allocator, RoleUse } from '../allocator/allocator.js';
+import type { Allocator } from '../allocator/allocator.js';
+import type { RoleUse } from '../allocator/model.js';
 import type { FrameworkId, Role } from '../base/ids.js';
 import type { RoleView } from '../protocol/operator-api.js';
 import type { Bag } from '../resources/index.js';

@@ -1,7 +1,7 @@
 // The offers of one pass of the launch queue, in the order in which they are tried. In: what is open, an order, what was promised. Out: the order for a request.
 import type { OfferId } from '../base/ids.js';
 import type { Bag } from '../resources/index.js';
-import type { MatchRequest, OpenOffer } from './matcher.js';
+import type { MatchRequest, OpenOffer } from './match-request.js';
 import type { OfferComparator, OfferOrder } from './ordering.js';
 
 /** Offers, each with what is left of it. An order that has a comparator is kept by moving one offer at a time; any other is asked for each request. */

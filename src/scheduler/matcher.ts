@@ -1,39 +1,16 @@
 // Does a request fit an offer, and if not, why: typed vetoes and their tally. Pure. In: request, offers, what is placed. Out: a choice or vetoes.
 import { assertNever } from '../base/assert.js';
-import type { AgentId, ExecutorId, OfferId, Role } from '../base/ids.js';
+import type { AgentId, OfferId, Role } from '../base/ids.js';
 import type { ContainerType, Offer, Unavailability } from '../protocol/entities.js';
 import type { Bag, Shortage } from '../resources/index.js';
 import { add, describeShortage, wishShortages } from '../resources/index.js';
-import type { AgentTraits, ConstraintRefusal, PlacementConstraint } from './constraints.js';
+import type { AgentTraits, ConstraintRefusal } from './constraints.js';
 import { constraintRefusal } from './constraints.js';
+import type { MatchRequest, OpenOffer } from './match-request.js';
 import type { OfferOrder } from './ordering.js';
 
 /** What `left` lacks for a request, ports included. */
 export { wishShortages as shortagesFor } from '../resources/index.js';
-
-/** What is to be placed. */
-export interface MatchRequest {
-  readonly resources: Bag;
-  /** Host ports to pick, beside those in `resources`. Default 0. */
-  readonly ports?: number;
-  /** Custom executors of its tasks, with what each needs for itself where it does not run yet. */
-  readonly executors?: ReadonlyMap<ExecutorId, Bag>;
-  /** Roles whose offers may be used. Default: any. */
-  readonly roles?: readonly Role[];
-  readonly constraints?: readonly PlacementConstraint[];
-  /** The container type it needs, when it needs one. */
-  readonly containerizer?: ContainerType;
-  /** Agents not to use now, with the reason, e.g. after failures there. */
-  readonly avoid?: ReadonlyMap<AgentId, string>;
-  /** How long the instance is expected to run: an offer with a planned absence before that is refused. */
-  readonly runsForMs?: number;
-}
-
-/** An offer and what of it is not yet promised. */
-export interface OpenOffer {
-  readonly offer: Offer;
-  readonly left: Bag;
-}
 
 /** Why a request does not fit an offer. `static`: this offer never will; `dynamic`: it may, later. */
 export type Veto = { readonly lasting: 'static' | 'dynamic' } & (

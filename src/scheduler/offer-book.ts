@@ -2,7 +2,7 @@
 import type { AgentId, OfferId } from '../base/ids.js';
 import type { Offer } from '../protocol/entities.js';
 import { bagOf } from '../resources/index.js';
-import type { OpenOffer } from './matcher.js';
+import type { OpenOffer } from './match-request.js';
 
 interface Held {
   readonly open: OpenOffer;

@@ -1,6 +1,6 @@
 // Orders in which offers are tried: pure comparators that compose. Offers with a planned absence always come last.
 import type { Random } from '../env/random.js';
-import type { MatchRequest, OpenOffer } from './matcher.js';
+import type { MatchRequest, OpenOffer } from './match-request.js';
 
 /** Puts offers into the order in which they are tried for a request. */
 export interface OfferOrder {

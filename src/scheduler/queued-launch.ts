@@ -6,7 +6,7 @@ import type { Bag } from '../resources/index.js';
 import { add, bagOf, emptyBag, formatResources } from '../resources/index.js';
 import type { AgentTraits, PlacementConstraint } from './constraints.js';
 import type { TaskSpec } from './launch.js';
-import type { MatchRequest } from './matcher.js';
+import type { MatchRequest } from './match-request.js';
 
 /** A launch to place. */
 export interface QueuedLaunch {

@@ -6,7 +6,7 @@ import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { Bag } from '../resources/index.js';
 import { add, formatResources, fromBag } from '../resources/index.js';
 import { attributeConstraints } from './attribute-constraints.js';
-import type { MatchRequest } from './matcher.js';
+import type { MatchRequest } from './match-request.js';
 import type { QueuedLaunch } from './queued-launch.js';
 
 /** One launch that waits. */

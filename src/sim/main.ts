@@ -8,7 +8,8 @@ import { SimulationFailure } from './failure.js';
 import { plan, tooLittle } from './plan.js';
 import { runAll } from './pool.js';
 import type { Job } from './pool.js';
-import { runScenario, scenarioNamed, scenarios } from './scenario.js';
+import { runScenario } from './run-scenario.js';
+import { scenarioNamed, scenarios } from './scenario.js';
 import type { ScenarioName } from './scenario.js';
 import { Tally, tableOf } from './tally.js';
 

@@ -1,5 +1,6 @@
 // The master of a world: the production component behind taps, on a disk that outlives it. In: start, crash, pause. Out: history events.
-import type { Allocator, GrantBatch } from '../allocator/allocator.js';
+import type { Allocator } from '../allocator/allocator.js';
+import type { GrantBatch } from '../allocator/model.js';
 import { createAllocator } from '../allocator/index.js';
 import type { AllocatorOptions } from '../allocator/index.js';
 import type { Problem } from '../base/errors.js';

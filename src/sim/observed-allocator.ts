@@ -1,5 +1,6 @@
 // An allocator seen through: every call passes on, and the agents whose books it touched are noted. In: the allocator of a master. Out: the same.
-import type { Allocator, Grant } from '../allocator/allocator.js';
+import type { Allocator } from '../allocator/allocator.js';
+import type { Grant } from '../allocator/model.js';
 import type { AgentId } from '../base/ids.js';
 import type { Bag } from '../resources/index.js';
 import type { AllocatorBooks } from './checkers/checker.js';

@@ -1,8 +1,9 @@
 // Many runs on several cores: each a function of its seed alone, so that it does not matter where it runs. In: jobs. Out: their outcomes, as they come.
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { SimulationFailure } from './failure.js';
-import { runScenario } from './scenario.js';
-import type { RunResult, ScenarioName } from './scenario.js';
+import { runScenario } from './run-scenario.js';
+import type { RunResult } from './run-scenario.js';
+import type { ScenarioName } from './scenario.js';
 
 /** One run. */
 export interface Job {

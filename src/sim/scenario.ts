@@ -1,16 +1,9 @@
-// Named scenarios: a cluster, its tenants, and what goes wrong, all by seed. First safety under faults, then everything is healed and must settle.
-// In: a name and a seed. Out: counts and a digest, or a SimulationFailure.
+// Named scenarios: a cluster, its tenants, and what goes wrong. In: a name. Out: what a seed chooses from.
 import { ProfferError, shown } from '../base/errors.js';
 import { didYouMean } from '../base/suggest.js';
 import type { Random } from '../env/random.js';
-import type { Counts } from './checkers/floors.js';
-import { unsettled } from './convergence.js';
-import { faultKinds, Faults, swarmRates } from './faults.js';
+import { faultKinds, swarmRates } from './faults.js';
 import type { FaultRates } from './faults.js';
-import { populate } from './population.js';
-import type { Population } from './population.js';
-import type { Mutations } from './surroundings.js';
-import { World } from './world.js';
 
 /** What a scenario is made of. Numbers are upper bounds; the seed chooses below them. */
 export interface Scenario {
@@ -135,83 +128,6 @@ export function scenarioNamed(name: string): ScenarioName {
     path: 'scenario',
     ...hinted(didYouMean(name, names)),
   });
-}
-
-/** What a run came to. */
-export interface RunResult {
-  readonly seed: number;
-  readonly scenario: ScenarioName;
-  readonly steps: number;
-  readonly virtualMs: number;
-  /** From the healing to the settled cluster. */
-  readonly settledInMs: number;
-  readonly counts: Counts;
-  readonly messages: number;
-  readonly digest: string;
-}
-
-/** More about a run. */
-export interface RunOptions {
-  readonly mutations?: Mutations;
-  readonly onJournalLine?: (line: string) => void;
-  readonly encode?: 'none' | 'msgpack';
-  /** How long the healed cluster may take. Default 10 minutes. */
-  readonly settleMs?: number;
-}
-
-const settleDefaultMs = 600_000;
-
-/**
- * Runs a scenario with a seed.
- * @throws SimulationFailure when an invariant breaks, something throws, or the healed cluster does not settle.
- */
-export function runScenario(name: ScenarioName, seed: number, options: RunOptions = {}): RunResult {
-  const scenario: Scenario = scenarios[name];
-  const { mutations, onJournalLine, encode } = options;
-  const world = new World({
-    seed,
-    scenario: name,
-    network: { encode: encode ?? 'none' },
-    ...(mutations === undefined ? {} : { mutations }),
-    ...(onJournalLine === undefined ? {} : { onJournalLine }),
-  });
-  const random = world.random.fork('scenario');
-  const population = populate(world, scenario, random);
-  const faults = new Faults(world, scenario.faults(random.fork('faults')));
-  world.run(scenario.faultsMs);
-  faults.stop();
-  for (const tenant of [...population.batches.values(), ...population.keepers]) tenant.calm();
-  population.operator?.calm();
-  // What misbehaves must not keep the others from settling: it leaves. A hoarder alone can split an agent into crumbs for ever.
-  for (const node of world.rawSchedulers.values()) node.crash();
-  for (const [name, node] of world.schedulers) if (name.startsWith('hoarder')) node.crash();
-  const healedAtMs = world.nowMs;
-  settle(world, population, options.settleMs ?? settleDefaultMs);
-  const settledInMs = world.nowMs - healedAtMs;
-  world.run(5000);
-  world.audit();
-  return {
-    seed,
-    scenario: name,
-    steps: world.steps,
-    virtualMs: world.nowMs,
-    settledInMs,
-    counts: world.counts,
-    messages: world.network.counts.messages,
-    digest: world.journal.digest(),
-  };
-}
-
-function settle(world: World, population: Population, withinMs: number): void {
-  const untilMs = world.nowMs + withinMs;
-  for (;;) {
-    world.run(1000);
-    const wrong = unsettled(world, population.batches);
-    if (wrong.length === 0) return;
-    if (world.nowMs >= untilMs) {
-      world.fail('convergence', `${withinMs} ms after everything was healed:\n  ${wrong.slice(0, 12).join('\n  ')}`);
-    }
-  }
 }
 
 function hinted(hint: string | undefined): { hint?: string } {

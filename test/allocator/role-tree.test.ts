@@ -1,7 +1,7 @@
 // The sorter against the numbers of Mesos's own sorter tests, and a property: always in the order a naive sort of fresh shares gives.
 import test from 'ava';
 import fc from 'fast-check';
-import type { TreeNode } from '../../src/allocator/sorter/role-tree.js';
+import type { TreeNode } from '../../src/allocator/sorter/tree-node.js';
 import { RoleTree } from '../../src/allocator/sorter/role-tree.js';
 import { isAncestorOrSelf, roleAncestors } from '../../src/resources/index.js';
 import { holds } from '../support/property.js';

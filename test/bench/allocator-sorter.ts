@@ -1,6 +1,6 @@
 // Workloads of the sorter alone: Mesos's sorter_tests, but with clients that are active, as else there is nothing to sort.
 import { RoleTree } from '../../src/allocator/sorter/role-tree.js';
-import type { TreeNode } from '../../src/allocator/sorter/role-tree.js';
+import type { TreeNode } from '../../src/allocator/sorter/tree-node.js';
 import { bagOf } from '../../src/resources/index.js';
 import type { Size } from './allocator-world.js';
 import { timed } from './allocator-world.js';

@@ -11,7 +11,7 @@ import type { AgentTraits, PlacementConstraint } from '../../src/scheduler/const
 import { traitsOf } from '../../src/scheduler/constraints.js';
 import type { Launched, LaunchQueueOptions, QueuedLaunch } from '../../src/scheduler/launch-queue.js';
 import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
-import type { OpenOffer } from '../../src/scheduler/matcher.js';
+import type { OpenOffer } from '../../src/scheduler/match-request.js';
 import { leastFree, mostFree, ordered } from '../../src/scheduler/ordering.js';
 import { holds } from '../support/property.js';
 import { FrameworkRig, offer } from './rig.js';

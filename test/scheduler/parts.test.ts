@@ -12,7 +12,7 @@ import { constraintProblems, constraintRefusal, fieldOf, traitsOf } from '../../
 import { demandDirectives } from '../../src/scheduler/demand.js';
 import { LaunchDelay } from '../../src/scheduler/launch-delay.js';
 import { checkNewIds, commandOf, completeLaunches, launch, launchGroup } from '../../src/scheduler/launch.js';
-import type { MatchRequest, OpenOffer } from '../../src/scheduler/matcher.js';
+import type { MatchRequest, OpenOffer } from '../../src/scheduler/match-request.js';
 import { describeVetoes, match, needOn, vetoOf } from '../../src/scheduler/matcher.js';
 import { OfferBook } from '../../src/scheduler/offer-book.js';
 import { inOrder, leastFree, mostFree, ordered, shuffled } from '../../src/scheduler/ordering.js';

@@ -3,18 +3,18 @@
 import type { FrameworkId, Role } from '../../base/ids.js';
 import type { Bag, ScalarResource } from '../../resources/index.js';
 import { compareResources, plain, quantities } from '../../resources/index.js';
-import type { Demand, Grant } from '../allocator.js';
+import type { Demand, Grant } from '../model.js';
 import type { Bits } from '../../base/bits.js';
 import { clearBit, noBits, withBit, wordsFor } from '../../base/bits.js';
 import type { AgentTest } from '../filters/constraints.js';
 import type { FilterClient } from '../filters/offer-filters.js';
-import { Minima, type Minimum } from '../filters/min-allocatable.js';
-import type { QuotaNode } from '../quota/quota-tree.js';
+import { Minima, reaches, type Minimum } from '../filters/min-allocatable.js';
+import type { QuotaClient } from '../quota/quota-tree.js';
 import { RoleGroups } from './role-groups.js';
-import type { TreeNode } from '../sorter/role-tree.js';
+import type { TreeNode } from '../sorter/tree-node.js';
 
 /** A framework in one role. */
-export interface Client extends FilterClient {
+export interface Client extends FilterClient, QuotaClient {
   readonly framework: Framework;
   readonly role: Role;
   /** Its place in the sorter; undefined once the framework is removed and only its tasks' resources are left. */
@@ -24,8 +24,6 @@ export interface Client extends FilterClient {
   suppressed: boolean;
   minimum: Minimum;
   test: AgentTest | undefined;
-  /** Its role in the quota book, while there is one. */
-  quotaNode: QuotaNode | undefined;
   /** On how many agents it holds something. */
   heldOn: number;
   /** Agent slots on which it may have filters. */
@@ -189,6 +187,16 @@ export class Clients {
     framework.clients.delete(client.role);
     if (!framework.present && framework.clients.size === 0) this.frameworks.delete(framework.id);
   }
+}
+
+/** Whether what a client was granted is something it can use: then its waiting is over. */
+export function isUsable(client: Client, resources: Bag): boolean {
+  return client.needs === undefined || reaches(resources, client.needs);
+}
+
+/** What a client told that it wants, else what its tasks were like so far, else the least it is offered. */
+export function needsOf(client: Client): readonly Bag[] {
+  return client.needs ?? client.minimum.sets;
 }
 
 function meanOf(amounts: ReadonlyMap<string, number>, count: number): Bag {

@@ -3,11 +3,11 @@
 import type { Role } from '../../base/ids.js';
 import type { Bag } from '../../resources/index.js';
 import { heldBy } from '../pool/agent-pool.js';
-import type { AllocatorFramework } from '../allocator.js';
+import type { AllocatorFramework } from '../model.js';
 import { clearBit, forEachBit, noBits } from '../../base/bits.js';
 import type { Client, Framework } from './clients.js';
 import { compileConstraints } from '../filters/constraints.js';
-import type { AllocatorState } from '../cycle/eligibility.js';
+import type { AllocatorState } from '../state.js';
 
 export interface RosterOptions {
   readonly minAllocatable: readonly Bag[];

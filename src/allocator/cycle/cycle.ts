@@ -4,13 +4,14 @@ import { must } from '../../base/assert.js';
 import type { Random } from '../../env/random.js';
 import type { Bag } from '../../resources/index.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
-import type { Grant, GrantBatch } from '../allocator.js';
+import type { Grant, GrantBatch } from '../model.js';
 import type { Client } from '../clients/clients.js';
+import { isUsable } from '../clients/clients.js';
 import type { Copies } from '../pool/copies.js';
-import type { AllocatorState, Eligibility } from './eligibility.js';
+import type { Eligibility } from './eligibility.js';
+import type { AllocatorState } from '../state.js';
 import type { RunKind } from './loop.js';
 import type { RoleTree } from '../sorter/role-tree.js';
-import { isUsable } from './starvation.js';
 
 /** Which clients come first, on which agents, and how much they are offered. Plain data and a factory; one policy may serve many allocators. */
 export interface AllocationPolicy {

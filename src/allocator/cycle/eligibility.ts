@@ -2,37 +2,16 @@
 // constraints and quota. Out: the set of clients that may not; and, asked for one client, what it would get, or every reason why not.
 import type { Bag } from '../../resources/index.js';
 import { forRole, withoutCapabilities } from '../../resources/index.js';
-import type { AgentPool, PoolAgent } from '../pool/agent-pool.js';
-import type { SkipReason } from '../allocator.js';
+import type { PoolAgent } from '../pool/agent-pool.js';
+import type { SkipReason } from '../model.js';
 import type { Bits } from '../../base/bits.js';
 import { clearBit, hasBit, orInto, withBit } from '../../base/bits.js';
-import type { Client, Clients } from '../clients/clients.js';
+import type { Client } from '../clients/clients.js';
 import { reaches } from '../filters/min-allocatable.js';
-import type { Copies } from '../pool/copies.js';
-import type { FilterEras } from '../filters/offer-filters.js';
 import { quotaReasons } from '../quota/quota-reasons.js';
-import type { QuotaBook } from '../quota/quota-book.js';
-import type { RoleTree } from '../sorter/role-tree.js';
+import type { AllocatorState } from '../state.js';
 import type { Shape } from './shape.js';
 import { commonOf, plainShape, shapeOf } from './shape.js';
-
-/** Everything a cycle works on. */
-export interface AllocatorState {
-  readonly tree: RoleTree;
-  readonly clients: Clients;
-  readonly pool: AgentPool;
-  readonly eras: FilterEras;
-  readonly quota: QuotaBook;
-  readonly copies: Copies;
-  /** The master's region, when it has one. */
-  readonly region: string | undefined;
-  /** Whether agents with gpus are kept for frameworks that can use them. */
-  readonly filterGpus: boolean;
-  /** The number of the run in progress; 0 between runs. */
-  run: number;
-  /** Batch runs begun so far. */
-  batch: number;
-}
 
 /** Tests agents against all clients at once. */
 export class Eligibility {

@@ -8,8 +8,8 @@ import { bitsInWord, hasBit, intersects, setBit } from '../../base/bits.js';
 import type { Client } from '../clients/clients.js';
 import type { AllocationPolicy, Cycle, PolicyEngine, Portion, Steps } from './cycle.js';
 import { agentByAgent } from './cycle.js';
-import type { AllocatorState } from './eligibility.js';
-import type { TreeNode } from '../sorter/role-tree.js';
+import type { AllocatorState } from '../state.js';
+import type { TreeNode } from '../sorter/tree-node.js';
 import { RoleTree } from '../sorter/role-tree.js';
 import { isBefore } from '../sorter/standing.js';
 
@@ -184,7 +184,7 @@ export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
     const open = (active[w] as number) & ~(blocked[w] ?? 0);
     if (open === 0) continue;
     count += bitsInWord(open);
-    if (count > fewMax && !tree.hasClasses) return clients.at(tree.first(blocked));
+    if (count > fewMax && !tree.hasClasses) return clients.at(tree.walk(blocked));
   }
   if (count === 0) return undefined;
   let best: Client | undefined;

@@ -7,7 +7,8 @@ import type { OnGrants } from '../allocator.js';
 import { intersects } from '../../base/bits.js';
 import type { PolicyEngine, Steps } from './cycle.js';
 import { Cycle } from './cycle.js';
-import type { AllocatorState, Eligibility } from './eligibility.js';
+import type { Eligibility } from './eligibility.js';
+import type { AllocatorState } from '../state.js';
 import { debtsFirst, guaranteesFirst, shuffled } from './hierarchical.js';
 import type { RunKind, Turn } from './loop.js';
 

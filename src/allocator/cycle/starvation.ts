@@ -3,11 +3,13 @@
 import type { Bag } from '../../resources/index.js';
 import { add, forRole, withoutCapabilities } from '../../resources/index.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
-import type { Grant } from '../allocator.js';
+import type { Grant } from '../model.js';
 import { forEachBit } from '../../base/bits.js';
 import type { Client } from '../clients/clients.js';
+import { isUsable, needsOf } from '../clients/clients.js';
 import type { PolicyEngine } from './cycle.js';
-import type { AllocatorState, Eligibility } from './eligibility.js';
+import type { Eligibility } from './eligibility.js';
+import type { AllocatorState } from '../state.js';
 import { reaches } from '../filters/min-allocatable.js';
 import { isBefore } from '../sorter/standing.js';
 
@@ -171,16 +173,6 @@ export class Starvation {
     const offerable = this.#state.quota.offerable(client, visible);
     return reaches(offerable, needsOf(client)) && this.#eligibility.mayOffer(agent, client, offerable);
   }
-}
-
-/** Whether what a client was granted is something it can use: then its waiting is over. */
-export function isUsable(client: Client, resources: Bag): boolean {
-  return client.needs === undefined || reaches(resources, client.needs);
-}
-
-/** What a client told that it wants, else what its tasks were like so far, else the least it is offered. */
-export function needsOf(client: Client): readonly Bag[] {
-  return client.needs ?? client.minimum.sets;
 }
 
 function grantOf({ framework, role }: Client, agent: PoolAgent, resources: Bag): Grant {

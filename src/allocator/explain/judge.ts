@@ -6,7 +6,7 @@ import type { AgentObstacle } from '../../protocol/explain.js';
 import type { Bag, Resource, ScalarResource, Shortage, Wish } from '../../resources/index.js';
 import { add, forRole, plain, scalarMilli, sum, wishShortages, withoutCapabilities } from '../../resources/index.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
-import type { SkipReason } from '../allocator.js';
+import type { SkipReason } from '../model.js';
 import type { Client } from '../clients/clients.js';
 import type { AgentTest } from '../filters/constraints.js';
 import { compileConstraints } from '../filters/constraints.js';

@@ -1,7 +1,7 @@
 // What quota lets a role have, taken apart into the limits and guarantees it comes from. In: the quota book, to be read only. Out: bounds.
 import type { Role } from '../../base/ids.js';
 import { roleAncestors } from '../../resources/index.js';
-import type { AllocatorState } from '../cycle/eligibility.js';
+import type { AllocatorState } from '../state.js';
 import type { Bound } from './judge.js';
 
 /** Bounds on a role by its own limits and those of roles above, and by what is kept for guarantees of others. */

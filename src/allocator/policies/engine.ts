@@ -36,11 +36,13 @@ export class Engine implements PolicyEngine {
   constructor(axes: Axes, excluded: readonly string[]) {
     const { frameworkOrder, agentOrder, granularity, commit } = axes;
     this.#axes = axes;
-    this.tree = new RoleTree(excluded, frameworkOrder.start(frameworkOrder.tieBreak ?? axes.tieBreak));
+    const scoring = frameworkOrder.start(frameworkOrder.tieBreak ?? axes.tieBreak);
+    this.tree = new RoleTree(excluded, scoring, scoring?.first === undefined);
     this.optimistic = commit.kind === 'optimistic';
     const facts = new Facts(this.tree.columns);
     this.#parts = {
       tree: this.tree,
+      scoring,
       facts,
       portions: new Portions(granularity, facts, this.tree),
       visits: agentOrder.kind === 'visit' ? agentOrder.start() : undefined,
@@ -57,11 +59,11 @@ export class Engine implements PolicyEngine {
   }
 
   begin(cycle: Cycle, agents: PoolAgent[]): Steps {
-    const { facts, portions, visits } = this.#parts;
+    const { scoring, facts, portions, visits } = this.#parts;
     const { frameworkOrder, agentOrder, granularity } = this.#axes;
     facts.renew(cycle);
     portions.begin();
-    this.tree.begin(facts);
+    this.tree.refresh(scoring?.begin?.(facts, this.tree) === true);
     const run = new Run(cycle, this.#parts);
     if (this.optimistic) promisesFirst(run, agents);
     const inOrder = visits?.arrange(agents, cycle) ?? agents;

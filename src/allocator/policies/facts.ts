@@ -3,13 +3,13 @@
 import type { Random } from '../../env/random.js';
 import type { Bag } from '../../resources/index.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
-import type { AllocatorAgent } from '../allocator.js';
+import type { AllocatorAgent } from '../model.js';
 import type { Bits } from '../../base/bits.js';
 import { forEachBit, hasBit, orInto, withBit } from '../../base/bits.js';
 import type { Client } from '../clients/clients.js';
 import type { Columns } from '../sorter/columns.js';
 import type { Cycle } from '../cycle/cycle.js';
-import type { TreeNode } from '../sorter/role-tree.js';
+import type { TreeNode } from '../sorter/tree-node.js';
 import type { Vector } from '../sorter/scalars.js';
 
 /** What one task of a client takes. */

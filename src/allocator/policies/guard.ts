@@ -1,7 +1,7 @@
 // Orders that somebody wrote, at work: whatever they throw, or give that is none of what is allowed, names the policy. In: an order. Out: the same
 // order, guarded. Those of Proffer go without.
 import { ProfferError, shown } from '../../base/errors.js';
-import type { Scoring } from '../sorter/scoring.js';
+import type { Scoring } from './orders/scoring.js';
 import type { AgentOrder, Visits } from './agents/agent-order.js';
 import type { FrameworkOrder } from './orders/order.js';
 

@@ -8,12 +8,15 @@ import type { Cycle } from '../cycle/cycle.js';
 import { pick } from '../cycle/hierarchical.js';
 import type { RoleTree } from '../sorter/role-tree.js';
 import type { Visits } from './agents/agent-order.js';
+import type { Scoring } from './orders/scoring.js';
 import type { Facts } from './facts.js';
 import type { Portions } from './granularity.js';
 
 /** What a policy keeps from run to run. */
 export interface Parts {
   readonly tree: RoleTree;
+  /** Undefined: the sorter's own. */
+  readonly scoring: Scoring | undefined;
   readonly facts: Facts;
   readonly portions: Portions;
   readonly visits: Visits | undefined;
@@ -80,7 +83,8 @@ export class Run {
   /** The first client in order of those that are active and not blocked. */
   first(blocked: Bits, agent: PoolAgent): Client | undefined {
     const { state } = this.cycle;
-    return state.tree.scored ? pick(state, blocked) : state.clients.at(state.tree.first(blocked, agent));
+    const { scoring, tree } = this.parts;
+    return scoring?.first === undefined ? pick(state, blocked) : state.clients.at(scoring.first(tree, blocked, agent));
   }
 
   /** Grants the client one portion of the agent. False: there is none that it may have now. */

@@ -4,7 +4,7 @@ import { assert } from '../../base/assert.js';
 import type { AgentId } from '../../base/ids.js';
 import type { Bag } from '../../resources/index.js';
 import { add, contains, emptyBag, exclusive, remainder, scalarMilli, shared, subtract } from '../../resources/index.js';
-import type { AllocatorAgent, Conversion } from '../allocator.js';
+import type { AllocatorAgent, Conversion } from '../model.js';
 import type { Bits } from '../../base/bits.js';
 import { noBits } from '../../base/bits.js';
 import type { Client } from '../clients/clients.js';

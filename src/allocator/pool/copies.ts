@@ -2,7 +2,7 @@
 // are outstanding, of whom and of which agent; against limits they count like any offer, and they meet no guarantee.
 import type { Bag } from '../../resources/index.js';
 import type { PoolAgent } from './agent-pool.js';
-import type { Grant } from '../allocator.js';
+import type { Grant } from '../model.js';
 import type { Client } from '../clients/clients.js';
 import type { QuotaBook } from '../quota/quota-book.js';
 

@@ -11,7 +11,7 @@ import {
   subtract,
   sum,
 } from '../../resources/index.js';
-import type { Conversion } from '../allocator.js';
+import type { Conversion } from '../model.js';
 
 /** What was given at once, or what is left of it. A shared volume is in as many parts as use it. */
 export interface Part {

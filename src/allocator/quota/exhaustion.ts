@@ -2,8 +2,7 @@
 // changed. Out: a set, so that thousands of roles at their limits cost a cycle nothing.
 import type { Bits } from '../../base/bits.js';
 import { clearBit, noBits, withBit } from '../../base/bits.js';
-import type { Client } from '../clients/clients.js';
-import type { QuotaNode, QuotaTree } from './quota-tree.js';
+import type { QuotaClient, QuotaNode, QuotaTree } from './quota-tree.js';
 
 /** Keeps the set. A role is looked at only when something is scarce there: when a limit leaves less than the greatest amount of any minimum. */
 export class Exhaustion {
@@ -30,7 +29,7 @@ export class Exhaustion {
   }
 
   /** A client is new, or its minimum is. */
-  judge(client: Client): void {
+  judge(client: QuotaClient): void {
     for (const set of client.minimum.sets) {
       for (const r of set) {
         if (r.kind !== 'scalar') continue;
@@ -65,12 +64,12 @@ export class Exhaustion {
     return node.limitsAt.some((limit, at) => limit - (node.consumed[at] as number) < (enough[at] as number));
   }
 
-  #put(client: Client): void {
+  #put(client: QuotaClient): void {
     if (this.#isExhausted(client)) this.bits = withBit(this.bits, client.slot);
     else clearBit(this.bits, client.slot);
   }
 
-  #isExhausted({ quotaNode, minimum: { sets } }: Client): boolean {
+  #isExhausted({ quotaNode, minimum: { sets } }: QuotaClient): boolean {
     if (quotaNode === undefined || !quotaNode.limited || sets.length === 0) return false;
     return sets.every(set =>
       set.some(r => r.kind === 'scalar' && this.#tree.left(quotaNode, this.#tree.indexOf(r.name)) < r.milli),

@@ -4,14 +4,20 @@ import { assert } from '../../base/assert.js';
 import type { Role } from '../../base/ids.js';
 import type { Bag, Resource, ScalarResource } from '../../resources/index.js';
 import { emptyBag, roleAncestors } from '../../resources/index.js';
-import type { PoolAgent } from '../pool/agent-pool.js';
-import type { Amounts, Quota } from '../allocator.js';
+import type { Amounts, Quota } from '../model.js';
 import type { Bits } from '../../base/bits.js';
 import { clearBit, noBits, withBit } from '../../base/bits.js';
-import type { Client } from '../clients/clients.js';
 import { Exhaustion } from './exhaustion.js';
-import type { QuotaNode } from './quota-tree.js';
+import type { QuotaClient, QuotaNode } from './quota-tree.js';
 import { QuotaTree } from './quota-tree.js';
+
+/** An agent as quota sees it. */
+export interface QuotaAgent {
+  readonly info: { readonly total: Bag };
+  readonly active: boolean;
+  readonly free: Bag;
+  readonly held: ReadonlyMap<QuotaClient, readonly { readonly resources: Bag }[]>;
+}
 
 /**
  * Limits and guarantees by role. A role's use counts for every role above it, too, and every limit on the way up binds (in Mesos quota is for
@@ -51,7 +57,7 @@ export class QuotaBook {
   }
 
   /** Sets, changes or removes quota. With the first one, the book is written from `clients` and `agents`. */
-  set(role: Role, quota: Quota | undefined, clients: Iterable<Client>, agents: Iterable<PoolAgent>): void {
+  set(role: Role, quota: Quota | undefined, clients: Iterable<QuotaClient>, agents: Iterable<QuotaAgent>): void {
     const before = (this.#quotas.get(role)?.guarantees.size ?? 0) > 0;
     const after = (quota?.guarantees.size ?? 0) > 0;
     if (quota === undefined || (quota.limits.size === 0 && quota.guarantees.size === 0)) this.#quotas.delete(role);
@@ -74,7 +80,7 @@ export class QuotaBook {
   }
 
   /** A client begins to be. */
-  join(client: Client): void {
+  join(client: QuotaClient): void {
     if (!this.#active) return;
     const node = this.#tree.join(client);
     this.#noteLimited(client);
@@ -83,19 +89,19 @@ export class QuotaBook {
   }
 
   /** What makes a client's least offer changed. */
-  rejudge(client: Client): void {
+  rejudge(client: QuotaClient): void {
     if (this.#active) this.#exhaustion.judge(client);
   }
 
   /** A client is forgotten; it holds nothing. */
-  leave(client: Client): void {
+  leave(client: QuotaClient): void {
     if (!this.#active) return;
     this.#tree.leave(client);
     for (const bits of [this.needy, this.limited, this.#exhaustion.bits]) clearBit(bits, client.slot);
   }
 
   /** An agent comes or goes, with what is held there. */
-  addAgent(agent: PoolAgent, sign: 1 | -1): void {
+  addAgent(agent: QuotaAgent, sign: 1 | -1): void {
     if (!this.#active) return;
     this.reserve(agent.info.total, sign);
     if (agent.active) this.release(agent.free, sign);
@@ -103,7 +109,7 @@ export class QuotaBook {
   }
 
   /** A client gets resources, or gives them up. */
-  charge(client: Client, bag: Bag, sign: 1 | -1): void {
+  charge(client: QuotaClient, bag: Bag, sign: 1 | -1): void {
     if (!this.#active) return;
     const node = client.quotaNode;
     assert(node !== undefined, 'a client that holds something is in the quota tree');
@@ -114,7 +120,7 @@ export class QuotaBook {
   }
 
   /** A client is offered resources that it does not hold by that (optimistic commit), or is no more. */
-  chargeCopy(client: Client, bag: Bag, sign: 1 | -1): void {
+  chargeCopy(client: QuotaClient, bag: Bag, sign: 1 | -1): void {
     if (!this.#active) return;
     const node = client.quotaNode;
     assert(node !== undefined, 'a client that is offered something is in the quota tree');
@@ -192,14 +198,14 @@ export class QuotaBook {
   }
 
   /** The part of `visible` that quota lets this client have now. The same bag when that is all. */
-  offerable(client: Client, visible: Bag): Bag {
+  offerable(client: QuotaClient, visible: Bag): Bag {
     const node = client.quotaNode;
     if (node === undefined || (!this.guaranteeing && !node.limited)) return visible;
     return cut(visible, r => this.#allowed(node, this.#tree.indexOf(r.name)));
   }
 
   /** Whether `visible` has something that would go towards a guarantee that is not met. */
-  serves(client: Client, visible: Bag): boolean {
+  serves(client: QuotaClient, visible: Bag): boolean {
     const node = client.quotaNode;
     if (node === undefined) return false;
     return visible.some(r => {
@@ -213,7 +219,7 @@ export class QuotaBook {
    * The role from `client`'s own up whose limit leaves it least of scalar `name`, and what of that limit is kept for guarantees of others below
    * the role; undefined when none limits it.
    */
-  binding(client: Client, name: string): BindingLimit | undefined {
+  binding(client: QuotaClient, name: string): BindingLimit | undefined {
     const { quotaNode } = client;
     if (quotaNode === undefined) return undefined;
     const at = this.#tree.indexOf(name);
@@ -249,12 +255,12 @@ export class QuotaBook {
     return Math.max(0, (this.#available[at] ?? 0) - (this.#tree.required[at] ?? 0));
   }
 
-  #noteLimited(client: Client): void {
+  #noteLimited(client: QuotaClient): void {
     if (client.quotaNode?.limited === true) this.limited = withBit(this.limited, client.slot);
     else clearBit(this.limited, client.slot);
   }
 
-  #clear(clients: Iterable<Client>): void {
+  #clear(clients: Iterable<QuotaClient>): void {
     if (!this.#active) return;
     this.#active = false;
     this.#guarantees = 0;
@@ -276,7 +282,7 @@ export interface BindingLimit {
 }
 
 /** What counts against every role and those above it, by scanning all agents: for the moments when no book is kept. */
-export function consumption(agents: Iterable<PoolAgent>): ReadonlyMap<Role, Amounts> {
+export function consumption(agents: Iterable<QuotaAgent>): ReadonlyMap<Role, Amounts> {
   const all = new Map<Role, Map<string, number>>();
   const count = (role: Role, name: string, milli: number): void => {
     let amounts = all.get(role);

@@ -1,10 +1,19 @@
 // Roles as quota sees them: what counts against each, with its sub-roles; its limits; what it and its sub-roles still need. Kept by steps.
 import { assert } from '../../base/assert.js';
 import type { Role } from '../../base/ids.js';
-import type { Amounts, Quota } from '../allocator.js';
-import type { Client } from '../clients/clients.js';
+import type { Amounts, Quota } from '../model.js';
+import type { Minimum } from '../filters/min-allocatable.js';
 
 type Vector = Float64Array<ArrayBuffer>;
+
+/** A framework in a role as quota sees it. */
+export interface QuotaClient {
+  readonly slot: number;
+  readonly role: Role;
+  readonly minimum: Minimum;
+  /** Its role in the book, while there is one. */
+  quotaNode: QuotaNode | undefined;
+}
 
 /** One role. Vectors hold thousandths by index of the scalar's name. */
 export interface QuotaNode {
@@ -14,7 +23,7 @@ export interface QuotaNode {
   readonly top: QuotaNode;
   readonly children: Set<QuotaNode>;
   /** Clients of exactly this role. */
-  readonly own: Set<Client>;
+  readonly own: Set<QuotaClient>;
   limits: Amounts | undefined;
   guarantees: Amounts | undefined;
   /** Infinite where there is no limit; empty when there is none at all. */
@@ -83,19 +92,19 @@ export class QuotaTree {
   }
 
   /** Calls `visit` with each client of `node` and the roles below it. */
-  eachClient(node: QuotaNode, visit: (client: Client) => void): void {
+  eachClient(node: QuotaNode, visit: (client: QuotaClient) => void): void {
     for (const client of node.own) visit(client);
     for (const child of node.children) this.eachClient(child, visit);
   }
 
-  join(client: Client): QuotaNode {
+  join(client: QuotaClient): QuotaNode {
     const node = this.#ensure(client.role);
     client.quotaNode = node;
     node.own.add(client);
     return node;
   }
 
-  leave(client: Client): void {
+  leave(client: QuotaClient): void {
     const node = client.quotaNode;
     if (node === undefined) return;
     client.quotaNode = undefined;

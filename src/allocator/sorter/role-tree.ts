@@ -1,34 +1,15 @@
-// The sorter: roles and their frameworks as a tree, each level in the order of hierarchical DRF or of another scoring. In: totals,
-// allocations,
+// The sorter: roles and their frameworks as a tree, each level in the order of hierarchical DRF or of another scoring. In: totals, allocations,
 // weights, who is active. Out: who comes next. Kept sorted by moving the one entry that changed; only a change of totals sorts again.
 import { assert } from '../../base/assert.js';
 import type { Role } from '../../base/ids.js';
 import type { Bag } from '../../resources/index.js';
 import { emptyBag } from '../../resources/index.js';
-import type { PoolAgent } from '../pool/agent-pool.js';
 import type { Bits } from '../../base/bits.js';
 import { hasBit } from '../../base/bits.js';
 import { Columns } from './columns.js';
 import { Order } from './order.js';
-import type { Facts } from '../policies/facts.js';
-import type { Scoring } from './scoring.js';
-
-/** A role, a role's own place among its sub-roles (named `.`), or a framework in a role. */
-export interface TreeNode {
-  readonly id: number;
-  readonly parent: TreeNode | undefined;
-  readonly depth: number;
-  /** Of a framework: its id; of a role: its name. */
-  readonly path: string;
-  /** Of a framework in a role: its client slot; else -1. */
-  readonly slot: number;
-  readonly children: Map<string, TreeNode>;
-  /** Active frameworks at and below it; nodes without any are not in their parent's order. */
-  active: number;
-  readonly order: Order;
-  /** Children added since the paths of all were ranked. */
-  unranked: number;
-}
+import type { NodeScoring, Sorter } from './scoring.js';
+import type { TreeNode } from './tree-node.js';
 
 /**
  * Hierarchical DRF. Siblings are ordered by (share, count of allocations, path); a share is max over scalars of allocated/total, the total
@@ -36,10 +17,10 @@ export interface TreeNode {
  * compete with its sub-roles as a child named `.` of weight 1.
  * Source: Ghodsi et al., "Dominant Resource Fairness" (NSDI 2011), per level as Mesos does it (`src/master/allocator/mesos/sorter/drf`).
  */
-export class RoleTree {
+export class RoleTree implements Sorter {
   /** Amounts and scores by node id. */
   readonly columns: Columns;
-  readonly #scoring: Scoring | undefined;
+  readonly #scoring: NodeScoring | undefined;
   // The one list of a flat scoring.
   readonly #flat: Order | undefined;
   readonly #nodes: (TreeNode | undefined)[] = [];
@@ -50,18 +31,16 @@ export class RoleTree {
   // Totals have changed since the last sort: orders and shares are of old.
   #stale = false;
 
+  /** Whether only scores decide, so that `compare` finds the first as well. */
+  readonly scored: boolean;
+
   /** `excluded`: scalars that do not count in shares. `scoring`: default weighted dominant shares. */
-  constructor(excluded: readonly string[] = [], scoring?: Scoring) {
+  constructor(excluded: readonly string[] = [], scoring?: NodeScoring, scored = true) {
+    this.scored = scored;
     this.columns = new Columns(excluded, scoring?.tieBreak);
     this.#scoring = scoring;
     this.#flat = scoring?.flat === true ? new Order() : undefined;
     this.root = this.#create(undefined, '', '', -1, 1);
-  }
-
-  /** Tells the scoring that a run begins, and brings orders up to date. */
-  begin(facts: Facts): void {
-    if (this.#scoring?.begin?.(facts, this) === true) this.#stale = true;
-    this.refresh();
   }
 
   /** Tells the scoring that a run granted something to a framework. */
@@ -188,8 +167,9 @@ export class RoleTree {
     return at;
   }
 
-  /** Brings orders up to date with totals. Call before `first`, `compare` and `ordered`. */
-  refresh(): void {
+  /** Brings orders up to date with totals, and with all scores if they are to be asked for again. Call before `walk`, `compare` and `ordered`. */
+  refresh(rescore = false): void {
+    if (rescore) this.#stale = true;
     if (this.#toRank.size > 0) this.#rank();
     if (!this.#stale) return;
     this.#stale = false;
@@ -197,14 +177,7 @@ export class RoleTree {
     else this.#rescore(this.root, this.#scoring);
   }
 
-  /** The slot of the first active framework that is not in `blocked`; -1 when there is none. `agent`: for scorings that depend on it. */
-  first(blocked: Bits, agent?: PoolAgent): number {
-    const scoring = this.#scoring;
-    if (scoring?.first !== undefined && agent !== undefined) return scoring.first(this, blocked, agent);
-    return this.walk(blocked);
-  }
-
-  /** As `first`, going by scores alone. */
+  /** The slot of the first active framework that is not in `blocked`, by scores alone; -1 when there is none. */
   walk(blocked: Bits): number {
     const flat = this.#flat;
     if (flat === undefined) return this.firstBelow(this.root, blocked);
@@ -223,11 +196,6 @@ export class RoleTree {
   /** The framework at a place of that list. */
   listedAt(index: number): TreeNode {
     return this.node(this.#flat?.at(index) ?? -1);
-  }
-
-  /** Whether only scores decide, so that `compare` finds the first as well. */
-  get scored(): boolean {
-    return this.#scoring?.first === undefined;
   }
 
   /** Whether all frameworks are in one list, instead of role by role. */
@@ -375,7 +343,7 @@ export class RoleTree {
     for (let i = 0; i < node.order.size; i += 1) this.#remeasure(this.node(node.order.at(i)));
   }
 
-  #rescore(node: TreeNode, scoring: Scoring): void {
+  #rescore(node: TreeNode, scoring: NodeScoring): void {
     const list = this.#flat ?? node.order;
     for (let i = 0; i < list.size; i += 1) {
       const child = this.node(list.at(i));

@@ -1,7 +1,14 @@
 // Where a client stands in the policy's order: its class, and the score of each node on the way to it. In: clients. Out: who is before whom,
 // now or as of then.
-import type { Client } from '../clients/clients.js';
-import type { RoleTree, TreeNode } from './role-tree.js';
+import type { Role } from '../../base/ids.js';
+import type { Sorter } from './scoring.js';
+import type { TreeNode } from './tree-node.js';
+
+/** Who has a place in the tree, or had one. */
+export interface Placed {
+  readonly role: Role;
+  readonly node: TreeNode | undefined;
+}
 
 /** The way from the top to a client, and how it was rated there at some time. */
 export interface Standing {
@@ -12,7 +19,7 @@ export interface Standing {
   readonly shares: readonly number[];
 }
 
-export function standingOf(tree: RoleTree, client: Client): Standing | undefined {
+export function standingOf(tree: Sorter, client: Placed): Standing | undefined {
   const leaf = client.node;
   if (leaf === undefined) return undefined;
   const { columns } = tree;
@@ -36,7 +43,7 @@ export function standingOf(tree: RoleTree, client: Client): Standing | undefined
  * Whether `client` comes, now, before the other as that one is or was: by class, then, where their ways part, by score, then by what they
  * hold. Equals are not before each other.
  */
-export function isBefore(tree: RoleTree, client: Client, other: Client | Standing): boolean {
+export function isBefore(tree: Sorter, client: Placed, other: Placed | Standing): boolean {
   const theirs = 'nodes' in other ? other : standingOf(tree, other);
   const own = standingOf(tree, client);
   if (theirs === undefined || own === undefined) return false;

@@ -2,7 +2,7 @@
 import { problem, shown } from '../../base/errors.js';
 import type { Problem } from '../../base/errors.js';
 import type { OfferId } from '../../base/ids.js';
-import type { Grant, GrantBatch } from '../../allocator/allocator.js';
+import type { Grant, GrantBatch } from '../../allocator/model.js';
 import type { Filters, Offer } from '../../protocol/entities.js';
 import type { RescindReason, SchedulerCall } from '../../protocol/scheduler-api.js';
 import { equals, fromBag } from '../../resources/index.js';

@@ -2,7 +2,7 @@
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import type { Role } from '../../base/ids.js';
-import type { Quota } from '../../allocator/allocator.js';
+import type { Quota } from '../../allocator/model.js';
 import type { OperatorCall, QuotaSpec } from '../../protocol/operator-api.js';
 import { isAncestorOrSelf, scalarMilli, unreserved } from '../../resources/index.js';
 import type { Decision, Durable } from '../decision.js';

@@ -1,8 +1,9 @@
 // Demand-aware order: who has most work waiting.
 import type { Columns, TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
 import type { Vector } from '../../sorter/scalars.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Scoring } from './scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 
@@ -34,7 +35,7 @@ class DemandOrder implements Scoring {
     this.tieBreak = tieBreak;
   }
 
-  begin(facts: Facts, tree: RoleTree): boolean {
+  begin(facts: Facts, tree: Sorter): boolean {
     this.#pending = new Map();
     this.#heldBefore = new Map();
     for (const leaf of tree.leaves()) {

@@ -1,8 +1,9 @@
 // First come, first served.
 import type { PoolAgent } from '../../pool/agent-pool.js';
 import type { Bits } from '../../../base/bits.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**
@@ -22,7 +23,7 @@ export function fifo(blocking = false): FrameworkOrder {
 class Fifo implements Scoring {
   readonly flat = true;
   readonly tieBreak = 'path';
-  readonly first?: (tree: RoleTree, blocked: Bits, agent: PoolAgent, outside?: Bits) => number;
+  readonly first?: (tree: Sorter, blocked: Bits, agent: PoolAgent, outside?: Bits) => number;
   readonly #arrivals = new WeakMap<TreeNode, number>();
   #next = 0;
 

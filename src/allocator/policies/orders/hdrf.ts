@@ -1,7 +1,8 @@
 // Hierarchical DRF without its starvation: a role is not charged for what its busiest or its satisfied parts hold.
 import type { Columns, TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 
@@ -23,7 +24,7 @@ export function hdrf(): FrameworkOrder {
 class Hdrf implements Scoring {
   readonly tieBreak: TieBreak;
   #facts: Facts | undefined;
-  #tree: RoleTree | undefined;
+  #tree: Sorter | undefined;
   // Kinds of demand that fit nowhere any more.
   #saturated: boolean[] = [];
   #sampled: readonly TreeNode[] | undefined;
@@ -35,7 +36,7 @@ class Hdrf implements Scoring {
     this.tieBreak = tieBreak;
   }
 
-  begin(facts: Facts, tree: RoleTree): boolean {
+  begin(facts: Facts, tree: Sorter): boolean {
     this.#facts = facts;
     this.#tree = tree;
     this.#saturated = [];
@@ -56,7 +57,7 @@ class Hdrf implements Scoring {
     return columns.dominantOf(part) / columns.weight(node.id);
   }
 
-  granted(tree: RoleTree): boolean {
+  granted(tree: Sorter): boolean {
     const facts = this.#facts;
     // When a resource runs out, whole branches become blocked at once.
     return (
@@ -66,7 +67,7 @@ class Hdrf implements Scoring {
   }
 
   // One active framework of each kind of demand.
-  #samples(facts: Facts, tree: RoleTree): readonly TreeNode[] {
+  #samples(facts: Facts, tree: Sorter): readonly TreeNode[] {
     if (this.#sampled !== undefined) return this.#sampled;
     const byKind = new Map<number, TreeNode>();
     for (const leaf of tree.leaves()) {

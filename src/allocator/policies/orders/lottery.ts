@@ -4,8 +4,9 @@ import type { Bits } from '../../../base/bits.js';
 import { hasBit } from '../../../base/bits.js';
 import type { Client } from '../../clients/clients.js';
 import type { TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 import { formatRoleNumbers } from './role-numbers.js';
@@ -42,7 +43,7 @@ class Lottery implements Scoring {
     this.#tickets = tickets;
   }
 
-  begin(facts: Facts, tree: RoleTree): boolean {
+  begin(facts: Facts, tree: Sorter): boolean {
     this.#facts = facts;
     this.#slots = tree.ordered();
     let sum = 0;
@@ -54,7 +55,7 @@ class Lottery implements Scoring {
     return 0;
   }
 
-  first(_tree: RoleTree, blocked: Bits): number {
+  first(_tree: Sorter, blocked: Bits): number {
     const facts = this.#facts;
     const chance = facts?.random;
     const sum = this.#upTo.at(-1);

@@ -1,8 +1,8 @@
 // The first axis of a policy: which framework comes first. What an order is, and parts that several orders are made of.
 import type { TieBreak } from '../../sorter/columns.js';
-import type { TreeNode } from '../../sorter/role-tree.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
 import type { Vector } from '../../sorter/scalars.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Scoring } from './scoring.js';
 
 /** An order of frameworks. Plain data and a factory; one may serve many allocators. */
 export interface FrameworkOrder {

@@ -3,9 +3,10 @@ import type { PoolAgent } from '../../pool/agent-pool.js';
 import type { Bits } from '../../../base/bits.js';
 import { hasBit } from '../../../base/bits.js';
 import type { Columns, TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
 import type { Vector } from '../../sorter/scalars.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Scoring } from './scoring.js';
 import type { Facts } from '../facts.js';
 
 /** max over r of demand/amounts; infinite where something demanded is not there at all. */
@@ -54,7 +55,7 @@ export class PerServer implements Scoring {
     return this.#facts.tasksOf(node, client) / this.#facts.weightOf(client);
   }
 
-  served(node: TreeNode, { columns }: RoleTree): void {
+  served(node: TreeNode, { columns }: Sorter): void {
     const client = this.#facts?.client(node.slot);
     if (this.#kinds === undefined || this.#facts === undefined || client === undefined) return;
     const nodes = this.#kinds[this.#facts.demandOf(client).kind]?.nodes ?? [];
@@ -68,7 +69,7 @@ export class PerServer implements Scoring {
   }
 
   /** The factor being the same for all of a kind of demand, only the first of each kind can be the least. */
-  first(tree: RoleTree, blocked: Bits, agent: PoolAgent): number {
+  first(tree: Sorter, blocked: Bits, agent: PoolAgent): number {
     const facts = this.#facts;
     if (facts === undefined) return -1;
     this.#kinds ??= kindsOf(facts, tree);
@@ -92,7 +93,7 @@ export class PerServer implements Scoring {
 }
 
 // The order of each kind's members is that of the whole list.
-function kindsOf(facts: Facts, tree: RoleTree): Kind[] {
+function kindsOf(facts: Facts, tree: Sorter): Kind[] {
   const kinds: Kind[] = [];
   for (let i = 0; i < tree.listed; i += 1) {
     const node = tree.listedAt(i);

@@ -5,8 +5,9 @@ import type { PoolAgent } from '../../pool/agent-pool.js';
 import type { Bits } from '../../../base/bits.js';
 import { withBit } from '../../../base/bits.js';
 import type { Columns, TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { Facts } from '../facts.js';
 import { drf } from './drf.js';
 import type { FrameworkOrder } from './order.js';
@@ -35,14 +36,14 @@ interface Class {
 class Prio implements Scoring {
   readonly flat: boolean;
   readonly tieBreak: TieBreak;
-  readonly entered?: (node: TreeNode, tree: RoleTree) => void;
+  readonly entered?: (node: TreeNode, tree: Sorter) => void;
   readonly #classOf = new Map<Role, number>();
   readonly #given: ReadonlyMap<Role, number>;
   readonly #inner: Scoring | undefined;
   #classes: Class[] = [];
   #scratch: Bits = new Uint32Array(0);
   #outside: Bits = new Uint32Array(0);
-  #tree: RoleTree | undefined;
+  #tree: Sorter | undefined;
 
   constructor(given: ReadonlyMap<Role, number>, inner: Scoring | undefined, tieBreak: TieBreak) {
     this.#given = given;
@@ -52,7 +53,7 @@ class Prio implements Scoring {
     if (inner?.entered !== undefined) this.entered = (node, tree) => inner.entered?.(node, tree);
   }
 
-  begin(facts: Facts, tree: RoleTree): boolean {
+  begin(facts: Facts, tree: Sorter): boolean {
     this.#tree = tree;
     const byValue = new Map<number, Class>();
     for (const leaf of tree.leaves()) {
@@ -75,15 +76,15 @@ class Prio implements Scoring {
     return this.#inner?.score(node, columns) ?? columns.dominant(node.id) / columns.weight(node.id);
   }
 
-  served(node: TreeNode, tree: RoleTree): void {
+  served(node: TreeNode, tree: Sorter): void {
     this.#inner?.served?.(node, tree);
   }
 
-  granted(tree: RoleTree): boolean {
+  granted(tree: Sorter): boolean {
     return this.#inner?.granted?.(tree) ?? false;
   }
 
-  first(tree: RoleTree, blocked: Bits, agent: PoolAgent): number {
+  first(tree: Sorter, blocked: Bits, agent: PoolAgent): number {
     for (const { members } of this.#classes) {
       const length = Math.max(members.length, blocked.length);
       // Clients beyond the end of a set count as not in it, and those beyond `length` arrived after the run began.
@@ -107,7 +108,7 @@ class Prio implements Scoring {
     return this.#valueOf(roleOf(leaf));
   }
 
-  compare(tree: RoleTree, a: TreeNode, b: TreeNode): number {
+  compare(tree: Sorter, a: TreeNode, b: TreeNode): number {
     return (
       this.classOf(b) - this.classOf(a) ||
       (this.#inner?.compare?.(this.#tree ?? tree, a, b) ?? tree.compareScores(a, b))

@@ -2,8 +2,9 @@
 import type { Bits } from '../../../base/bits.js';
 import { hasBit } from '../../../base/bits.js';
 import type { TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { Facts } from '../facts.js';
 import type { FrameworkOrder } from './order.js';
 
@@ -44,11 +45,11 @@ class RandomOrder implements Scoring {
     return 0;
   }
 
-  first(tree: RoleTree, blocked: Bits): number {
+  first(tree: Sorter, blocked: Bits): number {
     return this.#below(tree, tree.root, blocked);
   }
 
-  #below(tree: RoleTree, node: TreeNode, blocked: Bits): number {
+  #below(tree: Sorter, node: TreeNode, blocked: Bits): number {
     let at = node;
     for (;;) {
       const next = this.#draw(tree, at, blocked);
@@ -59,7 +60,7 @@ class RandomOrder implements Scoring {
   }
 
   // One child that may be served, by weight.
-  #draw(tree: RoleTree, parent: TreeNode, blocked: Bits): TreeNode | undefined {
+  #draw(tree: Sorter, parent: TreeNode, blocked: Bits): TreeNode | undefined {
     const { order } = parent;
     const chance = this.#facts?.random;
     if (order.size === 0 || chance === undefined) return undefined;
@@ -93,6 +94,6 @@ class RandomOrder implements Scoring {
   }
 }
 
-function isOpen(tree: RoleTree, node: TreeNode, blocked: Bits): boolean {
+function isOpen(tree: Sorter, node: TreeNode, blocked: Bits): boolean {
   return node.slot >= 0 ? !hasBit(blocked, node.slot) : tree.firstBelow(node, blocked) >= 0;
 }

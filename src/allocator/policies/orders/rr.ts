@@ -1,8 +1,9 @@
 // Round robin.
 import type { Bits } from '../../../base/bits.js';
 import { hasBit } from '../../../base/bits.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**
@@ -31,11 +32,11 @@ class RoundRobin implements Scoring {
     if (node.parent !== undefined) this.#last.set(node.parent, node.path);
   }
 
-  first(tree: RoleTree, blocked: Bits): number {
+  first(tree: Sorter, blocked: Bits): number {
     return this.#below(tree, tree.root, blocked);
   }
 
-  #below(tree: RoleTree, parent: TreeNode, blocked: Bits): number {
+  #below(tree: Sorter, parent: TreeNode, blocked: Bits): number {
     const { order } = parent;
     const last = this.#last.get(parent);
     const from = last === undefined ? 0 : firstAfter(tree, parent, last);
@@ -52,7 +53,7 @@ class RoundRobin implements Scoring {
   }
 }
 
-function firstAfter(tree: RoleTree, { order }: TreeNode, path: string): number {
+function firstAfter(tree: Sorter, { order }: TreeNode, path: string): number {
   let low = 0;
   let high = order.size;
   while (low < high) {

@@ -1,7 +1,8 @@
 // Stride scheduling: the deterministic counterpart of lotteries.
 import type { TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { FrameworkOrder } from './order.js';
 
 /**
@@ -31,7 +32,7 @@ class Stride implements Scoring {
     return this.#passes.get(node) ?? 0;
   }
 
-  entered(node: TreeNode, tree: RoleTree): void {
+  entered(node: TreeNode, tree: Sorter): void {
     const order = node.parent?.order;
     if (order === undefined || order.size === 0) return;
     let least = Number.POSITIVE_INFINITY;
@@ -39,7 +40,7 @@ class Stride implements Scoring {
     this.#passes.set(node, Math.max(this.score(node), least));
   }
 
-  served(node: TreeNode, { columns }: RoleTree): void {
+  served(node: TreeNode, { columns }: Sorter): void {
     this.#passes.set(node, this.score(node) + 1 / columns.weight(node.id));
   }
 }

@@ -2,8 +2,9 @@
 // alone.
 import type { Client } from '../../clients/clients.js';
 import type { Columns, TieBreak } from '../../sorter/columns.js';
-import type { RoleTree, TreeNode } from '../../sorter/role-tree.js';
-import type { Scoring } from '../../sorter/scoring.js';
+import type { Sorter } from '../../sorter/scoring.js';
+import type { TreeNode } from '../../sorter/tree-node.js';
+import type { Scoring } from './scoring.js';
 import type { Vector } from '../../sorter/scalars.js';
 import type { Facts, Shape } from '../facts.js';
 import { tasksIn } from '../facts.js';
@@ -38,7 +39,7 @@ export class TaskShare implements Scoring {
     this.tieBreak = tieBreak;
   }
 
-  begin(facts: Facts, tree: RoleTree): boolean {
+  begin(facts: Facts, tree: Sorter): boolean {
     this.#facts = facts;
     this.#alone = new Map();
     this.#budget = pairsPerRun;
