@@ -10,6 +10,7 @@ import {
   roleWeights,
 } from '../compose/settings-text.js';
 import { policyWord } from '../compose/policy.js';
+import { formatRemovalRate, parseRemovalRate, parseShare } from '../compose/removal-text.js';
 import { masterAddress } from './address.js';
 import { amount, choice, count, duration, flag, list, parsed, text, texts, toggle } from './flags.js';
 
@@ -143,6 +144,17 @@ export const masterFlags = {
     minMs: second,
     maxMs: 365 * day,
   }),
+  agentRemovalRateLimit: parsed(
+    'N/TIME',
+    'at most N agents are declared unreachable in any TIME, for example 1/20m; default: no limit',
+    parseRemovalRate,
+    { write: formatRemovalRate },
+  ),
+  safeModeShare: parsed(
+    'PART',
+    'while more than this part of the agents is silent, none is declared unreachable; default 20%',
+    parseShare,
+  ),
   heartbeatInterval: duration('TIME', 'how often connected peers hear a heartbeat; default 15s', {
     minMs: 100,
     maxMs: hour,

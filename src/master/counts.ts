@@ -8,7 +8,7 @@ export class Counts {
   readonly invalid: (peer: 'scheduler' | 'agent') => void;
   readonly change: (change: Change) => void;
   /** Sets the gauges; for who renders them, just before. */
-  readonly refresh: (view: ClusterView) => void;
+  readonly refresh: (view: ClusterView, watch: { readonly safeMode: unknown; readonly waiting: number }) => void;
 
   constructor(metrics: Metrics) {
     const calls = metrics.counter('proffer_master_calls_total', 'Calls received, by kind of peer and type.', [
@@ -94,7 +94,17 @@ export class Counts {
           return undefined;
       }
     };
-    this.refresh = view => {
+    const safeMode = metrics.gauge(
+      'proffer_master_safe_mode',
+      '1 while too many agents are silent together for any of them to be declared unreachable.',
+    );
+    const silent = metrics.gauge(
+      'proffer_master_agents_silent',
+      'Agents that left too many pings unanswered and wait to be declared unreachable.',
+    );
+    this.refresh = (view, watch) => {
+      safeMode.set(watch.safeMode === undefined ? 0 : 1);
+      silent.set(watch.waiting);
       const set = (gauge: typeof agents, known: Set<string>, counts: Map<string, number>): void => {
         for (const state of counts.keys()) known.add(state);
         for (const state of known) gauge.set(counts.get(state) ?? 0, { state });

@@ -4,7 +4,6 @@ import { problem } from '../base/errors.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId } from '../base/ids.js';
 import type { Allocator, OnGrants, OnStarved } from '../allocator/allocator.js';
-import type { Timer } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { MasterInfo } from '../protocol/entities.js';
@@ -14,6 +13,7 @@ import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { Store } from '../store/store.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { closeCodes } from '../transport/transport.js';
+import { AgentWatch } from './agent-watch.js';
 import { applyChange } from './apply.js';
 import type { Change } from './changes.js';
 import { conflictRule } from './conflict.js';
@@ -28,7 +28,7 @@ import { decideOperator } from './decide/operator.js';
 import { decideRegister } from './decide/registration.js';
 import { decideAgentCall, decideDurable, decideSchedulerCall } from './dispatch.js';
 import { Feed } from './feed.js';
-import { AgentLiveness, PeriodicQueue } from './liveness.js';
+import { PeriodicQueue } from './liveness.js';
 import type { MasterOptions } from './options.js';
 import { masterDefaults } from './options.js';
 import { PacedPeer } from './pacing.js';
@@ -70,7 +70,7 @@ export class Master implements OperatorDesk {
   readonly #sessions = new Sessions();
   readonly #feed: Feed;
   readonly #counts: Counts;
-  readonly #liveness: AgentLiveness;
+  readonly #watch: AgentWatch;
   readonly #heartbeats: PeriodicQueue<SchedulerSession>;
   readonly #onStoreFailure: ((error: Error) => void) | undefined;
   readonly #operatorAnswers = new Map<number, (problems: readonly Problem[]) => void>();
@@ -81,7 +81,6 @@ export class Master implements OperatorDesk {
   #busy = false;
   #closed = false;
   #nextTicket = 0;
-  #reregistration: Timer | undefined;
   readonly #quotaPause: QuotaPause;
 
   constructor(env: Env, parts: MasterParts) {
@@ -101,12 +100,6 @@ export class Master implements OperatorDesk {
     this.#state.conflict = conflictRule(this.#allocator.policy);
     this.#state.quotas = new Map(this.#allocator.quotas());
     this.#state.quotasPlanned = this.#state.quotas;
-    this.#liveness = new AgentLiveness(
-      env.clock,
-      { periodMs: options.agentPingTimeoutMs, missesMax: options.agentPingMissesMax },
-      id => this.#toAgent(id, { type: 'PING' }),
-      id => this.#agentSilent(id),
-    );
     this.#expiry = new OfferExpiry(env.clock, this.#state, () => {
       this.#turn(() => decideExpiry(this.#state, this.#moment()));
     });
@@ -122,15 +115,20 @@ export class Master implements OperatorDesk {
       allocator: this.#allocator,
       clock: env.clock,
       startedAtMs: env.clock.wallMs(),
+      safeMode: () => this.#watch.safeMode,
       flags: parts.flags ?? {},
       follow: listener => this.#feed.subscribe(listener),
     });
+    this.#quotaPause = new QuotaPause(this.#state, this.#allocator);
+    this.#watch = new AgentWatch(env, this.#state, {
+      ping: id => this.#toAgent(id, { type: 'PING' }),
+      lost: id => this.#agentSilent(id),
+      timeToReturnOver: () => this.#quotaPause.end(),
+    });
     const recovered = recoverRegistry(parts.store, parts.info.id, options, this.#moment());
     this.#turn(() => ({ changes: recovered, effects: [] }));
-    this.#quotaPause = new QuotaPause(this.#state, this.#allocator);
-    if (this.#state.agentsRecovering > 0) {
-      this.#reregistration = env.clock.after(options.agentReregisterTimeoutMs, () => this.#agentsStayedAway());
-    }
+    this.#quotaPause.start();
+    this.#watch.start();
   }
 
   /** What it knows, for simulators and tests that check it; to be read only. */
@@ -213,7 +211,7 @@ export class Master implements OperatorDesk {
 
   /** Brings the gauges up to date; call before metrics are rendered. */
   refreshMetrics(): void {
-    this.#counts.refresh(this.#state);
+    this.#counts.refresh(this.#state, this.#watch);
   }
 
   /** Ends every session and timer. Nothing that comes later has an effect. */
@@ -221,10 +219,9 @@ export class Master implements OperatorDesk {
     if (this.#closed) return;
     this.#closed = true;
     this.#expiry.close();
-    this.#reregistration?.cancel();
     this.#failovers.close();
     this.#upkeep.close();
-    this.#liveness.close();
+    this.#watch.close();
     this.#heartbeats.close();
     this.#allocator.close();
     this.#feed.close();
@@ -322,6 +319,8 @@ export class Master implements OperatorDesk {
   #follow(change: Change): void {
     this.#counts.change(change);
     this.#upkeep.follow(change);
+    this.#watch.follow(change);
+    this.#quotaPause.follow(change);
     switch (change.type) {
       case 'OFFER_MADE':
         this.#expiry.arm();
@@ -352,17 +351,13 @@ export class Master implements OperatorDesk {
           session.agentId = change.agentId;
           session.waiting = false;
         }
-        this.#liveness.watch(change.agentId);
-        this.#quotaPause.check();
         this.#env.log.info('agent registered', { agent: change.agentId, hostname: change.info.hostname });
         return;
       }
       case 'AGENT_UNREACHABLE':
-        this.#liveness.unwatch(change.agentId);
         this.#env.log.warn('agent unreachable', { agent: change.agentId });
         return;
       case 'AGENT_REMOVED':
-        this.#liveness.unwatch(change.agentId);
         this.#env.log.info('agent removed', { agent: change.agentId, why: change.why });
         return;
       default:
@@ -404,7 +399,7 @@ export class Master implements OperatorDesk {
     const agent = session.agentId === undefined ? undefined : this.#state.agents.get(session.agentId);
     // Before registration, or replaced by a newer connection of the same agent.
     if (agent?.peerId !== session.peer.id) return nothing;
-    if (call.type === 'PONG') this.#liveness.pong(agent.id);
+    if (call.type === 'PONG') this.#watch.pong(agent.id);
     return decideAgentCall(this.#state, this.#registry, agent, call);
   }
 
@@ -439,11 +434,6 @@ export class Master implements OperatorDesk {
       if (framework === undefined || framework.state === 'ACTIVE') return nothing;
       return decideEndFramework(this.#state, this.#registry, framework, { by: 'FAILOVER_TIMEOUT' });
     });
-  }
-
-  #agentsStayedAway(): void {
-    this.#quotaPause.end();
-    for (const agent of this.#state.agents.values()) if (agent.state === 'RECOVERED') this.#agentSilent(agent.id);
   }
 
   /** The framework of a session, if it is subscribed over this very session. */

@@ -22,6 +22,17 @@ export interface MasterOptions {
   readonly agentPingTimeoutMs: number;
   /** Unanswered pings after which an agent is unreachable. Default 5. */
   readonly agentPingMissesMax: number;
+  /** At most `count` agents are declared unreachable in any `perMs`; those beyond wait, and stay if they answer meanwhile. Default: no limit. */
+  readonly agentRemovalRateLimit?: { readonly count: number; readonly perMs: number };
+  /**
+   * More than this part of the agents silent together is taken for a fault between them and the master: none is declared unreachable then
+   * (safe mode). 1 switches it off. Default 0.2.
+   */
+  readonly safeModeShare: number;
+  /** Fewer silent agents than this never make a safe mode. Default 5. */
+  readonly safeModeAgentsMin: number;
+  /** How long a safe mode holds at most. Default 10 minutes. */
+  readonly safeModeMaxMs: number;
   /** How long agents of the registry have to come back after the master starts. Default 10 minutes. */
   readonly agentReregisterTimeoutMs: number;
   /** The least time frameworks of the registry have to come back after the master starts, whatever their failover timeout. Default 10 minutes. */
@@ -49,6 +60,9 @@ export const masterDefaults: MasterOptions = {
   heartbeatIntervalMs: 15_000,
   agentPingTimeoutMs: 15_000,
   agentPingMissesMax: 5,
+  safeModeShare: 0.2,
+  safeModeAgentsMin: 5,
+  safeModeMaxMs: 600_000,
   agentReregisterTimeoutMs: 600_000,
   frameworkReregisterTimeoutMs: 600_000,
   completedFrameworksMax: 50,

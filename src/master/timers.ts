@@ -51,7 +51,7 @@ export class Failovers {
   /** `atMs` on the monotonic clock; replaces an earlier deadline. */
   arm(id: FrameworkId, atMs: number): void {
     this.disarm(id);
-    const timer = this.#clock.after(atMs - this.#clock.now(), () => {
+    const timer = patientTimer(this.#clock, atMs, () => {
       this.#timers.delete(id);
       this.#end(id);
     });
@@ -67,4 +67,20 @@ export class Failovers {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
   }
+}
+
+const pauseMinMs = 1_000;
+const patienceMaxMs = 60_000;
+
+/**
+ * For the time others have to come back, at `atMs` on the monotonic clock. They can come back only while we listen: a timer that fires late,
+ * because this process was blocked or stopped, waits once more for as long as it was late, a minute at most.
+ */
+export function patientTimer(clock: Clock, atMs: number, run: () => void): Timer {
+  let timer = clock.after(atMs - clock.now(), () => {
+    const lateMs = clock.now() - atMs;
+    if (lateMs < pauseMinMs) return run();
+    timer = clock.after(Math.min(lateMs, patienceMaxMs), run);
+  });
+  return { cancel: () => timer.cancel() };
 }

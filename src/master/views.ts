@@ -11,6 +11,7 @@ import type {
   OperatorCall,
   QuotaView,
   RoleView,
+  SafeModeView,
   StateView,
   TaskView,
   WeightView,
@@ -60,6 +61,7 @@ export interface ViewSource {
   readonly allocator: Allocator;
   readonly clock: Clock;
   readonly startedAtMs: number;
+  readonly safeMode: () => SafeModeView | undefined;
   /** Settings besides the master's options. */
   readonly flags: { readonly [name: string]: unknown };
   /** Registers a listener for changes from now on. */
@@ -70,19 +72,23 @@ export function masterViews(source: ViewSource): MasterViews {
   const { view, allocator, clock } = source;
   const views: MasterViews = {
     master: view.master,
-    state: () => ({
-      master: view.master,
-      startedAtMs: source.startedAtMs,
-      policy: allocator.policy,
-      flags: { ...view.options, ...source.flags },
-      agents: views.agents(),
-      frameworks: views.frameworks(),
-      completedFrameworks: views.completedFrameworks(),
-      roles: views.roles(),
-      tasks: views.tasks(),
-      completedTasks: views.completedTasks(),
-      offers: views.offers(),
-    }),
+    state: () => {
+      const safeMode = source.safeMode();
+      return {
+        master: view.master,
+        startedAtMs: source.startedAtMs,
+        policy: allocator.policy,
+        ...(safeMode === undefined ? {} : { safeMode }),
+        flags: { ...view.options, ...source.flags },
+        agents: views.agents(),
+        frameworks: views.frameworks(),
+        completedFrameworks: views.completedFrameworks(),
+        roles: views.roles(),
+        tasks: views.tasks(),
+        completedTasks: views.completedTasks(),
+        offers: views.offers(),
+      };
+    },
     agents: () => agentViews(view),
     frameworks: () => frameworkViews(view),
     completedFrameworks: () => completedFrameworkViews(view),

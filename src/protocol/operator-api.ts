@@ -140,11 +140,22 @@ export interface OfferView {
   readonly ageMs: number;
 }
 
+/** Too many agents are silent together: none is declared unreachable before enough are back, or `untilMs`. */
+export interface SafeModeView {
+  readonly silentAgents: number;
+  /** Silent and others. */
+  readonly agents: number;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+
 /** `GET /state` */
 export interface StateView {
   readonly master: MasterInfo;
   readonly startedAtMs: number;
   readonly policy: { readonly [axis: string]: unknown };
+  /** Only while it holds. */
+  readonly safeMode?: SafeModeView;
   readonly flags: { readonly [name: string]: unknown };
   readonly agents: readonly AgentView[];
   readonly frameworks: readonly FrameworkView[];

@@ -70,19 +70,28 @@ test('many are visited each in its own time by one timer', t => {
 test('silence is counted in pings without an answer', t => {
   const clock = new VirtualClock();
   const told: string[] = [];
-  const liveness = new AgentLiveness(
-    clock,
-    { periodMs: 15_000, missesMax: 5 },
-    id => told.push(`ping ${id}`),
-    id => told.push(`silent ${id} ${clock.now()}`),
-  );
+  const liveness = new AgentLiveness(clock, {
+    periodMs: 15_000,
+    missesMax: 5,
+    ping: id => told.push(`ping ${id}`),
+    silent: id => told.push(`silent ${id} ${clock.now()}`),
+    back: id => told.push(`back ${id}`),
+  });
   liveness.watch('A');
   liveness.watch('B');
   clock.advance(50_000);
   liveness.pong('A');
   clock.advance(25_000);
   t.is(told.filter(each => each.startsWith('silent')).join(), 'silent B 75000');
+  t.deepEqual([liveness.watched, liveness.quiet], [2, 2]);
+  clock.advance(15_000);
+  t.is(told.filter(each => each.startsWith('silent')).length, 2, 'it is said again');
+  liveness.pong('B');
+  t.is(told.at(-1), 'back B');
+  t.is(liveness.quiet, 1);
   liveness.unwatch('A');
+  liveness.unwatch('B');
+  t.deepEqual([liveness.watched, liveness.quiet], [0, 0]);
   const { length } = told;
   clock.advance(500_000);
   t.is(told.length, length);

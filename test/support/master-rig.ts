@@ -45,6 +45,8 @@ export interface RigOptions {
   readonly options?: Partial<MasterOptions>;
   readonly store?: Store;
   readonly clock?: VirtualClock;
+  /** The master's own, when it is to be stopped. Default: `clock`. */
+  readonly masterClock?: (clock: VirtualClock) => Env['clock'];
   readonly masterId?: string;
   readonly metrics?: Env['metrics'];
   readonly onStoreFailure?: (error: Error) => void;
@@ -64,7 +66,7 @@ export class MasterRig {
     this.store = options.store ?? new MemoryStore(run => this.clock.soon(run));
     const random = seededRandom(1);
     const env: Env = {
-      clock: this.clock,
+      clock: options.masterClock?.(this.clock) ?? this.clock,
       random,
       ids: randomIds(random),
       log: silentLogger,

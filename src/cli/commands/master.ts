@@ -48,6 +48,8 @@ export function masterSettingsOf(flags: FlagValues<MasterFlags>): RunMasterOptio
       agentPingTimeoutMs: flags.agentPingTimeout,
       agentPingMissesMax: flags.maxAgentPingTimeouts,
       agentReregisterTimeoutMs: flags.agentReregisterTimeout,
+      agentRemovalRateLimit: flags.agentRemovalRateLimit,
+      safeModeShare: flags.safeModeShare,
       completedFrameworksMax: flags.maxCompletedFrameworks,
       completedTasksMax: flags.maxCompletedTasksPerFramework,
       unreachableTasksMax: flags.maxUnreachableTasksPerFramework,
