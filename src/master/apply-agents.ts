@@ -33,6 +33,7 @@ export function connectAgent(
   agent.state = 'REGISTERED';
   agent.leaving = false;
   agent.peerId = change.peerId;
+  agent.newestPeerId = change.peerId;
   agent.registeredAtMs = change.wallMs;
   agent.unreachableAtMs = undefined;
   if (!inPool) {
@@ -82,6 +83,7 @@ export function newAgent(id: AgentId, info: AgentInfo, total: Bag): AgentRecord 
     plan: activeAdmin,
     leaving: false,
     peerId: undefined,
+    newestPeerId: undefined,
     registeredAtMs: 0,
     unreachableAtMs: undefined,
     offers: new Set(),

@@ -51,6 +51,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       const framework = frameworkOf(state, change.frameworkId);
       framework.state = 'ACTIVE';
       framework.peerId = change.peerId;
+      framework.newestPeerId = change.peerId;
       framework.failoverAtMs = undefined;
       discardInverse(state, framework.id);
       allocator.activateFramework(framework.id);
@@ -280,7 +281,10 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     }
     case 'AGENT_GONE':
       state.goingAgents.delete(change.agentId);
-      state.goneAgents.add(change.agentId);
+      state.goneAgents.set(change.agentId, change.sinceMs);
+      return;
+    case 'AGENT_GONE_FORGOTTEN':
+      state.goneAgents.delete(change.agentId);
       return;
     case 'AGENT_GOING':
       state.goingAgents.add(change.agentId);

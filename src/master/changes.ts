@@ -165,7 +165,9 @@ export type Change =
   /** Its offers have ended and its live tasks are TASK_UNREACHABLE before. */
   | { readonly type: 'AGENT_UNREACHABLE'; readonly agentId: AgentId; readonly wallMs: number }
   | { readonly type: 'AGENT_REMOVED'; readonly agentId: AgentId; readonly why: string }
-  | { readonly type: 'AGENT_GONE'; readonly agentId: AgentId }
+  | { readonly type: 'AGENT_GONE'; readonly agentId: AgentId; readonly sinceMs: number }
+  /** It was so long ago that its id is not refused any more. */
+  | { readonly type: 'AGENT_GONE_FORGOTTEN'; readonly agentId: AgentId }
   /** Being written to the registry; AGENT_GONE follows. */
   | { readonly type: 'AGENT_GOING'; readonly agentId: AgentId }
   /** Being written to the registry; AGENT_ADMIN_CHANGED follows. */

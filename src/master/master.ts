@@ -4,6 +4,8 @@ import { problem } from '../base/errors.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId } from '../base/ids.js';
 import type { Allocator, OnGrants, OnStarved } from '../allocator/allocator.js';
+import type { Timer } from '../env/clock.js';
+import { every } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { MasterInfo } from '../protocol/entities.js';
@@ -21,6 +23,7 @@ import { Counts } from './counts.js';
 import type { Decision, Effect, Registration } from './decision.js';
 import { nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
+import { decideForget } from './decide/forget.js';
 import { decideEndFramework, decideSchedulerLost } from './decide/framework-end.js';
 import { decideSubscribe } from './decide/frameworks.js';
 import { decideExpiry, decideGrants, decideStarved } from './decide/offers.js';
@@ -78,6 +81,7 @@ export class Master implements OperatorDesk {
   readonly #expiry: OfferExpiry;
   readonly #failovers: Failovers;
   readonly #upkeep: Upkeep;
+  readonly #forgetting: Timer;
   #busy = false;
   #closed = false;
   #nextTicket = 0;
@@ -129,6 +133,9 @@ export class Master implements OperatorDesk {
     this.#turn(() => ({ changes: recovered, effects: [] }));
     this.#quotaPause.start();
     this.#watch.start();
+    this.#forgetting = every(env.clock, options.forgetIntervalMs, () => {
+      this.#turn(() => decideForget(this.#state, this.#registry, this.#moment()));
+    });
   }
 
   /** What it knows, for simulators and tests that check it; to be read only. */
@@ -220,6 +227,7 @@ export class Master implements OperatorDesk {
     this.#closed = true;
     this.#expiry.close();
     this.#failovers.close();
+    this.#forgetting.cancel();
     this.#upkeep.close();
     this.#watch.close();
     this.#heartbeats.close();

@@ -43,8 +43,14 @@ export interface MasterOptions {
   readonly completedTasksMax: number;
   /** Tasks of unreachable agents remembered per framework. Default 1,000. */
   readonly unreachableTasksMax: number;
-  /** Unreachable agents remembered, here and in the registry; the longest gone is forgotten. Default 10,000. */
+  /** Unreachable agents remembered, here and in the registry; the longest gone is forgotten. Default 102,400. */
   readonly unreachableAgentsMax: number;
+  /** Agents declared gone whose ids are refused; the longest gone is forgotten. Default 102,400. */
+  readonly goneAgentsMax: number;
+  /** Unreachable and gone agents are forgotten after so long, on the wall clock. Default 14 days. */
+  readonly absentAgentsKeptMs: number;
+  /** How often it is looked for agents to forget. Default 15 minutes. */
+  readonly forgetIntervalMs: number;
   /** Statuses remembered per task, for views. Default 16. */
   readonly statusHistoryMax: number;
 }
@@ -68,6 +74,9 @@ export const masterDefaults: MasterOptions = {
   completedFrameworksMax: 50,
   completedTasksMax: 1_000,
   unreachableTasksMax: 1_000,
-  unreachableAgentsMax: 10_000,
+  unreachableAgentsMax: 102_400,
+  goneAgentsMax: 102_400,
+  absentAgentsKeptMs: 14 * 86_400_000,
+  forgetIntervalMs: 900_000,
   statusHistoryMax: 16,
 };

@@ -165,7 +165,7 @@ export function recoverRegistry(store: Store, masterId: string, options: MasterO
     const entry = agentEntry(key, value);
     agents = Math.max(agents, numberAfter(masterId, '-S', agentId));
     if (entry.state === 'GONE') {
-      changes.push({ type: 'AGENT_GONE', agentId });
+      changes.push({ type: 'AGENT_GONE', agentId, sinceMs: entry.sinceMs });
       continue;
     }
     const away = entry.state === 'UNREACHABLE' ? { unreachableAtMs: entry.sinceMs } : {};

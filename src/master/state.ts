@@ -119,6 +119,8 @@ export interface FrameworkRecord {
   demand: readonly DemandHint[];
   /** The session it is subscribed over. */
   peerId: number | undefined;
+  /** The session it subscribed over last: what comes over an older one comes late. */
+  newestPeerId: number | undefined;
   /** When it is removed unless it returns, on the monotonic clock. */
   failoverAtMs: number | undefined;
   readonly registeredAtMs: number;
@@ -160,6 +162,8 @@ export interface AgentRecord {
   /** Its removal is being written to the registry. */
   leaving: boolean;
   peerId: number | undefined;
+  /** The session it registered over last: what comes over an older one is of a process that has ended, or given that session up. */
+  newestPeerId: number | undefined;
   registeredAtMs: number;
   unreachableAtMs: number | undefined;
   readonly offers: Set<OfferRecord>;
@@ -182,8 +186,8 @@ export interface ClusterView {
   readonly frameworks: ReadonlyMap<FrameworkId, Readonly<FrameworkRecord>>;
   readonly completedFrameworks: ReadonlyMap<FrameworkId, Readonly<FrameworkRecord>>;
   readonly agents: ReadonlyMap<AgentId, Readonly<AgentRecord>>;
-  /** Agents declared gone for ever. */
-  readonly goneAgents: ReadonlySet<AgentId>;
+  /** Agents declared gone for ever, and when on the wall clock. */
+  readonly goneAgents: ReadonlyMap<AgentId, number>;
   /** Agents whose being gone is being written to the registry, where it must stay the last word on them. */
   readonly goingAgents: ReadonlySet<AgentId>;
   /** Outstanding, oldest first. */
@@ -215,7 +219,7 @@ export class ClusterState implements ClusterView {
   readonly frameworks = new Map<FrameworkId, FrameworkRecord>();
   readonly completedFrameworks = new Map<FrameworkId, FrameworkRecord>();
   readonly agents = new Map<AgentId, AgentRecord>();
-  readonly goneAgents = new Set<AgentId>();
+  readonly goneAgents = new Map<AgentId, number>();
   readonly goingAgents = new Set<AgentId>();
   readonly offers = new Map<OfferId, OfferRecord>();
   agentsRecovering = 0;
@@ -257,6 +261,7 @@ export function newFramework(info: FrameworkInfo & { readonly id: FrameworkId },
     constraints: {},
     demand: [],
     peerId: undefined,
+    newestPeerId: undefined,
     failoverAtMs: undefined,
     registeredAtMs: wallMs,
     tasks: new Map(),

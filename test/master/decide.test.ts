@@ -270,7 +270,7 @@ test('REGISTER of a known agent with nothing new goes on at once; of an unknown 
     ['STORE'],
   );
   t.deepEqual(decideRegister(world.state, registry, 9, call(), at).changes, [{ type: 'NUMBER_TAKEN', of: 'AGENT' }]);
-  world.state.goneAgents.add('G');
+  world.state.goneAgents.set('G', 0);
   const refused = decideRegister(world.state, registry, 9, call('G'), at);
   t.deepEqual(refused.changes, []);
   t.deepEqual(
@@ -345,7 +345,7 @@ test('reconciliation by what is known of the agent', t => {
   t.deepEqual(ask('A'), []);
   t.deepEqual(ask(), [], 'any agent that may come back may have it');
   t.deepEqual(ask('B'), ['TASK_UNKNOWN']);
-  world.state.goneAgents.add('B');
+  world.state.goneAgents.set('B', 0);
   t.deepEqual(ask('B'), ['TASK_GONE_BY_OPERATOR']);
 });
 

@@ -347,6 +347,6 @@ class Story {
 function keepsPromises(before: Master, after: Master): void {
   for (const { id, admin } of before.view.agents.values())
     assert.deepEqual(after.view.agents.get(id)?.admin, admin, id);
-  for (const id of before.view.goneAgents) assert.ok(after.view.goneAgents.has(id), id);
+  for (const id of before.view.goneAgents.keys()) assert.ok(after.view.goneAgents.has(id), id);
   assert.deepEqual(after.view.maintenance, before.view.maintenance);
 }

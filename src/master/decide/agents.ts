@@ -1,13 +1,13 @@
 // An agent's life after registration: lost, unreachable, removed. In: state, event, moment. Out: changes and effects.
 import type { AgentCall } from '../../protocol/agent-api.js';
 import { isTerminal } from '../../protocol/task-state.js';
-import type { StatusReason } from '../../protocol/entities.js';
-import type { TaskState } from '../../protocol/task-state.js';
 import { closeCodes } from '../../transport/transport.js';
 import type { Decision, Durable } from '../decision.js';
 import { Draft, masterStatus, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
+import { endTasks, isLeaving, tellFailure } from './agent-ends.js';
+import { forgetOldest } from './forget.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
 import { tellOperations } from './operations-status.js';
@@ -74,19 +74,6 @@ export function decideAgentUnreachable(
   return draft;
 }
 
-// The list of those who may come back is bounded; who is forgotten and comes back is admitted like one the registry lost.
-function forgetOldest(view: ClusterView, registry: Registry, draft: Draft, at: Moment): void {
-  if (view.unreachableAgents.size < view.options.unreachableAgentsMax) return;
-  for (const oldest of view.unreachableAgents) {
-    const agent = view.agents.get(oldest);
-    if (agent === undefined || isLeaving(view, agent)) return;
-    const why = 'unreachable for longer than any other, and too many are';
-    endTasks(view, draft, agent, 'TASK_GONE', 'AGENT_REMOVED', why, at, false);
-    draft.change({ type: 'AGENT_REMOVED', agentId: oldest, why }).store(registry.agentRemoved(oldest));
-    return;
-  }
-}
-
 /** UNREGISTER: the agent leaves for good, first in the registry. */
 export function decideUnregister(
   view: ClusterView,
@@ -119,51 +106,4 @@ export function decideAgentRemoved(
   tellFailure(view, draft, agent);
   if (agent.peerId !== undefined) draft.close(agent.peerId, closeCodes.normal, 'unregistered');
   return draft;
-}
-
-/** Ends the live tasks of an agent in the master's own name; ended ones whose end was not acknowledged will not be asked for again. */
-export function endTasks(
-  view: ClusterView,
-  draft: Draft,
-  agent: Readonly<AgentRecord>,
-  state: TaskState,
-  reason: StatusReason,
-  why: string,
-  at: Moment,
-  withoutCheckpointsOnly: boolean,
-): void {
-  for (const task of agent.tasks) {
-    const framework = view.frameworks.get(task.frameworkId);
-    if (framework?.tasks.get(task.id) !== task) continue;
-    if (withoutCheckpointsOnly && framework.info.checkpoint !== false) continue;
-    if (!isTerminal(task.state)) {
-      const status = masterStatus({ taskId: task.id, agentId: agent.id }, state, reason, why, at);
-      if (withoutCheckpointsOnly) {
-        // The agent may still run it: its resources stay booked until the agent is back and says.
-        draft.change({ type: 'TASK_ENDED_UNCONFIRMED', frameworkId: framework.id, taskId: task.id, status });
-      } else {
-        draft.change({
-          type: 'TASK_UPDATED',
-          frameworkId: framework.id,
-          taskId: task.id,
-          state,
-          status,
-          forwarded: false,
-        });
-      }
-      draft.sendStatus(framework, status);
-    }
-    draft.change({ type: 'TASK_COMPLETED', frameworkId: framework.id, taskId: task.id });
-  }
-}
-
-// Nothing is written after that of an agent which is to be removed, or gone.
-export function isLeaving(view: ClusterView, agent: Readonly<AgentRecord>): boolean {
-  return agent.leaving || view.goingAgents.has(agent.id);
-}
-
-export function tellFailure(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>): void {
-  for (const framework of view.frameworks.values()) {
-    if (framework.state === 'ACTIVE') draft.toFramework(framework.id, { type: 'FAILURE', agentId: agent.id });
-  }
 }

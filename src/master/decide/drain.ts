@@ -5,12 +5,12 @@ import type { AgentId } from '../../base/ids.js';
 import type { AgentEvent } from '../../protocol/agent-api.js';
 import type { OperatorCall } from '../../protocol/operator-api.js';
 import type { Decision, Durable } from '../decision.js';
-import { answered, Draft, masterStatus, nothing } from '../decision.js';
+import { answered, Draft, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
-import type { AgentRecord, ClusterView, FrameworkRecord, Moment } from '../state.js';
+import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import type { AgentAdmin, AgentDrain } from '../upkeep-state.js';
 import { activeAdmin } from '../upkeep-state.js';
-import { endTasks, tellFailure } from './agents.js';
+import { endTasks, endUnreachable, tellFailure } from './agent-ends.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
 import { tellOperations } from './operations-status.js';
@@ -159,32 +159,15 @@ export function decideAgentGone(
     rescindInverse(view, draft, agent);
     tellOperations(view, draft, agent, 'OPERATION_GONE_BY_OPERATOR', why);
     endTasks(view, draft, agent, 'TASK_GONE_BY_OPERATOR', 'AGENT_REMOVED_BY_OPERATOR', why, at, false);
-    for (const framework of view.frameworks.values()) endUnreachable(draft, framework, agentId, why, at);
+    endUnreachable(view, draft, new Set([agentId]), 'TASK_GONE_BY_OPERATOR', 'AGENT_REMOVED_BY_OPERATOR', why, at);
     draft.change({ type: 'AGENT_REMOVED', agentId, why });
     tellFailure(view, draft, agent);
     // It closes the connection itself when its tasks have ended; nothing it says meanwhile is heard.
     if (agent.peerId !== undefined) draft.toAgentPeer(agent.peerId, { type: 'SHUTDOWN', message: why });
   }
-  if (!view.goneAgents.has(agentId)) draft.change({ type: 'AGENT_GONE', agentId });
+  if (!view.goneAgents.has(agentId)) draft.change({ type: 'AGENT_GONE', agentId, sinceMs: at.wallMs });
   if (ticket !== undefined) draft.answerOperator(ticket, []);
   return draft;
-}
-
-function endUnreachable(
-  draft: Draft,
-  framework: Readonly<FrameworkRecord>,
-  agentId: AgentId,
-  why: string,
-  at: Moment,
-): void {
-  for (const { id: taskId, agentId: placedOn } of framework.unreachable.values()) {
-    if (placedOn !== agentId) continue;
-    const state = 'TASK_GONE_BY_OPERATOR';
-    const status = masterStatus({ taskId, agentId }, state, 'AGENT_REMOVED_BY_OPERATOR', why, at);
-    draft.change({ type: 'TASK_RETURNED', frameworkId: framework.id, taskId, state, status });
-    draft.change({ type: 'TASK_COMPLETED', frameworkId: framework.id, taskId });
-    draft.sendStatus(framework, status);
-  }
 }
 
 function unknownAgent(path: string, id: AgentId, isGone: boolean): Problem {

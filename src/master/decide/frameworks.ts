@@ -29,6 +29,7 @@ export function decideSubscribe(
   const known = isNew ? undefined : view.frameworks.get(id);
   const problems = subscribeProblems(view, call, known);
   if (problems.length > 0) return refuse(peerId, problems, call.callId);
+  if (known !== undefined && isLate(known, peerId)) return refuse(peerId, [failedOver(known.id)], call.callId);
   const draft = new Draft();
   const framework: KnownInfo = isNew
     ? { ...unnamed, id: frameworkId(view) }
@@ -65,8 +66,7 @@ export function decideSubscribed(
   if (view.completedFrameworks.has(info.id)) {
     return refuse(peerId, [removedProblem(info.id)], stored.callId);
   }
-  // Late, over a connection that is older than the one in use: the newer one stays.
-  if (known?.peerId !== undefined && known.peerId > peerId) {
+  if (known !== undefined && isLate(known, peerId)) {
     return refuse(peerId, [failedOver(info.id)], stored.callId);
   }
   if (known === undefined) draft.change({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs });
@@ -93,6 +93,11 @@ export function decideSubscribed(
   draft.answer(peerId, stored.callId, []);
   if (known !== undefined && !sameData(known.info, info)) tellAgents(view, draft, info);
   return draft;
+}
+
+/** Over a connection that is older than one it was subscribed over: of a scheduler that has ended, or given that connection up. */
+function isLate({ newestPeerId }: Readonly<FrameworkRecord>, peerId: number): boolean {
+  return newestPeerId !== undefined && newestPeerId > peerId;
 }
 
 function failedOver(id: FrameworkId): Problem {

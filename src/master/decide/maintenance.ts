@@ -10,7 +10,7 @@ import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import type { Maintenance } from '../upkeep-state.js';
 import { isDown, machineOf, maintenanceOf, unavailabilityOf } from '../upkeep-state.js';
-import { endTasks, isLeaving, tellFailure } from './agents.js';
+import { endTasks, isLeaving, tellFailure } from './agent-ends.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
 import { tellOperations } from './operations-status.js';

@@ -7,7 +7,7 @@ import type { Decision, Durable, Registration } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { Registry } from '../registry.js';
 import { sameData } from '../same-data.js';
-import type { ClusterView, Moment } from '../state.js';
+import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import { inParts } from '../wire-size.js';
 import { drainEvent } from './drain.js';
 import { Meeting } from './meeting.js';
@@ -31,6 +31,7 @@ export function decideRegister(
     // Not REFUSED before it is durable; when it comes again, it is.
     return new Draft().close(peerId, closeCodes.policy, 'the agent is being declared gone');
   }
+  if (known !== undefined && isLate(known, peerId)) return replaced(peerId);
   const ban = banProblem(view, registration);
   if (ban !== undefined) return turnAway(peerId, registration, ban);
   const problems = registrationProblems(view, registration);
@@ -56,10 +57,7 @@ export function decideRegistered(
   const draft = new Draft();
   if (!peerOpen) return stored.isNew ? draft.store(registry.agentRemoved(agentId)) : draft;
   const known = view.agents.get(agentId);
-  if (known?.peerId !== undefined && known.peerId > peerId) {
-    // Late, over a connection that the agent has given up: what it lists is no longer so.
-    return draft.close(peerId, closeCodes.policy, 'the agent registered over a newer connection');
-  }
+  if (known !== undefined && isLate(known, peerId)) return replaced(peerId);
   const ban = banProblem(view, registration);
   if (ban !== undefined) {
     // Maintenance was started while the admission was being written.
@@ -113,6 +111,15 @@ export function decideRegistered(
   if (known !== undefined && (known.admin.activity === 'DRAINING' || known.admin.activity === 'DRAINED'))
     draft.toAgent(agentId, drainEvent(known.admin));
   return draft;
+}
+
+// What it lists is no longer so, and nobody hears at its other end: it would be a ghost until its pings fail.
+function isLate({ newestPeerId }: Readonly<AgentRecord>, peerId: number): boolean {
+  return newestPeerId !== undefined && newestPeerId > peerId;
+}
+
+function replaced(peerId: number): Decision {
+  return new Draft().close(peerId, closeCodes.policy, 'the agent registered over a newer connection');
 }
 
 // Frameworks were told that what runs there is gone, so it has to go: REFUSED would leave it running.
