@@ -134,14 +134,7 @@ test('no file imports itself by way of others, not even a type', t => {
   const file = (path: string, ...from: string[]): SourceText =>
     parseSource(path, from.map(each => `import type { A } from './${each}.js';`).join('\n'));
   const drawn = [file('a.ts', 'b'), file('b.ts', 'c', 'd'), file('c.ts', 'd'), file('d.ts', 'b'), file('e.ts', 'a')];
-  t.deepEqual(
-    circlesOf(drawn),
-    [
-      ['b.ts', 'c.ts', 'd.ts'],
-      ['b.ts', 'd.ts'],
-    ],
-    'each way back, without what leads to the circle',
-  );
+  t.deepEqual(circlesOf(drawn), [['b.ts', 'c.ts', 'd.ts']], 'each way back once, without what leads to the circle');
 });
 
 test('frameworks and examples use only what an author could import', t => {

@@ -62,6 +62,12 @@ export function forEachBit(bits: Bits, visit: (index: number) => void): void {
 
 /** Whether a member of one is in the other. */
 export function intersects(a: Bits, b: Bits): boolean {
-  for (let w = 0; w < a.length; w += 1) if (((a[w] as number) & (b[w] ?? 0)) !== 0) return true;
-  return false;
+  return sharedWord(a, b, 0) >= 0;
+}
+
+/** The index of a word in which both have a member, from `from` on, then from the beginning; -1 for none. */
+export function sharedWord(a: Bits, b: Bits, from: number): number {
+  for (let w = from; w < a.length; w += 1) if (((a[w] as number) & (b[w] ?? 0)) !== 0) return w;
+  for (let w = 0; w < from; w += 1) if (((a[w] ?? 0) & (b[w] ?? 0)) !== 0) return w;
+  return -1;
 }

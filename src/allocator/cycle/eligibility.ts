@@ -9,6 +9,7 @@ import { clearBit, hasBit, orInto, withBit } from '../../base/bits.js';
 import type { Client } from '../clients/clients.js';
 import { reaches } from '../filters/min-allocatable.js';
 import { quotaReasons } from '../quota/quota-reasons.js';
+import type { Hopeless } from '../sorter/tree-node.js';
 import type { AllocatorState } from '../state.js';
 import type { Shape } from './shape.js';
 import { commonOf, plainShape, shapeOf } from './shape.js';
@@ -18,6 +19,8 @@ export class Eligibility {
   readonly #state: AllocatorState;
   #blocked: Bits = new Uint32Array(0);
   #scratch: Bits = new Uint32Array(0);
+  /** Of the last result of `blocked`, those who are in it whatever the agent; undefined where that is not known. */
+  hopeless: Hopeless | undefined;
   // The last bag that was judged, if everybody sees all of it.
   #plain: Bag | undefined;
 
@@ -64,6 +67,7 @@ export class Eligibility {
     const shape = shapeOf(free);
     const common = commonOf(free, shape);
     this.#plain = shape === plainShape ? free : undefined;
+    this.hopeless = quota.active && shape === plainShape ? quota.hopeless(forGuarantees) : undefined;
     if (shape.special || (quota.guaranteeing && !forGuarantees))
       this.#judgeClasses(agent, common, shape, undefined, blocked);
     else this.#judgeAll(agent, common, blocked);

@@ -4,12 +4,12 @@ import type { Random } from '../../env/random.js';
 import type { Bag } from '../../resources/index.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
 import type { Bits } from '../../base/bits.js';
-import { bitsInWord, hasBit, intersects, setBit } from '../../base/bits.js';
+import { bitsInWord, hasBit, setBit, sharedWord } from '../../base/bits.js';
 import type { Client } from '../clients/clients.js';
 import type { AllocationPolicy, Cycle, PolicyEngine, Portion, Steps } from './cycle.js';
 import { agentByAgent } from './cycle.js';
 import type { AllocatorState } from '../state.js';
-import type { TreeNode } from '../sorter/tree-node.js';
+import type { Hopeless, TreeNode } from '../sorter/tree-node.js';
 import { RoleTree } from '../sorter/role-tree.js';
 import { isBefore } from '../sorter/standing.js';
 
@@ -62,11 +62,15 @@ export function wholeAgents(cycle: Cycle, agents: readonly PoolAgent[]): Steps {
 export function guaranteesFirst(cycle: Cycle, agents: readonly PoolAgent[], portion?: Portion): Steps {
   const { quota } = cycle.state;
   let at = 0;
+  // Where somebody was found who lacks something: mostly that one still does.
+  let word = 0;
   return {
     step: () => {
       quota.exhausted();
       const agent = agents[at];
-      if (agent === undefined || !intersects(quota.needy, cycle.state.clients.active)) return false;
+      if (agent === undefined) return false;
+      word = sharedWord(quota.needy, cycle.state.clients.active, word);
+      if (word < 0) return false;
       at += 1;
       if (agent.active && agent.free.length > 0) offerAgent(cycle, agent, true, portion);
       return at < agents.length;
@@ -118,7 +122,7 @@ function first(
   const { state, eligibility } = cycle;
   const { quota } = state;
   for (;;) {
-    const client = pick(state, blocked);
+    const client = pick(state, blocked, eligibility.hopeless);
     if (client === undefined) return undefined;
     const visible = eligibility.visible(agent, client);
     const offerable = quota.offerable(client, visible);
@@ -175,8 +179,8 @@ function isOutclassed(cycle: Cycle, agent: PoolAgent, promisedTo: TreeNode): boo
 // Up to this many candidates it is cheaper to compare them all than to walk the order past those blocked.
 const fewMax = 16;
 
-/** The first client in order that is active and not blocked. */
-export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
+/** The first client in order that is active and not blocked. `hopeless`: part of `blocked`. */
+export function pick(state: AllocatorState, blocked: Bits, hopeless?: Hopeless): Client | undefined {
   const { clients, tree } = state;
   const { active } = clients;
   let count = 0;
@@ -184,7 +188,7 @@ export function pick(state: AllocatorState, blocked: Bits): Client | undefined {
     const open = (active[w] as number) & ~(blocked[w] ?? 0);
     if (open === 0) continue;
     count += bitsInWord(open);
-    if (count > fewMax && !tree.hasClasses) return clients.at(tree.walk(blocked));
+    if (count > fewMax && !tree.hasClasses) return clients.at(tree.walk(blocked, hopeless));
   }
   if (count === 0) return undefined;
   let best: Client | undefined;

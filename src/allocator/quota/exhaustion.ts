@@ -1,7 +1,8 @@
 // Clients whose limits leave less than their least offer: no unreserved resources can help them, wherever. In: roles against which something
 // changed. Out: a set, so that thousands of roles at their limits cost a cycle nothing.
+import type { Bag, Resource } from '../../resources/index.js';
 import type { Bits } from '../../base/bits.js';
-import { clearBit, noBits, withBit } from '../../base/bits.js';
+import { clearBit, hasBit, noBits, withBit } from '../../base/bits.js';
 import type { QuotaClient, QuotaNode, QuotaTree } from './quota-tree.js';
 
 /** Keeps the set. A role is looked at only when something is scarce there: when a limit leaves less than the greatest amount of any minimum. */
@@ -9,6 +10,8 @@ export class Exhaustion {
   readonly #tree: QuotaTree;
   #all = false;
   bits: Bits = noBits;
+  /** Moves whenever a client ceases to be in the set. */
+  losses = 0;
 
   constructor(tree: QuotaTree) {
     this.#tree = tree;
@@ -18,6 +21,7 @@ export class Exhaustion {
   all(): void {
     this.#all = true;
     this.bits = noBits;
+    this.losses += 1;
   }
 
   /** The limits of a role are other ones. */
@@ -49,30 +53,49 @@ export class Exhaustion {
     if (this.#all) {
       for (const top of this.#tree.tops()) this.look(top);
     } else {
-      for (const node of moved) {
+      for (const node of moved.take()) {
         node.scarce = this.#isScarce(node);
-        this.#tree.eachClient(node, client => this.#put(client));
+        this.#putAll(node);
       }
     }
+    if (this.#all) moved.take();
     this.#all = false;
-    moved.clear();
     return this.bits;
   }
 
-  #isScarce(node: QuotaNode): boolean {
+  #isScarce({ limitsAt, consumed }: QuotaNode): boolean {
     const { enough } = this.#tree;
-    return node.limitsAt.some((limit, at) => limit - (node.consumed[at] as number) < (enough[at] as number));
+    for (let at = 0; at < limitsAt.length; at += 1) {
+      if ((limitsAt[at] as number) - (consumed[at] as number) < (enough[at] as number)) return true;
+    }
+    return false;
+  }
+
+  #putAll(node: QuotaNode): void {
+    for (const client of node.own) this.#put(client);
+    for (const child of node.children) this.#putAll(child);
   }
 
   #put(client: QuotaClient): void {
     if (this.#isExhausted(client)) this.bits = withBit(this.bits, client.slot);
-    else clearBit(this.bits, client.slot);
+    else if (hasBit(this.bits, client.slot)) {
+      clearBit(this.bits, client.slot);
+      this.losses += 1;
+    }
   }
 
   #isExhausted({ quotaNode, minimum: { sets } }: QuotaClient): boolean {
     if (quotaNode === undefined || !quotaNode.limited || sets.length === 0) return false;
-    return sets.every(set =>
-      set.some(r => r.kind === 'scalar' && this.#tree.left(quotaNode, this.#tree.indexOf(r.name)) < r.milli),
-    );
+    for (let i = 0; i < sets.length; i += 1) if (!this.#isBeyond(quotaNode, sets[i] as Bag)) return false;
+    return true;
+  }
+
+  // Whether limits leave less than the set of something.
+  #isBeyond(node: QuotaNode, set: Bag): boolean {
+    for (let i = 0; i < set.length; i += 1) {
+      const r = set[i] as Resource;
+      if (r.kind === 'scalar' && this.#tree.left(node, this.#tree.indexOf(r.name)) < r.milli) return true;
+    }
+    return false;
   }
 }

@@ -6,8 +6,9 @@ import type { Bag, Resource, ScalarResource } from '../../resources/index.js';
 import { emptyBag, roleAncestors } from '../../resources/index.js';
 import type { Amounts, Quota } from '../model.js';
 import type { Bits } from '../../base/bits.js';
-import { clearBit, noBits, withBit } from '../../base/bits.js';
+import { clearBit, hasBit, noBits, withBit } from '../../base/bits.js';
 import { Exhaustion } from './exhaustion.js';
+import type { Hopeless } from '../sorter/tree-node.js';
 import type { QuotaClient, QuotaNode } from './quota-tree.js';
 import { QuotaTree } from './quota-tree.js';
 
@@ -37,6 +38,16 @@ export class QuotaBook {
   #active = false;
   // Roles with guarantees.
   #guarantees = 0;
+  #becameNeedy = 0;
+  // Their versions are odd for the one and even for the other.
+  readonly #exhausted: Hopeless = {
+    version: () => 2 * this.#exhaustion.losses + 1,
+    has: slot => hasBit(this.#exhaustion.bits, slot),
+  };
+  readonly #contentOrExhausted: Hopeless = {
+    version: () => 2 * (this.#exhaustion.losses + this.#becameNeedy) + 2,
+    has: slot => !hasBit(this.needy, slot) || hasBit(this.#exhaustion.bits, slot),
+  };
   /** Clients of roles for which something is kept back. */
   needy: Bits = noBits;
   /** Clients of roles that have a limit, or are below one that has. */
@@ -180,15 +191,16 @@ export class QuotaBook {
   exhausted(): Bits {
     const { crossed } = this.#tree;
     if (crossed.size === 0) return this.#exhaustion.refresh();
-    for (const top of crossed) {
-      const needs = this.guaranteeing && top.need.some(milli => milli > 0);
-      this.#tree.eachClient(top, ({ slot }) => {
-        if (needs) this.needy = withBit(this.needy, slot);
-        else clearBit(this.needy, slot);
-      });
-    }
-    crossed.clear();
+    for (const top of crossed.take()) this.#noteNeedy(top, this.guaranteeing && isAny(top.need));
     return this.#exhaustion.refresh();
+  }
+
+  /**
+   * Clients to whom nothing that all may see helps now: their limits leave too little, or, for a stage that is only for guarantees, nothing is kept
+   * back for them. Call `exhausted` before.
+   */
+  hopeless(forGuarantees: boolean): Hopeless {
+    return forGuarantees ? this.#contentOrExhausted : this.#exhausted;
   }
 
   /** `bag` without what is kept back for guarantees: what a client without any may have of it. */
@@ -248,7 +260,20 @@ export class QuotaBook {
 
   #allowed(node: QuotaNode, at: number): number {
     if (!this.guaranteeing) return this.#tree.left(node, at);
-    return Math.min(this.#tree.leftBeside(node, at), this.#surplus(at) + this.#tree.ownNeed(node, at));
+    const surplus = this.#surplus(at);
+    const left = this.#tree.leftBeside(node, at);
+    return left <= surplus ? left : Math.min(left, surplus + this.#tree.ownNeed(node, at));
+  }
+
+  #noteNeedy(node: QuotaNode, needs: boolean): void {
+    for (const { slot } of node.own) {
+      if (!needs) clearBit(this.needy, slot);
+      else if (!hasBit(this.needy, slot)) {
+        this.needy = withBit(this.needy, slot);
+        this.#becameNeedy += 1;
+      }
+    }
+    for (const child of node.children) this.#noteNeedy(child, needs);
   }
 
   #surplus(at: number): number {
@@ -312,6 +337,11 @@ export function consumption(agents: Iterable<QuotaAgent>): ReadonlyMap<Role, Amo
 /** Scalars that quota is about: neither reserved nor revocable. */
 function isCommon(r: Resource): r is ScalarResource {
   return r.kind === 'scalar' && r.label.role === undefined && !r.label.revocable;
+}
+
+function isAny(amounts: Float64Array): boolean {
+  for (let at = 0; at < amounts.length; at += 1) if ((amounts[at] as number) > 0) return true;
+  return false;
 }
 
 // Each scalar that quota is about cut to what `allowed` says; the rest travels along.

@@ -39,6 +39,38 @@ export interface QuotaNode {
   limited: boolean;
   /** Its limits left too little of something for some client when it was looked at last. */
   scarce: boolean;
+  /** Whether it is on one of the lists of the tree. */
+  crossed: boolean;
+  moved: boolean;
+}
+
+/** A list of roles to be looked at, each once. Roles that are gone meanwhile have no clients. */
+export class Marked {
+  readonly #mark: 'crossed' | 'moved';
+  #nodes: QuotaNode[] = [];
+
+  constructor(mark: 'crossed' | 'moved') {
+    this.#mark = mark;
+  }
+
+  get size(): number {
+    return this.#nodes.length;
+  }
+
+  add(node: QuotaNode): void {
+    if (node[this.#mark]) return;
+    node[this.#mark] = true;
+    this.#nodes.push(node);
+  }
+
+  /** Takes all off the list. */
+  take(): readonly QuotaNode[] {
+    const nodes = this.#nodes;
+    if (nodes.length === 0) return nodes;
+    this.#nodes = [];
+    for (let i = 0; i < nodes.length; i += 1) (nodes[i] as QuotaNode)[this.#mark] = false;
+    return nodes;
+  }
 }
 
 /** All roles that have clients, quota or reservations, and those above them. */
@@ -48,12 +80,12 @@ export class QuotaTree {
   #width = 8;
   /** The sum of the needs of top-level roles. */
   required: Vector = new Float64Array(8);
-  /** Top-level roles that began or ceased to need something; the reader clears it. */
-  readonly crossed = new Set<QuotaNode>();
+  /** Top-level roles that began or ceased to need something. */
+  readonly crossed = new Marked('crossed');
   /** What is enough for every client, by index: below it, what limits leave is to be looked at. */
   enough: Vector = new Float64Array(8).fill(1);
-  /** Roles whose limits leave, or left, too little of something, and against which something changed; the reader clears it. */
-  readonly moved = new Set<QuotaNode>();
+  /** Roles whose limits leave, or left, too little of something, and against which something changed. */
+  readonly moved = new Marked('moved');
 
   indexOf(name: string): number {
     return this.#indexes.get(name) ?? this.#learn(name);
@@ -68,8 +100,8 @@ export class QuotaTree {
     this.#indexes.clear();
     this.required.fill(0);
     this.enough.fill(1);
-    this.crossed.clear();
-    this.moved.clear();
+    this.crossed.take();
+    this.moved.take();
   }
 
   *tops(): Iterable<QuotaNode> {
@@ -256,6 +288,8 @@ export class QuotaTree {
       childrenNeed: new Float64Array(this.#width),
       limited: parent?.limited === true,
       scarce: false,
+      crossed: false,
+      moved: false,
     };
     node.top = parent?.top ?? node;
     parent?.children.add(node);
@@ -270,8 +304,6 @@ export class QuotaTree {
         return;
       if (node.consumed.some(milli => milli !== 0)) return;
       this.#nodes.delete(node.role);
-      this.crossed.delete(node);
-      this.moved.delete(node);
       node.parent?.children.delete(node);
     }
   }

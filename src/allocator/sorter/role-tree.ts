@@ -9,7 +9,7 @@ import { hasBit } from '../../base/bits.js';
 import { Columns } from './columns.js';
 import { Order } from './order.js';
 import type { NodeScoring, Sorter } from './scoring.js';
-import type { TreeNode } from './tree-node.js';
+import type { Hopeless, TreeNode } from './tree-node.js';
 
 /**
  * Hierarchical DRF. Siblings are ordered by (share, count of allocations, path); a share is max over scalars of allocated/total, the total
@@ -28,6 +28,8 @@ export class RoleTree implements Sorter {
   readonly #weights = new Map<Role, number>();
   readonly root: TreeNode;
   readonly #toRank = new Set<TreeNode>();
+  // By node id: the version of the hopeless at which all below were that.
+  readonly #hopelessAt: number[] = [];
   // Totals have changed since the last sort: orders and shares are of old.
   #stale = false;
 
@@ -118,6 +120,7 @@ export class RoleTree implements Sorter {
     assert(node.active === 0, 'activated twice');
     for (let at: TreeNode | undefined = node; at !== undefined; at = at.parent) {
       at.active += 1;
+      this.#hopelessAt[at.id] = 0;
       if (at.active > 1 || at.parent === undefined) continue;
       this.#scoring?.entered?.(at, this);
       if (!this.#stale) this.#measure(at);
@@ -177,10 +180,16 @@ export class RoleTree implements Sorter {
     else this.#rescore(this.root, this.#scoring);
   }
 
-  /** The slot of the first active framework that is not in `blocked`, by scores alone; -1 when there is none. */
-  walk(blocked: Bits): number {
+  /**
+   * The slot of the first active framework that is not in `blocked`, by scores alone; -1 when there is none. `hopeless`: part of `blocked`.
+   */
+  walk(blocked: Bits, hopeless?: Hopeless): number {
     const flat = this.#flat;
-    if (flat === undefined) return this.firstBelow(this.root, blocked);
+    if (flat === undefined) {
+      return hopeless === undefined
+        ? this.firstBelow(this.root, blocked)
+        : this.#hopefulBelow(this.root, blocked, hopeless, hopeless.version());
+    }
     for (let i = 0; i < flat.size; i += 1) {
       const { slot } = this.node(flat.at(i));
       if (!hasBit(blocked, slot)) return slot;
@@ -366,6 +375,26 @@ export class RoleTree implements Sorter {
     return -1;
   }
 
+  // The same, past all nodes below which only hopeless ones were found.
+  #hopefulBelow(node: TreeNode, blocked: Bits, hopeless: Hopeless, version: number): number {
+    const { order } = node;
+    let areHopeless = true;
+    for (let i = 0; i < order.size; i += 1) {
+      const id = order.at(i);
+      if (this.#hopelessAt[id] === version) continue;
+      const child = this.node(id);
+      if (child.slot < 0) {
+        const found = this.#hopefulBelow(child, blocked, hopeless, version);
+        if (found >= 0) return found;
+        if (this.#hopelessAt[id] !== version) areHopeless = false;
+      } else if (!hasBit(blocked, child.slot)) return child.slot;
+      else if (hopeless.has(child.slot)) this.#hopelessAt[id] = version;
+      else areHopeless = false;
+    }
+    if (areHopeless) this.#hopelessAt[node.id] = version;
+    return -1;
+  }
+
   node(id: number): TreeNode {
     return this.#nodes[id] as TreeNode;
   }
@@ -416,6 +445,7 @@ export class RoleTree implements Sorter {
       unranked: 0,
     };
     this.#nodes[id] = node;
+    this.#hopelessAt[id] = 0;
     this.columns.reset(id, tiePath, weight);
     return node;
   }

@@ -17,3 +17,13 @@ export interface TreeNode {
   /** Children added since the paths of all were ranked. */
   unranked: number;
 }
+
+/**
+ * Frameworks that are among those blocked whatever the agent. While `version` stays the same none of them ceases to be one, so what was
+ * found of a whole role need not be found again.
+ */
+export interface Hopeless {
+  /** Above 0, and of this set alone. */
+  version(): number;
+  has(slot: number): boolean;
+}
