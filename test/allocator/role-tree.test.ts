@@ -3,6 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { TreeNode } from '../../src/allocator/sorter/tree-node.js';
 import { RoleTree } from '../../src/allocator/sorter/role-tree.js';
+import { hasBit, noBits, withBit } from '../../src/base/bits.js';
 import { isAncestorOrSelf, roleAncestors } from '../../src/resources/index.js';
 import { holds } from '../support/property.js';
 import { bag } from './support.js';
@@ -422,4 +423,44 @@ test('whatever happens, the order is that of a naive sort', t => {
     }),
     { numRuns: 400, includeErrorInReport: true },
   );
+});
+
+test('a walk past roles where nobody can be helped finds whom a walk past everybody finds', t => {
+  const clients = fc.array(fc.nat({ max: 60 }), { maxLength: 12 });
+  const lost = fc.array(fc.nat({ max: 60 }), { maxLength: 1 });
+  let skipped = 0;
+  holds(
+    t,
+    fc.property(fc.array(fc.tuple(step, clients, lost, clients), { maxLength: 60 }), steps => {
+      const s = new Model();
+      const hopeless = new Set<number>();
+      let version = 1;
+      let asked = 0;
+      const marked = {
+        version: () => version,
+        has: (slot: number) => {
+          asked += 1;
+          return hopeless.has(slot);
+        },
+      };
+      for (const [run, gained, gone, others] of steps) {
+        run(s);
+        s.tree.refresh();
+        const slots = s.slots.length;
+        for (const one of gained) hopeless.add(one % (slots + 1));
+        for (const one of gone) if (hopeless.delete(one % (slots + 1))) version += 1;
+        let blocked = noBits;
+        for (const slot of [...hopeless, ...others.map(one => one % (slots + 1))]) blocked = withBit(blocked, slot);
+        const before = asked;
+        const first = s.tree.ordered().find(slot => !hasBit(blocked, slot)) ?? -1;
+        for (const walk of [1, 2]) {
+          const found = s.tree.walk(blocked, marked);
+          if (found !== first) throw new Error(`walk ${walk} found ${found}, not ${first}`);
+        }
+        if (asked === before && first < 0 && s.tree.ordered().length > 0) skipped += 1;
+      }
+    }),
+    { numRuns: 400, includeErrorInReport: true },
+  );
+  t.true(skipped > 0, 'what was found of a role is not found again');
 });
