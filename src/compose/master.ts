@@ -7,6 +7,8 @@ import { definePolicy } from '../allocator/policies/index.js';
 import type { Problem } from '../base/errors.js';
 import { problem, problemsError } from '../base/errors.js';
 import { version } from '../base/version.js';
+import type { Contender } from '../election/election.js';
+import { singleContender } from '../election/single.js';
 import type { Env } from '../env/env.js';
 import type { Logger } from '../env/log.js';
 import { silentLogger } from '../env/log.js';
@@ -29,6 +31,7 @@ import { acceptSession } from '../transport/session.js';
 import type { AcceptLink } from '../transport/transport.js';
 import { wsListener } from '../transport/ws-transport.js';
 import type { Running } from './running.js';
+import { takeLead } from './leading.js';
 import { closable, closeOnAbort } from './running.js';
 import { weightProblem } from './settings-text.js';
 import { token, Wiring } from './wiring.js';
@@ -51,6 +54,11 @@ export interface RunMasterOptions {
   readonly seed?: number;
   /** The registry: what outlives the master. Closed with it. Default: in memory, and forgotten. */
   readonly store?: Store;
+  /**
+   * Says when it leads; the master waits for that, and ends when the lead is lost. Times are on the clock of `performance.now`. Default: it leads at
+   * once and for ever, in an epoch later than that of any master that used the store.
+   */
+  readonly contender?: Contender;
   /** Default: says nothing. */
   readonly log?: Logger;
   /** Memory, cpu and event loop of this process in `/metrics`. Default false. */
@@ -82,6 +90,15 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
   const env = systemEnv({ log, metrics, seed });
   const policy = seeded(allocator.policy ?? definePolicy(), seed);
   const startedAt = env.clock.now();
+  const store = options.store ?? new MemoryStore();
+  const closeStore = (): Promise<void> => new Promise(resolve => store.close(resolve));
+  // Each start leads anew: agents and schedulers that saw this epoch drop what an earlier one still says.
+  const contender = options.contender ?? singleContender(env.clock.wallMs());
+  const lead = await takeLead(contender, store, signal).catch(async (error: unknown) => {
+    await closeStore();
+    throw error;
+  });
+  const { epoch, actUntilMs } = lead;
   const wiring = new Wiring();
   // The port is known once the server listens, and the master needs it; requests come only after this turn.
   const source: MasterSource = {
@@ -106,18 +123,19 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
     ...(host === undefined ? {} : { host }),
     allowedHosts: [hostname],
     log,
-  }).catch((error: unknown) => {
+  }).catch(async (error: unknown) => {
     feeds.close();
+    lead.resign();
+    await closeStore();
     throw error;
   });
-  // Each start leads anew: agents and schedulers that saw this epoch drop what an earlier one still says.
-  const epoch = env.clock.wallMs();
   const end = closable(async () => {
     log.info('master ends', { url: http.url });
     feeds.close();
     listener.close();
     wiring.get(T.master).close();
-    await new Promise<void>(resolve => wiring.get(T.store).close(resolve));
+    await closeStore();
+    lead.resign();
     await http.close();
   });
   wiring
@@ -129,7 +147,7 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
       version,
       ...(domain === undefined ? {} : { domain }),
     })
-    .make(T.store, [], () => options.store ?? new MemoryStore())
+    .constant(T.store, store)
     .make(
       T.allocator,
       [T.env],
@@ -153,6 +171,8 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
           options: options.master ?? {},
           flags: { ...allocatorFlags(options.allocator), ...domain },
           onStoreFailure: end.fail,
+          onDeposed: end.fail,
+          ...(actUntilMs === undefined ? {} : { actUntilMs }),
         }),
     )
     .make(
@@ -175,6 +195,16 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
           }
         },
     );
+  // Reads the registry, which may be unreadable.
+  try {
+    wiring.get(T.master);
+  } catch (error) {
+    feeds.close();
+    await http.close();
+    lead.resign();
+    await closeStore();
+    throw error;
+  }
   const listener = wsListener({
     server: http.server,
     accept: wiring.get(T.accept),
@@ -182,6 +212,7 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
     paths: ['/v1/scheduler', '/v1/agent'],
     log,
   });
+  lead.follow({ onRenewed: atMs => wiring.get(T.master).mayActUntil(atMs), onLost: end.fail });
   log.info('master runs', { url: http.url, id: wiring.get(T.info).id });
   return closeOnAbort({ url: http.url, closed: end.closed, close: end.close }, signal);
 }

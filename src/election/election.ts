@@ -14,9 +14,20 @@ export interface Detector {
   readonly leader$: Observable<Leader | undefined>;
 }
 
+/** A term of leading. */
+export interface Leading {
+  /** Later than that of any leader before. */
+  readonly epoch: number;
+  /**
+   * Until when we may act as the leader, on the monotonic clock: before others can take the lead. Each renewal says it anew; about two thirds
+   * of the lease after the last one was asked for. Absent: for ever.
+   */
+  readonly actUntilMs?: number;
+}
+
 /** Tells whether we lead, and with which epoch; undefined while we do not. */
 export interface Contender {
-  readonly leading$: Observable<{ readonly epoch: number } | undefined>;
+  readonly leading$: Observable<Leading | undefined>;
   /** Steps down and stops contending. */
   resign(): void;
 }

@@ -1,6 +1,6 @@
 // The resource master: takes one message at a time, decides, applies, then speaks. In: calls of schedulers, agents, operators. Out: events, views.
 import { assertNever } from '../base/assert.js';
-import { problem } from '../base/errors.js';
+import { problem, ProfferError } from '../base/errors.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId } from '../base/ids.js';
 import type { Allocator, OnGrants, OnStarved } from '../allocator/allocator.js';
@@ -38,6 +38,7 @@ import { PacedPeer } from './pacing.js';
 import { QuotaPause } from './quota-pause.js';
 import { recoverRegistry, Registry } from './registry.js';
 import { Upkeep } from './upkeep.js';
+import { Term } from './term.js';
 import type { AgentSession, SchedulerSession } from './sessions.js';
 import { joinParts, Sessions } from './sessions.js';
 import type { ClusterView, FrameworkRecord, Moment } from './state.js';
@@ -58,8 +59,12 @@ export interface MasterParts {
   readonly options?: Partial<MasterOptions>;
   /** Settings besides `options` that `/state` shows. */
   readonly flags?: { readonly [name: string]: unknown };
-  /** The store failed: the master has closed itself, and the process should end. */
+  /** Until when it may act, on the monotonic clock, unless `mayActUntil` says more. Default: for ever. */
+  readonly actUntilMs?: number;
+  /** The store failed, or another master has taken it over: the master has closed itself, and the process should end. */
   readonly onStoreFailure?: (error: Error) => void;
+  /** Its time to act is over: it has closed itself, and the process should end. */
+  readonly onDeposed?: (error: ProfferError) => void;
 }
 
 /** One leading master. It reads the registry at once and is ready when constructed. */
@@ -76,6 +81,7 @@ export class Master implements OperatorDesk {
   readonly #watch: AgentWatch;
   readonly #heartbeats: PeriodicQueue<SchedulerSession>;
   readonly #onStoreFailure: ((error: Error) => void) | undefined;
+  readonly #term: Term;
   readonly #operatorAnswers = new Map<number, (problems: readonly Problem[]) => void>();
   readonly #waiting: (() => Decision)[] = [];
   readonly #expiry: OfferExpiry;
@@ -94,6 +100,7 @@ export class Master implements OperatorDesk {
     this.#store = parts.store;
     this.#registry = new Registry(parts.epoch);
     this.#onStoreFailure = parts.onStoreFailure;
+    this.#term = new Term(env.clock, () => this.#deposed(parts));
     this.#feed = new Feed(this.#state);
     this.#counts = new Counts(env.metrics);
     this.#allocator = parts.allocator(
@@ -136,6 +143,7 @@ export class Master implements OperatorDesk {
     this.#forgetting = every(env.clock, options.forgetIntervalMs, () => {
       this.#turn(() => decideForget(this.#state, this.#registry, this.#moment()));
     });
+    this.#term.until(parts.actUntilMs);
   }
 
   /** What it knows, for simulators and tests that check it; to be read only. */
@@ -216,6 +224,11 @@ export class Master implements OperatorDesk {
     this.#turn(() => decideOperator(this.#state, this.#registry, call, ticket, this.#moment()));
   }
 
+  /** The lease of its lead was renewed: it may act until then, on the monotonic clock; undefined: for ever. */
+  mayActUntil(atMs: number | undefined): void {
+    this.#term.until(atMs);
+  }
+
   /** Brings the gauges up to date; call before metrics are rendered. */
   refreshMetrics(): void {
     this.#counts.refresh(this.#state, this.#watch);
@@ -225,6 +238,7 @@ export class Master implements OperatorDesk {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#term.close();
     this.#expiry.close();
     this.#failovers.close();
     this.#forgetting.cancel();
@@ -241,7 +255,8 @@ export class Master implements OperatorDesk {
 
   // One message, one turn: what comes up meanwhile waits until the turn is over.
   #turn(decide: () => Decision): void {
-    if (this.#closed) return;
+    // A master that stood still may be told of the end of its time by a message before its timer is.
+    if (this.#closed || this.#term.isOver()) return;
     if (this.#busy) {
       this.#waiting.push(decide);
       return;
@@ -305,6 +320,14 @@ export class Master implements OperatorDesk {
       default:
         assertNever(effect, 'effect');
     }
+  }
+
+  #deposed({ epoch, onDeposed }: MasterParts): void {
+    if (this.#closed) return;
+    this.#env.log.error('the time to lead is over; the master stops', { epoch });
+    this.close();
+    const hint = 'another master may lead by now; this one has to be started again';
+    onDeposed?.(new ProfferError('STALE_MASTER', `the lease of epoch ${epoch} was not renewed in time`, { hint }));
   }
 
   #write(effect: Extract<Effect, { type: 'STORE' }>): void {

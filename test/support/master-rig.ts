@@ -1,6 +1,6 @@
 // A master under virtual time with fake schedulers and agents: what they send is validated as on the wire, what they get is recorded.
 import { assert, must } from '../../src/base/assert.js';
-import type { Problem } from '../../src/base/errors.js';
+import type { Problem, ProfferError } from '../../src/base/errors.js';
 import type { AgentId, FrameworkId, OfferId, TaskId } from '../../src/base/ids.js';
 import type { AllocatorOptions } from '../../src/allocator/allocator.js';
 import type { HierarchicalAllocator } from '../../src/allocator/hierarchical-allocator.js';
@@ -49,7 +49,9 @@ export interface RigOptions {
   readonly masterClock?: (clock: VirtualClock) => Env['clock'];
   readonly masterId?: string;
   readonly metrics?: Env['metrics'];
+  readonly actUntilMs?: number;
   readonly onStoreFailure?: (error: Error) => void;
+  readonly onDeposed?: (error: ProfferError) => void;
   readonly domain?: FaultDomain;
   readonly allocator?: AllocatorOptions;
 }
@@ -86,6 +88,8 @@ export class MasterRig {
       },
       epoch: 1,
       ...(options.options === undefined ? {} : { options: options.options }),
+      ...(options.actUntilMs === undefined ? {} : { actUntilMs: options.actUntilMs }),
+      ...(options.onDeposed === undefined ? {} : { onDeposed: options.onDeposed }),
       ...(options.onStoreFailure === undefined ? {} : { onStoreFailure: options.onStoreFailure }),
     });
     this.allocator = must(allocator, 'the allocator');
