@@ -1,5 +1,6 @@
 // What an agent keeps on disk of its resources: what it was started with, what operations have made of it, and outcomes nobody has acknowledged.
 // Pure but for the store that is passed in. In: records. Out: the total to go on with, or why that cannot be; changes to be written.
+import type { Problem } from '../base/errors.js';
 import { messageOf, problemsError, ProfferError } from '../base/errors.js';
 import type { OperationUuid } from '../base/ids.js';
 import type { OperationStatus } from '../protocol/entities.js';
@@ -9,6 +10,7 @@ import {
   bagOf,
   contains,
   describeShortage,
+  diskProblems,
   equals,
   formatResources,
   fromBag,
@@ -116,7 +118,7 @@ function show(bag: Bag): string {
 /** The resources an agent is started with. @throws ProfferError INVALID_RESOURCES for what only operations or an estimator can make. */
 export function baselineOf(resources: Resources, path: string): Bag {
   const bag = bagOf(resources, path);
-  const problems = bag.flatMap(({ key, label }) => {
+  const problems: Problem[] = bag.flatMap(({ key, label }) => {
     const made = label.reservations.some(({ type }) => type === 'DYNAMIC')
       ? 'a dynamic reservation'
       : label.volume !== undefined
@@ -134,6 +136,7 @@ export function baselineOf(resources: Resources, path: string): Bag {
       },
     ];
   });
+  problems.push(...diskProblems(bag, path));
   if (problems.length > 0) throw problemsError(problems);
   return bag;
 }

@@ -1,16 +1,16 @@
-// What of the agent's resources is in use, so that nothing is given twice. Reservations are the master's affair: here only names count, and whether
-// something is revocable. Volumes count as wholes. In: what tasks and executors take and give back. Out: what is short.
+// What of the agent's resources is in use, so that nothing is given twice. Reservations are the master's affair: here only names and disks count, and
+// whether something is revocable. Volumes count as wholes. In: what tasks and executors take and give back. Out: what is short.
 import { assert, must } from '../base/assert.js';
 import { shown } from '../base/errors.js';
 import type { Bag, Label, Resource } from '../resources/index.js';
 import {
   add,
   addDisjoint,
+  bare,
   contains,
   describeShortage,
   emptyBag,
   overlaps,
-  plain,
   remainder,
   shortages,
   subtract,
@@ -117,21 +117,14 @@ export class Ledger {
 }
 
 /** The volume an entry of this label is; undefined when it is none. */
-export function volumeNameOf({ role, volume }: Label): VolumeName | undefined {
-  return role === undefined || volume === undefined ? undefined : { role, id: volume.id };
+export function volumeNameOf({ role, volume, source }: Label): VolumeName | undefined {
+  if (role === undefined || volume === undefined) return undefined;
+  return { role, id: volume.id, ...(source === undefined ? {} : { source }) };
 }
 
 /** One text per volume: no id holds a slash. */
 export function volumeKey({ role, id }: VolumeName): string {
   return `${role}/${id}`;
-}
-
-/** The same amounts, reserved to nobody. */
-export function withoutLabels(bag: Bag): Bag {
-  if (bag.every(r => r.label.suffix === '')) return bag;
-  let out = emptyBag;
-  for (const r of bag) out = add(out, [{ ...r, key: r.name, label: plain }]);
-  return out;
 }
 
 /** The same amounts without volumes, reserved to nobody; what is revocable stays apart. */
@@ -145,7 +138,7 @@ function amounts(bag: Bag): Bag {
 }
 
 function nameOnly(r: Resource): Bag {
-  return [r.label.revocable ? r : { ...r, key: r.name, label: plain }];
+  return [r.label.revocable ? r : bare(r)];
 }
 
 function sizeOf(r: Resource): number {

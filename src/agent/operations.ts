@@ -6,15 +6,15 @@ import type { OperationUuid } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { OperationState, OperationStatus } from '../protocol/entities.js';
-import type { Bag, Resources } from '../resources/index.js';
+import type { Bag, DiskSource, Resources } from '../resources/index.js';
 import {
   add,
+  bare,
   contains,
   describeShortage,
   emptyBag,
   equals,
   fromBag,
-  quantities,
   shortages,
   subtract,
   toBag,
@@ -26,7 +26,7 @@ import type { Kept } from './checkpoint.js';
 import { baselineOf, dropOutcome, keepOutcome, keepResources, recall, recallOutcomes } from './checkpoint.js';
 import type { Counts } from './counts.js';
 import type { Gate } from './gate.js';
-import { Ledger, volumeKey } from './ledger.js';
+import { Ledger, volumeKey, volumeNameOf } from './ledger.js';
 import { OperationQueue } from './operation-queue.js';
 import type { AgentDeps, VolumeName } from './options.js';
 import type { AgentState } from './state.js';
@@ -92,7 +92,10 @@ export class Operations {
     this.#onFatal = agent.onFatal;
     this.#queue = new OperationQueue(env.clock, status => this.#send(status));
     this.#kept = recall(deps.store, baselineOf(deps.info.resources, 'agent.resources'));
-    deps.volumes?.open(Array.from(volumesIn(this.#kept.total).values(), volume => volume.name));
+    deps.volumes?.open(
+      Array.from(volumesIn(this.#kept.total).values(), volume => volume.name),
+      disksOf(this.#kept.total),
+    );
     this.ledger = new Ledger(this.#kept.total);
     for (const status of recallOutcomes(deps.store)) this.#queue.add(status);
   }
@@ -290,15 +293,30 @@ interface VolumeIn {
 /** The volumes of a bag, by a text for each. */
 function volumesIn(bag: Bag): ReadonlyMap<string, VolumeIn> {
   return new Map(
-    volumesOf(bag).map(({ volume, resource }) => {
-      const name: VolumeName = { role: must(resource.label.role, 'role of a volume'), id: volume.id };
+    volumesOf(bag).map(({ resource }) => {
+      const name = must(volumeNameOf(resource.label), 'name of a volume');
       return [volumeKey(name), { name, disk: resource.milli / 1000, shared: resource.label.shared }];
     }),
   );
 }
 
+function disksOf(bag: Bag): readonly DiskSource[] {
+  const found = new Map(bag.flatMap(({ label: { source } }) => (source === undefined ? [] : [[source.root, source]])));
+  return [...found.values()];
+}
+
+// Disk of one place cannot become disk of another.
 function sameAmounts(a: Bag, b: Bag): boolean {
-  const left = quantities(a);
-  const right = quantities(b);
+  const left = amountsByPlace(a);
+  const right = amountsByPlace(b);
   return left.size === right.size && [...left].every(([name, milli]) => right.get(name) === milli);
+}
+
+function amountsByPlace(bag: Bag): ReadonlyMap<string, number> {
+  const totals = new Map<string, number>();
+  for (const r of bag) {
+    const { key } = bare(r);
+    if (r.kind === 'scalar') totals.set(key, (totals.get(key) ?? 0) + r.milli);
+  }
+  return totals;
 }

@@ -4,6 +4,7 @@ import type { AgentId, Role, VolumeId } from '../base/ids.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { AgentInfo, MasterInfo } from '../protocol/entities.js';
+import type { DiskSource } from '../resources/index.js';
 import type { Store } from '../store/store.js';
 import type { Peer } from '../transport/peer.js';
 import type { LinkEnd } from '../transport/transport.js';
@@ -83,15 +84,20 @@ export interface SandboxJanitor {
 export interface VolumeName {
   readonly role: Role;
   readonly id: VolumeId;
+  /** The disk it is on. Default: that of the sandboxes. */
+  readonly source?: DiskSource;
 }
 
 /** Directories of persistent volumes. Each call is finished when it returns, or throws what the file system says. */
 export interface VolumeKeeper {
   /** Absolute path of the volume's directory, whether it is there or not. */
   path(volume: VolumeName): string;
-  /** At the start: exactly these are there. What is missing is taken back, if it was put aside, or made; what is no volume is deleted. */
-  open(volumes: readonly VolumeName[]): void;
-  /** Makes it, empty. */
+  /**
+   * At the start: exactly these are there, on `disks` beside that of the sandboxes. What is missing is taken back, if it was put aside, or made; what
+   * is no volume is deleted, but on `disks` only what was put aside.
+   */
+  open(volumes: readonly VolumeName[], disks: readonly DiskSource[]): void;
+  /** Makes it, empty. Fails on a disk of its own where something else is. */
   make(volume: VolumeName): void;
   /** Puts it aside; the data is still there. */
   retire(volume: VolumeName): void;

@@ -3,8 +3,8 @@
 import { ProfferError, problemsError, shown } from '../base/errors.js';
 import { dateMaxMs, formatDurationMs, parseDurationMs } from '../base/units.js';
 import type { Amounts } from '../protocol/operator-api.js';
-import type { Bag, Resources } from '../resources/index.js';
-import { bagOf, fromBag, parseResources, volumesOf } from '../resources/index.js';
+import type { Bag, DiskSource, Resources } from '../resources/index.js';
+import { bagOf, bare, fromBag, parseResources, volumesOf } from '../resources/index.js';
 
 /** `now`, `+2h`, or ISO 8601, in wall milliseconds; without a zone it is local time. @throws ProfferError USAGE. */
 export function parseTimeMs(text: string, nowMs: number): number {
@@ -77,7 +77,7 @@ export function reservedResources(text: string, role: string | undefined, total:
 
 function reservedKey(name: string, role: string, total: Bag): string {
   const keys = total
-    .filter(({ name: of, label }) => of === name && label.role === role && label.volume === undefined)
+    .filter(r => bare(r).key === name && r.label.role === role && r.label.volume === undefined)
     .filter(({ label }) => label.reservations.at(-1)?.type === 'DYNAMIC')
     .map(({ key }) => key);
   const [key] = keys;
@@ -97,6 +97,8 @@ export interface VolumeLine {
   readonly containerPath: string;
   readonly mode: 'RW' | 'RO';
   readonly shared: boolean;
+  /** Where its disk is; absent when it is that of the sandboxes. */
+  readonly source?: DiskSource;
 }
 
 /** The volumes of an agent with `total`. */
@@ -108,6 +110,7 @@ export function volumeLines(total: Resources): VolumeLine[] {
     containerPath: volume.containerPath,
     mode: volume.mode,
     shared: resource.label.shared,
+    ...(resource.label.source === undefined ? {} : { source: resource.label.source }),
   }));
 }
 

@@ -54,7 +54,10 @@ export function parseMinAllocatable(text: string): readonly Bag[] {
     const [first] = problems;
     if (first !== undefined) throw usage(first.message, first.hint ?? minimaHint);
     if (bag.length === 0) throw usage(`${shown(set)} asks for nothing`, minimaHint);
-    const odd = bag.find(resource => resource.kind !== 'scalar' || resource.label.role !== undefined);
+    const odd = bag.find(
+      resource =>
+        resource.kind !== 'scalar' || resource.label.role !== undefined || resource.label.source !== undefined,
+    );
     if (odd !== undefined)
       throw usage(`${odd.key} is not an amount that counts here: only unreserved numbers do`, minimaHint);
     return bag;

@@ -8,7 +8,7 @@ import type { FetchLimits } from './fetcher.js';
 import { fetchAll } from './fetcher.js';
 import { Slots } from './slots.js';
 import { resolveImageUser, resolveUser, unprivilegedUser } from './users.js';
-import { linkVolumes } from './volumes.js';
+import { linkVolumes } from './volume-links.js';
 
 export interface ComposingOptions extends FetchLimits {
   /** Sandboxes being filled at the same time. Default 8. */

@@ -21,7 +21,7 @@ import type { DockerPuller } from './docker-pull.js';
 import type { Slots } from './slots.js';
 import { makeSandbox, openOutput } from './sandbox.js';
 import { resolveImageUser } from './users.js';
-import { claimVolume } from './volumes.js';
+import { claimVolume } from './volume-links.js';
 
 /** What the containers of one engine share. */
 export interface DockerHost {

@@ -16,11 +16,10 @@ import {
   forRole,
   isEmpty,
   nonRevocable,
-  plain,
   remainder,
   shared,
   subtract,
-  take,
+  takeAlike,
 } from '../resources/index.js';
 import type { AgentRecord, ClusterState, FrameworkRecord } from './state.js';
 import { agentOf, anyFrameworkOf } from './state.js';
@@ -84,12 +83,7 @@ export function relabelled(left: Bag, hold: Hold): Bag {
 
 function substitute(left: Bag, entry: Resource, hold: Hold): Bag {
   if (entry.label.revocable) return [entry];
-  const wish: Bag = [{ ...entry, key: entry.name, label: plain }];
-  for (const open of [forRole(left, hold.role), left]) {
-    const { taken, shortages } = take(open, wish);
-    if (shortages.length === 0) return taken;
-  }
-  return [entry];
+  return takeAlike(forRole(left, hold.role), entry) ?? takeAlike(left, entry) ?? [entry];
 }
 
 /** A task or executor out of an offer uses its shared volumes beside the offer, which keeps them for others. */

@@ -105,7 +105,7 @@ export class Pot {
   /** What is left to convert: an optimistic offer may be so old that it has volumes that are destroyed by now. */
   get convertible(): Bag {
     if (this.#there === undefined) return this.left;
-    return this.left.filter(r => r.label.volume === undefined || contains(this.total, [r]));
+    return this.left.filter(r => !r.label.indivisible || contains(this.total, [r]));
   }
 
   /** Converts a part of what is left, as far as limits allow. */
@@ -199,7 +199,7 @@ export class Pot {
 /** What is in both; a volume of another size is not. */
 export function common(a: Bag, b: Bag): Bag {
   if (a === b) return a;
-  const whole = a.filter(r => r.label.volume === undefined || contains(b, [r]));
+  const whole = a.filter(r => !r.label.indivisible || contains(b, [r]));
   return subtract(whole, remainder(whole, b));
 }
 

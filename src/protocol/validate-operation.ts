@@ -4,6 +4,7 @@ import { shown } from '../base/errors.js';
 import type { Resources } from '../resources/index.js';
 import {
   amountProblem,
+  diskProblems,
   parseKey,
   refinementProblem,
   reservationRule as fieldsRule,
@@ -75,7 +76,7 @@ export function sourceRule({ from }: VolumeSpec, path: string, say: Say): void {
   }
 }
 
-/** A task names what is revocable, or what is not, of one name, but not both; and no two volumes at one path. */
+/** A task names what is revocable, or what is not, of one name, but not both; no mount disk twice, and no two volumes at one path. */
 export function taskResourcesRule(
   task: { readonly resources: Resources; readonly executor?: { readonly resources: Resources } },
   path: string,
@@ -86,6 +87,7 @@ export function taskResourcesRule(
   if (!hasLabels(task.resources) && (task.executor === undefined || !hasLabels(task.executor.resources))) return;
   const revocableByName = new Map<string, boolean>();
   const paths = new Map<string, string>();
+  const whole = new Set<string>();
   const look = (resources: Resources, at: string): void => {
     for (const { key, name, label } of toBag(resources).bag) {
       const before = revocableByName.get(name);
@@ -97,7 +99,12 @@ export function taskResourcesRule(
           'use one of them, for executor and task alike',
         );
       }
-      if (label.volume === undefined) continue;
+      if (label.volume === undefined) {
+        if (label.indivisible && whole.has(key))
+          say(resourcePath(at, key), 'is asked for by task and executor; one has it');
+        if (label.indivisible) whole.add(key);
+        continue;
+      }
       const { containerPath } = label.volume;
       const other = paths.get(containerPath);
       if (other !== undefined) say(resourcePath(at, key), `${other} is at ${shown(containerPath)} as well`);
@@ -106,6 +113,12 @@ export function taskResourcesRule(
   };
   look(task.resources, own);
   if (task.executor !== undefined) look(task.executor.resources, `${fieldPath(path, 'executor')}.resources`);
+}
+
+/** No two disks of an agent share a directory. */
+export function disksRule(resources: Resources, path: string, say: Say): void {
+  if (!hasLabels(resources)) return;
+  for (const wrong of diskProblems(toBag(resources).bag, path)) say(wrong.path, wrong.message, wrong.hint);
 }
 
 /** Each role once; no guarantee above its limit. */
@@ -185,7 +198,7 @@ export function outcomesRule(call: AgentCall, path: string, say: Say): void {
 }
 
 function hasLabels(resources: Resources): boolean {
-  for (const key in resources) if (/[({[]/.test(key)) return true;
+  for (const key in resources) if (/[<({[]/.test(key)) return true;
   return false;
 }
 

@@ -7,14 +7,14 @@ import { containsSets, differenceSets, equalSets, overlapSets, unionSets } from 
 
 /**
  * Both together: scalars are summed, ranges and sets united (as in Mesos, so that agents with the same ports can be totalled).
- * Where the same port coming twice would be a bug, use `addDisjoint`. A volume is one thing: a shared one stays one, and asserts that no other comes
- * twice; for totals over several agents use `addTotals`.
+ * Where the same port coming twice would be a bug, use `addDisjoint`. A volume or a mount disk is one thing: a shared volume stays one, and asserts that
+ * no other comes twice; for totals over several agents use `addTotals`.
  */
 export function add(a: Bag, b: Bag): Bag {
   return merge(a, b, join);
 }
 
-/** Like `add`, for totals over several agents: volumes of the same key are different ones there, and their amounts are summed. */
+/** Like `add`, for totals over several agents: volumes and disks of the same key are different ones there, and their amounts are summed. */
 export function addTotals(a: Bag, b: Bag): Bag {
   return merge(a, b, joinTotals);
 }
@@ -88,7 +88,7 @@ export function remainder(a: Bag, b: Bag): Bag {
     const y = b[j];
     let left: Resource | undefined = x;
     if (y !== undefined && compareResources(y, x) === 0) {
-      if (x.label.volume !== undefined) continue;
+      if (x.label.indivisible) continue;
       left = x.kind === 'scalar' && x.milli <= (y as ScalarResource).milli ? undefined : remove(x, y);
     }
     if (left !== undefined) out.push(left);
@@ -114,7 +114,7 @@ export function contains(a: Bag, b: Bag): boolean {
   return true;
 }
 
-/** Whether a port, an item or a volume that is not shared is in both; other scalars cannot tell. */
+/** Whether a port, an item, a mount disk or a volume that is not shared is in both; other scalars cannot tell. */
 export function overlaps(a: Bag, b: Bag): boolean {
   let i = 0;
   let j = 0;
@@ -122,7 +122,7 @@ export function overlaps(a: Bag, b: Bag): boolean {
     const x = a[i] as Resource;
     const y = b[j] as Resource;
     const order = compareResources(x, y);
-    if (order === 0 && x.label.volume !== undefined && !x.label.shared) return true;
+    if (order === 0 && x.label.indivisible && !x.label.shared) return true;
     if (order === 0 && x.kind === 'ranges' && y.kind === 'ranges' && overlapRanges(x.ranges, y.ranges)) return true;
     if (order === 0 && x.kind === 'set' && y.kind === 'set' && overlapSets(x.items, y.items)) return true;
     if (order <= 0) i += 1;
@@ -165,8 +165,8 @@ export function sumTotals(bags: Iterable<Bag>): Bag {
 // The helpers below take two entries of the same key and kind.
 
 function join(x: Resource, y: Resource): Resource {
-  if (x.label.volume !== undefined) {
-    assert(x.label.shared, 'a volume that is not shared is there twice');
+  if (x.label.indivisible) {
+    assert(x.label.shared, 'a volume that is not shared, or a mount disk, is there twice');
     assert(same(x, y), 'a shared volume has two sizes');
     return x;
   }
@@ -201,10 +201,7 @@ function remove(x: Resource, y: Resource): Resource | undefined {
 
 function covers(x: Resource, y: Resource): boolean {
   if (x.kind === 'scalar') {
-    // A volume is indivisible.
-    return x.label.volume === undefined
-      ? x.milli >= (y as ScalarResource).milli
-      : x.milli === (y as ScalarResource).milli;
+    return x.label.indivisible ? x.milli === (y as ScalarResource).milli : x.milli >= (y as ScalarResource).milli;
   }
   if (x.kind === 'ranges') return y.kind === 'ranges' && containsRanges(x.ranges, y.ranges);
   return y.kind === 'set' && containsSets(x.items, y.items);

@@ -66,7 +66,7 @@ export function reserve(have: Bag, want: Bag, reservation: Omit<Reservation, 'ty
   missing(have, want, `${path}.resources`, problems);
   if (problems.length > 0) return { ok: false, problems };
   const pushed = dynamic(reservation);
-  return relabelled(want, label => labelOf({ reservations: [...label.reservations, pushed] }));
+  return relabelled(want, label => labelOf({ source: label.source, reservations: [...label.reservations, pushed] }));
 }
 
 /** Undoes the last reservation of `want`, a part of `have`; it must be a dynamic one, and no volume may be on it. */
@@ -82,11 +82,12 @@ export function unreserve(have: Bag, want: Bag, path: string): Converted {
   }
   missing(have, want, `${path}.resources`, problems);
   if (problems.length > 0) return { ok: false, problems };
-  return relabelled(want, label => labelOf({ reservations: label.reservations.slice(0, -1) }));
+  return relabelled(want, label => labelOf({ source: label.source, reservations: label.reservations.slice(0, -1) }));
 }
 
 /**
- * Makes a volume of reserved disk in `have`: of the entry `volume.from`, or of the most refined one with enough that is reserved to `role` or above.
+ * Makes a volume of reserved disk in `have`: of the entry `volume.from`, or of the most refined one with enough that is reserved to `role` or above;
+ * see `VolumeSpec.from`. A MOUNT disk becomes a volume as a whole.
  * Its id must be new among the volumes of the same role in `total`, which is the agent's whole.
  */
 export function createVolume(have: Bag, volume: VolumeSpec, role: Role, path: string, total: Bag = have): Converted {
@@ -96,17 +97,23 @@ export function createVolume(have: Bag, volume: VolumeSpec, role: Role, path: st
   if (why !== undefined) return no(problem(`${path}.disk`, 'INVALID_OPERATION', `${shown(volume.disk)} ${why}`));
   const disk = have
     .filter((r): r is ScalarResource => isDiskFor(r, role))
-    .sort((a, b) => refinement(b) - refinement(a));
-  const source =
-    volume.from === undefined ? disk.find(r => r.milli >= milli) : disk.find(r => r.key === canonical(volume.from));
-  if (source === undefined || source.milli < milli) return no(noDisk(disk, volume, role, path));
+    .sort((a, b) => refinement(b) - refinement(a) || placeOf(a) - placeOf(b));
+  const suffices = (r: ScalarResource): boolean => (r.label.indivisible ? r.milli === milli : r.milli >= milli);
+  const source = volume.from === undefined ? disk.find(suffices) : disk.find(r => r.key === canonical(volume.from));
+  if (source === undefined || !suffices(source)) return no(noDisk(disk, volume, role, path));
   const twin = volumesOf(total).some(v => v.volume.id === volume.id && v.resource.label.role === source.label.role);
   if (twin) {
     const message = `${shown(volume.id)} is the id of a volume of role ${shown(source.label.role)} on the agent already`;
     return no(problem(`${path}.id`, 'VOLUME_EXISTS', message, 'choose another id, or use that volume'));
   }
   const { id, containerPath, mode = 'RW', shared = false } = volume;
-  const label = labelOf({ reservations: source.label.reservations, volume: { id, containerPath, mode }, shared });
+  const { label: of } = source;
+  const label = labelOf({
+    source: of.source,
+    reservations: of.reservations,
+    volume: { id, containerPath, mode },
+    shared,
+  });
   return {
     ok: true,
     conversion: { consumed: [withMilli(source, milli)], produced: [under(label, source, milli)] },
@@ -134,7 +141,7 @@ export function destroyVolume(have: Bag, id: VolumeId, role: Role, path: string)
   const found = volumeFor(have, id, role);
   if (found === undefined) return no(unknownVolume(id, role, path));
   const { resource } = found;
-  const label = labelOf({ reservations: resource.label.reservations });
+  const label = withoutVolume(resource.label);
   return { ok: true, conversion: { consumed: [resource], produced: [under(label, resource, resource.milli)] } };
 }
 
@@ -147,7 +154,7 @@ export function destroyVolumes(have: Bag, ids: readonly VolumeId[], role: Role, 
 export function growVolume(have: Bag, id: VolumeId, addMilli: number, role: Role, path: string): Converted {
   const found = resizable(have, id, addMilli, role, path);
   if ('code' in found) return no(found);
-  const label = labelOf({ reservations: found.resource.label.reservations });
+  const label = withoutVolume(found.resource.label);
   const more = under(label, found.resource, addMilli);
   const short = shortages(have, [more]);
   if (short.length > 0) {
@@ -172,7 +179,7 @@ export function shrinkVolume(have: Bag, id: VolumeId, subtractMilli: number, rol
     const message = `${subtractMilli / 1000} is not less than the ${resource.milli / 1000} MiB of volume ${shown(id)}`;
     return no(problem(`${path}.disk`, 'INVALID_OPERATION', message, 'destroy the volume instead'));
   }
-  const label = labelOf({ reservations: resource.label.reservations });
+  const label = withoutVolume(resource.label);
   return {
     ok: true,
     conversion: {
@@ -226,6 +233,15 @@ function sorted(entries: readonly Resource[]): Bag {
   return [...entries].sort(compareResources);
 }
 
+function withoutVolume({ source, reservations }: Label): Label {
+  return labelOf({ source, reservations });
+}
+
+// A disk of its own is there for somebody who names it.
+function placeOf({ label: { source } }: Resource): number {
+  return source === undefined ? 0 : source.type === 'PATH' ? 1 : 2;
+}
+
 function isDiskFor(r: Resource, role: Role): boolean {
   const { volume } = r.label;
   return r.kind === 'scalar' && r.name === 'disk' && volume === undefined && isFor(r, role);
@@ -242,19 +258,25 @@ function canonical(key: string | undefined): string | undefined {
 }
 
 function noDisk(disk: readonly ScalarResource[], volume: VolumeSpec, role: Role, path: string): Problem {
-  const most = Math.max(0, ...disk.map(r => r.milli)) / 1000;
+  const divisible = disk.filter(r => !r.label.indivisible);
+  const most = Math.max(0, ...divisible.map(r => r.milli)) / 1000;
   if (volume.from !== undefined) {
     const source = disk.find(r => r.key === canonical(volume.from));
     const message =
       source === undefined
         ? `${shown(volume.from)} is not there, or not reserved to ${shown(role)}`
-        : `${volume.disk} is more than the ${source.milli / 1000} MiB of ${source.key}`;
-    return problem(`${path}.from`, 'INSUFFICIENT_RESOURCES', message);
+        : source.label.indivisible
+          ? `${volume.disk} is not the ${source.milli / 1000} MiB of ${source.key}, which is taken whole`
+          : `${volume.disk} is more than the ${source.milli / 1000} MiB of ${source.key}`;
+    const hint = source?.label.indivisible === true ? `set disk to ${source.milli / 1000}` : undefined;
+    return problem(`${path}.from`, 'INSUFFICIENT_RESOURCES', message, hint);
   }
   const message =
     disk.length === 0
       ? `no disk is reserved to ${shown(role)}`
-      : `${volume.disk} is more than the largest reserved disk, ${most} MiB`;
+      : divisible.length === 0
+        ? `${volume.disk} is the size of none of the mount disks reserved to ${shown(role)}, which are taken whole`
+        : `${volume.disk} is more than the largest reserved disk, ${most} MiB`;
   const hint = disk.length === 0 ? 'reserve disk first; it can be done in the same call' : undefined;
   return problem(`${path}.disk`, 'INSUFFICIENT_RESOURCES', message, hint);
 }
@@ -275,9 +297,11 @@ function resizable(have: Bag, id: VolumeId, byMilli: number, role: Role, path: s
   }
   const found = volumeFor(have, id, role);
   if (found === undefined) return unknownVolume(id, role, `${path}.volumeId`);
-  if (!found.resource.label.shared) return found;
+  const { shared, source } = found.resource.label;
+  const what = shared ? 'a shared volume' : source?.type === 'MOUNT' ? 'a volume on a mount disk' : undefined;
+  if (what === undefined) return found;
   const code: ErrorCode = 'INVALID_OPERATION';
-  return problem(`${path}.volumeId`, code, `${shown(id)} is a shared volume, whose size cannot change`);
+  return problem(`${path}.volumeId`, code, `${shown(id)} is ${what}, whose size cannot change`);
 }
 
 /** One conversion out of several that follow each other, each on what the ones before left. */

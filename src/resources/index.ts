@@ -41,11 +41,12 @@ export {
   scalarOf,
   shared,
   shrink,
+  shrinkUnreserved,
   unreserved,
   withoutCapabilities,
 } from './select.js';
 export type { Taken } from './take.js';
-export { take, takePorts, takeScalars } from './take.js';
+export { isForAnything, take, takeAlike, takePorts, takeScalars } from './take.js';
 export type { Wish } from './wish.js';
 export { wishShortages } from './wish.js';
 export type { Shortage } from './shortage.js';
@@ -55,6 +56,10 @@ export { amountProblem, bagOf, fromBag, resourcePath, scalarMax, toBag } from '.
 export { describeResources, formatResources, parseResources } from './text.js';
 export type { Label, LabelParts } from './label.js';
 export { keyOf, labelFor, labelOf, plain, revocableLabel } from './label.js';
+export { bare, bareBag } from './bare.js';
+export type { DiskSource, DiskSourceType } from './source.js';
+export { diskRootProblem } from './source.js';
+export { diskProblems } from './disks.js';
 export { keyLengthMax, parseKey } from './key.js';
 export type { Reservation } from './reservation.js';
 export {

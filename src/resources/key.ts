@@ -1,10 +1,12 @@
-// Keys such as `cpus`, `cpus(ads)`, `disk(ads,dynamic,@ops,team=blue)[db-0:/data]<shared>`. In: a key from anywhere. Out: its parts, or why it is none.
+// Keys such as `cpus`, `cpus(ads)`, `disk<mount=/mnt/a>(ads,dynamic,@ops,team=blue)[db-0:/data]<shared>`. In: a key from anywhere. Out: its parts, or why it is none.
 import { shown } from '../base/errors.js';
 import type { Label } from './label.js';
 import { encodeText, keyOf, labelOf, plain, revocableLabel } from './label.js';
 import type { Reservation } from './reservation.js';
 import { refinementProblem, reservationRule } from './reservation.js';
 import { defaultRole, roleProblem } from './role.js';
+import type { DiskSource } from './source.js';
+import { diskRootProblem } from './source.js';
 import type { PersistentVolume } from './volume.js';
 import { volumeIdProblem, volumePathProblem } from './volume.js';
 
@@ -20,8 +22,8 @@ export const nameLengthMax = 255;
 /** Longest key in UTF-16 units. */
 export const keyLengthMax = 16_384;
 
-// What the text form gives a meaning to, and what cannot be seen. `<` and the like stay allowed: labels begin with one of ([{.
-const forbiddenInName = /[\s\p{Cc}()[\]{}:;,]/u;
+// What the text form gives a meaning to, and what cannot be seen.
+const forbiddenInName = /[\s\p{Cc}()[\]{}<>:;,]/u;
 // Keys repeat endlessly, so parsed ones are kept; peers can invent keys, so not more than this many, and no long ones.
 const cacheMax = 4096;
 const cachedLengthMax = 512;
@@ -30,13 +32,14 @@ const cache = new Map<string, ParsedKey>();
 /**
  * The parts of a key, or why it is not one. `cpus(*)` is `cpus`. The grammar, without white space:
  * `name`, then `{revocable}` or reservations, the most refined last: `(role)` static, at the bottom only, or `(role,dynamic,@principal,label=value,…)`;
- * on disk then perhaps a volume: `[id:containerPath]` or `[id:containerPath:ro]`, and perhaps `<shared>`.
+ * on disk then perhaps a volume: `[id:containerPath]` or `[id:containerPath:ro]`, and perhaps `<shared>`. Disk that is not the one of the sandboxes
+ * says so before its reservations: `<mount=/mnt/a>` a file system that is taken whole, `<path=/mnt/b>` a directory on one that can be divided.
  */
 export function parseKey(key: string): ParsedKey | string {
   const known = cache.get(key);
   if (known !== undefined) return known;
   if (key.length > keyLengthMax) return `the key has ${key.length} characters, at most ${keyLengthMax} are allowed`;
-  const end = key.search(/[([{]/);
+  const end = key.search(/[<([{]/);
   const name = end < 0 ? key : key.slice(0, end);
   const why = nameProblem(name);
   if (why !== undefined) return why;
@@ -57,28 +60,44 @@ function nameProblem(name: string): string | undefined {
   if (name.length > nameLengthMax)
     return `the name has ${name.length} characters, at most ${nameLengthMax} are allowed`;
   if (forbiddenInName.test(name))
-    return `the name ${shown(name)} must not contain white space, control characters or any of ()[]{}:;,`;
+    return `the name ${shown(name)} must not contain white space, control characters or any of ()[]{}<>:;,`;
   // Such a name would hit inherited properties wherever totals are kept in a plain object.
   if (name in Object.prototype) return `the name ${shown(name)} is taken by the language; choose another`;
   return undefined;
 }
 
-const suffixPattern = /^((?:\([^()[\]{}<>]*\))*)(?:\[([^()[\]{}<>]*)\](<shared>)?)?$/;
+const suffixPattern = /^(?:<([^()[\]{}<>]*)>)?((?:\([^()[\]{}<>]*\))*)(?:\[([^()[\]{}<>]*)\](<shared>)?)?$/;
 
 function parseSuffix(suffix: string, name: string): Label | string {
   if (suffix === revocableLabel.suffix) return revocableLabel;
   const match = suffixPattern.exec(suffix);
   if (match === null) {
-    return `${shown(suffix)} is no label; write {revocable}, or reservations such as (ads) or (ads,dynamic) and then perhaps a volume such as [db-0:/data]`;
+    return `${shown(suffix)} is no label; write {revocable}, or reservations such as (ads) or (ads,dynamic) and then perhaps a volume such as [db-0:/data]; a disk such as <mount=/mnt/a> comes first`;
   }
-  const [, stackText = '', volumeText, sharedText] = match;
+  const [, sourceText, stackText = '', volumeText, sharedText] = match;
+  const source = sourceText === undefined ? undefined : parseSource(sourceText);
+  if (typeof source === 'string') return source;
+  if (source !== undefined && name !== 'disk') return `only disk can be at a place of its own, not ${shown(name)}`;
   const reservations = parseStack(stackText);
   if (typeof reservations === 'string') return reservations;
-  if (volumeText === undefined) return labelOf({ reservations });
+  if (volumeText === undefined) return labelOf({ reservations, source });
   if (name !== 'disk') return 'only disk can be a volume';
   if (reservations.length === 0) return 'a volume needs reserved disk; write for example disk(ads,dynamic)[db-0:/data]';
   const volume = parseVolume(volumeText);
-  return typeof volume === 'string' ? volume : labelOf({ reservations, volume, shared: sharedText !== undefined });
+  return typeof volume === 'string'
+    ? volume
+    : labelOf({ reservations, source, volume, shared: sharedText !== undefined });
+}
+
+function parseSource(text: string): DiskSource | string {
+  const [word = '', rootText, ...more] = text.split('=');
+  const type = word === 'mount' ? 'MOUNT' : word === 'path' ? 'PATH' : undefined;
+  if (type === undefined || rootText === undefined || more.length > 0)
+    return `<${text}> is not a disk; write <mount=/mnt/a> for one that is taken whole, or <path=/mnt/b>`;
+  const root = decodeText(rootText);
+  if (root === undefined) return badEncoding(rootText);
+  const why = diskRootProblem(root);
+  return why === undefined ? { type, root } : `the root ${shown(root)} of a disk ${why}`;
 }
 
 function parseStack(text: string): readonly Reservation[] | string {

@@ -1,27 +1,38 @@
-// Labels: what sets two resources of one name apart. In: reservations, a volume, flags. Out: labels with their suffix, the canonical text after a name.
+// Labels: what sets two resources of one name apart. In: a disk, reservations, a volume, flags. Out: labels with their suffix, the canonical text after a name.
 import type { Role } from '../base/ids.js';
 import type { Reservation } from './reservation.js';
 import { defaultRole } from './role.js';
+import type { DiskSource } from './source.js';
 import type { PersistentVolume } from './volume.js';
 
 /** What a resource carries besides its name. Two labels are the same when their suffixes are. */
 export interface Label {
-  /** Follows the name in a key: '', `(role)`, `(role,dynamic,@principal,label=value)`, `(role)[volume:/path]`, `{revocable}`, … */
+  /** Follows the name in a key: '', `<mount=/mnt/a>`, `(role)`, `(role,dynamic,@principal,label=value)`, `(role)[volume:/path]`, `{revocable}`, … */
   readonly suffix: string;
   /** Whom it is reserved to: the role of the last reservation. Absent when unreserved. */
   readonly role?: Role;
   /** A stack: the last is the most refined. Empty when unreserved. */
   readonly reservations: readonly Reservation[];
-  /** On reserved disk only. Then the amount is indivisible. */
+  /** Of disk that is not the one of the sandboxes. */
+  readonly source?: DiskSource;
+  /** On reserved disk only. */
   readonly volume?: PersistentVolume;
   /** Whether several may use it at once; volumes only. */
   readonly shared: boolean;
   /** Whether it may be taken away any time; never reserved, never a volume. */
   readonly revocable: boolean;
+  /** Whether the amount is taken whole or not at all: volumes, and MOUNT disks. */
+  readonly indivisible: boolean;
 }
 
 /** What a label says, without its text. */
-export type LabelParts = Pick<Label, 'reservations'> & Partial<Pick<Label, 'volume' | 'shared' | 'revocable'>>;
+export interface LabelParts {
+  readonly reservations: readonly Reservation[];
+  readonly source?: DiskSource | undefined;
+  readonly volume?: PersistentVolume | undefined;
+  readonly shared?: boolean;
+  readonly revocable?: boolean;
+}
 
 /** The label of what is unreserved. */
 export const plain: Label = Object.freeze({
@@ -29,6 +40,7 @@ export const plain: Label = Object.freeze({
   reservations: Object.freeze([]),
   shared: false,
   revocable: false,
+  indivisible: false,
 });
 
 /** The label of what may be taken away any time. */
@@ -37,6 +49,7 @@ export const revocableLabel: Label = Object.freeze({
   reservations: plain.reservations,
   shared: false,
   revocable: true,
+  indivisible: false,
 });
 
 /** The label of what is statically reserved to `role`; `plain` for the default role. */
@@ -46,14 +59,25 @@ export function labelFor(role: Role): Label {
 
 /** The label of these parts, which must be right: see `parseKey` for what comes from elsewhere. */
 export function labelOf(parts: LabelParts): Label {
-  const { reservations, volume, shared = false, revocable = false } = parts;
+  const { source, reservations, volume, shared = false, revocable = false } = parts;
   if (revocable) return revocableLabel;
   const last = reservations.at(-1);
-  if (last === undefined) return plain;
-  const suffix = suffixOf(reservations, volume, shared);
-  return volume === undefined
-    ? { suffix, role: last.role, reservations, shared, revocable }
-    : { suffix, role: last.role, reservations, volume, shared, revocable };
+  if (last === undefined && source === undefined) return plain;
+  return {
+    suffix: suffixOf(source, reservations, volume, shared),
+    ...(last === undefined ? {} : { role: last.role }),
+    reservations,
+    ...(source === undefined ? {} : { source }),
+    ...(volume === undefined ? {} : { volume }),
+    shared,
+    revocable,
+    indivisible: volume !== undefined || source?.type === 'MOUNT',
+  };
+}
+
+/** The label without reservations and volume: what it is a part of. */
+export function bareLabel(label: Label): Label {
+  return label.source === undefined ? plain : labelOf({ reservations: plain.reservations, source: label.source });
 }
 
 /** The key of `name` under `label`. */
@@ -86,14 +110,21 @@ function percent(char: string): string {
   return out;
 }
 
-function suffixOf(reservations: readonly Reservation[], volume: PersistentVolume | undefined, shared: boolean): string {
-  let out = '';
+function suffixOf(
+  source: DiskSource | undefined,
+  reservations: readonly Reservation[],
+  volume: PersistentVolume | undefined,
+  shared: boolean,
+): string {
+  let out = source === undefined ? '' : `<${sourceWords[source.type]}=${encodeText(source.root)}>`;
   for (const reservation of reservations) out += `(${reservationText(reservation)})`;
   if (volume === undefined) return out;
   const mode = volume.mode === 'RO' ? ':ro' : '';
   out += `[${encodeText(volume.id)}:${encodeText(volume.containerPath)}${mode}]`;
   return shared ? `${out}<shared>` : out;
 }
+
+const sourceWords = { MOUNT: 'mount', PATH: 'path' } as const;
 
 function reservationText(reservation: Reservation): string {
   const { role, principal, labels } = reservation;

@@ -85,7 +85,7 @@ export function withoutCapabilities(bag: Bag, can: { readonly revocable: boolean
 
 /**
  * The bag with each scalar cut to at most `limits` thousandths per name, counted over all labels in the order of keys; a name without a
- * limit stays whole, and so do ranges and sets. A volume is indivisible: when it does not fit any more, it is left out.
+ * limit stays whole, and so do ranges and sets. Volumes and mount disks are indivisible: what does not fit any more is left out.
  */
 export function shrink(bag: Bag, limits: ReadonlyMap<string, number>): Bag {
   if (limits.size === 0) return bag;
@@ -100,12 +100,39 @@ export function shrink(bag: Bag, limits: ReadonlyMap<string, number>): Bag {
     }
     const before = used.get(r.name) ?? 0;
     const room = Math.max(0, limit - before);
-    const milli = r.milli <= room ? r.milli : r.label.volume === undefined ? room : 0;
+    const milli = r.milli <= room ? r.milli : r.label.indivisible ? 0 : room;
     used.set(r.name, before + milli);
     if (milli !== r.milli) changed = true;
     if (milli > 0) out.push(milli === r.milli ? r : withMilli(r, milli));
   }
   if (!changed) return bag;
+  return out.length === 0 ? emptyBag : out;
+}
+
+/**
+ * The bag with each scalar that is neither reserved nor revocable cut to at most `allowed` thousandths of its name; all else stays. Disk may be in
+ * several places: that of the sandboxes counts first, then each in the order of keys. A mount disk that does not fit any more is left out.
+ */
+export function shrinkUnreserved(bag: Bag, allowed: (name: string) => number): Bag {
+  let out: Resource[] | undefined;
+  let disk = 0;
+  for (let i = 0; i < bag.length; i += 1) {
+    const r = bag[i] as Resource;
+    if (r.kind !== 'scalar' || !isUnreserved(r)) {
+      out?.push(r);
+      continue;
+    }
+    const room = Math.max(0, r.name === 'disk' ? allowed(r.name) - disk : allowed(r.name));
+    const milli = r.milli <= room ? r.milli : r.label.indivisible ? 0 : room;
+    if (r.name === 'disk') disk += milli;
+    if (milli === r.milli) {
+      out?.push(r);
+      continue;
+    }
+    out ??= bag.slice(0, i);
+    if (milli > 0) out.push(withMilli(r, milli));
+  }
+  if (out === undefined) return bag;
   return out.length === 0 ? emptyBag : out;
 }
 

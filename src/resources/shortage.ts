@@ -41,7 +41,7 @@ export function shortage(there: Resource | undefined, wanted: Resource): Shortag
   switch (wanted.kind) {
     case 'scalar': {
       const have = there?.kind === 'scalar' ? there.milli : 0;
-      if (wanted.label.volume !== undefined && have > 0) return volumeShortage(wanted, have);
+      if (wanted.label.indivisible && have > 0) return wholeShortage(wanted, have);
       if (have >= wanted.milli) return undefined;
       return { name, key, wanted: wanted.milli / 1000, have: have / 1000, short: (wanted.milli - have) / 1000 };
     }
@@ -63,10 +63,10 @@ export function shortage(there: Resource | undefined, wanted: Resource): Shortag
   }
 }
 
-// A volume is taken whole or not at all.
-function volumeShortage(wanted: ScalarResource, have: number): Shortage | undefined {
+// Volumes and mount disks are taken whole or not at all.
+function wholeShortage(wanted: ScalarResource, have: number): Shortage | undefined {
   if (wanted.milli === have) return undefined;
-  const short = 'a volume of that size';
+  const short = wanted.label.volume === undefined ? 'a mount disk of that size' : 'a volume of that size';
   return {
     name: wanted.name,
     key: wanted.key,

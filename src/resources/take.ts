@@ -1,7 +1,7 @@
 // Taking a part out of a bag for a task: reserved resources first, as they serve fewer; the lowest ports first, so that runs repeat.
 import { assert, assertNever } from '../base/assert.js';
 import { add, subtract, sum } from './bag.js';
-import { plain, refinement } from './label.js';
+import { bareLabel, keyOf, plain, refinement } from './label.js';
 import { countRanges, differenceRanges, intersectRanges, lowestOfRanges } from './ranges.js';
 import type { Bag, Resource } from './resource.js';
 import { compareResources, emptyBag, withItems, withMilli, withRanges } from './resource.js';
@@ -18,7 +18,8 @@ export interface Taken {
 
 /**
  * Finds `want` in `bag`. What the wish names without a label may come from any reservation in the bag (the bag being what one role was offered), the
- * most refined first, and then from what is unreserved, but from no volume and nothing revocable; what it names with a label comes from exactly there.
+ * most refined first, and then from what is unreserved, but from no volume, nothing revocable and no disk but that of the sandboxes; what it names with
+ * a label comes from exactly there.
  */
 export function take(bag: Bag, want: Bag): Taken {
   let taken = emptyBag;
@@ -40,6 +41,17 @@ export function take(bag: Bag, want: Bag): Taken {
     else missing.push(shortageOver(candidates, wanted));
   }
   return { taken, shortages: missing };
+}
+
+/** As much of the same thing as `entry`, by name and disk, whatever it is reserved to, most refined first; undefined when there is less. */
+export function takeAlike(bag: Bag, entry: Resource): Bag | undefined {
+  const { source } = entry.label;
+  if (source === undefined) return draw(reservedFirst(bag, entry.name), entry);
+  const key = keyOf(entry.name, bareLabel(entry.label));
+  const there = bag.filter(r => r.label.volume === undefined && keyOf(r.name, bareLabel(r.label)) === key);
+  if (source.type === 'PATH') return draw(there.sort(moreRefined), entry);
+  const whole = there.find(r => r.kind === 'scalar' && entry.kind === 'scalar' && r.milli === entry.milli);
+  return whole === undefined ? undefined : [whole];
 }
 
 /** `milli` thousandths of scalar `name`, without volumes and what is revocable, most refined reservation first; undefined when there is less. */
@@ -122,9 +134,14 @@ function minus(left: Resource, part: Resource): Resource | undefined {
 
 function reservedFirst(bag: Bag, name: string): Resource[] {
   const found = bag.filter(r => r.name === name && isForAnything(r));
-  return found.length < 2 ? found : found.sort((a, b) => refinement(b) - refinement(a));
+  return found.length < 2 ? found : found.sort(moreRefined);
 }
 
-function isForAnything({ label }: Resource): boolean {
-  return label === plain || (label.volume === undefined && !label.revocable);
+function moreRefined(a: Resource, b: Resource): number {
+  return refinement(b) - refinement(a);
+}
+
+/** Whether a wish without a label may take it: it is no volume, on no disk of its own, and cannot be taken away. */
+export function isForAnything({ label }: Resource): boolean {
+  return label === plain || (label.source === undefined && label.volume === undefined && !label.revocable);
 }

@@ -1,4 +1,4 @@
-// Resources as one line of text, the form of `--resources`: "cpus:2;mem:1024;ports:[31000-32000];zones:{a,b};cpus(ads):1;disk(ads)[db:/data]:64".
+// Resources as one line of text, the form of `--resources`: "cpus:2;mem:1024;ports:[31000-32000];zones:{a,b};cpus(ads):1;disk<mount=/mnt/a>:64".
 import { assertNever } from '../base/assert.js';
 import type { Problem } from '../base/errors.js';
 import { problem, shown } from '../base/errors.js';
@@ -90,13 +90,16 @@ function formatValue(r: Resource): string {
   }
 }
 
-// The colon after the key: one inside the brackets of a volume is part of it.
+// The colon after the key: one inside the brackets of a volume or a disk is part of it.
 function endOfKey(piece: string): number {
-  const colon = piece.indexOf(':');
-  const open = piece.indexOf('[');
-  if (open < 0 || colon < open) return colon;
-  const close = piece.indexOf(']', open);
-  return close < 0 ? -1 : piece.indexOf(':', close);
+  let close: string | undefined;
+  for (let i = 0; i < piece.length; i += 1) {
+    const char = piece[i];
+    if (close !== undefined) close = char === close ? undefined : close;
+    else if (char === ':') return i;
+    else if (char === '[' || char === '<') close = char === '[' ? ']' : '>';
+  }
+  return -1;
 }
 
 function parseValue(text: string): unknown {

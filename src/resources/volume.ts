@@ -23,7 +23,10 @@ export interface VolumeSpec {
   readonly mode?: VolumeMode;
   /** Whether several tasks may use it at once; needs the capability SHARED_RESOURCES. Default false. */
   readonly shared?: boolean;
-  /** Key of the disk to make it of, e.g. `disk(ads,dynamic)`. Default: the most refined reserved disk that is large enough. */
+  /**
+   * Key of the disk to make it of, e.g. `disk(ads,dynamic)` or `disk<mount=/mnt/a>(ads)`. Default: the most refined reserved disk that is large enough;
+   * of several that of the sandboxes before PATH disks, and those before a MOUNT disk of exactly that size.
+   */
   readonly from?: string;
 }
 

@@ -2,7 +2,7 @@
 import type { OperationId, VolumeId } from '../base/ids.js';
 import type { ReservationSpec, ResourceOperation, VolumeSpec } from '../protocol/scheduler-api.js';
 import type { Resources } from '../resources/index.js';
-import { keyOf, labelOf } from '../resources/index.js';
+import { keyOf, labelOf, parseKey } from '../resources/index.js';
 
 /**
  * Reserves `resources` to a role, so that only frameworks of that role, or of roles below it, are offered them from then on. They are named as they are
@@ -36,15 +36,21 @@ export function createVolume(volume: VolumeSpec, id?: OperationId): ResourceOper
 
 /**
  * The key under which a volume made of disk that was unreserved before `reservation` is found in offers and named by tasks, e.g.
- * `disk(ads,dynamic)[db-0:data]`. Name the principal when the framework has one: the master fills it in where a reservation has none.
+ * `disk(ads,dynamic)[db-0:data]`, on the disk that `volume.from` names. Name the principal when the framework has one: the master fills it in where a reservation has none.
  */
 export function volumeKey(volume: VolumeSpec, reservation: ReservationSpec): string {
   const { id, containerPath, mode = 'RW', shared = false } = volume;
   const { labels, ...rest } = reservation;
   const some = labels === undefined || Object.keys(labels).length === 0 ? {} : { labels };
+  const from = volume.from === undefined ? undefined : parseKey(volume.from);
   return keyOf(
     'disk',
-    labelOf({ reservations: [{ type: 'DYNAMIC', ...rest, ...some }], volume: { id, containerPath, mode }, shared }),
+    labelOf({
+      source: typeof from === 'string' ? undefined : from?.label.source,
+      reservations: [{ type: 'DYNAMIC', ...rest, ...some }],
+      volume: { id, containerPath, mode },
+      shared,
+    }),
   );
 }
 

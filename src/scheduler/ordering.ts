@@ -1,5 +1,6 @@
 // Orders in which offers are tried: pure comparators that compose. Offers with a planned absence always come last.
 import type { Random } from '../env/random.js';
+import { isForAnything } from '../resources/index.js';
 import type { MatchRequest, OpenOffer } from './match-request.js';
 
 /** Puts offers into the order in which they are tried for a request. */
@@ -39,11 +40,11 @@ export function ordered(...comparators: readonly OfferComparator[]): OfferOrder 
   return Object.assign((offers: readonly OpenOffer[]) => [...offers].sort(compare), { compare });
 }
 
-/** What a launch that names no volume and nothing revocable could have. */
+/** What a launch could have by name alone. */
 function freeOf({ left }: OpenOffer, name: string): number {
   let milli = 0;
   for (const r of left) {
-    if (r.kind === 'scalar' && r.name === name && r.label.volume === undefined && !r.label.revocable) milli += r.milli;
+    if (r.kind === 'scalar' && r.name === name && isForAnything(r)) milli += r.milli;
   }
   return milli;
 }

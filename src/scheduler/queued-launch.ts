@@ -76,12 +76,12 @@ export function requestOf(queued: QueuedLaunch): MatchRequest {
   };
 }
 
-// Nothing else than a shared volume can be had twice.
+// Of what is taken whole, only a shared volume can be had twice.
 function checkVolumes({ tasks }: QueuedLaunch): void {
   const seen = new Set<string>();
   for (const { name, resources, executor } of tasks) {
     for (const { key, label } of [...bagOf(resources), ...bagOf(executor?.resources ?? {})]) {
-      if (label.volume === undefined || label.shared) continue;
+      if (!label.indivisible || label.shared) continue;
       if (seen.has(key)) {
         throw new ProfferError('INVALID_TASK', `${key} is asked for twice; only a shared volume can be`, {
           path: `tasks[${shown(name)}].resources`,

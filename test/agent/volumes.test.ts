@@ -26,7 +26,8 @@ import type { ContainerSpec, PersistentMount } from '../../src/containerizer/con
 import { dockerCreateOptions } from '../../src/containerizer/docker-options.js';
 import { ProcessContainerizer } from '../../src/containerizer/process.js';
 import { CgroupMeter } from '../../src/containerizer/usage-meter.js';
-import { FileVolumes, linkVolumes } from '../../src/containerizer/volumes.js';
+import { linkVolumes } from '../../src/containerizer/volume-links.js';
+import { FileVolumes } from '../../src/containerizer/volumes.js';
 import { loggerTo, silentLogger } from '../../src/env/log.js';
 import { systemEnv } from '../../src/env/system-env.js';
 import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
@@ -49,6 +50,7 @@ class RealAgent {
   readonly said: AgentCall[] = [];
   readonly volumes: FileVolumes;
   readonly agent: Agent;
+  readonly registered: Promise<void>;
   readonly #containerizer: ComposingContainerizer;
   readonly #statusWaiters: { wants: (call: AgentCall) => boolean; done: (call: AgentCall) => void }[] = [];
   #handler: MasterHandler | undefined;
@@ -76,10 +78,12 @@ class RealAgent {
         return { reconnect: () => {}, close: () => {} };
       },
     });
+    this.registered = this.#next(call => call.type === 'REGISTER').then(() =>
+      this.tell({ type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 60_000, reconcile: [] }),
+    );
     this.#tell(handler =>
       handler.onConnected({ id: 1, remote: 'master', send: call => this.#hear(call), close: () => {} }),
     );
-    this.tell({ type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 60_000, reconcile: [] });
   }
 
   tell(event: AgentEvent): void {
@@ -87,6 +91,7 @@ class RealAgent {
   }
 
   async apply(uuid: string, consumed: Resources, produced: Resources): Promise<string> {
+    await this.registered;
     const outcome = this.#next(call => call.type === 'OPERATION_STATUS' && call.status.uuid === uuid);
     this.tell({ type: 'APPLY_OPERATION', uuid, kind: 'CREATE', consumed, produced });
     const call = await outcome;
@@ -98,6 +103,7 @@ class RealAgent {
   async run(
     info: TaskInfo,
   ): Promise<{ readonly status: TaskStatus; readonly stdout: string; readonly sandbox: string }> {
+    await this.registered;
     const ended = this.ended(info.taskId);
     this.tell({ type: 'LAUNCH', framework: { id: framework.id ?? '', name: 'f', roles: ['ads'] }, tasks: [info] });
     const status = await ended;
@@ -163,6 +169,7 @@ test('what one task writes, another reads after the agent was killed and started
   first.kill();
 
   const second = new RealAgent(workDir);
+  await second.registered;
   const [register] = second.said;
   t.is(register?.type === 'REGISTER' ? register.agent.resources[data] : undefined, 60);
   const read = await second.run(script('r', 'cat state/data/file; ls', { [data]: 60 }));

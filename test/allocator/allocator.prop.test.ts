@@ -23,6 +23,8 @@ const totals = [
   'cpus(a/x):2;mem(a/x):128;cpus(a):1;mem(b):64;cpus(b):0.005',
   'cpus:0.005;mem:16;disk:10',
   'cpus:2;mem:256;cpus{revocable}:3;mem{revocable}:128',
+  'cpus:1;mem:64;disk:4;disk<mount=/mnt/a>:8;disk<path=/mnt/b>:6',
+  'cpus:1;mem:64;disk<mount=/mnt/a>:9;disk<mount=/mnt/c>(a):3',
   'cpus:3;mem:384;cpus(a):1;disk(a,dynamic)[v1:/data]<shared>:100;disk(a,dynamic)[v2:/own]:50;disk:20',
 ];
 const reservations: readonly Conversion[] = [
@@ -30,6 +32,12 @@ const reservations: readonly Conversion[] = [
   { consumed: bag('cpus(a,dynamic):0.5'), produced: bag('cpus:0.5') },
   { consumed: bag('mem:16'), produced: bag('mem(b,dynamic,team=x):16') },
   { consumed: bag('cpus(a):1'), produced: bag('cpus(a)(a/x,dynamic):1') },
+  { consumed: bag('disk<mount=/mnt/a>:8'), produced: bag('disk<mount=/mnt/a>(a,dynamic):8') },
+  {
+    consumed: bag('disk<mount=/mnt/a>(a,dynamic):8'),
+    produced: bag('disk<mount=/mnt/a>(a,dynamic)[v3:/mine]:8'),
+  },
+  { consumed: bag('disk<path=/mnt/b>:2'), produced: bag('disk<path=/mnt/b>(b,dynamic):2') },
 ];
 const aQuota: fc.Arbitrary<Quota> = fc
   .record({
@@ -39,6 +47,7 @@ const aQuota: fc.Arbitrary<Quota> = fc
       [],
       [],
       [['cpus', 1500]],
+      [['disk', 7_000]],
       [
         ['cpus', 3000],
         ['mem', 400_000],

@@ -86,13 +86,24 @@ export class ModelQuota {
     return this.required(world, name) - this.required(world, name, role);
   }
 
+  /** What limits and the guarantees of others let the role have. */
+  allowed(world: QuotaWorld, role: Role, name: string): number {
+    const surplus = Math.max(0, this.available(world, name) - this.required(world, name));
+    return Math.min(this.left(world, role, name), surplus + this.ownNeed(world, role, name));
+  }
+
   offerable(world: QuotaWorld, role: Role, visible: Bag): Bag {
     if (this.quotas.size === 0) return visible;
+    // Disk may be in several places: what one takes is gone for the next.
+    const given = new Map<string, number>();
     const out = visible.flatMap((r): Resource[] => {
       if (r.kind !== 'scalar' || !isPlain(r, r.name)) return [r];
-      const surplus = Math.max(0, this.available(world, r.name) - this.required(world, r.name));
-      const milli = Math.min(r.milli, this.left(world, role, r.name), surplus + this.ownNeed(world, role, r.name));
-      return milli > 0 ? [{ ...r, milli }] : [];
+      const before = given.get(r.name) ?? 0;
+      const most = Math.min(r.milli, this.allowed(world, role, r.name) - before);
+      const milli = r.label.source?.type === 'MOUNT' && most < r.milli ? 0 : most;
+      if (milli <= 0) return [];
+      given.set(r.name, before + milli);
+      return [{ ...r, milli }];
     });
     return out.length === 0 ? emptyBag : out;
   }
@@ -106,9 +117,11 @@ export class ModelQuota {
   }
 
   serves(world: QuotaWorld, role: Role, visible: Bag): boolean {
-    return visible.some(
-      r => isPlain(r, r.name) && this.ownNeed(world, role, r.name) > 0 && this.left(world, role, r.name) > 0,
-    );
+    return visible.some(r => {
+      if (!isPlain(r, r.name) || this.ownNeed(world, role, r.name) <= 0) return false;
+      if (r.label.source?.type === 'MOUNT') return this.allowed(world, role, r.name) >= amountOf(r);
+      return this.left(world, role, r.name) > 0;
+    });
   }
 }
 

@@ -213,6 +213,41 @@ test('a reservation in use is no headroom, and one that frees is not either', t 
   t.deepEqual(c.after(1000), ['fw1/a ag1 cpus(a):1;mem(a):1024']);
 });
 
+test('a mount disk larger than what is still wanted is left out, and one that is within it comes whole', t => {
+  const c = new Cluster();
+  c.quota('role1', 'cpus:2;mem:2048;disk:150');
+  c.framework('fw1', ['role1']);
+  c.agent('ag1', 'cpus:0.5;mem:512;disk<mount=/mnt/a>:100');
+  t.deepEqual(c.now(), ['fw1/role1 ag1 cpus:0.5;disk<mount=/mnt/a>:100;mem:512']);
+  c.agent('ag2', 'cpus:0.5;mem:512;disk<mount=/mnt/a>:100');
+  t.deepEqual(c.now(), ['fw1/role1 ag2 cpus:0.5;mem:512'], 'of 150 there are 50 left, which is not the whole disk');
+  c.agent('ag3', 'cpus:2;mem:2048;disk:150');
+  t.deepEqual(c.now(), ['fw1/role1 ag3 cpus:1;disk:50;mem:1024']);
+  t.is(c.allocator.consumed('role1').get('disk'), 150_000);
+});
+
+test('nobody is offered a mount disk that only part of may be had, and is told which limit or guarantee that is', t => {
+  const limited = new Cluster();
+  limited.quota('role1', 'disk:60', '');
+  limited.framework('fw1', ['role1'], { minAllocatable: { role1: [] } });
+  limited.agent('ag1', 'disk<mount=/mnt/a>:100');
+  t.deepEqual(limited.after(2000), []);
+  t.deepEqual(limited.allocator.whyNot('fw1', 'role1', 'ag1'), [
+    { kind: 'limit', name: 'disk', role: 'role1', limitMilli: 60_000, consumedMilli: 0 },
+  ]);
+
+  const kept = new Cluster();
+  kept.framework('fw1', ['other'], { minAllocatable: { other: [] } });
+  kept.quota('absent', '', 'disk:10');
+  kept.agent('ag1', 'disk<mount=/mnt/a>:100');
+  t.deepEqual(kept.after(2000), [], 'the 10 that are guaranteed are part of it');
+  t.deepEqual(kept.allocator.whyNot('fw1', 'other', 'ag1'), [
+    { kind: 'headroom', name: 'disk', availableMilli: 100_000, requiredMilli: 10_000 },
+  ]);
+  kept.allocator.setQuota('absent', undefined);
+  t.deepEqual(kept.after(1000), ['fw1/other ag1 disk<mount=/mnt/a>:100']);
+});
+
 test('nested: what a sub-role uses is use of the roles above it, and limits bind all the way up', t => {
   // Mesos would let a/b have ag2, as there only a role's own limit binds.
   const c = new Cluster();

@@ -1,10 +1,11 @@
 // Generated resources for property tests, and the naive model they are compared with.
 import fc from 'fast-check';
-import type { Bag, LabelParts, Reservation, Resource, Resources } from '../../src/resources/index.js';
+import type { Bag, DiskSource, LabelParts, Reservation, Resource, Resources } from '../../src/resources/index.js';
 import {
   add,
   bagOf,
   compareResources,
+  diskRootProblem,
   keyOf,
   labelOf,
   roleProblem,
@@ -37,6 +38,11 @@ const role = fc.constantFrom(
 
 const entry = fc.oneof(
   fc.tuple(fc.constantFrom('cpus', 'mem', 'disk'), role, scalar),
+  fc.tuple(
+    fc.constantFrom('disk<path=/mnt/a>', 'disk<path=/mnt/b>'),
+    role.filter(suffix => suffix !== '{revocable}'),
+    scalar,
+  ),
   fc.tuple(fc.constant('gpus'), role, wholeScalar),
   fc.tuple(fc.constant('ports'), role, ranges),
   fc.tuple(fc.constant('zones'), role, items),
@@ -160,6 +166,18 @@ const volumePath = text
   .map(part => `/${part.replaceAll(':', '_')}`)
   .filter(path => volumePathProblem(path) === undefined);
 const volumeId = text.filter(id => idProblem(id) === undefined);
+const source: fc.Arbitrary<DiskSource> = fc.record(
+  {
+    type: fc.constantFrom('MOUNT', 'PATH'),
+    root: volumePath.filter(root => diskRootProblem(root) === undefined),
+  },
+  { noNullPrototype: true },
+);
+/** A disk of its own, or that of the sandboxes. */
+const place: fc.Arbitrary<{ readonly source?: DiskSource }> = fc.oneof(
+  fc.constant({}),
+  source.map(each => ({ source: each })),
+);
 
 /** Stacks of one to three reservations, each of a role below the one before; only the bottom one may be static. */
 export const anyReservations: fc.Arbitrary<readonly Reservation[]> = fc
@@ -188,12 +206,13 @@ export const anyReservations: fc.Arbitrary<readonly Reservation[]> = fc
 
 /** Everything a label of disk can say. */
 export const anyLabelParts: fc.Arbitrary<LabelParts> = fc.oneof(
-  fc.constant({ reservations: [] }),
+  place.map(disk => ({ ...disk, reservations: [] })),
   fc.constant({ reservations: [], revocable: true }),
-  anyReservations.map(reservations => ({ reservations })),
+  fc.tuple(place, anyReservations).map(([disk, reservations]) => ({ ...disk, reservations })),
   fc
-    .tuple(anyReservations, volumeId, volumePath, fc.constantFrom('RW' as const, 'RO' as const), fc.boolean())
-    .map(([reservations, id, containerPath, mode, shared]) => ({
+    .tuple(place, anyReservations, volumeId, volumePath, fc.constantFrom('RW' as const, 'RO' as const), fc.boolean())
+    .map(([disk, reservations, id, containerPath, mode, shared]) => ({
+      ...disk,
       reservations,
       volume: { id, containerPath, mode },
       shared,
@@ -208,7 +227,7 @@ export const anyDisk: fc.Arbitrary<Resource> = fc
     return { kind: 'scalar', key: keyOf('disk', label), name: 'disk', label, milli };
   });
 
-/** Disk under all kinds of labels, each once, volumes included. */
+/** Disk under all kinds of labels, each once, volumes and disks of their own included. */
 export const anyDisks: fc.Arbitrary<Bag> = fc
   .uniqueArray(anyDisk, { maxLength: 5, selector: r => r.key })
   .map(entries => [...entries].sort(compareResources));
@@ -218,7 +237,7 @@ export const anyLabelledBag: fc.Arbitrary<Bag> = fc
   .tuple(anyBag, anyDisks)
   .map(([bag, disks]) => sum([bag.filter(r => r.name !== 'disk'), disks]));
 
-/** Several parts that can be added up: of volumes that are not shared, each is in one of them. */
+/** Several parts that can be added up: of volumes that are not shared and mount disks, each is in one of them. */
 export function splitAmong(bag: Bag, choices: readonly number[], parts: number): Bag[] {
   const out: Bag[] = Array.from({ length: parts }, () => []);
   for (const [i, r] of bag.entries()) {

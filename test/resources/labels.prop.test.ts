@@ -4,10 +4,11 @@ import test from 'ava';
 import fc from 'fast-check';
 import { AssertionError } from '../../src/base/assert.js';
 import { shown } from '../../src/base/errors.js';
-import type { Bag, Conversion, Converted, Resource } from '../../src/resources/index.js';
+import type { Bag, Conversion, Converted, Resource, ScalarResource } from '../../src/resources/index.js';
 import {
   add,
   addTotals,
+  bareBag,
   contains,
   convert,
   createVolume,
@@ -33,7 +34,6 @@ import {
   revocable,
   shared,
   shortages,
-  shrink,
   shrinkVolume,
   subtract,
   sum,
@@ -46,7 +46,6 @@ import {
 } from '../../src/resources/index.js';
 import { holds } from '../support/property.js';
 import {
-  anyBag,
   anyDisks,
   anyLabelledBag,
   anyLabelParts,
@@ -70,6 +69,8 @@ test('a key says all that its label says, and nothing else does', t => {
       deepStrictEqual(parsed.label, label);
       deepStrictEqual(parsed.label.reservations, parts.reservations);
       deepStrictEqual(parsed.label.volume, parts.volume);
+      deepStrictEqual(parsed.label.source, parts.source);
+      strictEqual(parsed.label.indivisible, parts.volume !== undefined || parts.source?.type === 'MOUNT');
       strictEqual(parsed.label.shared, parts.shared ?? false);
       strictEqual(parsed.label.revocable, parts.revocable ?? false);
       strictEqual(parsed.label.role, parts.reservations.at(-1)?.role);
@@ -118,6 +119,9 @@ test('any text is a key or told why it is none, and a key is read as itself', t 
     '%2C',
     '{revocable}',
     '<shared>',
+    '<mount=',
+    '<path=/x>',
+    '>',
     ',dynamic',
     ' ',
     '\u0000',
@@ -184,13 +188,13 @@ test('a bag is the sum of its parts, in any order, and each can be taken out aga
   );
 });
 
-test('a volume is whole or not there, and not there twice unless it is shared', t => {
+test('a volume or a mount disk is whole or not there, and not there twice unless it is shared', t => {
   holds(
     t,
     fc.property(anyDisks, fc.nat({ max: 10 }), fc.integer({ min: 1, max: 10 }), (bag, which, less) => {
-      const volumes = volumesOf(bag);
-      fc.pre(volumes.length > 0);
-      const { resource } = volumes[which % volumes.length] as (typeof volumes)[number];
+      const wholes = bag.filter((r): r is ScalarResource => r.kind === 'scalar' && r.label.indivisible);
+      fc.pre(wholes.length > 0);
+      const resource = wholes[which % wholes.length] as ScalarResource;
       fc.pre(resource.milli > less);
       const part: Resource = { ...resource, milli: resource.milli - less };
       for (const other of [[part], [{ ...resource, milli: resource.milli + less }]]) {
@@ -209,38 +213,6 @@ test('a volume is whole or not there, and not there twice unless it is shared', 
         quantities(addTotals(bag, [resource])).get('disk'),
         (quantities(bag).get('disk') ?? 0) + resource.milli,
       );
-    }),
-    runs,
-  );
-});
-
-test('what is asked for without a label comes from no volume and from nothing that may be taken away', t => {
-  holds(
-    t,
-    fc.property(anyLabelledBag, anyBag, (bag, wish) => {
-      const want = wish.filter(r => r.label.suffix === '');
-      const { taken, shortages: short } = take(bag, want);
-      ok(taken.every(r => r.label.volume === undefined && !r.label.revocable));
-      ok(contains(bag, taken));
-      const fit = bag.filter(r => r.label.volume === undefined && !r.label.revocable);
-      deepStrictEqual(take(fit, want), { taken, shortages: short });
-    }),
-    runs,
-  );
-});
-
-test('shrinking leaves a volume whole or out, and is within the limits', t => {
-  holds(
-    t,
-    fc.property(anyDisks, fc.nat({ max: 10_000_000 }), (bag, limit) => {
-      const cut = shrink(bag, new Map([['disk', limit]]));
-      strictEqual(malformed(cut), undefined);
-      ok(contains(bag, cut));
-      const kept = quantities(cut).get('disk') ?? 0;
-      ok(kept <= limit);
-      // What was left out, and is no volume, would have found no room.
-      const out = subtract(bag, cut).filter(r => r.label.volume === undefined);
-      ok(out.length === 0 || kept === limit);
     }),
     runs,
   );
@@ -389,6 +361,7 @@ const anyStep = fc.record({
   amount: fc.oneof(
     fc.integer({ min: 0, max: 20 }),
     fc.integer({ min: 0, max: 60 }),
+    fc.constantFrom(20, 30),
     fc.constantFrom(-1, NaN, 0.0001, 1e300),
   ),
   which: fc.nat(),
@@ -400,7 +373,16 @@ test('whatever is asked of an agent in whatever order, it keeps what it has and 
   holds(
     t,
     fc.property(fc.array(anyStep, { maxLength: 40, size: 'max' }), steps => {
-      const start = toBag({ cpus: 4, disk: 100, 'disk(ads)': 50, ports: [[1, 20]], 'cpus{revocable}': 2 }).bag;
+      const start = toBag({
+        cpus: 4,
+        disk: 100,
+        'disk(ads)': 50,
+        'disk<mount=/mnt/a>': 20,
+        'disk<mount=/mnt/b>(ads)': 30,
+        'disk<path=/mnt/c>': 40,
+        ports: [[1, 20]],
+        'cpus{revocable}': 2,
+      }).bag;
       let total = start;
       // What tasks hold of it: converted by nobody.
       let held: Bag = [];
@@ -461,7 +443,23 @@ function keeps(bag: Bag, conversion: Conversion): Bag {
   for (const each of [conversion.consumed, conversion.produced, after]) strictEqual(malformed(each), undefined);
   deepStrictEqual([...quantities(after)].sort(asText), [...quantities(bag)].sort(asText));
   deepStrictEqual(things(after), things(bag));
+  // Nothing goes from one disk to another.
+  deepStrictEqual(amountsOf(bareBag(after)), amountsOf(bareBag(bag)));
+  deepStrictEqual(after.map(mountIn).filter(isThere).sort(), bag.map(mountIn).filter(isThere).sort());
   return after;
+}
+
+function amountsOf(bag: Bag): readonly (readonly [string, number])[] {
+  return bag.flatMap(r => (r.kind === 'scalar' ? [[r.key, r.milli] as const] : []));
+}
+
+/** A mount disk and its amount, whatever it is reserved to or made of it. */
+function mountIn(r: Resource): string | undefined {
+  return r.label.source?.type === 'MOUNT' && r.kind === 'scalar' ? `${r.label.source.root} ${r.milli}` : undefined;
+}
+
+function isThere(text: string | undefined): text is string {
+  return text !== undefined;
 }
 
 function asText(a: unknown, b: unknown): number {

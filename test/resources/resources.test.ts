@@ -113,7 +113,7 @@ test('every violation is named at once, with the value given and what is allowed
     'task.resources.cpus(a//b): "a//b" is not a role: it must not contain two slashes in a row',
     'task.resources.cpus(ads: "cpus(ads" opens a parenthesis and does not end with one; write name(role)',
     'task.resources[""]: a resource needs a name',
-    'task.resources["a b"]: the name "a b" must not contain white space, control characters or any of ()[]{}:;,',
+    'task.resources["a b"]: the name "a b" must not contain white space, control characters or any of ()[]{}<>:;,',
     'task.resources.ports[0]: [5,3] begins after its end',
     'task.resources.ports[3]: [0,1] is not a pair [begin, end] of whole numbers from 1 to 65535',
     'task.resources.ports[4]: [1,2,3] is not a pair [begin, end] of whole numbers from 1 to 65535',
@@ -394,6 +394,7 @@ test('roles know who is above them', t => {
     reservations: [{ type: 'STATIC', role: 'a/b' }],
     shared: false,
     revocable: false,
+    indivisible: false,
   });
 });
 

@@ -93,6 +93,7 @@ export function arbitraryResources(pools: IdPools = smallPools): Arbitrary<Resou
       { licences: 0.5 },
       { 'seats{revocable}': 2 },
       { 'disk(web,dynamic)[db-0:/data]': 64, 'disk(web,dynamic)[logs:logs]<shared>': 0.5 },
+      { 'disk<mount=/mnt/a>(web)': 100, 'disk<path=/mnt/b%20c>': 5 },
       { 'mem(web)(web/shop,dynamic,@ops,team=blue)': 128 },
       {
         vlans: [
@@ -204,6 +205,11 @@ export function arbitraryExecutor(pools: IdPools = smallPools): Arbitrary<Execut
   );
 }
 
+// Of a volume, or a mount disk, there is one.
+function shareDisk(a: Resources, b: Resources): boolean {
+  return Object.keys(a).some(key => /[[<]/.test(key) && Object.hasOwn(b, key));
+}
+
 /** A task that may be launched, as far as it can be told without a cluster. */
 export function arbitraryTaskInfo(pools: IdPools = smallPools): Arbitrary<TaskInfo> {
   const common = record(
@@ -236,7 +242,7 @@ export function arbitraryTaskInfo(pools: IdPools = smallPools): Arbitrary<TaskIn
       record({ command: arbitraryCommand }),
       record({ command: arbitraryCommand, container: docker }),
       record({ container: docker }),
-      record({ executor: arbitraryExecutor(pools) }),
+      record({ executor: arbitraryExecutor(pools).filter(executor => !shareDisk(resources, executor.resources)) }),
       record({ command: arbitraryCommand, container: fc.constant<ContainerInfo>({ type: 'PROCESS' }) }),
     );
     const limits = limited ? { limits: { cpus: Number.POSITIVE_INFINITY, mem: 1e6 } } : {};

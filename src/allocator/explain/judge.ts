@@ -4,7 +4,18 @@ import type { AgentId, FrameworkId, Role } from '../../base/ids.js';
 import type { AttributeConstraint } from '../../protocol/entities.js';
 import type { AgentObstacle } from '../../protocol/explain.js';
 import type { Bag, Resource, ScalarResource, Shortage, Wish } from '../../resources/index.js';
-import { add, forRole, plain, scalarMilli, sum, wishShortages, withoutCapabilities } from '../../resources/index.js';
+import {
+  add,
+  bare,
+  contains,
+  forRole,
+  isForAnything,
+  scalarMilli,
+  shrinkUnreserved,
+  sum,
+  wishShortages,
+  withoutCapabilities,
+} from '../../resources/index.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
 import type { SkipReason } from '../model.js';
 import type { Client } from '../clients/clients.js';
@@ -254,9 +265,7 @@ function once<T>(work: () => T): () => T {
 
 // As if nothing were reserved: for telling whether a reservation is what stands in the way. Volumes stay what they are.
 function asUnreserved(bag: Bag): Bag {
-  return sum(
-    bag.map((r): Bag => [r.label.role === undefined || isVolume(r) ? r : { ...r, key: r.name, label: plain }]),
-  );
+  return sum(bag.map((r): Bag => [r.label.role === undefined || isVolume(r) ? r : bare(r)]));
 }
 
 function isVolume(r: Resource): boolean {
@@ -282,9 +291,9 @@ function boundObstacles(bounds: readonly Bound[], client: Client, visible: Bag, 
   const left = new Map<string, number>();
   for (const { name, leftMilli } of bounds) {
     left.set(name, Math.min(Math.max(0, leftMilli), left.get(name) ?? Number.POSITIVE_INFINITY));
-    if (wish !== undefined) needs.set(name, unreservedNeed(wish, visible, name));
   }
-  const offered = cut(visible, left);
+  const offered = shrinkUnreserved(visible, name => left.get(name) ?? Number.POSITIVE_INFINITY);
+  if (wish !== undefined) for (const name of left.keys()) needs.set(name, unreservedNeed(wish, visible, offered, name));
   for (const [name, milli] of leastNeeds(client, visible, offered)) {
     needs.set(name, Math.max(milli, needs.get(name) ?? 0));
   }
@@ -307,7 +316,7 @@ function leastNeeds({ minimum: { sets } }: Client, visible: Bag, offered: Bag): 
   if (offered === visible || !reaches(visible, sets) || reaches(offered, sets)) return found;
   if (sets.length === 0) {
     const [first] = visible.filter(isCommon);
-    return first === undefined ? found : found.set(first.name, 1);
+    return first === undefined ? found : found.set(first.name, throughput(visible, first.name, 1));
   }
   let nearest: ReadonlyMap<string, number> | undefined;
   for (const set of sets) {
@@ -315,41 +324,46 @@ function leastNeeds({ minimum: { sets } }: Client, visible: Bag, offered: Bag): 
     const lacks = new Map<string, number>();
     for (const r of set) {
       if (r.kind !== 'scalar' || scalarMilli(offered, r.name) >= r.milli) continue;
-      lacks.set(
+      const kept = scalarMilli(
+        visible.filter(each => !isCommon(each)),
         r.name,
-        r.milli -
-          scalarMilli(
-            visible.filter(each => !isCommon(each)),
-            r.name,
-          ),
       );
+      lacks.set(r.name, throughput(visible, r.name, r.milli - kept));
     }
     if (nearest === undefined || lacks.size < nearest.size) nearest = lacks;
   }
   return nearest ?? found;
 }
 
-// As quota cuts: scalars that are neither reserved nor revocable.
-function cut(bag: Bag, left: ReadonlyMap<string, number>): Bag {
-  if (!bag.some(r => isCommon(r) && r.milli > (left.get(r.name) ?? Number.POSITIVE_INFINITY))) return bag;
-  return bag.flatMap(r => {
-    const milli = isCommon(r) ? (left.get(r.name) ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-    if (r.kind !== 'scalar' || milli >= r.milli) return [r];
-    return milli > 0 ? [{ ...r, milli }] : [];
-  });
-}
-
 function isCommon(r: Resource): r is ScalarResource {
   return r.kind === 'scalar' && r.label.role === undefined && !r.label.revocable;
 }
 
-// Of a scalar that is asked for without a reservation: what reserved resources do not cover.
-function unreservedNeed(wish: Wish, visible: Bag, name: string): number {
+// Of a scalar that is asked for without a reservation: what reserved resources do not cover. What is asked for on a disk of its own is cut after all that
+// comes before it.
+function unreservedNeed(wish: Wish, visible: Bag, offered: Bag, name: string): number {
   let need = 0;
   for (const r of wish.resources) if (r.kind === 'scalar' && r.key === name) need += r.milli;
-  if (need === 0) return 0;
-  for (const r of visible) {
-    if (r.kind === 'scalar' && r.name === name && r.label.role !== undefined && !isVolume(r)) need -= r.milli;
+  for (const r of need > 0 ? visible : [])
+    if (r.kind === 'scalar' && r.name === name && r.label.role !== undefined && isForAnything(r)) need -= r.milli;
+  for (const r of wish.resources) {
+    if (!isCommon(r) || r.name !== name || r.label.source === undefined || contains(offered, [r])) continue;
+    const before = scalarMilli(
+      visible.filter(each => isCommon(each) && each.key < r.key),
+      name,
+    );
+    need = Math.max(need, before + r.milli);
   }
   return Math.max(0, need);
+}
+
+// How much must be let through so that `milli` of a scalar are: a mount disk is whole.
+function throughput(visible: Bag, name: string, milli: number): number {
+  let before = 0;
+  for (const r of visible) {
+    if (!isCommon(r) || r.name !== name) continue;
+    if (before + r.milli >= milli) return r.label.indivisible ? before + r.milli : milli;
+    before += r.milli;
+  }
+  return milli;
 }

@@ -127,7 +127,8 @@ export class Portions {
   }
 
   // At most these amounts of unreserved scalars, the client's minimum at least where it is there; the same part of unreserved ports and
-  // items, at least one, and as many ports as a task that waits picks. What is reserved is of use to few, and goes whole, as do volumes.
+  // items, at least one, and as many ports as a task that waits picks. What is reserved is of use to few, and goes whole, as do
+  // volumes and mount disks.
   #cut(bag: Bag, amounts: Vector, client: Client): Bag {
     const { columns } = this.#facts;
     const { sets } = client.minimum;
@@ -136,13 +137,17 @@ export class Portions {
       const least = set === undefined ? 0 : scalarMilli(set, r.name);
       return Math.max(amounts[columns.indexOf(r.name)] ?? 0, least);
     };
+    // It may be in several places.
+    let disk = 0;
     let part = 0;
     for (const r of bag) if (r.kind === 'scalar' && !isKept(r)) part = Math.max(part, Math.min(1, most(r) / r.milli));
     const ports = client.hints.reduce((max, hint) => Math.max(max, hint.ports ?? 0), 0);
     const out: Resource[] = [];
     let changed = false;
     for (const r of bag) {
-      const cutDown = isKept(r) ? r : partOf(r, part, r.kind === 'scalar' ? most(r) : 0, ports);
+      const before = r.name === 'disk' ? disk : 0;
+      const cutDown = isKept(r) ? r : partOf(r, part, r.kind === 'scalar' ? most(r) - before : 0, ports);
+      if (cutDown?.kind === 'scalar' && r.name === 'disk' && !isKept(r)) disk += cutDown.milli;
       if (cutDown !== r) changed = true;
       if (cutDown !== undefined) out.push(cutDown);
     }
@@ -152,7 +157,7 @@ export class Portions {
 }
 
 function isKept({ label }: Resource): boolean {
-  return label.role !== undefined;
+  return label.role !== undefined || label.indivisible;
 }
 
 function partOf(r: Resource, part: number, milli: number, ports: number): Resource | undefined {

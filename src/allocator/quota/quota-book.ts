@@ -3,7 +3,7 @@
 import { assert } from '../../base/assert.js';
 import type { Role } from '../../base/ids.js';
 import type { Bag, Resource, ScalarResource } from '../../resources/index.js';
-import { emptyBag, roleAncestors } from '../../resources/index.js';
+import { roleAncestors, shrinkUnreserved } from '../../resources/index.js';
 import type { Amounts, Quota } from '../model.js';
 import type { Bits } from '../../base/bits.js';
 import { clearBit, hasBit, noBits, withBit } from '../../base/bits.js';
@@ -206,14 +206,14 @@ export class QuotaBook {
   /** `bag` without what is kept back for guarantees: what a client without any may have of it. */
   beyondNeeds(bag: Bag): Bag {
     if (!this.guaranteeing) return bag;
-    return cut(bag, r => this.#surplus(this.#tree.indexOf(r.name)));
+    return shrinkUnreserved(bag, name => this.#surplus(this.#tree.indexOf(name)));
   }
 
   /** The part of `visible` that quota lets this client have now. The same bag when that is all. */
   offerable(client: QuotaClient, visible: Bag): Bag {
     const node = client.quotaNode;
     if (node === undefined || (!this.guaranteeing && !node.limited)) return visible;
-    return cut(visible, r => this.#allowed(node, this.#tree.indexOf(r.name)));
+    return shrinkUnreserved(visible, name => this.#allowed(node, this.#tree.indexOf(name)));
   }
 
   /** Whether `visible` has something that would go towards a guarantee that is not met. */
@@ -223,7 +223,8 @@ export class QuotaBook {
     return visible.some(r => {
       if (!isCommon(r)) return false;
       const at = this.#tree.indexOf(r.name);
-      return this.#tree.ownNeed(node, at) > 0 && this.#tree.leftBeside(node, at) > 0;
+      if (this.#tree.ownNeed(node, at) <= 0) return false;
+      return r.label.indivisible ? this.#allowed(node, at) >= r.milli : this.#tree.leftBeside(node, at) > 0;
     });
   }
 
@@ -342,23 +343,6 @@ function isCommon(r: Resource): r is ScalarResource {
 function isAny(amounts: Float64Array): boolean {
   for (let at = 0; at < amounts.length; at += 1) if ((amounts[at] as number) > 0) return true;
   return false;
-}
-
-// Each scalar that quota is about cut to what `allowed` says; the rest travels along.
-function cut(bag: Bag, allowed: (r: ScalarResource) => number): Bag {
-  let out: Resource[] | undefined;
-  for (let i = 0; i < bag.length; i += 1) {
-    const r = bag[i] as Resource;
-    const milli = isCommon(r) ? allowed(r) : Number.POSITIVE_INFINITY;
-    if (r.kind !== 'scalar' || milli >= r.milli) {
-      out?.push(r);
-      continue;
-    }
-    out ??= bag.slice(0, i);
-    if (milli > 0) out.push({ ...r, milli });
-  }
-  if (out === undefined) return bag;
-  return out.length === 0 ? emptyBag : out;
 }
 
 function longer(from: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {

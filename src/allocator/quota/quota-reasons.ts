@@ -10,10 +10,10 @@ export function quotaReasons(quota: QuotaBook, client: QuotaClient, visible: Bag
   const out: SkipReason[] = [];
   const named = new Set(visible.map(({ name }) => name));
   for (const name of named) {
-    const passed = scalarMilli(offerable, name);
-    if (passed === scalarMilli(visible, name)) continue;
+    if (scalarMilli(offerable, name) === scalarMilli(visible, name)) continue;
     const limit = quota.binding(client, name);
-    if (limit !== undefined && limit.limitMilli - limit.consumedMilli - (limit.keptMilli ?? 0) <= passed)
+    const leftMilli = limit === undefined ? 0 : limit.limitMilli - limit.consumedMilli - (limit.keptMilli ?? 0);
+    if (limit !== undefined && leftMilli <= quota.beyondOthersMilli(client.role, name))
       out.push({ kind: 'limit', name, ...limit });
     else {
       const [availableMilli, requiredMilli] = [quota.availableMilli(name), quota.requiredMilli(name)];

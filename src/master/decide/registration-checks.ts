@@ -4,14 +4,13 @@ import { problem, shown } from '../../base/errors.js';
 import { agentMoves, isTerminal } from '../../protocol/task-state.js';
 import type { Bag } from '../../resources/index.js';
 import {
+  bareBag,
   contains,
   describeShortage,
   exclusive,
   nonRevocable,
-  plain,
   shortages,
   subtract,
-  sumTotals,
   toBag,
 } from '../../resources/index.js';
 import type { Registration } from '../decision.js';
@@ -163,5 +162,5 @@ export function capacityProblems(
 }
 
 function amountsIn(bag: Bag): Bag {
-  return sumTotals(nonRevocable(exclusive(bag)).map((r): Bag => [{ ...r, key: r.name, label: plain }]));
+  return bareBag(nonRevocable(exclusive(bag)));
 }

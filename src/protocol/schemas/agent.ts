@@ -43,7 +43,7 @@ export const agentCall = refine(
     EXECUTOR_EXITED: { frameworkId: leaves.id(), executorId: leaves.id(), status: leaves.integer },
     MESSAGE: executorMessage,
     OPERATION_STATUS: { status: operationStatus },
-    UPDATE_RESOURCES: { resources: leaves.resources },
+    UPDATE_RESOURCES: { resources: cluster.agentResources },
     UNREGISTER: { message: leaves.anyText },
   }),
   registerRule,

@@ -13,6 +13,7 @@ import type {
 } from '../entities.js';
 import { constraintPredicates, containerTypes, frameworkCapabilities } from '../entities.js';
 import { constraintRule, offerConstraintsRule, quantitiesRule, uniqueRule } from '../validate-framework.js';
+import { disksRule } from '../validate-operation.js';
 import * as leaves from './leaves.js';
 import { across, boolean, list, object, oneOf, optional, record, refine, under } from './shape.js';
 import type { OptionalShape } from './shape.js';
@@ -82,10 +83,13 @@ export const roleChoiceFields = {
 const faultDomain = object<FaultDomain>('a fault domain', { region: leaves.name, zone: leaves.name });
 const domain: OptionalShape<FaultDomain> = optional(faultDomain);
 
+/** All that an agent has. */
+export const agentResources = refine(leaves.resources, disksRule);
+
 const agentShape = object<AgentInfo>('an agent', {
   hostname: leaves.hostname,
   port: leaves.portOrNone,
-  resources: leaves.resources,
+  resources: agentResources,
   attributes: leaves.attributes,
   domain,
   containerizers,

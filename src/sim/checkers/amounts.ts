@@ -1,7 +1,6 @@
 // Amounts as conservation counts them: reservations do not matter, shared volumes take nothing away, what is lent is counted apart. In: resources as
-// messages have them. Out: bags of plain names, and of `name{revocable}`.
-import { withoutLabels } from '../../agent/ledger.js';
-import { add, bagOf, exclusive, filterBag } from '../../resources/index.js';
+// messages have them. Out: bags of plain names, of disks, and of `name{revocable}`.
+import { add, bagOf, bareBag, exclusive, filterBag } from '../../resources/index.js';
 import type { Bag, Resources } from '../../resources/index.js';
 
 /** What of `resources` one alone can have. */
@@ -16,6 +15,6 @@ export function totalOf(resources: Resources): Bag {
 
 function amounts(bag: Bag): Bag {
   const lent = filterBag(bag, r => r.label.revocable);
-  const firm = withoutLabels(filterBag(bag, r => !r.label.revocable));
+  const firm = bareBag(filterBag(bag, r => !r.label.revocable));
   return lent.length === 0 ? firm : add(firm, lent);
 }
