@@ -48,6 +48,8 @@ export class Agent {
   readonly #startedAtMs: number;
   #peer: Peer<AgentCall> | undefined;
   #registered = false;
+  /** Executors that ended while a registration was under way that lists them. */
+  #exits: AgentCall[] = [];
   #closed = false;
   /** The id that the next process of this agent will know. */
   #keptId: AgentId | undefined;
@@ -91,6 +93,8 @@ export class Agent {
       garbage: this.#garbage,
       toMaster: call => {
         if (this.#registered) this.#peer?.send(call);
+        // The master was told of it when this agent registered, and has not answered yet.
+        else if (call.type === 'EXECUTOR_EXITED') this.#exits.push(call);
       },
       onContainerEnded: () => {
         this.#runner.checkDrained();
@@ -202,6 +206,7 @@ export class Agent {
 
   #register(peer: Peer<AgentCall>): void {
     const inventory = this.#inventory();
+    this.#exits = [];
     for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);
     this.#env.log.info('registering', {
       agentId: this.#state.agentId,
@@ -241,7 +246,7 @@ export class Agent {
   #onWork(event: Exclude<AgentEvent, { type: 'PING' | 'REGISTERED' | 'REFUSED' | 'SHUTDOWN' }>): void {
     switch (event.type) {
       case 'LAUNCH':
-        this.#runner.launch(event.framework, event.tasks, event.groupId);
+        this.#runner.launch(event);
         return;
       case 'KILL':
         this.#runner.kill(event.frameworkId, event.taskId, event.killPolicy);
@@ -300,6 +305,7 @@ export class Agent {
       this.#counts.registered();
       this.#operations.open(peer);
       this.#outbox.open(peer);
+      for (const call of this.#exits.splice(0)) peer.send(call);
       this.#reconcile(reconcile);
       this.#env.log.info('registered', { agentId, master: master.id });
       this.#deps.outcomes?.onRegistered?.(agentId, master);

@@ -31,10 +31,11 @@ export class Executors {
     this.#step = step;
   }
 
-  /** The executor a task is for: the one that is there, or a new one with its resources taken; or why not. */
+  /** The executor a task is for: the one that is there, or where `mayStart` a new one with its resources taken; or why not. */
   reserve(
     framework: FrameworkRecord,
     info: ExecutorInfo,
+    mayStart: boolean,
   ): { readonly record: ExecutorRecord } | { readonly refusal: StatusDraft } {
     const { deps, options, state, ledger } = this.#parts;
     const known = framework.executors.get(info.executorId);
@@ -42,6 +43,9 @@ export class Executors {
       if (known.state !== 'TERMINATING') return { record: known };
       return { refusal: { state: 'TASK_DROPPED', reason: 'EXECUTOR_TERMINATED', message: 'its executor is ending' } };
     }
+    // The master thought it was there, and has kept nothing for another.
+    if (!mayStart)
+      return { refusal: { state: 'TASK_DROPPED', reason: 'EXECUTOR_TERMINATED', message: 'its executor has ended' } };
     const { bag, problems } = toBag(info.resources, 'executor.resources', { round: true });
     const invalid = directoryNameProblem('the executor id', info.executorId) ?? problems[0]?.message;
     if (invalid !== undefined) return { refusal: { state: 'TASK_ERROR', reason: 'TASK_INVALID', message: invalid } };

@@ -5,7 +5,8 @@ import type { ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
 import { Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import type { Env } from '../env/env.js';
-import type { FrameworkInfo, KillPolicy, TaskInfo } from '../protocol/entities.js';
+import type { AgentEvent } from '../protocol/agent-api.js';
+import type { KillPolicy, TaskInfo } from '../protocol/entities.js';
 import { isTerminal } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
 import { emptyBag, toBag } from '../resources/index.js';
@@ -55,7 +56,7 @@ export class TaskRunner {
   }
 
   /** Starts tasks. A group starts whole or not at all. A task that is here already is left alone. */
-  launch(info: FrameworkInfo, tasks: readonly TaskInfo[], groupId?: string): void {
+  launch({ framework: info, tasks, groupId, newExecutorIds = [] }: Extract<AgentEvent, { type: 'LAUNCH' }>): void {
     const { state, ledger, counts } = this.#parts;
     if (info.id === undefined) {
       this.#env.log.warn('a launch for a framework without an id is ignored', { framework: info.name });
@@ -72,7 +73,7 @@ export class TaskRunner {
           taskId: task.taskId,
         });
     }
-    let plans = [...fresh.values()].map(task => this.#admit(framework, task));
+    let plans = [...fresh.values()].map(task => this.#admit(framework, task, newExecutorIds));
     const spoiler = groupId === undefined ? undefined : plans.find(plan => plan.refusal !== undefined);
     if (spoiler !== undefined) {
       const refusal = groupRefusal(spoiler.task.taskId, spoiler.refusal?.message ?? '');
@@ -89,7 +90,7 @@ export class TaskRunner {
       else if (executor === undefined) this.#start(framework, record);
     }
     this.#deliver(framework, plans, records, groupId);
-    this.#tellMissingExecutors(framework, plans);
+    this.#tellMissingExecutors(framework, newExecutorIds);
     state.forgetIfIdle(framework.id);
   }
 
@@ -234,7 +235,7 @@ export class TaskRunner {
   }
 
   // Says why a task cannot be here; if nothing speaks against it, takes its resources.
-  #admit(framework: FrameworkRecord, task: TaskInfo): Plan {
+  #admit(framework: FrameworkRecord, task: TaskInfo, newExecutorIds: readonly ExecutorId[]): Plan {
     const { bag, problems } = toBag(task.resources, 'resources', { round: true });
     const no = (refusal: StatusDraft): Plan => ({ task, resources: emptyBag, executor: undefined, refusal });
     if (this.#closing)
@@ -267,7 +268,8 @@ export class TaskRunner {
     }
     this.#parts.ledger.take(bag);
     if (task.executor === undefined) return { task, resources: bag, executor: undefined, refusal: undefined };
-    const executor = this.executors.reserve(framework, task.executor);
+    const { executorId } = task.executor;
+    const executor = this.executors.reserve(framework, task.executor, newExecutorIds.includes(executorId));
     if ('refusal' in executor) {
       this.#parts.ledger.giveBack(bag);
       return no(executor.refusal);
@@ -343,15 +345,11 @@ export class TaskRunner {
   }
 
   // The master has booked the executor with the launch; refused tasks did not bring it here.
-  #tellMissingExecutors(framework: FrameworkRecord, plans: readonly Plan[]): void {
-    const missing = new Set<ExecutorId>();
-    for (const { task, refusal } of plans) {
-      const executorId = refusal === undefined ? undefined : task.executor?.executorId;
-      if (executorId === undefined || framework.executors.has(executorId)) continue;
-      if (directoryNameProblem('the executor id', executorId) === undefined) missing.add(executorId);
-    }
-    for (const executorId of missing)
+  #tellMissingExecutors(framework: FrameworkRecord, newExecutorIds: readonly ExecutorId[]): void {
+    for (const executorId of newExecutorIds) {
+      if (framework.executors.has(executorId) || directoryNameProblem('the executor id', executorId)) continue;
       this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId: framework.id, executorId, status: -1 });
+    }
   }
 
   #watch(record: TaskRecord): void {

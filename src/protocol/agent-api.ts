@@ -93,6 +93,8 @@ export type AgentEvent =
       readonly framework: FrameworkInfo;
       readonly tasks: readonly TaskInfo[];
       readonly groupId?: string;
+      /** Executors that are to be started for them. Any other that a task names runs there already, or the task is dropped. */
+      readonly newExecutorIds?: readonly ExecutorId[];
     }
   | {
       readonly type: 'KILL';

@@ -141,7 +141,9 @@ export class AgentRig {
   }
 
   launch(tasks: readonly TaskInfo[], groupId?: string, of: FrameworkInfo = framework): void {
-    this.tell({ type: 'LAUNCH', framework: of, tasks, ...(groupId === undefined ? {} : { groupId }) });
+    // As a master that knows of none: what runs there is joined.
+    const newExecutorIds = tasks.flatMap(({ executor }) => executor?.executorId ?? []);
+    this.tell({ type: 'LAUNCH', framework: of, tasks, newExecutorIds, ...(groupId === undefined ? {} : { groupId }) });
     this.settle();
   }
 

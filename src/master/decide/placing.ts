@@ -1,6 +1,7 @@
 // The tasks of one ACCEPT, in order, each validated by itself: what they take out of the offers. In: offers, tasks. Out: changes, launches.
 import type { Problem } from '../../base/errors.js';
 import { problem } from '../../base/errors.js';
+import type { ExecutorId } from '../../base/ids.js';
 import type { StatusReason, TaskInfo } from '../../protocol/entities.js';
 import { merged } from '../../base/merged.js';
 import type { Operation } from '../../protocol/scheduler-api.js';
@@ -38,6 +39,8 @@ export class Placing {
   readonly #at: Moment;
   readonly #draft: Draft;
   #launched: TaskInfo[] = [];
+  /** Booked, and to be told to the agent with the first of their tasks. */
+  readonly #newExecutors = new Set<ExecutorId>();
 
   constructor(place: Place, pot: Pot, draft: Draft, at: Moment) {
     this.#place = place;
@@ -100,13 +103,20 @@ export class Placing {
     for (const placed of group) this.#keep(placed, groupId);
     this.#send(
       group.map(placed => placed.info),
+      [],
       groupId,
     );
   }
 
   /** Sends what the LAUNCH operations placed so far. */
   flush(): void {
-    for (const tasks of inParts(this.#launched, this.#place.view.options.messageBytes)) this.#send(tasks);
+    for (const tasks of inParts(this.#launched, this.#place.view.options.messageBytes)) {
+      const executorIds = new Set(tasks.flatMap(({ executor }) => executor?.executorId ?? []));
+      this.#send(
+        tasks,
+        [...executorIds].filter(id => this.#newExecutors.delete(id)),
+      );
+    }
     this.#launched = [];
   }
 
@@ -164,6 +174,7 @@ export class Placing {
     };
     if (placed.executor !== undefined) {
       this.parts.push(placed.executor.resources);
+      this.#newExecutors.add(placed.executor.id);
       this.#draft.change({ type: 'EXECUTOR_ADDED', executor: placed.executor, booked: true });
     }
     this.parts.push(placed.resources);
@@ -171,13 +182,14 @@ export class Placing {
     this.#draft.change({ type: 'TASK_ADDED', task, booked: true });
   }
 
-  #send(tasks: readonly TaskInfo[], groupId?: string): void {
+  #send(tasks: readonly TaskInfo[], newExecutorIds: readonly ExecutorId[], groupId?: string): void {
     const { agent, framework } = this.#place;
     this.#draft.toAgent(agent.id, {
       type: 'LAUNCH',
       framework: framework.info,
       tasks,
       ...(groupId === undefined ? {} : { groupId }),
+      ...(newExecutorIds.length === 0 ? {} : { newExecutorIds }),
     });
   }
 

@@ -67,7 +67,12 @@ export const agentEvent = union<AgentEvent>('an agent event', {
   },
   REFUSED: { problems },
   PING: {},
-  LAUNCH: { framework: cluster.frameworkInfo, tasks, groupId: optional(leaves.id()) },
+  LAUNCH: {
+    framework: cluster.frameworkInfo,
+    tasks,
+    groupId: optional(leaves.id()),
+    newExecutorIds: optional(list(leaves.id(), 'a list of executor ids')),
+  },
   KILL: { frameworkId: leaves.id(), taskId: leaves.id(), killPolicy: optional(run.killPolicy) },
   ACKNOWLEDGE: { frameworkId: leaves.id(), taskId: leaves.id(), uuid: leaves.token },
   MESSAGE: executorMessage,
