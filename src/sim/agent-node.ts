@@ -4,13 +4,17 @@ import type { AgentId } from '../base/ids.js';
 import type { AgentOptions, MasterConnection, MasterHandler } from '../agent/options.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { Attributes, FaultDomain } from '../protocol/entities.js';
-import { validateAgentEvent } from '../protocol/validate.js';
+import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
+import { validateAgentEvent, validateExecutorCall } from '../protocol/validate.js';
 import type { Resources } from '../resources/index.js';
 import type { Random } from '../env/random.js';
 import { connectPersistently } from '../transport/reconnecting.js';
+import { acceptSession } from '../transport/session.js';
 import type { Script } from './behaviour.js';
 import { SimHost } from './containers.js';
+import type { StartProgram } from './containers.js';
 import type { SimDisk } from './disk.js';
+import { ExecutorProgram } from './executor-program.js';
 import { NodeProcess } from './node-process.js';
 import type { Surroundings } from './surroundings.js';
 import { SimVolumes } from './volumes.js';
@@ -56,6 +60,7 @@ export class AgentNode {
         ended: (container, exit) => world.emit({ type: 'CONTAINER_ENDED', node: name, container, exit }),
       },
       options.script,
+      (container, behaviour, exit) => this.#startExecutor(container, behaviour, exit),
     );
   }
 
@@ -106,13 +111,27 @@ export class AgentNode {
       store: this.disk.open(env),
       volumes: world.mutations.volumes?.(this.#volumes) ?? this.#volumes,
       ...(lends === undefined ? {} : { estimator: { estimate: (_usage, answer) => answer(lends(lending)) } }),
-      ...(agent === undefined ? {} : { options: agent }),
+      options: { executorEndpoint: `ws://${this.name}${executorPath}`, ...agent },
       outcomes: {
         onShutdown: () => this.#ended(restartMs),
         onFatal: () => this.#ended(restartMs),
         onRefused: () => this.#ended(refusedMs),
       },
     });
+    const running = this.#agent;
+    world.network.local.listen(
+      this.name,
+      process.acceptor((link, path) =>
+        path === executorPath
+          ? acceptSession<ExecutorCall, ExecutorEvent>(
+              env,
+              link,
+              { kind: 'executor', validate: validateExecutorCall },
+              peer => running.acceptExecutor(peer),
+            )
+          : undefined,
+      ),
+    );
   }
 
   /** The agent and all it runs are gone at once. `tell`: its connection ends; else the master hears nothing. */
@@ -141,6 +160,36 @@ export class AgentNode {
     this.#agent?.shutdown(() => this.#ended(restartMs));
   }
 
+  // A process of its own, on a network node of its own, so that faults can strike between it and its agent.
+  #startExecutor(...[container, behaviour, exit]: Parameters<StartProgram>): ReturnType<StartProgram> {
+    const { env: variables, containerId } = container.spec;
+    if (variables['PROFFER_EXECUTOR_ID'] === undefined) return undefined;
+    const world = this.#world;
+    const process = new NodeProcess(executorNode(this.name, containerId), 1, world);
+    const program = new ExecutorProgram({
+      host: this.name,
+      env: process.env,
+      dialer: process.dialer(world.network.local.dialer(process.name)),
+      variables,
+      behaviour,
+      history: {
+        taskStarted: task => world.emit({ type: 'EXECUTOR_TASK_STARTED', node: this.name, task }),
+        taskEnded: task => world.emit({ type: 'EXECUTOR_TASK_ENDED', node: this.name, task }),
+      },
+      exit,
+    });
+    return {
+      get live() {
+        return program.live;
+      },
+      end: () => {
+        process.kill();
+        program.end();
+        world.network.local.crash(process.name);
+      },
+    };
+  }
+
   // The agent ended by itself; its supervisor starts it again.
   #ended(againMs: number): void {
     this.#world.clock.soon(() => this.crash());
@@ -167,6 +216,13 @@ export class AgentNode {
     );
   }
 }
+
+/** What the network calls the executor in a container of `host`. */
+export function executorNode(host: string, containerId: string): string {
+  return `${host}/${containerId}`;
+}
+
+const executorPath = '/v1/executor';
 
 /** How long a supervisor waits before it starts a process again. */
 const restartMs = 1000;

@@ -3,7 +3,7 @@
 import { every } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { Random } from '../env/random.js';
-import type { TaskInfo, TaskStatus } from '../protocol/entities.js';
+import type { ExecutorInfo, TaskInfo, TaskStatus } from '../protocol/entities.js';
 import { isTerminal } from '../protocol/task-state.js';
 import type { Resources } from '../resources/index.js';
 import type { Framework } from '../scheduler/framework.js';
@@ -26,6 +26,8 @@ export interface Wish {
 export interface WishedTask {
   readonly resources: Resources;
   readonly behaviour: Behaviour;
+  /** It runs inside this executor of the framework's own. */
+  readonly executor?: ExecutorInfo;
   readonly more?: Partial<TaskSpec>;
 }
 
@@ -116,9 +118,11 @@ export class BatchTenant {
         ...more,
         taskId: `${wish.key}-${index}.${attempt}`,
         name: wish.key,
-        command: 'simulated',
-        env: { ...env, ...behaviourEnv(task.behaviour) },
         resources: task.resources,
+        // An executor reads from the labels what it is to do.
+        ...(task.executor === undefined
+          ? { command: 'simulated', env: { ...env, ...behaviourEnv(task.behaviour) } }
+          : { executor: task.executor, labels: behaviourEnv(task.behaviour) }),
       };
     });
     const [first, ...rest] = specs;

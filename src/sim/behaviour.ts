@@ -1,4 +1,4 @@
-// What a simulated container does, read from its environment (SIM_…) or its command line. In: a container's spec. Out: a script of its life.
+// What a simulated container does, read from its environment (SIM_…) or its command line; a task of an executor, from its labels. In: a container's spec. Out: a script of its life.
 import { ProfferError, shown } from '../base/errors.js';
 import { parseDurationMs } from '../base/units.js';
 import type { ContainerSpec } from '../containerizer/containerizer.js';
@@ -21,6 +21,10 @@ export interface Behaviour {
   readonly termMs?: number;
   /** How a COMMAND probe inside it ends. Default 0. */
   readonly probeExitCode?: number;
+  /** An executor ends by itself once it has had nothing to run for so long. Default: it stays. */
+  readonly idleMs?: number;
+  /** An executor never registers with its agent. */
+  readonly mute?: boolean;
 }
 
 /** Chooses the behaviour of a container; undefined leaves it to `behaviourOf`. */
@@ -36,6 +40,8 @@ export const simEnv = {
   ignoresTerm: 'SIM_IGNORES_TERM',
   term: 'SIM_TERM',
   probeExitCode: 'SIM_PROBE_EXIT_CODE',
+  idle: 'SIM_IDLE',
+  mute: 'SIM_MUTE',
 } as const;
 
 /** The environment that makes a container behave so. */
@@ -53,6 +59,8 @@ export function behaviourEnv(behaviour: Behaviour): { readonly [name: string]: s
   put(simEnv.ignoresTerm, behaviour.ignoresTerm === true ? '1' : undefined);
   put(simEnv.term, ms(behaviour.termMs));
   put(simEnv.probeExitCode, behaviour.probeExitCode?.toString());
+  put(simEnv.idle, ms(behaviour.idleMs));
+  put(simEnv.mute, behaviour.mute === true ? '1' : undefined);
   return env;
 }
 
@@ -61,7 +69,7 @@ export function behaviourEnv(behaviour: Behaviour): { readonly [name: string]: s
  * them joined by `;` or `&&`. Any other command runs until it is killed.
  * @throws ProfferError USAGE for a `SIM_…` variable that cannot be read.
  */
-export function behaviourOf(spec: ContainerSpec): Behaviour {
+export function behaviourOf(spec: Pick<ContainerSpec, 'env' | 'command'>): Behaviour {
   const { env } = spec;
   const has = Object.values(simEnv).some(name => env[name] !== undefined);
   if (!has) return commandBehaviour(spec);
@@ -84,10 +92,12 @@ export function behaviourOf(spec: ContainerSpec): Behaviour {
     ignoresTerm: env[simEnv.ignoresTerm] === undefined ? undefined : true,
     termMs: ms(simEnv.term),
     probeExitCode: count(simEnv.probeExitCode),
+    idleMs: ms(simEnv.idle),
+    mute: env[simEnv.mute] === undefined ? undefined : true,
   });
 }
 
-function commandBehaviour(spec: ContainerSpec): Behaviour {
+function commandBehaviour(spec: Pick<ContainerSpec, 'command'>): Behaviour {
   const line = commandLine(spec);
   if (line === undefined) return {};
   let runMs = 0;
@@ -120,7 +130,7 @@ function commandBehaviour(spec: ContainerSpec): Behaviour {
 }
 
 /** A shell line as it is; an argument list, and one that starts a shell, as the line it comes to. */
-function commandLine({ command }: ContainerSpec): string | undefined {
+function commandLine({ command }: Pick<ContainerSpec, 'command'>): string | undefined {
   if (command?.value !== undefined) return command.value;
   const argv = command?.argv;
   if (argv === undefined) return undefined;

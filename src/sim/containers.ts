@@ -13,6 +13,7 @@ import type {
 import type { ContainerType } from '../protocol/entities.js';
 import { behaviourOf } from './behaviour.js';
 import type { Behaviour, Script } from './behaviour.js';
+import type { ExecutorProgram, ExecutorTask } from './executor-program.js';
 import type { NodeProcess } from './node-process.js';
 
 /** A container that was started and has not ended. */
@@ -29,16 +30,31 @@ export interface HostHistory {
   ended(container: LiveContainer, exit: ContainerExit): void;
 }
 
+/** What runs in a container besides what its behaviour says: frameworks' own executors. `exit` ends the container. */
+export type StartProgram = (
+  container: LiveContainer,
+  behaviour: Behaviour,
+  exit: (exitCode: number) => void,
+) => Pick<ExecutorProgram, 'live' | 'end'> | undefined;
+
 /** Where containers run. They live on the host, so they die with it, and with the agent that is their parent. */
 export class SimHost {
   readonly name: string;
   readonly #clock: VirtualClock;
   readonly #history: HostHistory;
   readonly #script: Script;
+  readonly #startProgram: StartProgram;
   readonly #runs = new Set<Run>();
 
-  constructor(name: string, clock: VirtualClock, history: HostHistory, script: Script = () => undefined) {
+  constructor(
+    name: string,
+    clock: VirtualClock,
+    history: HostHistory,
+    script: Script = () => undefined,
+    startProgram: StartProgram = () => undefined,
+  ) {
     this.name = name;
+    this.#startProgram = startProgram;
     this.#clock = clock;
     this.#history = history;
     this.#script = script;
@@ -49,14 +65,34 @@ export class SimHost {
     return [...this.#runs].flatMap(run => (run.live === undefined ? [] : [run.live]));
   }
 
+  /** Tasks that run inside executors here. */
+  get executorTasks(): readonly ExecutorTask[] {
+    return [...this.#runs].flatMap(run => run.program?.live ?? []);
+  }
+
+  /** Ends a container as a signal from outside would; its agent hears of it. False when it is not alive. */
+  kill(containerId: string): boolean {
+    const run = [...this.#runs].find(each => each.live?.spec.containerId === containerId);
+    run?.die('SIGKILL');
+    return run !== undefined;
+  }
+
   /** The containerizer of the agent process `agent`. */
   containerizer(agent: NodeProcess, types: readonly ContainerType[] = ['PROCESS', 'DOCKER']): Containerizer {
     return {
       types,
       launch: (spec, onEvent) => {
         const behaviour = this.#script(spec) ?? behaviourOf(spec);
-        const run = new Run(this.#clock, this.name, spec, behaviour, this.#history, agent, onEvent, () =>
-          this.#runs.delete(run),
+        const run = new Run(
+          this.#clock,
+          this.name,
+          spec,
+          behaviour,
+          this.#history,
+          agent,
+          onEvent,
+          () => this.#runs.delete(run),
+          this.#startProgram,
         );
         this.#runs.add(run);
         run.prepare();
@@ -94,6 +130,7 @@ export class SimHost {
 /** One container. */
 class Run implements Container {
   live: LiveContainer | undefined;
+  program: ReturnType<StartProgram>;
   readonly #clock: VirtualClock;
   readonly #host: string;
   readonly #spec: ContainerSpec;
@@ -102,6 +139,7 @@ class Run implements Container {
   readonly #agent: NodeProcess;
   readonly #onEvent: (event: ContainerEvent) => void;
   readonly #forget: () => void;
+  readonly #startProgram: StartProgram;
   #timer: Timer | undefined;
   #killTimer: Timer | undefined;
   #killAtMs = Number.POSITIVE_INFINITY;
@@ -116,6 +154,7 @@ class Run implements Container {
     agent: NodeProcess,
     onEvent: (event: ContainerEvent) => void,
     forget: () => void,
+    startProgram: StartProgram,
   ) {
     this.#clock = clock;
     this.#host = host;
@@ -125,6 +164,7 @@ class Run implements Container {
     this.#agent = agent;
     this.#onEvent = onEvent;
     this.#forget = forget;
+    this.#startProgram = startProgram;
   }
 
   prepare(): void {
@@ -170,6 +210,9 @@ class Run implements Container {
     this.live = { host: this.#host, spec: this.#spec, startedAtMs: this.#clock.now() };
     this.#history.started(this.live);
     this.#tell({ type: 'STARTED', pid: 1000 });
+    this.program = this.#startProgram(this.live, this.#behaviour, code =>
+      this.#finish({ exitCode: code, oomKilled: false }),
+    );
     if (runMs === undefined) return;
     this.#timer = this.#clock.after(runMs, () =>
       this.#finish(oom ? { signal: 'SIGKILL', oomKilled: true } : { exitCode, oomKilled: false }),
@@ -188,6 +231,8 @@ class Run implements Container {
     this.#timer?.cancel();
     this.#killTimer?.cancel();
     this.#forget();
+    this.program?.end();
+    this.program = undefined;
     const { live } = this;
     this.live = undefined;
     if (live !== undefined) this.#history.ended(live, exit);

@@ -35,15 +35,15 @@ function wishes(world: World, tenants: ReadonlyMap<string, BatchTenant>): string
   });
 }
 
-/** What is alive is what the master believes, and the other way round. */
+/** What is alive is what the master believes, and the other way round: tasks and executors. */
 function truth(world: World): string[] {
   const wrong: string[] = [];
   const frameworks = world.master.cluster?.frameworks;
   let alive = 0;
-  for (const { host, spec } of world.live()) {
-    const task = frameworks?.get(spec.env['PROFFER_FRAMEWORK_ID'] ?? '')?.tasks.get(spec.env['PROFFER_TASK_ID'] ?? '');
+  for (const { host, frameworkId, taskId } of world.liveTasks()) {
+    const task = frameworks?.get(frameworkId)?.tasks.get(taskId);
     if (task === undefined || isTerminal(task.state))
-      wrong.push(`${spec.name} is alive on ${host}, the master thinks ${task?.state ?? 'nothing of it'}`);
+      wrong.push(`${taskId} is alive on ${host}, the master thinks ${task?.state ?? 'nothing of it'}`);
     else alive += 1;
   }
   let believed = 0;
@@ -52,6 +52,12 @@ function truth(world: World): string[] {
   }
   if (wrong.length === 0 && believed !== alive)
     wrong.push(`the master believes in ${believed} live tasks, ${alive} are`);
+  const executors = world.live().flatMap(({ spec }) => spec.env['PROFFER_EXECUTOR_ID'] ?? []);
+  const known = [...(world.master.cluster?.agents.values() ?? [])].flatMap(agent =>
+    [...agent.executors.values()].map(({ id }) => id),
+  );
+  if (known.length !== executors.length)
+    wrong.push(`the master believes in executors [${known.join(', ')}], alive are [${executors.join(', ')}]`);
   return wrong;
 }
 

@@ -1,6 +1,7 @@
 // What goes wrong in a run, by seed: which kinds of faults, how often, for how long. In: a world and its chance. Out: faults, each told to the
 // history; `stop` heals everything, so that the cluster can show that it settles.
 import type { Random } from '../env/random.js';
+import { executorNode } from './agent-node.js';
 import type { AgentNode } from './agent-node.js';
 import type { MasterNode } from './master-node.js';
 import { noTrouble } from './network.js';
@@ -26,6 +27,8 @@ export const faultKinds = [
   'disk-failure',
   'wall-clock-jump',
   'operator-kill',
+  'executor-crash',
+  'executor-partition',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -105,6 +108,22 @@ export class Faults {
         this.#told(kind, taskId, false);
         master.operate({ type: 'KILL', taskId, frameworkId }, () => {});
         return;
+      }
+      case 'executor-crash': {
+        const executor = this.#anyExecutor(random);
+        if (executor === undefined) return;
+        this.#told(kind, executorNode(executor.host, executor.containerId), false);
+        world.agents.get(executor.host)?.host.kill(executor.containerId);
+        return;
+      }
+      case 'executor-partition': {
+        const executor = this.#anyExecutor(random);
+        if (executor === undefined) return;
+        const name = executorNode(executor.host, executor.containerId);
+        const { local } = world.network;
+        local.partition(name, executor.host, { mode: random.chance(0.5) ? 'hold' : 'drop' });
+        if (random.chance(0.3)) local.reset(name, executor.host);
+        return this.#heals(kind, name, random.pick([500, 10_000, 90_000]), () => local.heal(name, executor.host));
       }
       case 'scheduler-crash': {
         const node = random.pick(this.#schedulers());
@@ -210,6 +229,14 @@ export class Faults {
 
   #told(kind: FaultKind, node: string, healed: boolean): void {
     this.#world.emit({ type: 'FAULT', node, fault: kind, healed });
+  }
+
+  #anyExecutor(random: Random): { readonly host: string; readonly containerId: string } | undefined {
+    const executors = this.#world
+      .live()
+      .filter(({ spec }) => spec.env['PROFFER_EXECUTOR_ID'] !== undefined)
+      .map(({ host, spec }) => ({ host, containerId: spec.containerId }));
+    return executors.length === 0 ? undefined : random.pick(executors);
   }
 
   #schedulers(): (SchedulerNode | RawSchedulerNode)[] {

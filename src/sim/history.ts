@@ -10,6 +10,7 @@ import type { OperationStatus } from '../protocol/entities.js';
 import type { OperatorCall } from '../protocol/operator-api.js';
 import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { LiveContainer } from './containers.js';
+import type { ExecutorTask } from './executor-program.js';
 
 /** Identifies a session at the master: one for each connection of a framework or an agent. */
 export type SessionId = number;
@@ -61,6 +62,12 @@ export type HistoryEvent =
       readonly container: LiveContainer;
       readonly exit: ContainerExit;
     }
+  /** And inside an executor. */
+  | {
+      readonly type: 'EXECUTOR_TASK_STARTED' | 'EXECUTOR_TASK_ENDED';
+      readonly node: string;
+      readonly task: ExecutorTask;
+    }
   /** A process of a node starts or ends. */
   | { readonly type: 'PROCESS'; readonly node: string; readonly kind: NodeKind; readonly up: boolean }
   /** A fault begins (or, with `healed`, ends). */
@@ -95,6 +102,10 @@ export function lineOf(event: HistoryEvent): string {
       return `container ${event.container.spec.name} started`;
     case 'CONTAINER_ENDED':
       return `container ${event.container.spec.name} ended ${event.exit.signal ?? event.exit.exitCode ?? ''}${event.exit.oomKilled ? ' oom' : ''}`;
+    case 'EXECUTOR_TASK_STARTED':
+      return `executor's task ${event.task.taskId} started`;
+    case 'EXECUTOR_TASK_ENDED':
+      return `executor's task ${event.task.taskId} ended`;
     case 'PROCESS':
       return event.up ? 'process up' : 'process down';
     case 'FAULT':

@@ -14,7 +14,21 @@ export interface Planned {
 
 /** 2,200 seeds in all. */
 export const plan = {
-  calm: { seeds: 100, floors: { launches: 2000, finished: 1000, failed: 130, killed: 130, kills: 300, declines: 600 } },
+  calm: {
+    seeds: 100,
+    floors: {
+      launches: 2000,
+      finished: 1000,
+      failed: 130,
+      killed: 130,
+      kills: 300,
+      declines: 600,
+      executorsStarted: 200,
+      executorTasks: 400,
+      groupLaunches: 300,
+      unhealthyEnds: 10,
+    },
+  },
   churn: {
     seeds: 250,
     floors: {
@@ -24,7 +38,12 @@ export const plan = {
       reconnects: 150,
       reregistrations: 250,
       masterStarts: 150,
+      executorTasks: 300,
+      executorsExited: 100,
+      groupLaunches: 250,
       faults: {
+        'executor-crash': 40,
+        'executor-partition': 80,
         'agent-crash': 50,
         'agent-power-cut': 50,
         'scheduler-crash': 50,
@@ -55,7 +74,7 @@ export const plan = {
   },
   rogues: {
     seeds: 100,
-    floors: { launches: 2600, rescinds: 2600, kills: 2600, invalidCalls: 6600, reconnects: 660 },
+    floors: { launches: 2600, rescinds: 2600, kills: 2600, invalidCalls: 6600, reconnects: 660, executorsStarted: 300 },
   },
   hoarding: { seeds: 150, floors: { launches: 1500, rescinds: 500, rescindsFor: { STARVATION: 300 } } },
   allocation: {

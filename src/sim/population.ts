@@ -5,10 +5,17 @@ import { definePolicy } from '../allocator/policies/index.js';
 import type { PolicySpec } from '../allocator/policies/index.js';
 import { ProfferError } from '../base/errors.js';
 import type { Random } from '../env/random.js';
-import type { FrameworkCapability, FrameworkInfo, HealthCheckInfo, OfferConstraints } from '../protocol/entities.js';
+import type {
+  ExecutorInfo,
+  FrameworkCapability,
+  FrameworkInfo,
+  HealthCheckInfo,
+  OfferConstraints,
+} from '../protocol/entities.js';
 import type { Resources } from '../resources/index.js';
 import { BatchTenant } from './batch-tenant.js';
 import type { Wish, WishedTask } from './batch-tenant.js';
+import { behaviourEnv } from './behaviour.js';
 import type { Behaviour } from './behaviour.js';
 import { KeeperTenant } from './keeper-tenant.js';
 import { RandomOperator } from './operator.js';
@@ -163,11 +170,39 @@ function agentResources(random: Random): Resources {
   return random.chance(0.3) ? { ...resources, 'cpus(prod)': 1, 'mem(prod)': 512 } : resources;
 }
 
+/** Executors that a tenant's tasks may share on each agent. What comes first is never the cause of a task's end. */
+function makeExecutors(name: string, random: Random): readonly [ExecutorInfo, ...ExecutorInfo[]] {
+  const make = (suffix: string, behaviour: Behaviour): ExecutorInfo => ({
+    executorId: `${name}-${suffix}`,
+    command: { value: 'simulated', env: behaviourEnv(behaviour) },
+    resources: { cpus: 0.1, mem: 32 },
+  });
+  return [
+    make('steady', { idleMs: random.pick([500, 5000, 30_000]), ...(random.chance(0.3) ? { prepareMs: 4000 } : {}) }),
+    make('shaky', { runMs: random.pick([100, 3000, 20_000]), exitCode: 3 }),
+    make('stubborn', { ignoresTerm: true, idleMs: 10_000 }),
+    make(
+      'failing',
+      random.pick<Behaviour>([{ failToStart: 'no such program' }, { mute: true }, { oom: true, runMs: 5000 }]),
+    ),
+  ];
+}
+
 function makeWishes(name: string, count: number, withinMs: number, random: Random): Wish[] {
+  const executors = random.chance(0.5) ? makeExecutors(name, random.fork('executors')) : undefined;
   return Array.from({ length: count }, (_, index): Wish => {
     const service = random.chance(0.15);
     const group = random.chance(0.15);
-    const first = wishedTask(random, service, group);
+    const task = wishedTask(random, service, group);
+    const [steady, ...others] = executors ?? [];
+    // A service is to stay up, also with its executor; tasks of groups cannot have one.
+    const executor =
+      steady === undefined || group || random.chance(0.5)
+        ? undefined
+        : service || random.chance(0.6)
+          ? steady
+          : random.pick(others);
+    const first = executor === undefined ? task : insideOf(executor, task);
     const more = group ? Array.from({ length: random.int(1, 2) }, () => wishedTask(random, service, group)) : [];
     return {
       key: `${name}-w${index}`,
@@ -176,6 +211,12 @@ function makeWishes(name: string, count: number, withinMs: number, random: Rando
       atMs: random.int(0, Math.floor(withinMs * 0.7)),
     };
   });
+}
+
+// Checks look into containers, and ports are a container's: neither is for what runs inside an executor.
+function insideOf(executor: ExecutorInfo, { resources, behaviour }: WishedTask): WishedTask {
+  const { probeExitCode: _none, ...its } = behaviour;
+  return { resources, behaviour: its, executor };
 }
 
 const healthCheck: HealthCheckInfo = {

@@ -60,6 +60,8 @@ export const scenarios = {
         'master-crash',
         'slow-disk',
         'disk-failure',
+        'executor-crash',
+        'executor-partition',
       ]),
   },
   partitions: {

@@ -2,9 +2,12 @@
 import { every } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { Random } from '../env/random.js';
-import type { FrameworkInfo, Offer, TaskInfo } from '../protocol/entities.js';
+import type { ExecutorInfo, FrameworkInfo, Offer, TaskInfo } from '../protocol/entities.js';
 import type { ResourceOperation, SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
 import { isTerminal } from '../protocol/task-state.js';
+import type { Resources } from '../resources/index.js';
+import { behaviourEnv } from './behaviour.js';
+import type { Behaviour } from './behaviour.js';
 import type { Program, RawProgram } from './scheduler-node.js';
 
 /** Takes every offer and never answers. */
@@ -46,6 +49,8 @@ class Rogue implements RawProgram {
   readonly #env: Env;
   #id: string | undefined;
   #lastAccept: SchedulerCall | undefined;
+  /** An agent it was offered something of. */
+  #agentId: string | undefined;
   #taskNumber = 0;
   readonly #tasks: string[] = [];
   readonly #ended: string[] = [];
@@ -98,6 +103,7 @@ class Rogue implements RawProgram {
   }
 
   #offered(offer: Offer): void {
+    this.#agentId = offer.agentId;
     this.#offersSeen.push(offer.id);
     if (this.#offersSeen.length > 50) this.#offersSeen.shift();
     const random = this.#random;
@@ -153,18 +159,34 @@ class Rogue implements RawProgram {
     const taskId = reused ? random.pick(this.#ended) : `rogue-${this.#env.ids.short()}-${(this.#taskNumber += 1)}`;
     if (!reused) this.#tasks.push(taskId);
     if (this.#tasks.length > 30) this.#tasks.shift();
+    const command = { value: `sleep ${random.int(1, 20)}` };
+    const runs = random.chance(0.2)
+      ? { executor: this.#executor(), ...(random.chance(0.1) ? { command } : {}) }
+      : { command };
     return {
       taskId,
       name: 'rogue',
-      command: { value: `sleep ${random.int(1, 20)}` },
+      ...runs,
+      labels: { SIM_RUN: `${random.int(0, 9)}s` },
       resources: { cpus: random.chance(0.2) ? cpus + 1 : random.pick([0.1, 0.5, 1]), mem: random.pick([1, 32, 64]) },
+    };
+  }
+
+  /** Of few ids and many descriptions; some never register, some end at once. */
+  #executor(): ExecutorInfo {
+    const random = this.#random;
+    const env = random.pick<Behaviour>([{ idleMs: 100 }, { idleMs: 3000 }, { runMs: 10 }, { mute: true }, {}]);
+    return {
+      executorId: `rogue-${random.int(1, 3)}`,
+      command: { value: 'simulated', env: behaviourEnv(env) },
+      resources: random.pick<Resources>([{ cpus: 0.1, mem: 32 }, { cpus: 1 }, { cpus: 1e6 }, {}]),
     };
   }
 
   #mischief(): void {
     const random = this.#random;
     const taskId = this.#tasks.length > 0 ? random.pick(this.#tasks) : 'nobody';
-    switch (random.int(0, 13)) {
+    switch (random.int(0, 14)) {
       case 0:
         this.#send({ type: 'KILL', taskId });
         return;
@@ -212,6 +234,11 @@ class Rogue implements RawProgram {
       case 12:
         this.#send({ type: 'RECONCILE_OPERATIONS', operations: random.chance(0.5) ? [] : [{ operationId: 'op-1' }] });
         return;
+      case 13: {
+        const to = { agentId: this.#agentId ?? 'nowhere', executorId: `rogue-${random.int(1, 4)}` };
+        this.#send(random.chance(0.5) ? { type: 'SHUTDOWN', ...to } : { type: 'MESSAGE', ...to, data: 'boo' });
+        return;
+      }
       default:
         if (random.chance(0.1)) this.#send({ type: 'TEARDOWN' });
     }

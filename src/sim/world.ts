@@ -1,5 +1,6 @@
 // A whole cluster on one virtual agenda: the production master, agents and schedulers, with checkers that look after each step.
 // In: a seed, nodes, time to run. Out: a journal, counts, and a SimulationFailure that says how to see it again.
+import type { FrameworkId, TaskId } from '../base/ids.js';
 import { parseDurationMs } from '../base/units.js';
 import { seededRandom } from '../env/random.js';
 import type { Random } from '../env/random.js';
@@ -202,6 +203,19 @@ export class World {
   /** Every container that is alive, on any host. */
   live(): LiveContainer[] {
     return [...this.agents.values()].flatMap(agent => agent.host.live);
+  }
+
+  /** Every task that is alive, in a container of its own or inside an executor. */
+  liveTasks(): { readonly host: string; readonly frameworkId: FrameworkId; readonly taskId: TaskId }[] {
+    return [...this.agents.values()].flatMap(({ host }) => [
+      ...host.live.flatMap(({ spec: { env } }) => {
+        const taskId = env['PROFFER_TASK_ID'];
+        return taskId === undefined
+          ? []
+          : [{ host: host.name, frameworkId: env['PROFFER_FRAMEWORK_ID'] ?? '', taskId }];
+      }),
+      ...host.executorTasks,
+    ]);
   }
 
   /**

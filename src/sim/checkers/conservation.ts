@@ -1,7 +1,8 @@
 // Nothing is given twice: of each agent, what is offered and what runs fits into what it has, by what the master says and by what is alive.
 // In: offers, launches, ends, and containers that are alive. Out: reports for R1 and T7.
-import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
-import type { Offer, TaskInfo } from '../../protocol/entities.js';
+import type { AgentId, ExecutorId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
+import type { AgentCall } from '../../protocol/agent-api.js';
+import type { ExecutorInfo, Offer, TaskInfo } from '../../protocol/entities.js';
 import { isTerminal } from '../../protocol/task-state.js';
 import { add, contains, describeResources, emptyBag, filterBag, overlaps, subtract } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
@@ -16,6 +17,8 @@ interface Books {
   /** By what the master launched and the agent said of it. */
   used: Bag;
   readonly tasks: Map<string, Bag>;
+  /** Executors that the master knows there. */
+  readonly executors: Map<string, Bag>;
   /** By what is alive on the host. */
   alive: Bag;
 }
@@ -33,7 +36,7 @@ export class ConservationChecker implements Checker {
   readonly #offers = new Map<OfferId, Offered>();
   /** Frameworks that asked to be torn down: their offers end without a word, once that is durable. */
   readonly #leaving = new Set<SessionId>();
-  /** What each launched task was given; outlives masters, as containers do. */
+  /** What each launched task, and each executor, was given; outlives masters, as containers do. */
   readonly #given = new Map<string, Bag>();
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
@@ -66,7 +69,9 @@ export class ConservationChecker implements Checker {
         }
         if (event.call.type === 'UPDATE_RESOURCES' && agentId !== undefined)
           this.#books(agentId).total = totalOf(event.call.resources);
-        if (event.call.type === 'REGISTER') this.#registers(event.session, event.call.tasks);
+        if (event.call.type === 'EXECUTOR_EXITED' && agentId !== undefined)
+          this.#executorEnds(agentId, executorKeyOf(event.call.frameworkId, event.call.executorId));
+        if (event.call.type === 'REGISTER') this.#registers(event.session, event.call);
         return;
       }
       case 'SESSION':
@@ -78,6 +83,12 @@ export class ConservationChecker implements Checker {
       case 'CONTAINER_ENDED':
         this.#alive(event.container, event.type === 'CONTAINER_STARTED', report);
         return;
+      case 'EXECUTOR_TASK_STARTED':
+      case 'EXECUTOR_TASK_ENDED': {
+        const { agentId, frameworkId, taskId } = event.task;
+        this.#life(agentId, keyOf(frameworkId, taskId), taskId, event.type === 'EXECUTOR_TASK_STARTED', report);
+        return;
+      }
       case 'PROCESS':
         if (event.kind === 'MASTER') this.#masterChanges();
         return;
@@ -86,18 +97,17 @@ export class ConservationChecker implements Checker {
     }
   }
 
-  /** Tasks of a registration under way, part by part. */
-  readonly #registering = new Map<SessionId, Map<string, Bag>>();
+  /** Tasks and executors of a registration under way, part by part. */
+  readonly #registering = new Map<SessionId, Pick<Books, 'tasks' | 'executors'>>();
 
-  #registers(
-    session: SessionId,
-    tasks: readonly { frameworkId: FrameworkId; task: TaskInfo; state: Parameters<typeof isTerminal>[0] }[],
-  ): void {
-    const list = this.#registering.get(session) ?? new Map<string, Bag>();
+  #registers(session: SessionId, { tasks, executors }: Extract<AgentCall, { type: 'REGISTER' }>): void {
+    const list = this.#registering.get(session) ?? { tasks: new Map<string, Bag>(), executors: new Map<string, Bag>() };
     this.#registering.set(session, list);
     for (const { frameworkId, task, state } of tasks) {
-      if (!isTerminal(state)) list.set(keyOf(frameworkId, task.taskId), bagOfTask(task));
+      if (!isTerminal(state)) list.tasks.set(keyOf(frameworkId, task.taskId), amountsOf(task.resources));
     }
+    for (const { frameworkId, executor } of executors)
+      list.executors.set(executorKeyOf(frameworkId, executor.executorId), amountsOf(executor.resources));
   }
 
   // What the agent lists is what runs there; anything else the master has to ask about.
@@ -107,11 +117,13 @@ export class ConservationChecker implements Checker {
     if (info !== undefined) books.total = totalOf(info.resources);
     const listed = this.#registering.get(session);
     this.#registering.delete(session);
-    books.tasks.clear();
     books.used = emptyBag;
-    for (const [key, resources] of listed ?? []) {
-      books.tasks.set(key, resources);
-      books.used = add(books.used, resources);
+    for (const kind of ['tasks', 'executors'] as const) {
+      books[kind].clear();
+      for (const [key, resources] of listed?.[kind] ?? []) {
+        books[kind].set(key, resources);
+        books.used = add(books.used, resources);
+      }
     }
   }
 
@@ -134,14 +146,34 @@ export class ConservationChecker implements Checker {
     if (agentId === undefined) return report(`task ${task.taskId} is launched on an agent that is not registered`);
     const books = this.#books(agentId);
     const key = keyOf(frameworkId, task.taskId);
-    const resources = bagOfTask(task);
+    const resources = amountsOf(task.resources);
     this.#given.set(key, resources);
+    if (task.executor !== undefined) this.#executorComes(agentId, frameworkId, task.executor);
     if (books.tasks.has(key)) return report(`task ${task.taskId} is launched again while ${agentId} has it`);
     if (overlaps(books.used, resources))
       report(`task ${task.taskId} is given ports of ${agentId} that another task has (R1)`);
     books.tasks.set(key, resources);
     books.used = add(books.used, resources);
     this.#fits(agentId, books, `task ${task.taskId}`, report);
+  }
+
+  // Where the master knows it already, it takes nothing more.
+  #executorComes(agentId: AgentId, frameworkId: FrameworkId, { executorId, resources }: ExecutorInfo): void {
+    const books = this.#books(agentId);
+    const key = executorKeyOf(frameworkId, executorId);
+    if (books.executors.has(key)) return;
+    const bag = amountsOf(resources);
+    this.#given.set(givenKeyOf(agentId, key), bag);
+    books.executors.set(key, bag);
+    books.used = add(books.used, bag);
+  }
+
+  #executorEnds(agentId: AgentId, key: string): void {
+    const books = this.#books(agentId);
+    const resources = books.executors.get(key);
+    if (resources === undefined) return;
+    books.executors.delete(key);
+    books.used = subtract(books.used, resources);
   }
 
   // Of what is lent more may be in use than there is now, as the estimate goes up and down; but no more is offered then.
@@ -160,16 +192,34 @@ export class ConservationChecker implements Checker {
     }
   }
 
-  #alive(container: LiveContainer, started: boolean, report: Report): void {
-    const { env } = container.spec;
-    const resources = this.#given.get(keyOf(env['PROFFER_FRAMEWORK_ID'] ?? '', env['PROFFER_TASK_ID'] ?? ''));
+  #alive({ spec }: LiveContainer, started: boolean, report: Report): void {
+    const { env } = spec;
+    const frameworkId = env['PROFFER_FRAMEWORK_ID'] ?? '';
     const agentId = env['PROFFER_AGENT_ID'];
-    if (resources === undefined || agentId === undefined) return;
+    const executorId = env['PROFFER_EXECUTOR_ID'];
+    const key =
+      executorId === undefined
+        ? keyOf(frameworkId, env['PROFFER_TASK_ID'] ?? '')
+        : givenKeyOf(agentId ?? '', executorKeyOf(frameworkId, executorId));
+    this.#life(agentId, key, spec.name, started, report);
+  }
+
+  /** What each that is alive was given when it began. */
+  readonly #lives = new Map<string, Bag>();
+
+  #life(agentId: AgentId | undefined, key: string, name: string, started: boolean, report: Report): void {
+    // One that is alive twice is for others to say.
+    if (agentId === undefined || (started && this.#lives.has(key))) return;
     const books = this.#books(agentId);
+    const resources = started ? this.#given.get(key) : this.#lives.get(key);
+    this.#lives.delete(key);
+    if (resources === undefined) return;
     if (!started) books.alive = subtract(books.alive, resources);
-    else if (overlaps(books.alive, resources))
-      report(`container ${container.spec.name} has ports of another live one (R1)`);
-    else books.alive = add(books.alive, resources);
+    else if (overlaps(books.alive, resources)) report(`${name} has ports of another that is alive (R1)`);
+    else {
+      books.alive = add(books.alive, resources);
+      this.#lives.set(key, resources);
+    }
   }
 
   #taskEnds(agentId: AgentId, key: string): void {
@@ -217,23 +267,36 @@ export class ConservationChecker implements Checker {
       books.offered = emptyBag;
       books.used = emptyBag;
       books.tasks.clear();
+      books.executors.clear();
     }
   }
 
   #books(agentId: AgentId): Books {
     const known = this.#agents.get(agentId);
     if (known !== undefined) return known;
-    const books: Books = { total: emptyBag, offered: emptyBag, used: emptyBag, tasks: new Map(), alive: emptyBag };
+    const books: Books = {
+      total: emptyBag,
+      offered: emptyBag,
+      used: emptyBag,
+      tasks: new Map(),
+      executors: new Map(),
+      alive: emptyBag,
+    };
     this.#agents.set(agentId, books);
     return books;
   }
 }
 
-/** A task's resources; those of an executor of its own are the executor's. */
-function bagOfTask(task: TaskInfo): Bag {
-  return amountsOf(task.resources);
-}
-
 function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
   return `${frameworkId}\n${taskId}`;
+}
+
+// No task id has a line break.
+function executorKeyOf(frameworkId: FrameworkId, executorId: ExecutorId): string {
+  return `${frameworkId}\nexecutor\n${executorId}`;
+}
+
+// On each agent it may be another one.
+function givenKeyOf(agentId: AgentId, executorKey: string): string {
+  return `${agentId}\n${executorKey}`;
 }

@@ -28,6 +28,14 @@ export interface Counts {
   volumeUses: number;
   inverseOffers: number;
   inverseAnswers: number;
+  /** Containers of frameworks' own executors, and tasks that ran in them. */
+  executorsStarted: number;
+  executorTasks: number;
+  /** Executors that ended, as agents tell. */
+  executorsExited: number;
+  /** Tasks that were told to start together, and those ended because a check found them unhealthy. */
+  groupLaunches: number;
+  unhealthyEnds: number;
   faults: { [kind: string]: number };
   rescindsFor: { [why: string]: number };
   /** Calls of operators that were done, and that were refused, by type. */
@@ -57,6 +65,11 @@ const nothing: Counts = {
   volumeUses: 0,
   inverseOffers: 0,
   inverseAnswers: 0,
+  executorsStarted: 0,
+  executorTasks: 0,
+  executorsExited: 0,
+  groupLaunches: 0,
+  unhealthyEnds: 0,
   faults: {},
   rescindsFor: {},
   operatorCalls: {},
@@ -96,15 +109,18 @@ export class FloorsChecker implements Checker {
         } else if (event.event.type === 'UPDATE' && event.event.status.reason === 'OFFER_CONFLICT')
           counts.conflicts += 1;
         else if (event.event.type === 'UPDATE' && event.event.status.uuid !== undefined) {
-          const { state } = event.event.status;
+          const { state, reason } = event.event.status;
+          if (reason === 'TASK_UNHEALTHY') counts.unhealthyEnds += 1;
           if (state === 'TASK_FINISHED') counts.finished += 1;
           else if (state === 'TASK_FAILED') counts.failed += 1;
           else if (state === 'TASK_KILLED') counts.killed += 1;
         } else if (event.event.type === 'ERROR') counts.invalidCalls += 1;
         return;
       case 'AGENT_EVENT':
-        if (event.event.type === 'LAUNCH') counts.launches += event.event.tasks.length;
-        else if (event.event.type === 'APPLY_OPERATION') {
+        if (event.event.type === 'LAUNCH') {
+          counts.launches += event.event.tasks.length;
+          if (event.event.groupId !== undefined) counts.groupLaunches += 1;
+        } else if (event.event.type === 'APPLY_OPERATION') {
           counts.operations += 1;
           count(counts.operationKinds, event.event.kind);
         }
@@ -112,10 +128,15 @@ export class FloorsChecker implements Checker {
       case 'AGENT_CALL':
         if (event.call.type === 'REGISTER' && event.call.agentId !== undefined && !event.call.more)
           counts.reregistrations += 1;
+        else if (event.call.type === 'EXECUTOR_EXITED') counts.executorsExited += 1;
         return;
       case 'CONTAINER_STARTED':
         counts.containersStarted += 1;
         if ((event.container.spec.volumes ?? []).length > 0) counts.volumeUses += 1;
+        if (event.container.spec.env['PROFFER_EXECUTOR_ID'] !== undefined) counts.executorsStarted += 1;
+        return;
+      case 'EXECUTOR_TASK_STARTED':
+        counts.executorTasks += 1;
         return;
       case 'PROCESS':
         if (event.kind === 'MASTER' && event.up) counts.masterStarts += 1;

@@ -1,5 +1,5 @@
 // The life of tasks: started at most once, states only move forward, ended tasks stay ended, updates are acknowledged by their framework only.
-// In: containers that start, updates and acknowledgements. Out: reports for T1, T2, T3, T5, T9.
+// Tasks that run inside executors count as those in containers of their own. In: what starts on hosts, updates and acknowledgements. Out: reports for T1, T2, T3, T5, T9.
 import type { FrameworkId, StatusUuid, TaskId } from '../../base/ids.js';
 import type { TaskStatus } from '../../protocol/entities.js';
 import { tasksOf } from '../../protocol/operations.js';
@@ -34,10 +34,16 @@ export class TaskStatesChecker implements Checker {
   on(event: HistoryEvent, world: WorldView, report: Report): void {
     switch (event.type) {
       case 'CONTAINER_STARTED':
-        this.#started(event.container.spec.env, event.node, report);
+        this.#started(taskOf(event.container.spec.env), event.node, report);
         return;
       case 'CONTAINER_ENDED':
-        this.#live.delete(taskOf(event.container.spec.env));
+        this.#ended(taskOf(event.container.spec.env));
+        return;
+      case 'EXECUTOR_TASK_STARTED':
+        this.#started(keyOf(event.task.frameworkId, event.task.taskId), event.node, report);
+        return;
+      case 'EXECUTOR_TASK_ENDED':
+        this.#ended(keyOf(event.task.frameworkId, event.task.taskId));
         return;
       case 'AGENT_CALL':
         if (event.call.type !== 'STATUS_UPDATE' || !world.knows(event.node)) return;
@@ -98,14 +104,19 @@ export class TaskStatesChecker implements Checker {
     }
   }
 
-  #started(env: { readonly [name: string]: string }, host: string, report: Report): void {
-    const key = taskOf(env);
+  #started(key: string | undefined, host: string, report: Report): void {
+    // An executor may be started as often as its tasks need it.
+    if (key === undefined) return;
     const left = this.#startsLeft.get(key) ?? 0;
     this.#startsLeft.set(key, left - 1);
-    const name = env['PROFFER_TASK_ID'] ?? 'a container';
+    const name = key.slice(key.indexOf('\n') + 1);
     if (this.#live.has(key)) report(`${name} is alive twice (T2)`);
     else if (left < 1) report(`${name} is started more often than it was launched (T1)`);
     this.#live.set(key, host);
+  }
+
+  #ended(key: string | undefined): void {
+    if (key !== undefined) this.#live.delete(key);
   }
 
   #next(streams: Map<string, Stream>, owner: string, status: TaskStatus, by: string, report: Report): void {
@@ -183,8 +194,10 @@ const unlike: ReadonlySet<TaskState> = new Set([
   'TASK_KILLED',
 ]);
 
-function taskOf(env: { readonly [name: string]: string }): string {
-  return keyOf(env['PROFFER_FRAMEWORK_ID'] ?? '', env['PROFFER_TASK_ID'] ?? '');
+/** The task whose container it is; undefined for that of an executor. */
+function taskOf(env: { readonly [name: string]: string }): string | undefined {
+  const taskId = env['PROFFER_TASK_ID'];
+  return taskId === undefined ? undefined : keyOf(env['PROFFER_FRAMEWORK_ID'] ?? '', taskId);
 }
 
 function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
