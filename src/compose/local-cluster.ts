@@ -2,9 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ProfferError } from '../base/errors.js';
 import type { Logger } from '../env/log.js';
 import type { Attributes } from '../protocol/entities.js';
 import type { Resources } from '../resources/index.js';
+import { bagOf } from '../resources/index.js';
 import { runAgent } from './agent.js';
 import type { RunAgentOptions } from './agent.js';
 import type { RunMasterOptions } from './master.js';
@@ -43,10 +45,14 @@ export interface RunningCluster extends Running {
 /**
  * Runs a master and agents on loopback until closed, or until `signal` is aborted. Resolves when all listen; agents register within moments.
  * Closing ends every task and leaves nothing behind. `url` is the master's.
- * @throws (rejects) ProfferError ADDRESS_IN_USE, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT; nothing is left running then.
+ * @throws (rejects) ProfferError USAGE, ADDRESS_IN_USE, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT; nothing is left running then.
  */
 export async function runCluster(options: RunClusterOptions = {}, signal?: AbortSignal): Promise<RunningCluster> {
   const { agents: count = 3, port = 0 } = options;
+  if (count > 1 && bagOf(options.resources ?? {}).some(({ label }) => label.source !== undefined)) {
+    const message = 'resources name a disk that each of the agents would have';
+    throw new ProfferError('USAGE', message, { path: 'resources', hint: 'run one agent, or leave the disk out' });
+  }
   const log = options.log === undefined ? {} : { log: options.log };
   const workDir = options.workDir ?? (await mkdtemp(join(tmpdir(), 'proffer-')));
   const agents: Running[] = [];

@@ -55,7 +55,7 @@ class RealAgent {
   readonly #statusWaiters: { wants: (call: AgentCall) => boolean; done: (call: AgentCall) => void }[] = [];
   #handler: MasterHandler | undefined;
 
-  constructor(workDir: string) {
+  constructor(workDir: string, more: Resources = {}) {
     const env = systemEnv();
     this.#containerizer = new ComposingContainerizer(env, [new ProcessContainerizer(env, { cgroups: null })]);
     this.volumes = new FileVolumes(join(workDir, 'volumes'), silentLogger);
@@ -63,7 +63,7 @@ class RealAgent {
       info: {
         hostname: 'box',
         port: 0,
-        resources: { cpus: 4, mem: 1024, disk: 1000 },
+        resources: { cpus: 4, mem: 1024, disk: 1000, ...more },
         attributes: {},
         containerizers: this.#containerizer.types,
         version: '0.1.0',
@@ -181,6 +181,37 @@ test('what one task writes, another reads after the agent was killed and started
   await second.end();
   t.deepEqual(readdirSync(join(workDir, 'volumes/removed')), []);
   await first.end();
+});
+
+test('volumes on disks of their own have their data there: all of a MOUNT disk, a directory on a PATH disk', async t => {
+  const [workDir, disks] = [tempDir(t), tempDir(t)];
+  const [mount, path] = [join(disks, 'a'), join(disks, 'b')];
+  for (const root of [mount, path]) mkdirSync(root);
+  const resources = { [`disk<mount=${mount}>(ads)`]: 100, [`disk<path=${path}>(ads)`]: 500 };
+  const [whole, part] = [`disk<mount=${mount}>(ads)[db:db]`, `disk<path=${path}>(ads)[logs:logs]`];
+  const agent = new RealAgent(workDir, resources);
+  t.is(await agent.apply('1', { [`disk<mount=${mount}>(ads)`]: 60 }, { [whole]: 60 }), 'OPERATION_FAILED');
+  t.is(await agent.apply('2', { disk: 100 }, { [`disk<path=${path}>(ads)`]: 100 }), 'OPERATION_FAILED');
+  t.is(await agent.apply('3', { [`disk<mount=${mount}>(ads)`]: 100 }, { [whole]: 100 }), 'OPERATION_FINISHED');
+  t.is(await agent.apply('4', { [`disk<path=${path}>(ads)`]: 40 }, { [part]: 40 }), 'OPERATION_FINISHED');
+  t.like(agent.agent.view().volumes, [
+    { id: 'db', disk: 100, source: { type: 'MOUNT', root: mount }, path: mount },
+    { id: 'logs', disk: 40, source: { type: 'PATH', root: path }, path: join(path, 'volumes/roles/ads/logs') },
+  ]);
+  const wrote = await agent.run(script('w', 'echo 1 > db/file; echo 2 > logs/file', { [whole]: 100, [part]: 40 }));
+  t.is(wrote.status.state, 'TASK_FINISHED', wrote.status.message);
+  t.is(readFileSync(join(mount, 'file'), 'utf8'), '1\n');
+  t.is(readFileSync(join(path, 'volumes/roles/ads/logs/file'), 'utf8'), '2\n');
+  agent.kill();
+
+  const second = new RealAgent(workDir, resources);
+  const read = await second.run(script('r', 'cat db/file logs/file', { [whole]: 100, [part]: 40 }));
+  t.is(read.stdout, '1\n2\n');
+  t.is(await second.apply('5', { [whole]: 100 }, { [`disk<mount=${mount}>(ads)`]: 100 }), 'OPERATION_FINISHED');
+  await second.end();
+  t.deepEqual(readdirSync(mount), [], 'destroyed, its data is gone, and its root is not');
+  t.deepEqual(readdirSync(join(path, 'volumes/roles/ads')), ['logs']);
+  await agent.end();
 });
 
 test('two tasks use a shared volume at once', async t => {
