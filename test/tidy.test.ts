@@ -83,6 +83,7 @@ const soleImporters: Readonly<Record<string, RegExp>> = {
   ws: /^src\/transport\/ws-[^/]*\.ts$|^src\/testing\/ws-proxy[^/]*\.ts$/,
   dockerode: /^src\/containerizer\/docker[^/]*\.ts$|^src\/containerizer\/docker\//,
   inversify: /^src\/compose\//,
+  lmdb: /^src\/store\/lmdb-worker\.ts$/,
 };
 
 /** Runtime dependencies that no source imports, with the reason they are there. */

@@ -1,0 +1,58 @@
+// The near end of the thread that writes a store's file. In: requests. Out: answers, or that it ended or is stuck.
+import { Worker } from 'node:worker_threads';
+import { messageOf } from '../base/errors.js';
+import type { LmdbAnswer, LmdbRequest } from './lmdb-messages.js';
+
+/** One request at a time. */
+export class LmdbThread {
+  readonly #worker: Worker;
+  readonly #timeoutMs: number;
+  #waiting: ((answer: LmdbAnswer) => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #ended: string | undefined;
+
+  /** A request that takes longer than `timeoutMs` has failed; its thread may hang in the disk for ever. */
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.#worker = new Worker(new URL('./lmdb-worker.js', import.meta.url), {
+      // Memory counts: there is one for each agent, and it holds one batch at a time.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+      execArgv: [],
+    });
+    this.#worker.on('message', (answer: LmdbAnswer) => this.#answer(answer));
+    this.#worker.on('error', error => this.#end(messageOf(error)));
+    this.#worker.on('exit', () => this.#end('its thread ended'));
+    this.#worker.unref();
+  }
+
+  /** `onAnswer` is called once, and not before this call returns. */
+  ask(request: LmdbRequest, onAnswer: (answer: LmdbAnswer) => void): void {
+    const ended = this.#ended;
+    if (ended !== undefined) {
+      setImmediate(() => onAnswer({ type: 'FAILED', message: ended }));
+      return;
+    }
+    this.#waiting = onAnswer;
+    // Whoever waits keeps the process alive.
+    this.#worker.ref();
+    this.#timer = setTimeout(
+      () => this.#end(`the disk did not answer within ${this.#timeoutMs / 1000} s`),
+      this.#timeoutMs,
+    );
+    const transfer = 'batch' in request ? [request.batch] : [];
+    this.#worker.postMessage(request, transfer);
+  }
+
+  #answer(answer: LmdbAnswer): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    clearTimeout(this.#timer);
+    this.#worker.unref();
+    waiting?.(answer);
+  }
+
+  #end(why: string): void {
+    this.#ended ??= why;
+    this.#answer({ type: 'FAILED', message: this.#ended });
+  }
+}
