@@ -1,5 +1,5 @@
 // Takes the lead before a master is made: waits until the contender leads, then claims the store. In: both. Out: the epoch, and what becomes of it.
-import type { Subscription } from 'rxjs';
+import { Subscription } from 'rxjs';
 import { ProfferError } from '../base/errors.js';
 import type { Contender, Leading } from '../election/election.js';
 import type { Store } from '../store/store.js';
@@ -34,7 +34,7 @@ export function takeLead(contender: Contender, store: Store, signal?: AbortSigna
     let handler: LeadHandler | undefined;
     const end = (): void => {
       signal?.removeEventListener('abort', onAbort);
-      subscription?.unsubscribe();
+      subscription.unsubscribe();
     };
     const onAbort = (): void => {
       // Once the claim is under way, what comes of it has to be closed by whoever asked.
@@ -71,8 +71,9 @@ export function takeLead(contender: Contender, store: Store, signal?: AbortSigna
       handler?.onLost(lost);
       handler = undefined;
     };
-    let subscription: Subscription | undefined;
-    subscription = contender.leading$.subscribe({
+    // It may speak while it is being subscribed to.
+    const subscription = new Subscription();
+    const speaking = contender.leading$.subscribe({
       next: now => {
         if (lost !== undefined) return;
         if (term === undefined) {
@@ -91,6 +92,7 @@ export function takeLead(contender: Contender, store: Store, signal?: AbortSigna
         if (term === undefined) claimed(lost, 0);
       },
     });
+    subscription.add(speaking);
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
   });

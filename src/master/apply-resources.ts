@@ -22,7 +22,10 @@ export type ResourceChange = Extract<
       | 'OPERATION_ADDED'
       | 'OPERATION_UPDATED'
       | 'OPERATION_FORGOTTEN'
-      | 'AGENT_RESOURCES';
+      | 'AGENT_RESOURCES'
+      | 'INTENT_KEPT'
+      | 'INTENT_MARKED'
+      | 'INTENT_FORGOTTEN';
   }
 >;
 
@@ -77,6 +80,15 @@ export function applyResources(state: ClusterState, allocator: Allocator, change
       forgetOperation(state, operation);
       return;
     }
+    case 'INTENT_KEPT':
+      state.intents.set(change.intent.uuid, change.intent);
+      return;
+    case 'INTENT_MARKED':
+      must(state.intents.get(change.uuid), 'the intent').sent = change.sent;
+      return;
+    case 'INTENT_FORGOTTEN':
+      state.intents.delete(change.uuid);
+      return;
     case 'AGENT_RESOURCES': {
       const agent = agentOf(state, change.agentId);
       if (equals(agent.total, change.total)) return;

@@ -28,7 +28,8 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
   switch (change.type) {
     case 'NUMBER_TAKEN':
       if (change.of === 'FRAMEWORK') state.nextFramework += 1;
-      else state.nextAgent += 1;
+      else if (change.of === 'AGENT') state.nextAgent += 1;
+      else state.nextOperation += 1;
       return;
     case 'FRAMEWORK_ADDED': {
       const framework = newFramework(change.info, change.wallMs);
@@ -119,6 +120,9 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     case 'OPERATION_UPDATED':
     case 'OPERATION_FORGOTTEN':
     case 'AGENT_RESOURCES':
+    case 'INTENT_KEPT':
+    case 'INTENT_MARKED':
+    case 'INTENT_FORGOTTEN':
       applyResources(state, allocator, change);
       return;
     case 'QUOTA_PLANNED':

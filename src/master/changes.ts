@@ -13,13 +13,13 @@ import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
 import type { AgentAdmin, Maintenance } from './upkeep-state.js';
-import type { ExecutorRecord, OfferRecord, OperationRecord, TaskRecord } from './state.js';
+import type { ExecutorRecord, IntentRecord, OfferRecord, OperationRecord, TaskRecord } from './state.js';
 
 /** How an offer ended; each ends once. DISCARDED: silently, as its framework is gone or was replaced. */
 export type OfferEnd = 'ACCEPTED' | 'DECLINED' | 'RESCINDED' | 'EXPIRED' | 'DISCARDED';
 
 export type Change =
-  | { readonly type: 'NUMBER_TAKEN'; readonly of: 'FRAMEWORK' | 'AGENT' }
+  | { readonly type: 'NUMBER_TAKEN'; readonly of: 'FRAMEWORK' | 'AGENT' | 'OPERATION' }
   /** Known, not connected. */
   | {
       readonly type: 'FRAMEWORK_ADDED';
@@ -137,6 +137,11 @@ export type Change =
     }
   /** Its outcome is acknowledged, or will never be told. */
   | { readonly type: 'OPERATION_FORGOTTEN'; readonly agentId: AgentId; readonly uuid: OperationUuid }
+  /** An operator's operation is durable. */
+  | { readonly type: 'INTENT_KEPT'; readonly intent: IntentRecord }
+  /** Whether the agent has it. */
+  | { readonly type: 'INTENT_MARKED'; readonly uuid: OperationUuid; readonly sent: boolean }
+  | { readonly type: 'INTENT_FORGOTTEN'; readonly uuid: OperationUuid }
   /** The agent says what it has; offers of what changed have ended before. */
   | { readonly type: 'AGENT_RESOURCES'; readonly agentId: AgentId; readonly total: Bag }
   /** Being written to the registry. Undefined takes the quota off. */

@@ -1,10 +1,10 @@
 // What a decision consists of: changes of the state, and effects outside it in the order in which they are carried out.
 import type { Quota } from '../allocator/model.js';
 import type { Problem } from '../base/errors.js';
-import type { AgentId, FrameworkId, Role } from '../base/ids.js';
+import type { AgentId, FrameworkId, OperationUuid, Role } from '../base/ids.js';
 import type { AgentInfo, FrameworkInfo, OfferConstraints, StatusReason, TaskStatus } from '../protocol/entities.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
-import type { WeightView } from '../protocol/operator-api.js';
+import type { ConversionCall, WeightView } from '../protocol/operator-api.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import { withoutPartitionAwareness } from '../protocol/task-state.js';
@@ -12,7 +12,7 @@ import { firstProblems } from '../protocol/validate.js';
 import type { StoreChange } from '../store/store.js';
 import type { CloseCode } from '../transport/transport.js';
 import type { Change, OfferEnd } from './changes.js';
-import type { ClusterView, FrameworkRecord, Moment, OfferRecord, TaskRecord } from './state.js';
+import type { ClusterView, FrameworkRecord, IntentRecord, Moment, OfferRecord, TaskRecord } from './state.js';
 import { grantOf } from './books.js';
 import type { AgentAdmin, Maintenance } from './upkeep-state.js';
 
@@ -67,6 +67,14 @@ export type Durable =
       readonly quotas: readonly { readonly role: Role; readonly quota: Quota | undefined }[];
       readonly ticket: number;
     }
+  | {
+      readonly type: 'INTENT_STORED';
+      readonly intent: IntentRecord;
+      readonly call: ConversionCall;
+      readonly ticket: number;
+    }
+  /** The agent has told the outcome, and the registry has forgotten the operation: the agent may, too. */
+  | { readonly type: 'INTENT_REMOVAL_STORED'; readonly agentId: AgentId; readonly uuid: OperationUuid }
   | { readonly type: 'WEIGHTS_STORED'; readonly weights: readonly WeightView[]; readonly ticket: number }
   /** `ticket`: of the operator who asked for it. */
   | {

@@ -20,11 +20,13 @@ import { decideSubscribed } from './decide/frameworks.js';
 import { decideDecline } from './decide/offers.js';
 import {
   decideAcknowledgeOperation,
+  decideIntentOver,
   decideOperationStatus,
   decideReconcileOperations,
   decideUpdateResources,
 } from './decide/operations-status.js';
 import { decideQuotaSet } from './decide/quota.js';
+import { decideIntentStored } from './decide/reservations.js';
 import { decideReconcile } from './decide/reconcile.js';
 import { decideRegistered } from './decide/registration.js';
 import {
@@ -106,7 +108,7 @@ export function decideAgentCall(
     case 'UNREGISTER':
       return decideUnregister(state, registry, agent, call);
     case 'OPERATION_STATUS':
-      return decideOperationStatus(state, agent, call);
+      return decideOperationStatus(state, registry, agent, call);
     case 'UPDATE_RESOURCES':
       return decideUpdateResources(state, agent, call);
     default:
@@ -137,6 +139,10 @@ export function decideDurable(
       return decideAgentRemoved(state, step, at);
     case 'QUOTA_STORED':
       return decideQuotaSet(state, step);
+    case 'INTENT_STORED':
+      return decideIntentStored(state, registry, step, at);
+    case 'INTENT_REMOVAL_STORED':
+      return decideIntentOver(state, step);
     case 'WEIGHTS_STORED':
       return decideWeightsSet(state, step);
     case 'AGENT_ADMIN_STORED':

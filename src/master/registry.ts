@@ -1,14 +1,16 @@
 // The registry: the little that must outlive a master, as records of the store. In: frameworks and agents. Out: writes, and at start the changes that rebuild them.
 import { ProfferError, shown } from '../base/errors.js';
 import type { Quota } from '../allocator/model.js';
-import type { AgentId, FrameworkId, Role } from '../base/ids.js';
+import type { AgentId, FrameworkId, OperationUuid, Role } from '../base/ids.js';
 import type { AgentInfo, FrameworkInfo } from '../protocol/entities.js';
-import { bagOf, toBag } from '../resources/index.js';
+import type { ResourceOperationType } from '../protocol/scheduler-api.js';
+import type { Resources } from '../resources/index.js';
+import { bagOf, fromBag, toBag } from '../resources/index.js';
 import type { Store, StoreChange } from '../store/store.js';
 import type { Change } from './changes.js';
 import type { MasterOptions } from './options.js';
 import { amountsOf, milliOf } from './role-use.js';
-import type { Moment } from './state.js';
+import type { IntentRecord, Moment } from './state.js';
 import type { AgentAdmin, Maintenance } from './upkeep-state.js';
 import { maintenanceOf } from './upkeep-state.js';
 
@@ -19,6 +21,7 @@ const drainPrefix = 'drain/';
 const maintenanceKey = 'maintenance';
 const quotaPrefix = 'quota/';
 const weightPrefix = 'weight/';
+const intentPrefix = 'intent/';
 
 /** One framework that may come back. */
 interface FrameworkEntry {
@@ -44,6 +47,15 @@ interface MaintenanceEntry {
   readonly epoch: number;
   readonly windows: Maintenance['windows'];
   readonly down: readonly string[];
+}
+
+/** An operator's operation. */
+interface IntentEntry {
+  readonly epoch: number;
+  readonly agentId: AgentId;
+  readonly kind: ResourceOperationType;
+  readonly consumed: Resources;
+  readonly produced: Resources;
 }
 
 /** Makes the writes; each record carries the epoch of the master that wrote it. */
@@ -125,6 +137,23 @@ export class Registry {
     return weights.map(({ role, weight }) => ({ key: weightPrefix + role, value: { epoch: this.#epoch, weight } }));
   }
 
+  /** An operator's operation, until its agent has told the outcome. */
+  intentKept({ uuid, agentId, kind, conversion }: IntentRecord): StoreChange[] {
+    const { consumed, produced } = conversion;
+    const value: IntentEntry = {
+      epoch: this.#epoch,
+      agentId,
+      kind,
+      consumed: fromBag(consumed),
+      produced: fromBag(produced),
+    };
+    return [{ key: intentPrefix + uuid, value }];
+  }
+
+  intentForgotten(uuid: OperationUuid): StoreChange[] {
+    return [{ key: intentPrefix + uuid, remove: true }];
+  }
+
   maintenance({ windows, down }: Maintenance): StoreChange[] {
     const value: MaintenanceEntry = { epoch: this.#epoch, windows, down: [...down] };
     return [{ key: maintenanceKey, value }];
@@ -173,6 +202,7 @@ export function recoverRegistry(store: Store, masterId: string, options: MasterO
   }
   changes.push(...recoverUpkeep(store, changes));
   changes.push(...recoverShares(store));
+  changes.push(...recoverIntents(store));
   for (let i = 0; i < frameworks; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'FRAMEWORK' });
   for (let i = 0; i < agents; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'AGENT' });
   return changes;
@@ -210,6 +240,20 @@ function recoverShares(store: Store): Change[] {
     changes.push({ type: 'WEIGHT_SET', role: key.slice(weightPrefix.length), weight: value['weight'] });
   }
   return changes;
+}
+
+function recoverIntents(store: Store): Change[] {
+  return store.load(intentPrefix).map(({ key, value }) => {
+    if (!isRecord(value) || typeof value['agentId'] !== 'string' || typeof value['kind'] !== 'string')
+      throw unreadable(key);
+    const entry = value as unknown as IntentEntry;
+    const [consumed, produced] = [toBag(entry.consumed), toBag(entry.produced)];
+    if (consumed.problems.length + produced.problems.length > 0) throw unreadable(key);
+    const conversion = { consumed: consumed.bag, produced: produced.bag };
+    const { agentId, kind } = entry;
+    const intent = { uuid: key.slice(intentPrefix.length), agentId, kind, conversion, sent: false };
+    return { type: 'INTENT_KEPT', intent };
+  });
 }
 
 function isAmounts(value: unknown): value is { readonly [name: string]: number } {

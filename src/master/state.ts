@@ -95,6 +95,16 @@ export interface OperationRecord {
   status: OperationStatus | undefined;
 }
 
+/** An operator's operation that the registry keeps until its agent has told the outcome: an acknowledged one survives both. */
+export interface IntentRecord {
+  readonly uuid: OperationUuid;
+  readonly agentId: AgentId;
+  readonly kind: ResourceOperationType;
+  readonly conversion: Conversion;
+  /** The agent was told over its present session, or has it already. */
+  sent: boolean;
+}
+
 export interface OfferRecord {
   readonly id: OfferId;
   readonly frameworkId: FrameworkId;
@@ -206,6 +216,7 @@ export interface ClusterView {
   readonly maintenance: Maintenance;
   /** With what is being written to the registry; calls are judged by it. */
   readonly maintenancePlan: Maintenance;
+  readonly intents: ReadonlyMap<OperationUuid, Readonly<IntentRecord>>;
   /** Those that wait for an answer. */
   readonly inverseOffers: ReadonlyMap<OfferId, Readonly<InverseRecord>>;
   readonly nextInverseOffer: number;
@@ -230,6 +241,7 @@ export class ClusterState implements ClusterView {
   readonly weights = new Map<Role, number>();
   maintenance: Maintenance = noMaintenance;
   maintenancePlan: Maintenance = noMaintenance;
+  readonly intents = new Map<OperationUuid, IntentRecord>();
   readonly inverseOffers = new Map<OfferId, InverseRecord>();
   nextInverseOffer = 0;
   nextFramework = 0;

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../env/clock.js';
 import type { Change } from './changes.js';
 import type { Decision } from './decision.js';
 import { decideDrained } from './decide/drain.js';
+import { decideIntents } from './decide/reservations.js';
 import { decideInverseOffers } from './decide/inverse-offers.js';
 import type { Registry } from './registry.js';
 import type { ClusterView, Moment } from './state.js';
@@ -20,6 +21,7 @@ export class Upkeep {
   readonly #draining = new Set<AgentId>();
   readonly #drainsToCheck = new Set<AgentId>();
   readonly #agentsToAsk = new Set<AgentId>();
+  readonly #intentsToCheck = new Set<AgentId>();
   /** For the first filter of an answer to end. */
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
@@ -34,6 +36,7 @@ export class Upkeep {
 
   /** `change` has just been applied. */
   follow(change: Change): void {
+    this.#followIntents(change);
     switch (change.type) {
       case 'AGENT_ADMIN_CHANGED':
         if (change.admin.activity === 'DRAINING') this.#draining.add(change.agentId);
@@ -90,10 +93,32 @@ export class Upkeep {
       this.#drainsToCheck.delete(agentId);
       return at => decideDrained(this.#view, this.#registry, agentId, at);
     }
+    for (const agentId of this.#intentsToCheck) {
+      this.#intentsToCheck.delete(agentId);
+      return at => decideIntents(this.#view, this.#registry, agentId, at);
+    }
     if (this.#agentsToAsk.size === 0) return undefined;
     const agentIds = [...this.#agentsToAsk];
     this.#agentsToAsk.clear();
     return at => decideInverseOffers(this.#view, agentIds, at);
+  }
+
+  // One at a time: each changes what the next may need.
+  #followIntents(change: Change): void {
+    const { intents } = this.#view;
+    if (intents.size === 0) return;
+    switch (change.type) {
+      case 'AGENT_CONNECTED':
+      case 'AGENT_REMOVED':
+        this.#intentsToCheck.add(change.agentId);
+        return;
+      case 'INTENT_MARKED': {
+        const agentId = change.sent ? intents.get(change.uuid)?.agentId : undefined;
+        if (agentId !== undefined) this.#intentsToCheck.add(agentId);
+        return;
+      }
+      default:
+    }
   }
 
   close(): void {

@@ -166,6 +166,12 @@ export interface StateView {
   readonly offers: readonly OfferView[];
 }
 
+/** The calls that turn resources of an agent into others. */
+export type ConversionCall = Extract<
+  OperatorCall,
+  { type: 'RESERVE' | 'UNRESERVE' | 'CREATE_VOLUMES' | 'DESTROY_VOLUMES' | 'GROW_VOLUME' | 'SHRINK_VOLUME' }
+>;
+
 /** One server-sent event of `GET /events`; the first is SNAPSHOT. */
 export type ClusterEvent =
   | { readonly type: 'SNAPSHOT'; readonly state: StateView }

@@ -7,8 +7,9 @@ import type { OperationReference, SchedulerCall } from '../../protocol/scheduler
 import type { Bag, Conversion } from '../../resources/index.js';
 import { contains, convert, emptyBag, equals, subtract, toBag, volumesOf } from '../../resources/index.js';
 import { holdsOn } from '../books.js';
-import type { Decision } from '../decision.js';
+import type { Decision, Durable } from '../decision.js';
 import { Draft, nothing } from '../decision.js';
+import type { Registry } from '../registry.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, OperationRecord } from '../state.js';
 import { rescind } from './offers.js';
 
@@ -18,6 +19,7 @@ type FromScheduler<Type extends SchedulerCall['type']> = Extract<SchedulerCall, 
 /** An outcome, which the agent repeats until it is acknowledged: by the framework that gave the operation an id, else by the master. */
 export function decideOperationStatus(
   view: ClusterView,
+  registry: Registry,
   agent: Readonly<AgentRecord>,
   call: FromAgent<'OPERATION_STATUS'>,
 ): Decision {
@@ -31,6 +33,11 @@ export function decideOperationStatus(
   const framework = frameworkId === undefined ? undefined : view.frameworks.get(frameworkId);
   if (operationId === undefined || framework === undefined) {
     if (known !== undefined) draft.change({ type: 'OPERATION_FORGOTTEN', agentId: agent.id, uuid });
+    if (view.intents.has(uuid)) {
+      // The agent forgets it when the registry has: else a master in between would send it once more.
+      const next = { type: 'INTENT_REMOVAL_STORED', agentId: agent.id, uuid } as const;
+      return draft.store(registry.intentForgotten(uuid), next);
+    }
     return draft.toAgent(agent.id, { type: 'ACKNOWLEDGE_OPERATION', uuid });
   }
   if (known !== undefined) draft.change({ type: 'OPERATION_UPDATED', agentId: agent.id, uuid, status });
@@ -52,6 +59,16 @@ export function decideOperationStatus(
     type: 'UPDATE_OPERATION',
     status: { ...status, operationId, frameworkId: framework.id },
   });
+}
+
+/** The registry has forgotten an operator's operation. */
+export function decideIntentOver(
+  view: ClusterView,
+  { agentId, uuid }: Extract<Durable, { type: 'INTENT_REMOVAL_STORED' }>,
+): Decision {
+  const draft = new Draft();
+  if (view.intents.has(uuid)) draft.change({ type: 'INTENT_FORGOTTEN', uuid });
+  return draft.toAgent(agentId, { type: 'ACKNOWLEDGE_OPERATION', uuid });
 }
 
 /** ACKNOWLEDGE_OPERATION: goes on to the agent. What comes for an agent that is away is dropped: it will ask again. */
@@ -151,7 +168,7 @@ export function tellOperations(
   for (const operation of agent.operations.values()) tellOperation(view, draft, operation, state, message);
 }
 
-/** The agent is back over a new connection without having heard of these: they are dropped. */
+/** The agent is back over a new connection without having heard of these: they are dropped, and operators' ones will be sent again. */
 export function dropUnheard(
   view: ClusterView,
   draft: Draft,
@@ -165,6 +182,11 @@ export function dropUnheard(
     // Answered ones are not listed any more when their acknowledgement has arrived.
     if (operation.status === undefined)
       tellOperation(view, draft, operation, 'OPERATION_DROPPED', 'the operation did not reach the agent');
+  }
+  for (const { uuid, agentId } of view.intents.values()) {
+    if (agentId !== agent.id) continue;
+    const sent = listed.some(status => status.uuid === uuid);
+    draft.change({ type: 'INTENT_MARKED', uuid, sent });
   }
 }
 

@@ -44,7 +44,7 @@ export function decideOperator(
     case 'DESTROY_VOLUMES':
     case 'GROW_VOLUME':
     case 'SHRINK_VOLUME':
-      return decideConversion(view, call, ticket, at);
+      return decideConversion(view, registry, call, ticket, at);
     case 'UPDATE_MAINTENANCE':
     case 'START_MAINTENANCE':
     case 'STOP_MAINTENANCE':

@@ -1,5 +1,5 @@
 // What agents are told of operations on their resources, and the record kept of each until its outcome is acknowledged. In: conversions. Out: changes, orders.
-import type { FrameworkId, OperationId } from '../../base/ids.js';
+import type { FrameworkId, OperationId, OperationUuid } from '../../base/ids.js';
 import type { ResourceOperationType } from '../../protocol/scheduler-api.js';
 import type { Conversion } from '../../resources/index.js';
 import { fromBag } from '../../resources/index.js';
@@ -26,8 +26,24 @@ export class Orders {
     conversion: Conversion,
     by?: { readonly frameworkId: FrameworkId; readonly id: OperationId | undefined },
   ): void {
+    this.sendAs(this.next(), agent, kind, conversion, by);
+  }
+
+  /** The uuid of an operation that is sent later. */
+  next(): OperationUuid {
     const uuid = `${this.#prefix}${this.#next}`;
     this.#next += 1;
+    return uuid;
+  }
+
+  /** An operation that has its uuid already. */
+  sendAs(
+    uuid: OperationUuid,
+    agent: Readonly<AgentRecord>,
+    kind: ResourceOperationType,
+    conversion: Conversion,
+    by?: { readonly frameworkId: FrameworkId; readonly id: OperationId | undefined },
+  ): void {
     this.#draft.change({
       type: 'OPERATION_ADDED',
       operation: {

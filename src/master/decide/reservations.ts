@@ -2,11 +2,13 @@
 import { assertNever } from '../../base/assert.js';
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
-import type { OperatorCall } from '../../protocol/operator-api.js';
+import type { AgentId } from '../../base/ids.js';
+import type { ConversionCall } from '../../protocol/operator-api.js';
 import type { ResourceOperationType } from '../../protocol/scheduler-api.js';
-import type { Bag, Converted } from '../../resources/index.js';
+import type { Bag, Conversion, Converted } from '../../resources/index.js';
 import {
   add,
+  contains,
   createVolumes,
   destroyVolumes,
   exclusive,
@@ -16,34 +18,110 @@ import {
   toBag,
   unreserve,
 } from '../../resources/index.js';
-import type { Decision } from '../decision.js';
+import type { Decision, Durable } from '../decision.js';
 import { answered, Draft } from '../decision.js';
+import type { Registry } from '../registry.js';
 import type { Move } from '../quota-room.js';
 import { QuotaRoom } from '../quota-room.js';
-import type { AgentRecord, ClusterView, Moment, OfferRecord } from '../state.js';
+import type { AgentRecord, ClusterView, IntentRecord, Moment, OfferRecord } from '../state.js';
 import { rescind } from './offers.js';
 import { Orders } from './orders.js';
 import { elsewhereProblem, inUseProblems, offersOfShared } from './volume-use.js';
 
-export type ConversionCall = Extract<
-  OperatorCall,
-  { type: 'RESERVE' | 'UNRESERVE' | 'CREATE_VOLUMES' | 'DESTROY_VOLUMES' | 'GROW_VOLUME' | 'SHRINK_VOLUME' }
->;
-
-/** All or nothing, at once in the books; refused with what is short when not even all offers of the agent would do. */
-export function decideConversion(view: ClusterView, call: ConversionCall, ticket: number, at: Moment): Decision {
+/** All or nothing; refused with what is short when not even all offers of the agent would do. Else first in the registry. */
+export function decideConversion(
+  view: ClusterView,
+  registry: Registry,
+  call: ConversionCall,
+  ticket: number,
+  at: Moment,
+): Decision {
   const path = paths[call.type];
+  const agent = agentFor(view, call);
+  if ('code' in agent) return answered(ticket, [agent]);
+  const plan = planned(view, agent, call, have => conversionOf(call, have, agent.total, path));
+  if ('problems' in plan) return answered(ticket, plan.problems);
+  const draft = new Draft();
+  const uuid = new Orders(view, draft, at).next();
+  const { conversion } = plan;
+  const intent: IntentRecord = { uuid, agentId: agent.id, kind: kinds[call.type], conversion, sent: true };
+  return draft
+    .change({ type: 'NUMBER_TAKEN', of: 'OPERATION' })
+    .store(registry.intentKept(intent), { type: 'INTENT_STORED', intent, call, ticket });
+}
+
+/** The operation is durable: it is done in the books and sent, unless what it needs was taken meanwhile. */
+export function decideIntentStored(
+  view: ClusterView,
+  registry: Registry,
+  { intent, call, ticket }: Extract<Durable, { type: 'INTENT_STORED' }>,
+  at: Moment,
+): Decision {
+  const agent = agentFor(view, call);
+  const plan = 'code' in agent ? { problems: [agent] } : planned(view, agent, call, have => whole(have, intent, call));
+  if ('problems' in plan || 'code' in agent)
+    return answered(ticket, 'problems' in plan ? plan.problems : []).store(registry.intentForgotten(intent.uuid));
+  const draft = new Draft();
+  carryOut(view, draft, agent, intent, plan.back, at);
+  return draft.change({ type: 'INTENT_KEPT', intent }).answerOperator(ticket, []);
+}
+
+/** The agent is back and has not heard of these operations, or a former master did not send them: they are sent now. */
+export function decideIntents(view: ClusterView, registry: Registry, agentId: AgentId, at: Moment): Decision {
+  const agent = view.agents.get(agentId);
+  const draft = new Draft();
+  for (const intent of view.intents.values()) {
+    if (intent.agentId !== agentId) continue;
+    if (agent === undefined) {
+      draft.change({ type: 'INTENT_FORGOTTEN', uuid: intent.uuid }).store(registry.intentForgotten(intent.uuid));
+      continue;
+    }
+    if (agent.state !== 'REGISTERED') break;
+    if (intent.sent) continue;
+    const found = withOffers(agent, have => whole(have, intent));
+    // Somebody uses what it needs: it waits for the next time the agent registers.
+    if (!found.converted.ok || inUseProblems(agent, intent.conversion.consumed, [], '').length > 0) continue;
+    carryOut(view, draft, agent, intent, new Set(found.offers), at);
+    draft.change({ type: 'INTENT_MARKED', uuid: intent.uuid, sent: true });
+    // The books have changed: the others are looked at on what is so then.
+    break;
+  }
+  return draft;
+}
+
+function carryOut(
+  view: ClusterView,
+  draft: Draft,
+  agent: Readonly<AgentRecord>,
+  { uuid, kind, conversion }: Readonly<IntentRecord>,
+  back: ReadonlySet<OfferRecord>,
+  at: Moment,
+): void {
+  rescind(view, draft, new Set([...back, ...offersOfShared(agent, conversion.consumed)]), 'OPERATOR');
+  draft.change({ type: 'CONVERTED', agentId: agent.id, conversion });
+  new Orders(view, draft, at).sendAs(uuid, agent, kind, conversion);
+}
+
+function agentFor(view: ClusterView, call: ConversionCall): Readonly<AgentRecord> | Problem {
+  const path = `${paths[call.type]}.agentId`;
   const agent = view.agents.get(call.agentId);
   if (agent === undefined) {
-    const message = `${shown(call.agentId)} is not the id of an agent`;
-    return answered(ticket, [problem(`${path}.agentId`, 'UNKNOWN_AGENT', message)]);
+    return problem(path, 'UNKNOWN_AGENT', `${shown(call.agentId)} is not the id of an agent`);
   }
-  if (agent.state !== 'REGISTERED') {
-    const message = `agent ${agent.id} is not connected`;
-    return answered(ticket, [problem(`${path}.agentId`, 'AGENT_STATE', message, 'try again when it is back')]);
-  }
-  const found = withOffers(agent, have => conversionOf(call, have, agent.total, path));
-  if (!found.converted.ok) return answered(ticket, explained(agent, call, found.converted.problems));
+  if (agent.state === 'REGISTERED') return agent;
+  return problem(path, 'AGENT_STATE', `agent ${agent.id} is not connected`, 'try again when it is back');
+}
+
+/** What has to come back, and what becomes what; or all that is against it. */
+function planned(
+  view: ClusterView,
+  agent: Readonly<AgentRecord>,
+  call: ConversionCall,
+  make: (have: Bag) => Converted,
+): { readonly back: ReadonlySet<OfferRecord>; readonly conversion: Conversion } | { readonly problems: Problem[] } {
+  const path = paths[call.type];
+  const found = withOffers(agent, make);
+  if (!found.converted.ok) return { problems: explained(agent, call, found.converted.problems) };
   const { conversion } = found.converted;
   const back = new Set([...found.offers, ...offersOfShared(agent, conversion.consumed)]);
   const problems = inUseProblems(agent, conversion.consumed, [], path);
@@ -51,12 +129,14 @@ export function decideConversion(view: ClusterView, call: ConversionCall, ticket
     const over = quotaProblem(view, call, conversion.consumed, back, path);
     if (over !== undefined) problems.push(over);
   }
-  if (problems.length > 0) return answered(ticket, problems);
-  const draft = new Draft();
-  rescind(view, draft, back, 'OPERATOR');
-  draft.change({ type: 'CONVERTED', agentId: agent.id, conversion });
-  new Orders(view, draft, at).send(agent, kinds[call.type], conversion);
-  return draft.answerOperator(ticket, []);
+  return problems.length > 0 ? { problems } : { back, conversion };
+}
+
+function whole(have: Bag, { conversion }: Readonly<IntentRecord>, call?: ConversionCall): Converted {
+  if (contains(have, conversion.consumed)) return { ok: true, conversion };
+  const path = call === undefined ? '' : paths[call.type];
+  const message = 'what it needs was taken while it was being written down';
+  return { ok: false, problems: [problem(path, 'INSUFFICIENT_RESOURCES', message, 'try again')] };
 }
 
 const paths = {
