@@ -1,6 +1,7 @@
 // The allocator alone, by workloads of Mesos's tests and benchmarks, without a network. In: names, sizes. Out: rows.
 import { pathToFileURL } from 'node:url';
 import { addAndUpdate, metrics, persistentVolumes, resourceLabels, updateAllocation } from './allocator-agents.js';
+import { explanations } from './allocator-explain.js';
 import {
   backlog,
   cycles,
@@ -57,6 +58,7 @@ const workloads: { readonly [name: string]: Workload } = {
   },
   longestTurn: { run: longestTurn, quick: [[1000, 50]], usual: one, full: one },
   quotaCycle: { run: quotaCycles, quick: [[1000, 200]], usual: one, full: [...one, [20_000, 2000]] },
+  explain: { run: explanations, quick: [[1000, 200]], usual: one, full: one },
   AddAndUpdateSlave: { run: addAndUpdate, quick: tiny, usual: one },
   DeclineOffers: {
     run: declineOffers,

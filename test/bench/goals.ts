@@ -22,6 +22,7 @@ const goals: readonly Goal[] = [
   { name: 'allocator/cycle', params: size(50_000, 6000), atMost: 1000 },
   { name: 'allocator/longest turn', atMost: 50 },
   { name: 'allocator/cycle with quota against one without', atMost: 2 },
+  { name: 'allocator/explain', params: size(10_000, 1000), atMost: 100 },
   { name: 'allocator/MultiFrameworkAllocations virtual time', atMost: 30 },
   { name: 'allocator/DeclineOffers all filtered', params: size(1000, 50), mesos: '500 ms' },
   { name: 'allocator/DeclineOffers all filtered', params: size(1000, 200), mesos: '2000 ms' },

@@ -33,6 +33,7 @@ import {
   toBag,
   unionRanges,
   unreserved,
+  wishShortages,
 } from '../../src/resources/index.js';
 import {
   coalesceRanges,
@@ -44,7 +45,16 @@ import {
 import { containsSets, differenceSets, overlapSets, unionSets } from '../../src/resources/sets.js';
 import { everyCase } from '../support/exhaustive.js';
 import { holds } from '../support/property.js';
-import { addModels, anyBag, anyResources, malformed, modelOf, sortedModel, subtractModels } from './arbitraries.js';
+import {
+  addModels,
+  anyBag,
+  anyLabelledBag,
+  anyResources,
+  malformed,
+  modelOf,
+  sortedModel,
+  subtractModels,
+} from './arbitraries.js';
 
 const runs = { numRuns: 500 };
 
@@ -434,3 +444,33 @@ function same(actual: unknown, expected: unknown, what: string): void {
   const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
   if (a !== b) throw new Error(`${what}: ${a} instead of ${b}`);
 }
+
+test('a wish is short of something exactly when it cannot be taken, ports last', t => {
+  const few = fc.integer({ min: 1, max: 3 });
+  // Near what is there, so that it often just fits, or just does not.
+  const near = fc.record({ cpus: few, mem: few, ports: few.map(last => [[1, last]] as const) }, { requiredKeys: [] });
+  let fitting = 0;
+  holds(
+    t,
+    fc.property(
+      fc.oneof(anyLabelledBag, fc.constant(emptyBag)),
+      near.map(bagOf),
+      fc.oneof(
+        anyBag,
+        near.map(({ ports: _ports, ...amounts }) => bagOf(amounts)),
+      ),
+      fc.nat({ max: 4 }),
+      (labelled, plainly, want, ports) => {
+        const bag = add(labelled, overlaps(labelled, plainly) ? emptyBag : plainly);
+        const { taken, shortages: short } = take(bag, want);
+        const found = wishShortages({ resources: want, ports }, bag);
+        deepStrictEqual(found.slice(0, short.length), short);
+        const rest = takePorts(subtract(bag, taken), 'ports', ports);
+        strictEqual(found.length, short.length + (ports > 0 && rest === undefined ? 1 : 0));
+        if (found.length === 0 && want.length > 0) fitting += 1;
+      },
+    ),
+    { numRuns: 500 },
+  );
+  t.true(fitting > 50);
+});

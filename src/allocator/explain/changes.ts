@@ -31,7 +31,7 @@ export type TriedChange = Change & Pick<ExplainChange, 'agents' | 'examples' | '
 export function findChanges(world: World, nears: readonly Near[], question: Question, first: Asker): TriedChange[] {
   const found = search(world, nears, question);
   const kinds = new Set(found.map(({ change }) => change));
-  const revived = nears.flatMap(afterRevive);
+  const revived = afterRevive(nears);
   for (const change of search(world, revived, question)) {
     if (!kinds.has(change.change)) found.push({ ...change, revived: true });
   }
@@ -52,10 +52,21 @@ function search(world: World, nears: readonly Near[], question: Question): Tried
 }
 
 // Where a filter is in the way beside something else: the same without the filter.
-function afterRevive(near: Near): Near[] {
-  const obstacles = near.obstacles.filter(({ kind }) => kind !== 'FILTERED');
-  if (obstacles.length === near.obstacles.length || obstacles.length === 0) return [];
-  return [{ ...ofClient(near, { filtersVoidBefore: Number.POSITIVE_INFINITY }), obstacles }];
+function afterRevive(nears: readonly Near[]): Near[] {
+  const found: Near[] = [];
+  const revived = new Map<Asker, Asker>();
+  for (const { agent, asker, obstacles } of nears) {
+    if (obstacles.length < 2 || !obstacles.some(({ kind }) => kind === 'FILTERED')) continue;
+    const others = obstacles.filter(({ kind }) => kind !== 'FILTERED');
+    if (others.length === 0) continue;
+    let then = revived.get(asker);
+    if (then === undefined) {
+      then = { ...asker, client: { ...asker.client, filtersVoidBefore: Number.POSITIVE_INFINITY } };
+      revived.set(asker, then);
+    }
+    found.push({ agent, asker: then, obstacles: others });
+  }
+  return found;
 }
 
 const examplesMax = 3;

@@ -21,9 +21,19 @@ interface Entry {
   /** What is short, agent by agent. */
   readonly amounts: number[];
   readonly roles: Set<Role>;
-  readonly holders: Map<string, { frameworkId: FrameworkId; role: Role; agents: number; heldForMs: number }>;
+  /** By framework, then by role. */
+  readonly holders: Map<FrameworkId, Map<Role, Holder>>;
   firstEndsMs: number;
   lastEndsMs: number;
+}
+
+interface Holder {
+  readonly frameworkId: FrameworkId;
+  readonly role: Role;
+  agents: number;
+  /** The agent counted last: it may have several offers of one agent. */
+  last: AgentId;
+  heldForMs: number;
 }
 
 const examplesMax = 3;
@@ -97,17 +107,17 @@ export class Tally {
   }
 
   #noteHolders(entry: Entry, agentId: AgentId, only: FrameworkId | undefined): void {
-    const here = new Set<string>();
     for (const { frameworkId, role, heldForMs = 0 } of this.#world.around.offersOn(agentId)) {
       if (only !== undefined && frameworkId !== only) continue;
-      const key = JSON.stringify([frameworkId, role]);
-      const holder = entry.holders.get(key);
-      if (holder === undefined) entry.holders.set(key, { frameworkId, role, agents: 1, heldForMs });
+      let roles = entry.holders.get(frameworkId);
+      if (roles === undefined) entry.holders.set(frameworkId, (roles = new Map<Role, Holder>()));
+      const holder = roles.get(role);
+      if (holder === undefined) roles.set(role, { frameworkId, role, agents: 1, last: agentId, heldForMs });
       else {
-        if (!here.has(key)) holder.agents += 1;
+        if (holder.last !== agentId) holder.agents += 1;
+        holder.last = agentId;
         holder.heldForMs = Math.max(holder.heldForMs, heldForMs);
       }
-      here.add(key);
     }
   }
 
@@ -218,7 +228,11 @@ function keyOf(obstacle: Obstacle): string {
 }
 
 function holdersOf({ holders }: Entry): ExplainHolder[] {
-  return [...holders.values()].sort((a, b) => b.agents - a.agents || b.heldForMs - a.heldForMs).slice(0, holdersMax);
+  return [...holders.values()]
+    .flatMap(roles => [...roles.values()])
+    .sort((a, b) => b.agents - a.agents || b.heldForMs - a.heldForMs)
+    .slice(0, holdersMax)
+    .map(({ last: _last, ...holder }) => holder);
 }
 
 function changesByItself(obstacle: Obstacle): boolean {
