@@ -11,6 +11,16 @@ const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** How long anything may take before the test gives up. */
 const patienceMs = 60_000;
 
+/** How a process is started. */
+export interface CliOptions {
+  readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** A command line that starts the rest, in place of itself: `['nsenter', '--net', '-t', '1']`. */
+  readonly through?: readonly string[];
+  /** A compiled program instead of the command line. Its standard input stays open. */
+  readonly program?: string;
+}
+
 /** A `proffer …` that runs. */
 export class Cli {
   stdout = '';
@@ -20,9 +30,13 @@ export class Cli {
   readonly ended: Promise<number>;
   readonly #watchers = new Set<() => void>();
 
-  constructor(args: readonly string[], options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv }) {
-    const env = { PATH: process.env['PATH'], HOME: options.cwd, ...options.env };
-    this.child = spawn(process.execPath, [main, ...args], { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(args: readonly string[], { cwd, env = {}, through = [], program }: CliOptions) {
+    const [command = process.execPath, ...rest] = [...through, process.execPath, program ?? main, ...args];
+    this.child = spawn(command, rest, {
+      cwd,
+      env: { PATH: process.env['PATH'], HOME: cwd, ...env },
+      stdio: [program === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
     this.child.stdout?.on('data', (chunk: Buffer) => {
       this.stdout += chunk.toString();
       for (const watch of this.#watchers) watch();
