@@ -3,6 +3,7 @@
 // Subscribing, and what a subscribed framework can do.
 export { connect } from './scheduler/connect.js';
 export type { ConnectOptions } from './scheduler/connect.js';
+export type { Store, StoreChange } from './store/store.js';
 export { Framework } from './scheduler/framework.js';
 export type { FrameworkOptions, InverseOffers, Offers } from './scheduler/framework.js';
 export type {
@@ -170,6 +171,7 @@ export {
 } from './resources/index.js';
 export type {
   Bag,
+  DiskSource,
   Label,
   PersistentVolume,
   Range,

@@ -52,6 +52,7 @@ const adapters: Readonly<Record<string, string>> = {
   'src/env/system-ids.ts': 'is where real ids come from',
   'src/agent/host-resources.ts': 'asks the machine what it has',
   'src/agent/sandbox-janitor.ts': 'removes directories',
+  'src/scheduler/id-file.ts': 'keeps a framework id in a file',
 };
 
 const clockAndChance: readonly (readonly [RegExp, string])[] = [

@@ -13,9 +13,13 @@ import type { LeaderSource, PersistentOptions } from '../transport/reconnecting.
 import { connectPersistently } from '../transport/reconnecting.js';
 import type { Dialer } from '../transport/transport.js';
 import { wsDialer } from '../transport/ws-transport.js';
-import type { FrameworkConnection, FrameworkConnectionHandler } from './connection.js';
+import type { Store } from '../store/store.js';
+import type { FrameworkConnection, FrameworkConnectionHandler, OpenFrameworkConnection } from './connection.js';
 import type { FrameworkOptions } from './framework.js';
 import { Framework } from './framework.js';
+import { idInFile } from './id-file.js';
+import type { IdKeeper } from './kept-id.js';
+import { idInStore, keepingId } from './kept-id.js';
 
 /** How to subscribe. Everything a FrameworkInfo can say, and how the connection behaves. */
 export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
@@ -27,6 +31,13 @@ export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
   readonly roles?: readonly Role[];
   /** The id of an earlier run, to take over its tasks. */
   readonly id?: FrameworkId;
+  /**
+   * A file that keeps the id: read at the start, written before anything of a new subscription is heard. With it a scheduler that is started
+   * again is the same framework. Its directory must exist.
+   */
+  readonly idFile?: string;
+  /** As `idFile`, in the record `framework-id` of a store that the scheduler has anyway. */
+  readonly idStore?: Store;
   /** Start without offers for these roles until `revive` or demand; `true` for all. Default none. */
   readonly suppressed?: boolean | readonly Role[];
   readonly offerConstraints?: OfferConstraints;
@@ -49,20 +60,25 @@ export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
 /**
  * Subscribes a framework and resolves once the master has accepted it. Afterwards the connection is kept: it reconnects with backoff and
  * subscribes again with the same id.
- * @throws (rejects) ProfferError INVALID_FRAMEWORK, FRAMEWORK_REMOVED and such with the master's problems; UNREACHABLE when nobody accepted in time.
+ * @throws (rejects) ProfferError INVALID_FRAMEWORK, FRAMEWORK_REMOVED and such with the master's problems; UNREACHABLE when nobody accepted in time;
+ * USAGE for two ids that differ, STORE_DAMAGED or STORE_FAILED for an id that cannot be read or kept.
  */
 export function connect(options: ConnectOptions): Promise<Framework> {
   const env = options.env ?? systemEnv();
   let failure = 'no answer yet';
   let framework: Framework;
   try {
+    const keeper = keeperOf(options);
+    const kept = keeper?.load();
+    checkSame(options, kept, keeper);
+    const open: OpenFrameworkConnection = handler =>
+      openConnection(env, options, handler, reason => {
+        failure = reason;
+      });
     framework = new Framework(
       env,
-      handler =>
-        openConnection(env, options, handler, reason => {
-          failure = reason;
-        }),
-      frameworkOptions(options),
+      keeper === undefined ? open : keepingId(open, keeper, kept),
+      frameworkOptions(kept === undefined ? options : { ...options, id: kept }),
     );
   } catch (error) {
     return Promise.reject(error instanceof Error ? error : new Error(String(error)));
@@ -96,9 +112,25 @@ export function connect(options: ConnectOptions): Promise<Framework> {
   });
 }
 
+function keeperOf({ idFile, idStore }: ConnectOptions): IdKeeper | undefined {
+  if (idFile === undefined) return idStore === undefined ? undefined : idInStore(idStore);
+  if (idStore === undefined) return idInFile(idFile);
+  throw new ProfferError('USAGE', 'the id can be kept in a file or in a store, not in both', { path: 'idStore' });
+}
+
+function checkSame({ id }: ConnectOptions, kept: FrameworkId | undefined, keeper: IdKeeper | undefined): void {
+  if (id === undefined || kept === undefined || id === kept) return;
+  throw new ProfferError('USAGE', `the id is to be ${shown(id)}, and ${keeper?.where} says ${shown(kept)}`, {
+    path: 'id',
+    hint: 'leave one of them out',
+  });
+}
+
 function frameworkOptions(options: ConnectOptions): FrameworkOptions {
   const {
     master: _master,
+    idFile: _idFile,
+    idStore: _idStore,
     suppressed,
     offerConstraints,
     acknowledge,

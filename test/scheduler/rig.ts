@@ -8,7 +8,11 @@ import type { MasterInfo, Offer, TaskInfo, TaskStatus } from '../../src/protocol
 import type { SchedulerCall, SchedulerCallType, SchedulerEvent } from '../../src/protocol/scheduler-api.js';
 import type { TaskState } from '../../src/protocol/task-state.js';
 import { validateSchedulerCall, validateSchedulerEvent } from '../../src/protocol/validate.js';
-import type { FrameworkConnection, FrameworkConnectionHandler } from '../../src/scheduler/connection.js';
+import type {
+  FrameworkConnection,
+  FrameworkConnectionHandler,
+  OpenFrameworkConnection,
+} from '../../src/scheduler/connection.js';
 import { Framework } from '../../src/scheduler/framework.js';
 import type { FrameworkOptions } from '../../src/scheduler/framework.js';
 import { virtualEnv } from '../transport/fixtures.js';
@@ -19,6 +23,8 @@ type CallOf<T extends SchedulerCallType> = Extract<SchedulerCall, { type: T }>;
 
 export interface RigOptions extends Omit<FrameworkOptions, 'info'> {
   readonly info?: Partial<FrameworkOptions['info']>;
+  /** What lies between the framework and the rig's connection. */
+  readonly through?: (open: OpenFrameworkConnection) => OpenFrameworkConnection;
 }
 
 export class FrameworkRig implements FrameworkConnection {
@@ -30,13 +36,13 @@ export class FrameworkRig implements FrameworkConnection {
   #handler: FrameworkConnectionHandler | undefined;
   #numbers = 0;
 
-  constructor({ info, ...options }: RigOptions = {}) {
+  constructor({ info, through = open => open, ...options }: RigOptions = {}) {
     this.framework = new Framework(
       this.env,
-      handler => {
+      through(handler => {
         this.#handler = handler;
         return this;
-      },
+      }),
       {
         reconcile: false,
         ...options,

@@ -1,0 +1,56 @@
+// A framework's id in a file of its own, replaced as a whole and flushed before it counts. In: a path. Out: an IdKeeper.
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { messageOf, ProfferError } from '../base/errors.js';
+import type { FrameworkId } from '../base/ids.js';
+import type { IdKeeper } from './kept-id.js';
+
+/** The id in the file at `path`, which need not be there yet; its directory must. */
+export function idInFile(path: string): IdKeeper {
+  const file = resolve(path);
+  return { where: file, load: () => read(file), keep: (id, onDurable) => onDurable(write(file, id)) };
+}
+
+function read(file: string): FrameworkId | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw damaged(file, messageOf(error), error);
+  }
+  const id = text.trim();
+  // One word: an empty or torn file must not pass for a framework that never was.
+  if (!text.endsWith('\n') || !/^\S+$/.test(id)) throw damaged(file, 'it does not hold one id and a line end');
+  return id;
+}
+
+function damaged(file: string, why: string, cause?: unknown): ProfferError {
+  return new ProfferError('STORE_DAMAGED', `the framework id in ${file} cannot be read: ${why}`, {
+    path: 'idFile',
+    hint: 'write the id that `proffer frameworks` shows into it, or remove it to begin as a new framework',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function write(file: string, id: FrameworkId): Error | undefined {
+  try {
+    const next = `${file}.next`;
+    flushed(next, 'w', fd => writeSync(fd, `${id}\n`));
+    renameSync(next, file);
+    flushed(dirname(file), 'r', () => {});
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
+}
+
+function flushed(path: string, flags: 'w' | 'r', use: (fd: number) => void): void {
+  const fd = openSync(path, flags);
+  try {
+    use(fd);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
