@@ -11,7 +11,6 @@ import type {
   Conversion,
   Demand,
   Grant,
-  GrantBatch,
   Holder,
   Quota,
   RoleUse,
@@ -97,12 +96,6 @@ export interface Allocator {
   /** Cancels timers. */
   close(): void;
 }
-
-/** Called at the end of each turn of a run that granted something. The grants are booked before the call. */
-export type OnGrants = (batch: GrantBatch) => void;
-
-/** Offers to be rescinded, because a client of lower share has waited long and would be served by their return. */
-export type OnStarved = (grants: readonly Grant[]) => void;
 
 /** What an operator may choose. */
 export interface AllocatorOptions {

@@ -7,7 +7,7 @@ import { add, bagOf, contains, emptyBag, remainder, roleAncestors } from '../res
 import type { PoolAgent } from './pool/agent-pool.js';
 import { AgentPool, heldBy, sameAttributes } from './pool/agent-pool.js';
 import { sameScalars } from './pool/holdings.js';
-import type { Allocator, AllocatorOptions, OnGrants, OnStarved } from './allocator.js';
+import type { Allocator, AllocatorOptions } from './allocator.js';
 import type {
   AllocatorAgent,
   AllocatorFramework,
@@ -19,6 +19,8 @@ import type {
   Quota,
   RoleUse,
   SkipReason,
+  OnGrants,
+  OnStarved,
 } from './model.js';
 import { noBits } from '../base/bits.js';
 import type { Client, Framework } from './clients/clients.js';
@@ -34,7 +36,7 @@ import { hierarchicalDrf } from './cycle/hierarchical.js';
 import { AllocationLoop } from './cycle/loop.js';
 import { AgentFilters, FilterEras } from './filters/offer-filters.js';
 import { consumption, QuotaBook } from './quota/quota-book.js';
-import { Roster } from './clients/roster.js';
+import { Roster } from './roster.js';
 import { Runs } from './cycle/runs.js';
 import { standingOf } from './sorter/standing.js';
 import { Starvation } from './cycle/starvation.js';

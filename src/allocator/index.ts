@@ -1,5 +1,5 @@
 // The door of the allocator: what other folders import.
-export type { Allocator, AllocatorOptions, OnGrants, OnStarved } from './allocator.js';
+export type { Allocator, AllocatorOptions } from './allocator.js';
 export type {
   AllocatorAgent,
   AllocatorFramework,
@@ -12,6 +12,8 @@ export type {
   Quota,
   RoleUse,
   SkipReason,
+  OnGrants,
+  OnStarved,
 } from './model.js';
 export type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle/cycle.js';
 export { createAllocator, defaultMinAllocatable, HierarchicalAllocator } from './hierarchical-allocator.js';

@@ -70,6 +70,12 @@ export interface Holder {
 /** What one run decided, grouped by framework in the order decided. */
 export type GrantBatch = readonly { readonly frameworkId: FrameworkId; readonly grants: readonly Grant[] }[];
 
+/** Called at the end of each turn of a run that granted something. The grants are booked before the call. */
+export type OnGrants = (batch: GrantBatch) => void;
+
+/** Offers to be rescinded, because a client of lower share has waited long and would be served by their return. */
+export type OnStarved = (grants: readonly Grant[]) => void;
+
 /** Use of a role, for views and metrics. */
 export interface RoleUse {
   readonly role: Role;

@@ -3,7 +3,7 @@ import type { Env } from '../../env/env.js';
 import type { Counter, Histogram } from '../../env/metrics.js';
 import type { Random } from '../../env/random.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
-import type { OnGrants } from '../allocator.js';
+import type { OnGrants } from '../model.js';
 import { intersects } from '../../base/bits.js';
 import type { PolicyEngine, Steps } from './cycle.js';
 import { Cycle } from './cycle.js';

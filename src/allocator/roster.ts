@@ -1,13 +1,13 @@
 // Who the frameworks are: what the master says of them, in the terms of a cycle. In: descriptions, activity. Out: clients in the sorter, active or
 // not, in the sets that cycles test, and forgotten when they neither want nor hold anything.
-import type { Role } from '../../base/ids.js';
-import type { Bag } from '../../resources/index.js';
-import { heldBy } from '../pool/agent-pool.js';
-import type { AllocatorFramework } from '../model.js';
-import { clearBit, forEachBit, noBits } from '../../base/bits.js';
-import type { Client, Framework } from './clients.js';
-import { compileConstraints } from '../filters/constraints.js';
-import type { AllocatorState } from '../state.js';
+import type { Role } from '../base/ids.js';
+import type { Bag } from '../resources/index.js';
+import { heldBy } from './pool/agent-pool.js';
+import type { AllocatorFramework } from './model.js';
+import { clearBit, forEachBit, noBits } from '../base/bits.js';
+import type { Client, Framework } from './clients/clients.js';
+import { compileConstraints } from './filters/constraints.js';
+import type { AllocatorState } from './state.js';
 
 export interface RosterOptions {
   readonly minAllocatable: readonly Bag[];
