@@ -30,5 +30,6 @@ const codes: { readonly [code in ErrorCode]?: number } = {
   FORBIDDEN: exitCodes.config,
   ADDRESS_IN_USE: exitCodes.config,
   WORK_DIR_LOCKED: exitCodes.config,
+  STORE_DAMAGED: exitCodes.config,
   INTERNAL: exitCodes.internal,
 };

@@ -1,10 +1,12 @@
 // The table of operators' commands. Specs only: what does the work is imported when its command was chosen.
 import { command } from './command.js';
 import * as sets from './operator-flags.js';
+import { registryCommands } from './registry-commands.js';
 
 /** Words that begin several commands, and what those are about. */
 export const commandGroups: { readonly [name: string]: string } = {
   maintenance: 'plan the absence of machines, take them down and up',
+  registry: 'what a master keeps on disk: look at it, verify, copy and restore it',
   quota: 'what roles may hold at most, and are kept at least',
   volumes: 'persistent volumes on agents',
 };
@@ -258,4 +260,5 @@ export const operatorCommands = [
   volumesDestroy,
   volumesGrow,
   volumesShrink,
+  ...registryCommands,
 ] as const;

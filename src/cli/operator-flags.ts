@@ -8,6 +8,14 @@ const day = 24 * 60 * 60 * 1000;
 export const operatorFlags = viewFlags;
 export type OperatorFlags = typeof operatorFlags;
 
+/** No master is asked: where its files are. */
+export const registryFlags = {
+  workDir: text('DIR', 'the --work-dir of the master', { default: '.proffer' }),
+  config: text('FILE', 'JSON file with values for flags'),
+  json: flag('for programs'),
+};
+export type RegistryFlags = typeof registryFlags;
+
 export const drainFlags = {
   ...operatorFlags,
   grace: duration('TIME', 'most time from SIGTERM to SIGKILL; default: what each task asks for', { maxMs: 365 * day }),

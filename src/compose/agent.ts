@@ -1,5 +1,4 @@
 // An agent in this process: its HTTP, its containerizers, its connection to the master. In: options. Out: it runs until closed.
-import { join } from 'node:path';
 import { loadavg } from 'node:os';
 import { Agent } from '../agent/agent.js';
 import { forgetIdentity } from '../agent/checkpoint.js';
@@ -29,15 +28,16 @@ import type { AgentInfo, Attributes, FaultDomain } from '../protocol/entities.js
 import { isTerminal } from '../protocol/task-state.js';
 import { agentInfoProblems, validateAgentEvent, validateExecutorCall } from '../protocol/validate.js';
 import type { Resources } from '../resources/index.js';
+import type { Store } from '../store/store.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import { acceptSession } from '../transport/session.js';
 import { wsDialer, wsListener } from '../transport/ws-transport.js';
 import { parseEstimator, parseQosController, reservedTo } from './agent-text.js';
 import type { CgroupsChoice, ContainerizerChoice } from './containerizers.js';
 import { makeContainerizers, sandboxRootOf, volumeRootOf } from './containerizers.js';
-import { FileStore } from './file-store.js';
 import type { Running } from './running.js';
 import { closable, closeOnAbort } from './running.js';
+import { openAgentStore } from './stores.js';
 import { token, Wiring } from './wiring.js';
 import { lockWorkDir } from './work-dir.js';
 
@@ -85,7 +85,7 @@ const T = {
 
 /**
  * Runs an agent until it is closed, `signal` is aborted, the master ends it, or it cannot go on (then `closed` rejects). Closing ends its tasks.
- * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE; INVALID_RESOURCES when `resources`
+ * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE, STORE_DAMAGED, STORE_FAILED; INVALID_RESOURCES when `resources`
  * lack what reservations and volumes of this work directory were made of.
  */
 export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<Running> {
@@ -106,7 +106,8 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
       workDir: workDir.path,
     });
     // An agent that died and comes back is the same one: the master then knows at once which tasks are no more.
-    const store = new FileStore(join(workDir.path, 'agent.json'));
+    const store = await openAgentStore(workDir.path, log);
+    undo.unshift(() => closed(store));
     const volumes = new FileVolumes(volumeRootOf(workDir.path), log);
     const wiring = new Wiring();
     const http = await serveHttp({
@@ -146,6 +147,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
       listener.close();
       await http.close();
       await volumes.idle();
+      await closed(store);
       workDir.release();
     });
     wiring
@@ -227,15 +229,16 @@ function machineLoad(): LoadAverage {
   return [one, five, fifteen];
 }
 
+function closed(store: Store): Promise<void> {
+  return new Promise(resolve => {
+    store.close(resolve);
+  });
+}
+
 // The next process of the work directory is another agent to the master, on the same disk.
-function forget(store: FileStore): Promise<void> {
-  const changes = forgetIdentity(store);
-  if (changes.length === store.load('').length) {
-    store.clear();
-    return Promise.resolve();
-  }
+function forget(store: Store): Promise<void> {
   return new Promise((resolve, reject) => {
-    store.write(changes, error => (error === undefined ? resolve() : reject(error)));
+    store.write(forgetIdentity(store), error => (error === undefined ? resolve() : reject(error)));
   });
 }
 

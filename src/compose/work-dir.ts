@@ -1,5 +1,14 @@
 // A directory of a component's own: made, and locked against a second process. In: its path. Out: the lock, or who holds it.
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf, ProfferError } from '../base/errors.js';
 
@@ -39,6 +48,11 @@ export function lockWorkDir(path: string): WorkDir {
   };
 }
 
+/** The process that has `path` locked now; undefined when none does. */
+export function holderOf(path: string): number | undefined {
+  return liveHolder(join(resolve(path), 'lock'));
+}
+
 // With `recursive`, mkdirSync never returns where a file system answers ENOENT below a directory that exists, as /proc does.
 function makeDirectory(path: string): void {
   try {
@@ -51,11 +65,12 @@ function makeDirectory(path: string): void {
   }
 }
 
+// The lock appears with its content: a link to a file that was written before.
 function take(file: string, directory: string, attempts: number): void {
+  const own = `${file}.${process.pid}`;
+  writeFileSync(own, `${process.pid} ${startTimeOf(process.pid) ?? ''}\n`);
   try {
-    const fd = openSync(file, 'wx', 0o644);
-    writeSync(fd, `${process.pid} ${startTimeOf(process.pid) ?? ''}\n`);
-    closeSync(fd);
+    linkSync(own, file);
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;
     const holder = liveHolder(file);
@@ -69,9 +84,21 @@ function take(file: string, directory: string, attempts: number): void {
         },
       );
     }
-    ignoringMissing(() => unlinkSync(file));
+    removeStale(file);
     take(file, directory, attempts - 1);
+  } finally {
+    ignoringMissing(() => unlinkSync(own));
   }
+}
+
+// Another process may have replaced the stale lock by its own since we looked; that one is put back.
+function removeStale(file: string): void {
+  const aside = `${file}.${process.pid}.stale`;
+  ignoringMissing(() => {
+    renameSync(file, aside);
+    if (liveHolder(aside) !== undefined) linkSync(aside, file);
+    unlinkSync(aside);
+  });
 }
 
 function liveHolder(file: string): number | undefined {

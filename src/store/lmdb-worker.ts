@@ -52,7 +52,8 @@ async function answerTo(request: LmdbRequest): Promise<LmdbAnswer> {
     }
     case 'COPY': {
       const source = openFile(request.file, true);
-      await source.backup(request.to, true);
+      // A compact copy has one page of meta data only.
+      await source.backup(request.to, false);
       await source.close();
       return done(0);
     }

@@ -102,19 +102,24 @@ export async function copyStore(directory: string, to: string, isInUse: boolean,
   }
   const file = storeFileOf(directory);
   const next = `${to}.new`;
+  const { entries, head } = isInUse ? await snapshotOf(file, `${to}.snapshot`, hint) : readStoreFile(file, hint);
   rmSync(next, { force: true });
-  if (isInUse) await once({ type: 'COPY', file, to: next });
-  else {
-    const { entries, head } = readStoreFile(file, hint);
-    await buildStoreFile(next, entries, head);
-  }
+  await buildStoreFile(next, entries, head);
   const copy = readStoreFile(next, hint);
-  const descriptor = openSync(next, 'r');
-  fsyncSync(descriptor);
-  closeSync(descriptor);
   renameSync(next, to);
   syncDirectory(dirname(to));
   return { ...copy, path: to };
+}
+
+// While others write, LMDB keeps what it copies as it was.
+async function snapshotOf(file: string, aside: string, hint: string): Promise<StoreFile> {
+  rmSync(aside, { force: true });
+  try {
+    await once({ type: 'COPY', file, to: aside });
+    return readStoreFile(aside, hint);
+  } finally {
+    rmSync(aside, { force: true });
+  }
 }
 
 /**

@@ -20,7 +20,6 @@ import test from 'ava';
 import { Agent } from '../../src/agent/agent.js';
 import type { MasterHandler } from '../../src/agent/options.js';
 import { must } from '../../src/base/assert.js';
-import { FileStore } from '../../src/compose/file-store.js';
 import { ComposingContainerizer } from '../../src/containerizer/composing.js';
 import type { ContainerSpec, PersistentMount } from '../../src/containerizer/containerizer.js';
 import { dockerCreateOptions } from '../../src/containerizer/docker-options.js';
@@ -34,10 +33,20 @@ import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
 import type { TaskInfo, TaskStatus } from '../../src/protocol/entities.js';
 import { isTerminal } from '../../src/protocol/task-state.js';
 import type { Resources } from '../../src/resources/index.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
 import { agentId, framework, masterInfo, task } from '../support/agent-rig.js';
 import { asRoot } from '../support/as-root.js';
 import { until, Workshop } from '../support/containers.js';
 import { FakeProber } from '../support/fake-containerizer.js';
+
+// What the agents of a work directory keep, one after the other.
+const disks = new Map<string, MemoryStore>();
+
+function diskOf(workDir: string): MemoryStore {
+  const disk = disks.get(workDir)?.another() ?? new MemoryStore();
+  disks.set(workDir, disk);
+  return disk;
+}
 
 function tempDir(t: ExecutionContext): string {
   const dir = mkdtempSync(join(tmpdir(), 'proffer-volumes-'));
@@ -71,7 +80,7 @@ class RealAgent {
       containerizer: this.#containerizer,
       prober: new FakeProber(),
       sandboxRoot: join(workDir, 'sandboxes'),
-      store: new FileStore(join(workDir, 'agent.json')),
+      store: diskOf(workDir),
       volumes: this.volumes,
       connect: handler => {
         this.#handler = handler;

@@ -1,20 +1,22 @@
 // Composition: work directories and their locks, the agent's store, shares of a machine, what can never fit, wiring, and daemons in this process.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { runAgent } from '../../src/compose/agent.js';
 import { agentAttributes, agentResources } from '../../src/compose/agent-text.js';
 import { agentShares } from '../../src/compose/cluster.js';
 import { whyNever } from '../../src/compose/feasible.js';
-import { FileStore } from '../../src/compose/file-store.js';
 import { prettyLogger } from '../../src/compose/log.js';
 import { runMaster } from '../../src/compose/master.js';
 import { endLine } from '../../src/compose/run-tasks.js';
+import { openAgentStore } from '../../src/compose/stores.js';
 import { token, Wiring } from '../../src/compose/wiring.js';
 import { lockWorkDir } from '../../src/compose/work-dir.js';
+import { silentLogger } from '../../src/env/log.js';
 import type { TaskStatus } from '../../src/protocol/entities.js';
 import type { AgentView } from '../../src/protocol/operator-api.js';
 import { bagOf } from '../../src/resources/index.js';
+import { readStoreFile, recordsOf } from '../../src/store/store-file.js';
 import { eventually, tempDir } from '../support/cli.js';
 
 test('a work directory has one user at a time, and a dead one does not count', t => {
@@ -50,34 +52,29 @@ test('a work directory that cannot be made is refused at once, also where the fi
   t.true(existsSync(deep));
 });
 
-test('a file store keeps records over a restart, and an unreadable file is never taken for an empty one', async t => {
+test('records of an earlier release are taken over once, and unreadable ones never taken for none', async t => {
   const dir = tempDir();
   t.teardown(() => dir.remove());
-  const file = join(dir.path, 'agent.json');
-  const written = await new Promise<Error | undefined>(resolve =>
-    new FileStore(file).write(
-      [
-        { key: 'agent/id', value: 'm-S0' },
-        { key: 'b', value: [1] },
-      ],
-      resolve,
-    ),
-  );
-  t.is(written, undefined);
-  const again = new FileStore(file);
-  t.deepEqual(again.load('agent/'), [{ key: 'agent/id', value: 'm-S0' }]);
-  await new Promise<Error | undefined>(resolve => again.write([{ key: 'b', remove: true }], resolve));
-  t.deepEqual(new FileStore(file).load(''), [{ key: 'agent/id', value: 'm-S0' }]);
-  writeFileSync(file, readFileSync(file, 'utf8').slice(0, -4));
-  t.like(
-    t.throws(() => new FileStore(file)),
-    { code: 'STORE_FAILED' },
-  );
-  again.clear();
-  t.deepEqual(new FileStore(file).load(''), []);
-  const nowhere = new FileStore(join(dir.path, 'no', 'file'));
-  const failed = await new Promise<Error | undefined>(resolve => nowhere.write([{ key: 'a', value: 1 }], resolve));
-  t.like(failed, { code: 'STORE_FAILED' });
+  const former = join(dir.path, 'agent.json');
+  writeFileSync(former, '{ "agent/id": "m-S0", "agent/resources"');
+  t.like(await t.throwsAsync(openAgentStore(dir.path, silentLogger)), { code: 'STORE_DAMAGED' });
+  writeFileSync(former, '{ "agent/id": "m-S0", "b": [1] }');
+  const store = await openAgentStore(dir.path, silentLogger);
+  const records = [
+    { key: 'agent/id', value: 'm-S0' },
+    { key: 'b', value: [1] },
+  ];
+  t.deepEqual(store.load(''), records);
+  t.deepEqual([existsSync(former), existsSync(`${former}.imported`)], [false, true]);
+  await new Promise<void>(resolve => store.close(resolve));
+  writeFileSync(former, '{ "agent/id": "m-S1" }');
+  const again = await openAgentStore(dir.path, silentLogger);
+  t.deepEqual(again.load(''), records);
+  await new Promise<void>(resolve => again.close(resolve));
+  writeFileSync(join(dir.path, 'store', 'data.mdb'), '');
+  t.like(await t.throwsAsync(openAgentStore(dir.path, silentLogger)), { code: 'STORE_DAMAGED' });
+  rmSync(join(dir.path, 'store', 'data.mdb'));
+  t.like(await t.throwsAsync(openAgentStore(dir.path, silentLogger)), { code: 'STORE_DAMAGED' });
 });
 
 test('agents of one machine share it, with ports of their own and a nominal least', t => {
@@ -213,7 +210,8 @@ test('a master and an agent in this process: one registers with the other, and c
 test('an agent that ends without a master to tell keeps its id; one that unregistered gives it up', async t => {
   const dir = tempDir();
   t.teardown(() => dir.remove());
-  const kept = join(dir.path, 'agent.json');
+  const kept = (): unknown =>
+    recordsOf(readStoreFile(join(dir.path, 'store', 'data.mdb'), ''), 'agent/id').map(({ value }) => value);
   const run = async (first: 'master' | 'agent'): Promise<string> => {
     const master = await runMaster({ port: 0 });
     const agent = await runAgent({
@@ -236,9 +234,9 @@ test('an agent that ends without a master to tell keeps its id; one that unregis
     return id;
   };
   const id = await run('master');
-  t.true(readFileSync(kept, 'utf8').includes(id));
+  t.deepEqual(kept(), [id]);
   await run('agent');
-  t.false(existsSync(kept));
+  t.deepEqual(kept(), []);
 });
 
 test('an agent that a bad option stops leaves its directory free', async t => {

@@ -1,9 +1,9 @@
 // `proffer master`
 import { join } from 'node:path';
-import { FileStore } from '../../compose/file-store.js';
 import type { RunMasterOptions } from '../../compose/master.js';
 import { runMaster } from '../../compose/master.js';
 import { choosePolicy } from '../../compose/policy.js';
+import { openRegistry } from '../../compose/stores.js';
 import { lockWorkDir } from '../../compose/work-dir.js';
 import type { RunCommand } from '../command.js';
 import { daemon, domainOf, given } from '../daemon.js';
@@ -21,7 +21,7 @@ export const master: RunCommand<MasterFlags> = ({ flags }) =>
           host: flags.host,
           port: flags.port,
           log,
-          store: new FileStore(join(lock.path, 'registry.json')),
+          store: await openRegistry(flags.workDir, log),
           processMetrics: true,
           ...settings,
           ...(policy === undefined ? {} : { allocator: { ...settings.allocator, policy } }),
