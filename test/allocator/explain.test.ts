@@ -396,3 +396,31 @@ test('without agents, a new one is what helps', t => {
     { change: 'ADD_AGENT', resources: { cpus: 1, ports: [[31_000, 31_001]] }, agents: 0, examples: [] },
   ]);
 });
+
+test('a mount disk that a limit would divide: the limit is what is in the way, and how far it must be raised', t => {
+  const c = new Cluster();
+  c.quota('ads', 'disk:350', '');
+  c.framework('fw', ['ads']);
+  c.allocator.pause();
+  c.agent('a', 'cpus:4;mem:1024;disk:300;disk<mount=/mnt/a>:100');
+  const query = { frameworkId: 'fw', wish: wish('cpus:1;disk<mount=/mnt/a>:100') };
+  const { fits, reasons, changes } = c.allocator.explain(query, new Around());
+  t.is(fits, 0);
+  t.like(reasons, [{ kind: 'QUOTA', resource: 'disk', limit: 350, consumed: 0, shortBy: { min: 50, max: 50 } }]);
+  t.like(changes, [{ change: 'RAISE_QUOTA', raises: [{ role: 'ads', resource: 'disk', from: 350, to: 400 }] }]);
+  c.quota('ads', 'disk:400', '');
+  t.is(c.allocator.explain(query, new Around()).fits, 1);
+});
+
+test('another mount disk, or part of one, is no help; a reserved one is somebody’s', t => {
+  const c = new Cluster();
+  c.framework('fw', ['ads']);
+  c.allocator.pause();
+  c.agent('a', 'cpus:4;mem:1024;disk<mount=/mnt/a>(web):100');
+  const reasons = (text: string): unknown =>
+    c.allocator.explain({ frameworkId: 'fw', wish: wish(text) }, new Around()).reasons.map(({ kind }) => kind);
+  t.deepEqual(reasons('cpus:1;disk<mount=/mnt/a>:100'), ['RESERVED']);
+  t.deepEqual(reasons('cpus:1;disk<mount=/mnt/a>:60'), ['TOO_SMALL']);
+  t.deepEqual(reasons('cpus:1;disk<mount=/mnt/b>:100'), ['TOO_SMALL']);
+  t.deepEqual(reasons('cpus:1;disk:1'), ['TOO_SMALL']);
+});
