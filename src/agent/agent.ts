@@ -13,14 +13,19 @@ import { fromBag } from '../resources/index.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import type { LinkEnd } from '../transport/transport.js';
 import { closeCodes } from '../transport/transport.js';
-import { idKey } from './checkpoint.js';
 import { Counts } from './counts.js';
 import { Gate } from './gate.js';
+import { Journal } from './journal.js';
+import { Keeper } from './keeper.js';
 import { Operations } from './operations.js';
 import type { AgentDeps, AgentOptions, MasterConnection } from './options.js';
 import { defaultAgentOptions } from './options.js';
 import { Outbox } from './outbox.js';
 import { Oversubscription } from './oversubscription.js';
+import type { AgentParts } from './parts.js';
+import { keys } from './records.js';
+import { recover } from './recover.js';
+import { hostOf } from './recovery.js';
 import { registerCalls } from './registration.js';
 import { TaskRunner } from './runner.js';
 import { SandboxGarbage } from './sandbox.js';
@@ -31,7 +36,7 @@ import { agentView, taskViews } from './views.js';
 /**
  * One agent, connected from its making until `shutdown` or `close`.
  * @throws ProfferError INVALID_RESOURCES when `info.resources` are not valid, or lack what reservations and volumes on the agent were made of;
- * STORE_FAILED or SANDBOX when what was kept cannot be read.
+ * STORE_FAILED, STORE_DAMAGED or SANDBOX when what was kept cannot be read; AGENT_RECONFIGURED when it is not the agent that its tasks were started on.
  */
 export class Agent {
   readonly #env: Env;
@@ -51,6 +56,8 @@ export class Agent {
   /** Executors that ended while a registration was under way that lists them. */
   #exits: AgentCall[] = [];
   #closed = false;
+  readonly #journal: Journal;
+  readonly #keeper: Keeper;
   /** The id that the next process of this agent will know. */
   #keptId: AgentId | undefined;
   /** Nothing is done under an id that may be lost, or on resources that may: what comes meanwhile waits. */
@@ -71,8 +78,12 @@ export class Agent {
     this.#options = { ...defaultAgentOptions, ...deps.options };
     this.#startedAtMs = env.clock.wallMs();
     this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
-    this.#state = new AgentState(this.#options.completedTasksMax);
     this.#counts = new Counts(env.metrics);
+    this.#journal = new Journal(env.clock, deps.store, error =>
+      this.#fatal(this.#storeError('what the agent does could not be kept', error)),
+    );
+    this.#keeper = new Keeper(env.clock, this.#journal, { id: deps.bootId, uptimeMs: deps.uptimeMs });
+    this.#state = new AgentState(this.#options.completedTasksMax, this.#keeper);
     this.#operations = new Operations(env, {
       deps,
       state: this.#state,
@@ -80,12 +91,13 @@ export class Agent {
       counts: this.#counts,
       onFatal: error => this.#fatal(error),
     });
-    this.#outbox = new Outbox(env, this.#state, this.#counts);
+    this.#outbox = new Outbox(env, this.#state, this.#counts, this.#keeper);
     this.#garbage = new SandboxGarbage(env.clock, this.#options.gcDelayMs, deps.janitor);
-    this.#runner = new TaskRunner(env, {
+    const parts: AgentParts = {
       deps,
       options: this.#options,
       state: this.#state,
+      keeper: this.#keeper,
       ledger: this.#operations.ledger,
       outbox: this.#outbox,
       counts: this.#counts,
@@ -100,7 +112,8 @@ export class Agent {
         this.#runner.checkDrained();
         this.#checkEmpty();
       },
-    });
+    };
+    this.#runner = new TaskRunner(env, parts);
     this.#oversubscription = new Oversubscription(env, {
       deps,
       options: this.#options,
@@ -109,9 +122,9 @@ export class Agent {
       setRevocable: bag => this.#operations.setRevocable(bag),
       preempt: (record, message) => this.#runner.preempt(record, message),
     });
-    const [known] = deps.store?.load(idKey) ?? [];
-    if (typeof known?.value === 'string') this.#keptId = known.value;
-    this.#state.agentId = this.#keptId;
+    this.#keptId = recover(env, parts, this.#runner, this.#journal).agentId;
+    if (this.#keptId !== undefined) this.#journal.put(this.#operations.keep());
+    this.#keeper.watch(() => this.#state.containers > 0);
     this.#oversubscription.start();
     this.#connection = deps.connect({
       onConnected: peer => this.#onConnected(peer),
@@ -151,6 +164,11 @@ export class Agent {
     return taskViews(this.#state, taskId);
   }
 
+  /** Sandboxes of all that runs, or may: what runs in any other is nobody's. */
+  sandboxes(): Iterable<string> {
+    return this.#state.sandboxes();
+  }
+
   /** A session of a framework's own executor; the path is `/v1/executor`. */
   acceptExecutor(peer: Peer<ExecutorEvent>): PeerHandler<ExecutorCall> {
     return this.#runner.executors.accept(peer);
@@ -161,6 +179,8 @@ export class Agent {
    * called when no container is left, with whether the master has confirmed that it forgot this agent: if not, it may still wait for its id.
    */
   shutdown(onDone: (isGone: boolean) => void): void {
+    // Nothing that it does can be kept: it ends as if it had been killed, and its tasks run on.
+    if (this.#journal.failed) return this.#env.clock.soon(() => onDone(false));
     this.#end('the agent is shutting down', () => {
       this.#whenGone.push(onDone);
       if (!this.#registered) return this.#done(false);
@@ -177,6 +197,8 @@ export class Agent {
 
   #done(isGone: boolean): void {
     this.#leave();
+    this.#journal.close();
+    this.#keeper.close();
     this.#runner.close();
     this.#oversubscription.close();
     this.#garbage.close();
@@ -201,10 +223,11 @@ export class Agent {
     // How often a former master pinged says nothing about this one.
     this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
     this.#watchSilence();
-    this.#gate.pass(() => this.#register(peer));
+    this.#gate.pass(() => this.#journal.whenIdle(() => this.#register(peer)));
   }
 
   #register(peer: Peer<AgentCall>): void {
+    if (this.#peer !== peer) return;
     const inventory = this.#inventory();
     this.#exits = [];
     for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);
@@ -252,9 +275,11 @@ export class Agent {
         this.#runner.kill(event.frameworkId, event.taskId, event.killPolicy);
         return;
       case 'ACKNOWLEDGE': {
-        if (!this.#outbox.acknowledge(event.frameworkId, event.taskId, event.uuid)) return;
-        const record = this.#state.task(event.frameworkId, event.taskId);
-        if (record !== undefined) this.#state.retire(record);
+        const { frameworkId, taskId } = event;
+        this.#outbox.acknowledge(frameworkId, taskId, event.uuid, isOver => {
+          const record = isOver ? this.#state.task(frameworkId, taskId) : undefined;
+          if (record !== undefined) this.#state.retire(record);
+        });
         return;
       }
       case 'MESSAGE':
@@ -278,7 +303,7 @@ export class Agent {
         return;
       case 'UPDATE_FRAMEWORK': {
         const record = event.framework.id === undefined ? undefined : this.#state.frameworks.get(event.framework.id);
-        if (record !== undefined) record.info = event.framework;
+        if (record !== undefined) this.#state.framework(record.id, event.framework);
         return;
       }
       default:
@@ -316,16 +341,20 @@ export class Agent {
 
   #keep(agentId: AgentId, then: () => void): void {
     const release = this.#gate.hold();
-    this.#deps.store?.write([{ key: idKey, value: agentId }], error => {
+    this.#journal.put({ key: keys.id, value: agentId });
+    this.#journal.put({ key: keys.host, value: hostOf(this.#deps.info) });
+    this.#journal.put(this.#operations.keep());
+    this.#keeper.alive();
+    this.#journal.after(() => {
       if (this.#closed) return;
-      if (error !== undefined) {
-        const message = `the agent's id could not be kept: ${error.message}`;
-        return this.#fatal(new ProfferError('STORE_FAILED', message, { cause: error }));
-      }
       this.#keptId = agentId;
       then();
       release();
     });
+  }
+
+  #storeError(what: string, error: Error): ProfferError {
+    return new ProfferError('STORE_FAILED', `${what}: ${error.message}`, { cause: error });
   }
 
   #fatal(error: ProfferError): void {
@@ -422,6 +451,9 @@ export class Agent {
     if (this.#state.containers > 0 || this.#whenEmpty.length === 0) return;
     const run = this.#whenEmpty;
     this.#whenEmpty = [];
-    for (const then of run) then();
+    // How the last ones ended is told before the goodbye.
+    this.#journal.whenIdle(() => {
+      for (const then of run) then();
+    });
   }
 }

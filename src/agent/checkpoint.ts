@@ -19,13 +19,10 @@ import {
   subtract,
 } from '../resources/index.js';
 import type { Store, StoreChange } from '../store/store.js';
+import { keys } from './records.js';
 
-/** Everything here and below outlives a goodbye to the master; see `forgetIdentity`. */
-const resourcesKey = 'agent/resources';
-const operationPrefix = 'agent/operation/';
-
-/** The agent's id is kept under this key. */
-export const idKey = 'agent/id';
+const resourcesKey = keys.resources;
+const operationPrefix = keys.operations;
 
 /** Resources of an agent, revocable ones left aside. */
 export interface Kept {
@@ -40,9 +37,17 @@ export interface Kept {
  * @throws ProfferError STORE_FAILED when the record cannot be read, INVALID_RESOURCES when `baseline` lacks what reservations and volumes were made of.
  */
 export function recall(store: Store | undefined, baseline: Bag): Kept {
+  const kept = recallKept(store);
+  return kept === undefined ? { baseline, total: baseline } : rebased(kept, baseline);
+}
+
+/**
+ * What was kept, as it is; undefined when nothing was.
+ * @throws ProfferError STORE_FAILED when the record cannot be read.
+ */
+export function recallKept(store: Store | undefined): Kept | undefined {
   const record = store?.load(resourcesKey).find(({ key }) => key === resourcesKey);
-  if (record === undefined) return { baseline, total: baseline };
-  return rebased(readKept(record.value), baseline);
+  return record === undefined ? undefined : readKept(record.value);
 }
 
 /** The outcomes that nobody has acknowledged, oldest first as far as known. */
@@ -54,9 +59,8 @@ export function recallOutcomes(store: Store | undefined): readonly OperationStat
   });
 }
 
-/** Keeps the resources; nothing when they are what the agent was started with. */
+/** Keeps the resources. */
 export function keepResources({ baseline, total }: Kept): StoreChange {
-  if (equals(baseline, total)) return { key: resourcesKey, remove: true };
   return { key: resourcesKey, value: { baseline: fromBag(baseline), total: fromBag(total) } };
 }
 
@@ -72,7 +76,11 @@ export function dropOutcome(uuid: OperationUuid): StoreChange {
 
 /** The master has let the agent go: its next process is another agent, which still has the reservations and volumes. */
 export function forgetIdentity(store: Store): readonly StoreChange[] {
-  return store.load('agent/').flatMap(({ key }) => (key === resourcesKey ? [] : [{ key, remove: true as const }]));
+  const kept = recallKept(store);
+  const hasMade = kept !== undefined && !equals(kept.baseline, kept.total);
+  return store
+    .load(keys.all)
+    .flatMap(({ key }) => (key === resourcesKey && hasMade ? [] : [{ key, remove: true as const }]));
 }
 
 /**
@@ -104,7 +112,7 @@ function readKept(value: unknown): Kept {
       'STORE_FAILED',
       `what was kept of the agent's resources cannot be read: ${messageOf(error)}`,
       {
-        hint: 'restore the file agent.json of the work directory, or choose another --work-dir',
+        hint: 'restore the store of the work directory, or choose another --work-dir',
         cause: error,
       },
     );

@@ -1,11 +1,14 @@
 // From a task or an executor to what its containerizer is told: environment, limits, marks. Pure. In: the task, who owns it, where it runs.
+import { must } from '../base/assert.js';
 import type { AgentId, ContainerId, FrameworkId } from '../base/ids.js';
 import type { ContainerSpec, PersistentMount } from '../containerizer/containerizer.js';
 import type { CommandInfo, ContainerInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
 import { portsOf, scalarMilli } from '../resources/index.js';
 import { volumeNameOf } from './ledger.js';
-import type { AgentDeps, VolumeName } from './options.js';
+import type { VolumeName } from './options.js';
+import type { AgentParts } from './parts.js';
+import type { FrameworkRecord } from './state.js';
 
 /** Where a container runs. */
 export interface Place {
@@ -62,9 +65,25 @@ export function executorSpec(
   };
 }
 
-/** How volumes are found; undefined when the agent keeps none. */
-export function volumePathOf({ volumes }: AgentDeps): Place['volumePath'] {
-  return volumes === undefined ? undefined : name => volumes.path(name);
+/** Where a container of this agent runs. */
+export function placeOf(
+  { deps, options, state }: Pick<AgentParts, 'deps' | 'options' | 'state'>,
+  framework: FrameworkRecord,
+  containerId: ContainerId,
+  sandbox: string,
+): Place {
+  const { volumes } = deps;
+  return {
+    agentId: must(state.agentId, 'agent id'),
+    hostname: deps.info.hostname,
+    frameworkId: framework.id,
+    framework: framework.info,
+    containerId,
+    sandbox,
+    path: options.path,
+    cpuHardLimit: options.cpuHardLimit,
+    volumePath: volumes === undefined ? undefined : name => volumes.path(name),
+  };
 }
 
 /** Bytes a task's memory is limited to; undefined: none. */

@@ -4,7 +4,7 @@ import { assert, assertNever, must } from '../base/assert.js';
 import type { Problem } from '../base/errors.js';
 import { problem, shown } from '../base/errors.js';
 import type { ExecutorId, FrameworkId } from '../base/ids.js';
-import type { ContainerEvent } from '../containerizer/containerizer.js';
+import type { ContainerEvent, ContainerSpec } from '../containerizer/containerizer.js';
 import type { Env } from '../env/env.js';
 import type { ExecutorInfo, TaskStatus } from '../protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
@@ -12,11 +12,13 @@ import { executorStates, isTerminal } from '../protocol/task-state.js';
 import { toBag } from '../resources/index.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { closeCodes } from '../transport/transport.js';
-import { executorSpec, volumePathOf } from './container-spec.js';
+import { executorSpec, placeOf } from './container-spec.js';
 import type { AgentParts } from './parts.js';
+import type { RecordedExecutor } from './records.js';
+import { adoptContainer, restoredExecutor } from './restored.js';
 import { directoryNameProblem, executorSandbox } from './sandbox.js';
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from './state.js';
-import type { StatusDraft, TaskEvent } from './task-machine.js';
+import type { Condemned, StatusDraft, TaskEvent } from './task-machine.js';
 
 /** The executors of one agent. */
 export class Executors {
@@ -78,6 +80,7 @@ export class Executors {
       peer: undefined,
       timer: undefined,
       waiting: [],
+      adopting: false,
       verdict: undefined,
     };
     assert(state.frameworks.get(framework.id) === framework, 'an executor belongs to a known framework');
@@ -101,6 +104,28 @@ export class Executors {
     if (executor.state === 'RESERVED') this.#start(framework, executor);
   }
 
+  /** Takes over an executor of an earlier agent process: it has to register again, unless it is `condemned` to end. */
+  adopt(framework: FrameworkRecord, recorded: RecordedExecutor, condemned: Condemned | undefined): void {
+    const { options, state, ledger } = this.#parts;
+    const executor = restoredExecutor(recorded, this.#env.clock.now());
+    framework.executors.set(executor.info.executorId, executor);
+    ledger.retake(executor.resources);
+    state.containers += 1;
+    this.#parts.counts.containers(state.containers);
+    executor.container = adoptContainer(
+      this.#env.clock,
+      this.#parts.deps.containerizer,
+      this.#spec(framework, executor),
+      event => this.#onContainer(executor, event),
+    );
+    if (condemned !== undefined) {
+      executor.verdict = condemned.ending;
+      executor.state = 'TERMINATING';
+      executor.container.kill(condemned.graceMs);
+    } else if (framework.closing) this.shutdown(executor);
+    else this.#awaitRegistration(executor, 'EXECUTOR_REREGISTRATION_TIMEOUT', options.executorReregistrationMs);
+  }
+
   /** Passes a kill on. A task its executor has not heard of ends here. */
   kill(record: TaskRecord, graceMs: number): void {
     const executor = this.#of(record);
@@ -111,7 +136,12 @@ export class Executors {
       return;
     }
     // While its session is down the kill is kept: it is part of the task's life, and told when the executor is back.
-    executor.peer?.send({ type: 'KILL', taskId: record.task.taskId, killPolicy: { gracePeriodMs: graceMs } });
+    this.#tell(executor, { type: 'KILL', taskId: record.task.taskId, killPolicy: { gracePeriodMs: graceMs } });
+  }
+
+  // What is told is durable, and comes in order. A session that has ended meanwhile is caught up with.
+  #tell({ peer }: ExecutorRecord, event: ExecutorEvent): void {
+    this.#parts.keeper.after(() => peer?.send(event));
   }
 
   /** From the framework to its executor; lost when it is not connected. */
@@ -125,12 +155,9 @@ export class Executors {
     executor.state = 'TERMINATING';
     executor.timer?.cancel();
     const { executorShutdownGraceMs } = this.#parts.options;
-    if (executor.peer === undefined) {
-      executor.container?.kill(executorShutdownGraceMs);
-      return;
-    }
-    executor.peer.send({ type: 'SHUTDOWN' });
-    executor.timer = this.#env.clock.after(executorShutdownGraceMs, () => executor.container?.kill(0));
+    if (executor.peer === undefined) return this.#end(executor, executorShutdownGraceMs);
+    this.#tell(executor, { type: 'SHUTDOWN' });
+    executor.timer = this.#env.clock.after(executorShutdownGraceMs, () => this.#end(executor, 0));
   }
 
   /** Ends it with all its tasks, which then end as `verdict` says unless they have ended by themselves. */
@@ -192,47 +219,54 @@ export class Executors {
         if (executor?.peer !== peer) return;
         executor.peer = undefined;
         if (this.#closed) return;
-        if (executor.state === 'REGISTERED') this.#awaitRegistration(executor, 'EXECUTOR_REREGISTRATION_TIMEOUT');
+        if (executor.state === 'REGISTERED') {
+          const { executorRegistrationMs } = this.#parts.options;
+          this.#awaitRegistration(executor, 'EXECUTOR_REREGISTRATION_TIMEOUT', executorRegistrationMs);
+        }
       },
     };
   }
 
   #start(framework: FrameworkRecord, executor: ExecutorRecord): void {
-    const { deps, options, state } = this.#parts;
-    const place = {
-      agentId: must(state.agentId, 'agent id'),
-      hostname: deps.info.hostname,
-      frameworkId: framework.id,
-      framework: framework.info,
-      containerId: executor.containerId,
-      sandbox: executor.sandbox,
-      path: options.path,
-      cpuHardLimit: options.cpuHardLimit,
-      volumePath: volumePathOf(deps),
-    };
-    const spec = executorSpec(executor.info, executor.resources, place, {
+    const { deps, state, keeper } = this.#parts;
+    const spec = this.#spec(framework, executor);
+    keeper.executor(executor);
+    state.containers += 1;
+    this.#parts.counts.containers(state.containers);
+    keeper.after(() => {
+      executor.container = deps.containerizer.launch(spec, event => this.#onContainer(executor, event));
+    });
+    const { executorRegistrationMs } = this.#parts.options;
+    this.#awaitRegistration(executor, 'EXECUTOR_REGISTRATION_TIMEOUT', executorRegistrationMs);
+  }
+
+  #spec(framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
+    const { options } = this.#parts;
+    const place = placeOf(this.#parts, framework, executor.containerId, executor.sandbox);
+    return executorSpec(executor.info, executor.resources, place, {
       endpoint: must(options.executorEndpoint, 'endpoint for executors'),
       shutdownGraceMs: options.executorShutdownGraceMs,
     });
-    state.containers += 1;
-    this.#parts.counts.containers(state.containers);
-    executor.container = deps.containerizer.launch(spec, event => this.#onContainer(executor, event));
-    this.#awaitRegistration(executor, 'EXECUTOR_REGISTRATION_TIMEOUT');
   }
 
   #awaitRegistration(
     executor: ExecutorRecord,
     reason: 'EXECUTOR_REGISTRATION_TIMEOUT' | 'EXECUTOR_REREGISTRATION_TIMEOUT',
+    withinMs: number,
   ): void {
-    const { executorRegistrationMs } = this.#parts.options;
     executor.state = 'REGISTERING';
     executor.timer?.cancel();
-    executor.timer = this.#env.clock.after(executorRegistrationMs, () => {
-      const message = `its executor did not register within ${executorRegistrationMs} ms`;
+    executor.timer = this.#env.clock.after(withinMs, () => {
+      const message = `its executor did not register within ${withinMs} ms`;
       executor.verdict = { state: 'TASK_FAILED', reason, message };
       executor.state = 'TERMINATING';
-      executor.container?.kill(0);
+      this.#end(executor, 0);
     });
+  }
+
+  // What was asked to start may not have been asked for yet.
+  #end(executor: ExecutorRecord, graceMs: number): void {
+    this.#parts.keeper.after(() => executor.container?.kill(graceMs));
   }
 
   #onContainer(executor: ExecutorRecord, event: ContainerEvent): void {
@@ -241,6 +275,7 @@ export class Executors {
         return;
       case 'STARTED':
         executor.pid = event.pid;
+        executor.adopting = false;
         return;
       case 'EXITED': {
         const { exitCode, signal } = event.exit;
@@ -250,16 +285,13 @@ export class Executors {
         const message = oom ? 'its executor exceeded its memory limit' : `its executor ${how}`;
         return this.#gone(executor, { state: 'TASK_FAILED', reason, message }, exitCode ?? -1);
       }
-      case 'FAILED':
-        return this.#gone(
-          executor,
-          {
-            state: 'TASK_FAILED',
-            reason: 'CONTAINER_LAUNCH_FAILED',
-            message: `its executor did not start: ${event.message}`,
-          },
-          -1,
-        );
+      case 'FAILED': {
+        const message = `its executor did not start: ${event.message}`;
+        const how: StatusDraft = executor.adopting
+          ? { state: 'TASK_FAILED', reason: 'AGENT_RESTARTED', message: 'its executor is gone' }
+          : { state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED', message };
+        return this.#gone(executor, how, -1);
+      }
       default:
         assertNever(event, 'container event');
     }
@@ -281,13 +313,16 @@ export class Executors {
     garbage.add(executor.sandbox);
     this.#release(executor);
     for (const record of tasks) this.#step(record, { type: 'OVER', draft: verdict });
-    this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId, executorId: info.executorId, status });
+    this.#parts.keeper.after(() =>
+      this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId, executorId: info.executorId, status }),
+    );
     state.forgetIfIdle(frameworkId);
     this.#parts.onContainerEnded();
   }
 
   #release(executor: ExecutorRecord): void {
     this.#parts.ledger.giveBack(executor.resources);
+    this.#parts.keeper.dropExecutor(executor);
     this.#parts.state.frameworks.get(executor.frameworkId)?.executors.delete(executor.info.executorId);
   }
 
@@ -340,7 +375,7 @@ export class Executors {
         this.#send(executor, { tasks: [record], groupId: undefined });
       if (record.life.ending !== undefined) {
         const graceMs = Math.max(0, (record.life.killByMs ?? 0) - this.#env.clock.now());
-        executor.peer?.send({ type: 'KILL', taskId, killPolicy: { gracePeriodMs: graceMs } });
+        this.#tell(executor, { type: 'KILL', taskId, killPolicy: { gracePeriodMs: graceMs } });
       }
     }
     for (const launch of waiting) this.#send(executor, launch);
@@ -349,8 +384,8 @@ export class Executors {
   #send(executor: ExecutorRecord, launch: ExecutorRecord['waiting'][number]): void {
     const tasks = launch.tasks.filter(({ life }) => !isTerminal(life.state)).map(({ task }) => task);
     const { groupId } = launch;
-    if (groupId !== undefined && tasks.length > 0) executor.peer?.send({ type: 'LAUNCH_GROUP', groupId, tasks });
-    else for (const task of tasks) executor.peer?.send({ type: 'LAUNCH', task });
+    if (groupId !== undefined && tasks.length > 0) this.#tell(executor, { type: 'LAUNCH_GROUP', groupId, tasks });
+    else for (const task of tasks) this.#tell(executor, { type: 'LAUNCH', task });
   }
 
   #update(executor: ExecutorRecord, status: TaskStatus, refuse: (problems: readonly Problem[]) => void): void {
@@ -359,11 +394,11 @@ export class Executors {
     const problems = updateProblems(status);
     if (uuid === undefined || problems.length > 0) return refuse(problems);
     const record = this.#parts.state.task(frameworkId, taskId);
-    const known = record?.executorId === info.executorId && !this.#parts.outbox.has(frameworkId, taskId, uuid);
-    if (record !== undefined && known) this.#step(record, { type: 'TOLD', draft: draftOf(status) });
+    const isNews = record?.executorId === info.executorId && !this.#parts.outbox.has(record, uuid);
+    if (record !== undefined && isNews) this.#step(record, { type: 'TOLD', draft: draftOf(status) });
     else this.#env.log.debug('a repeated or unknown update of an executor is ignored', { frameworkId, taskId });
     // Also what is ignored: the executor must not send it for ever.
-    executor.peer?.send({ type: 'ACKNOWLEDGED', taskId, uuid });
+    this.#tell(executor, { type: 'ACKNOWLEDGED', taskId, uuid });
   }
 
   #tasksOf(executor: ExecutorRecord): TaskRecord[] {

@@ -88,6 +88,16 @@ export class Ledger {
     this.#used = add(this.#used, bag);
   }
 
+  /** Takes what a task of an earlier agent process holds, though what was lent to it may not be there (yet). */
+  retake(want: Bag): void {
+    for (const { label } of want) {
+      const name = volumeNameOf(label);
+      if (name !== undefined) must(this.#volumes.get(volumeKey(name)), 'volume').users += 1;
+    }
+    this.#used = add(this.#used, amounts(want));
+    this.#free = remainder(this.#total, this.#used);
+  }
+
   /** Gives back what was taken. */
   giveBack(taken: Bag): void {
     const bag = amounts(taken);

@@ -110,6 +110,11 @@ export class Operations {
     return this.#kept.total;
   }
 
+  /** The change that keeps the resources as they are now. */
+  keep(): StoreChange {
+    return keepResources(this.#kept);
+  }
+
   /** Outcomes that wait for their acknowledgement. */
   get unacknowledged(): number {
     return this.#queue.size;

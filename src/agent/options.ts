@@ -8,6 +8,7 @@ import type { DiskSource } from '../resources/index.js';
 import type { Store } from '../store/store.js';
 import type { Peer } from '../transport/peer.js';
 import type { LinkEnd } from '../transport/transport.js';
+import type { ReconfigurationPolicy } from './recovery.js';
 import type { QosController, ResourceEstimator, UsageMeter } from './usage.js';
 
 /** Settings of an agent; all have defaults. */
@@ -34,6 +35,16 @@ export interface AgentOptions {
   readonly executorRegistrationMs: number;
   /** From SHUTDOWN of an executor to its kill. Default 5 s. */
   readonly executorShutdownGraceMs: number;
+  /** How long an executor of an earlier agent process may take to register again. Default 15 s (Mesos: 2 s, for which all else waits there). */
+  readonly executorReregistrationMs: number;
+  /** How long the agent may have been away for its tasks to go on; to a minute or so. Default 15 min. */
+  readonly recoveryTimeoutMs: number;
+  /** Whether a record that cannot be understood keeps the agent from starting. Default true; else its task is reported as lost. */
+  readonly strictRecovery: boolean;
+  /** What may differ from the process before, while the master knows the agent: nothing, or only more resources and attributes. Default `equal`. */
+  readonly reconfigurationPolicy: ReconfigurationPolicy;
+  /** `cleanup`: it is started only to end its tasks, and may differ. Default `reconnect`. */
+  readonly recover: 'reconnect' | 'cleanup';
   /** How long an agent that goes away waits for the master to confirm it. Default 5 s. */
   readonly unregisterTimeoutMs: number;
   /** How often the estimator is asked what may be lent to revocable tasks. Default 15 s. */
@@ -54,6 +65,11 @@ export const defaultAgentOptions: AgentOptions = {
   executorEndpoint: undefined,
   executorRegistrationMs: 60_000,
   executorShutdownGraceMs: 5000,
+  executorReregistrationMs: 15_000,
+  recoveryTimeoutMs: 15 * 60_000,
+  strictRecovery: true,
+  reconfigurationPolicy: 'equal',
+  recover: 'reconnect',
   unregisterTimeoutMs: 5000,
   oversubscribedResourcesIntervalMs: 15_000,
   qosCorrectionIntervalMs: 15_000,
@@ -127,8 +143,14 @@ export interface AgentDeps {
   readonly sandboxRoot: string;
   /** Connects to the leading master, for ever: `handler => connectPersistently(env, {...}, handler)`. */
   readonly connect: (handler: MasterHandler) => MasterConnection;
-  /** Where the agent's id outlives its process. Default: nowhere. */
+  /** Where all outlives the agent's process that has to. Default: nowhere. */
   readonly store?: Store;
+  /** Of the boot of the machine: another one than before means that nothing of before runs. Default: it is never rebooted. */
+  readonly bootId?: string;
+  /** How long the machine had been up when the agent was made, in milliseconds; tells how long the agent was away. Default: wall time tells. */
+  readonly uptimeMs?: number;
+  /** Sandboxes of ended tasks of earlier agent processes, and for how long they have been there. */
+  readonly formerSandboxes?: readonly { readonly path: string; readonly ageMs: number }[];
   /** Default: sandboxes stay. */
   readonly janitor?: SandboxJanitor;
   /** Default: volumes are kept in the books alone, and tasks do not see them. */

@@ -1,4 +1,4 @@
-// Statuses leave here: completed with who and when, queued until acknowledged, sent again by one timer.
+// Statuses leave here, once they are durable: completed with who and when, queued until acknowledged, sent again by one timer.
 // In: drafts of reports, acknowledgements, the session with the master. Out: STATUS_UPDATE calls.
 import type { FrameworkId, StatusUuid, TaskId } from '../base/ids.js';
 import type { Timer } from '../env/clock.js';
@@ -7,6 +7,7 @@ import type { AgentCall } from '../protocol/agent-api.js';
 import type { ContainerStatus, TaskStatus } from '../protocol/entities.js';
 import type { Peer } from '../transport/peer.js';
 import type { Counts } from './counts.js';
+import type { Keeper } from './keeper.js';
 import type { AgentState, TaskRecord } from './state.js';
 import type { StatusSend } from './status-queue.js';
 import { StatusQueue } from './status-queue.js';
@@ -26,13 +27,15 @@ export class Outbox {
   readonly #env: Env;
   readonly #state: AgentState;
   readonly #counts: Counts;
+  readonly #keeper: Keeper;
   readonly #queue = new StatusQueue();
   #peer: Peer<AgentCall> | undefined;
   #timer: Timer | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
 
-  constructor(env: Env, state: AgentState, counts: Counts) {
+  constructor(env: Env, state: AgentState, counts: Counts, keeper: Keeper) {
     this.#counts = counts;
+    this.#keeper = keeper;
     this.#env = env;
     this.#state = state;
   }
@@ -59,37 +62,55 @@ export class Outbox {
       ...(ways.acknowledged ? { uuid } : {}),
     };
     record.status = status;
-    const { frameworkId } = record;
     if (ways.acknowledged) {
-      const send = this.#queue.enqueue(frameworkId, status, clock.now(), ways.replaceable);
-      if (send !== undefined) this.#send(send);
-      this.#arm();
+      this.#keeper.status(record, { ...status, uuid });
+      this.#keeper.after(() => this.#enqueue(record, status, ways.replaceable));
     } else {
-      this.#queue.forget(frameworkId, status.taskId);
-      this.#send({ frameworkId, status, latestState: status.state, repeated: false });
+      this.#keeper.after(() => this.#tellOnce(record, status));
     }
   }
 
-  /** The framework acknowledged. True when that was the task's last status. */
-  acknowledge(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid): boolean {
-    const { over, next } = this.#queue.acknowledge(frameworkId, taskId, uuid, this.#env.clock.now());
-    if (next !== undefined) this.#send(next);
-    this.#arm();
-    return over;
+  /** A status of an earlier agent process that was not acknowledged. */
+  restore(record: TaskRecord, status: TaskStatus): void {
+    this.#enqueue(record, status, false);
   }
 
-  /** Whether this status waits for its acknowledgement. */
-  has(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid): boolean {
-    return this.#queue.has(frameworkId, taskId, uuid);
+  /** The framework acknowledged. `then` follows once that is durable: whether it was the task's last status. */
+  acknowledge(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid, then: (isOver: boolean) => void): void {
+    const record = this.#state.task(frameworkId, taskId);
+    if (record === undefined || !this.#queue.inFlight(frameworkId, taskId, uuid)) return;
+    this.#keeper.acknowledged(record, uuid);
+    this.#keeper.after(() => {
+      const { over, next } = this.#queue.acknowledge(frameworkId, taskId, uuid, this.#env.clock.now());
+      if (next !== undefined) this.#send(next);
+      this.#arm();
+      then(over);
+    });
+  }
+
+  /** Whether this status of the task was reported before, as far as that is remembered: until the next one is acknowledged. */
+  has({ statusesKept }: TaskRecord, uuid: StatusUuid): boolean {
+    return statusesKept.some(kept => kept.uuid === uuid);
   }
 
   /** Nobody is left to acknowledge the statuses of a task that has ended; that it has, the master may not have heard. */
   tellEnd(record: TaskRecord): void {
-    const { frameworkId, status } = record;
-    this.#queue.forget(frameworkId, record.task.taskId);
-    if (status === undefined) return;
-    const { uuid: _uuid, ...last } = status;
-    this.#send({ frameworkId, status: last, latestState: last.state, repeated: false });
+    const { status } = record;
+    this.#keeper.after(() => {
+      if (status === undefined) this.#queue.forget(record.frameworkId, record.task.taskId);
+      else this.#tellOnce(record, status);
+    });
+  }
+
+  #enqueue({ frameworkId }: TaskRecord, status: TaskStatus, isReplaceable: boolean): void {
+    const send = this.#queue.enqueue(frameworkId, status, this.#env.clock.now(), isReplaceable);
+    if (send !== undefined) this.#send(send);
+    this.#arm();
+  }
+
+  #tellOnce({ frameworkId }: TaskRecord, { uuid: _uuid, ...status }: TaskStatus): void {
+    this.#queue.forget(frameworkId, status.taskId);
+    this.#send({ frameworkId, status, latestState: status.state, repeated: false });
   }
 
   /** The master has registered the agent: everything due goes out at once. */

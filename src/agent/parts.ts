@@ -2,6 +2,7 @@
 import type { AgentCall } from '../protocol/agent-api.js';
 import type { AgentInfo } from '../protocol/entities.js';
 import type { Counts } from './counts.js';
+import type { Keeper } from './keeper.js';
 import type { Ledger } from './ledger.js';
 import type { AgentDeps, AgentOptions } from './options.js';
 import type { Outbox } from './outbox.js';
@@ -14,6 +15,7 @@ export interface AgentParts {
   readonly options: AgentOptions;
   readonly state: AgentState;
   readonly ledger: Ledger;
+  readonly keeper: Keeper;
   readonly outbox: Outbox;
   readonly garbage: SandboxGarbage;
   readonly counts: Counts;

@@ -4,6 +4,7 @@ import { assertNever, must } from '../base/assert.js';
 import type { ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
 import { Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
+import type { ContainerSpec } from '../containerizer/containerizer.js';
 import type { Env } from '../env/env.js';
 import type { AgentEvent } from '../protocol/agent-api.js';
 import type { KillPolicy, TaskInfo } from '../protocol/entities.js';
@@ -11,8 +12,7 @@ import { isTerminal } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
 import { emptyBag, toBag } from '../resources/index.js';
 import { clockScheduler } from '../rx/clock-scheduler.js';
-import type { Place } from './container-spec.js';
-import { memLimitBytes, taskSpec, volumePathOf } from './container-spec.js';
+import { memLimitBytes, placeOf, taskSpec } from './container-spec.js';
 import { Executors } from './executors.js';
 import { groupEnding, groupRefusal, Groups } from './groups.js';
 import { checkVerdicts$, healthVerdicts$ } from './health-checks.js';
@@ -20,9 +20,11 @@ import type { Verdict } from './health-checks.js';
 import type { AgentParts } from './parts.js';
 import { emptyResult } from './probe.js';
 import type { ProbeSubject } from './probe.js';
+import type { RecordedTask } from './records.js';
+import { adoptContainer, restoredTask } from './restored.js';
 import { directoryNameProblem, taskSandbox } from './sandbox.js';
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from './state.js';
-import type { Ending, StatusDraft, TaskEvent, TaskWish } from './task-machine.js';
+import type { Condemned, Ending, StatusDraft, TaskEvent, TaskWish } from './task-machine.js';
 import { newLife, stepTask } from './task-machine.js';
 
 const drainEnding: Ending = { state: 'TASK_KILLED', reason: 'AGENT_DRAINING', message: 'the agent is draining' };
@@ -84,6 +86,7 @@ export class TaskRunner {
       });
     }
     const records = plans.map(plan => this.#record(framework, plan, groupId));
+    for (const record of records) this.#parts.keeper.task(record);
     for (const [index, record] of records.entries()) {
       const { refusal, executor } = must(plans[index], 'plan');
       if (refusal !== undefined) this.step(record, { type: 'OVER', draft: refusal });
@@ -92,6 +95,28 @@ export class TaskRunner {
     this.#deliver(framework, plans, records, groupId);
     this.#tellMissingExecutors(framework, newExecutorIds);
     state.forgetIfIdle(framework.id);
+  }
+
+  /** Takes over a task of an earlier agent process: its container, if it had one of its own, and what of it was not acknowledged. */
+  adopt(framework: FrameworkRecord, recorded: RecordedTask, condemned?: Condemned): void {
+    const { deps, state, outbox, ledger } = this.#parts;
+    const { clock } = this.#env;
+    const record = restoredTask(recorded, condemned, clock);
+    const { task, groupId, life } = record;
+    framework.tasks.set(task.taskId, record);
+    if (!framework.closing)
+      for (const { status, acknowledged } of recorded.statuses)
+        if (acknowledged !== true) outbox.restore(record, status);
+    if (isTerminal(life.state)) return;
+    ledger.retake(record.resources);
+    if (groupId !== undefined) this.#groups.add(framework.id, groupId, task.taskId);
+    if (record.containerId === undefined) return;
+    state.containers += 1;
+    this.#parts.counts.containers(state.containers);
+    record.container = adoptContainer(clock, deps.containerizer, this.#spec(framework, record), event =>
+      this.step(record, { type: 'CONTAINER', event }),
+    );
+    if (life.killByMs !== undefined) record.container.kill(Math.max(0, life.killByMs - clock.now()));
   }
 
   /** The framework wants a task ended. Unknown ones are answered TASK_DROPPED. */
@@ -116,7 +141,7 @@ export class TaskRunner {
     const { state, outbox } = this.#parts;
     const framework = state.frameworks.get(frameworkId);
     if (framework === undefined) return;
-    framework.closing = true;
+    state.close(framework);
     for (const record of framework.tasks.values()) {
       if (!isTerminal(record.life.state)) continue;
       outbox.tellEnd(record);
@@ -187,23 +212,32 @@ export class TaskRunner {
   }
 
   /** Tells the framework that a task it believes to be here is not. */
-  dropUnknown(frameworkId: FrameworkId, taskId: TaskId, message: string): void {
+  dropUnknown(
+    frameworkId: FrameworkId,
+    taskId: TaskId,
+    message: string,
+    how: Pick<StatusDraft, 'state' | 'reason'> = { state: 'TASK_DROPPED', reason: 'RECONCILIATION' },
+  ): void {
     const { state } = this.#parts;
     // The description is not known here; it serves this one report.
     const known = state.frameworks.get(frameworkId)?.info;
     const framework = state.framework(frameworkId, known ?? { id: frameworkId, name: '', roles: [] });
     const task: TaskInfo = { taskId, name: taskId, resources: {} };
-    const refusal: StatusDraft = { state: 'TASK_DROPPED', reason: 'RECONCILIATION', message };
+    const refusal: StatusDraft = { ...how, message };
     const plan: Plan = { task, resources: emptyBag, executor: undefined, refusal, phantom: true };
-    this.step(this.#record(framework, plan, undefined), { type: 'OVER', draft: refusal });
+    const record = this.#record(framework, plan, undefined);
+    this.#parts.keeper.task(record);
+    this.step(record, { type: 'OVER', draft: refusal });
   }
 
   /** One event in the life of a task. */
   step(record: TaskRecord, event: TaskEvent, source: 'AGENT' | 'EXECUTOR' = 'AGENT'): void {
-    const before = record.life.state;
-    const { life, wishes } = stepTask(record.life, event, this.#env.clock.now());
+    const before = record.life;
+    const { life, wishes } = stepTask(before, event, this.#env.clock.now());
     record.life = life;
-    const over = isTerminal(life.state) && !isTerminal(before);
+    const over = isTerminal(life.state) && !isTerminal(before.state);
+    if (life.state === 'TASK_RUNNING') record.startedAtMs ??= this.#env.clock.wallMs();
+    if (life.killByMs !== before.killByMs) this.#parts.keeper.task(record);
     // Freed before it is told, so that a launch in answer finds the resources.
     if (over) this.#release(record);
     for (const wish of wishes) this.#carryOut(record, wish, source);
@@ -220,7 +254,7 @@ export class TaskRunner {
         return;
       }
       case 'KILL':
-        record.container?.kill(wish.graceMs);
+        this.#parts.keeper.after(() => record.container?.kill(wish.graceMs));
         return;
       case 'WATCH':
         this.#watch(record);
@@ -303,6 +337,9 @@ export class TaskRunner {
       container: undefined,
       unwatch: undefined,
       status: undefined,
+      statusesKept: [],
+      acknowledged: undefined,
+      startedAtMs: undefined,
     };
     framework.tasks.set(task.taskId, record);
     if (groupId !== undefined && refusal === undefined) this.#groups.add(framework.id, groupId, task.taskId);
@@ -310,23 +347,19 @@ export class TaskRunner {
   }
 
   #start(framework: FrameworkRecord, record: TaskRecord): void {
-    const { deps, options, state } = this.#parts;
-    const place: Place = {
-      agentId: must(state.agentId, 'agent id'),
-      hostname: deps.info.hostname,
-      frameworkId: framework.id,
-      framework: framework.info,
-      containerId: must(record.containerId, 'container id'),
-      sandbox: must(record.sandbox, 'sandbox'),
-      path: options.path,
-      cpuHardLimit: options.cpuHardLimit,
-      volumePath: volumePathOf(deps),
-    };
+    const { deps, state, keeper } = this.#parts;
     state.containers += 1;
     this.#parts.counts.containers(state.containers);
-    record.container = deps.containerizer.launch(taskSpec(record.task, record.resources, place), event =>
-      this.step(record, { type: 'CONTAINER', event }),
-    );
+    const spec = this.#spec(framework, record);
+    keeper.after(() => {
+      record.container = deps.containerizer.launch(spec, event => this.step(record, { type: 'CONTAINER', event }));
+    });
+  }
+
+  #spec(framework: FrameworkRecord, record: TaskRecord): ContainerSpec {
+    const { containerId, sandbox } = record;
+    const place = placeOf(this.#parts, framework, must(containerId, 'container id'), must(sandbox, 'sandbox'));
+    return taskSpec(record.task, record.resources, place);
   }
 
   #deliver(framework: FrameworkRecord, plans: readonly Plan[], records: readonly TaskRecord[], groupId?: string): void {
@@ -348,7 +381,9 @@ export class TaskRunner {
   #tellMissingExecutors(framework: FrameworkRecord, newExecutorIds: readonly ExecutorId[]): void {
     for (const executorId of newExecutorIds) {
       if (framework.executors.has(executorId) || directoryNameProblem('the executor id', executorId)) continue;
-      this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId: framework.id, executorId, status: -1 });
+      this.#parts.keeper.after(() =>
+        this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId: framework.id, executorId, status: -1 }),
+      );
     }
   }
 
@@ -367,7 +402,8 @@ export class TaskRunner {
     if (check !== undefined) watch.add(checkVerdicts$(check, subject, this.#scheduler).subscribe(judge));
     if (healthCheck !== undefined) watch.add(healthVerdicts$(healthCheck, subject, this.#scheduler).subscribe(judge));
     if (maxCompletionTimeMs !== undefined) {
-      const timer = this.#env.clock.after(maxCompletionTimeMs, () => {
+      const ranMs = Math.max(0, this.#env.clock.wallMs() - (record.startedAtMs ?? this.#env.clock.wallMs()));
+      const timer = this.#env.clock.after(Math.max(0, maxCompletionTimeMs - ranMs), () => {
         const message = `ran longer than ${maxCompletionTimeMs} ms`;
         this.end(record, { state: 'TASK_FAILED', reason: 'MAX_COMPLETION_TIME_REACHED', message });
       });
@@ -395,11 +431,10 @@ export class TaskRunner {
   #release(record: TaskRecord): void {
     const { ledger, state, garbage } = this.#parts;
     ledger.giveBack(record.resources);
-    if (record.container !== undefined) {
-      record.container = undefined;
-      state.containers -= 1;
-      this.#parts.counts.containers(state.containers);
-    }
+    record.container = undefined;
+    if (record.containerId === undefined) return;
+    state.containers -= 1;
+    this.#parts.counts.containers(state.containers);
     if (record.sandbox !== undefined) garbage.add(record.sandbox);
   }
 

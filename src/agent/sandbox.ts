@@ -31,7 +31,7 @@ export class SandboxGarbage {
   readonly #clock: Clock;
   readonly #delayMs: number;
   readonly #janitor: SandboxJanitor | undefined;
-  // All wait equally long: first in, first out.
+  // All wait equally long from their end: mostly first in, first out.
   readonly #waiting: { readonly path: string; readonly dueMs: number }[] = [];
   #timer: Timer | undefined;
   #closed = false;
@@ -42,10 +42,17 @@ export class SandboxGarbage {
     this.#janitor = janitor;
   }
 
-  /** The task of this sandbox has ended. */
-  add(path: string): void {
+  /** The task of this sandbox has ended, `ageMs` ago. */
+  add(path: string, ageMs = 0): void {
     if (this.#janitor === undefined || this.#closed) return;
-    this.#waiting.push({ path, dueMs: this.#clock.now() + this.#delayMs });
+    const dueMs = this.#clock.now() + this.#delayMs - ageMs;
+    const last = this.#waiting.at(-1);
+    this.#waiting.push({ path, dueMs });
+    if (last !== undefined && last.dueMs > dueMs) {
+      this.#waiting.sort((a, b) => a.dueMs - b.dueMs);
+      this.#timer?.cancel();
+      this.#timer = undefined;
+    }
     this.#arm();
   }
 
@@ -59,7 +66,7 @@ export class SandboxGarbage {
     const first = this.#waiting[0];
     if (this.#timer !== undefined || first === undefined) return;
     // A timer of the platform holds 24 days at most.
-    const delayMs = Math.min(first.dueMs - this.#clock.now(), 86_400_000);
+    const delayMs = Math.max(0, Math.min(first.dueMs - this.#clock.now(), 86_400_000));
     this.#timer = this.#clock.after(delayMs, () => {
       this.#timer = undefined;
       this.#collect();

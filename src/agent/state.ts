@@ -1,12 +1,19 @@
 // What an agent knows: its frameworks, their tasks and executors, and the tasks that are over. In: records. Out: lookups.
-import type { AgentId, ContainerId, ExecutorId, FrameworkId, TaskId } from '../base/ids.js';
+import type { AgentId, ContainerId, ExecutorId, FrameworkId, StatusUuid, TaskId } from '../base/ids.js';
 import type { Container } from '../containerizer/containerizer.js';
 import type { Timer } from '../env/clock.js';
 import type { ExecutorInfo, FrameworkInfo, MasterInfo, TaskInfo, TaskStatus } from '../protocol/entities.js';
+import { isTerminal } from '../protocol/task-state.js';
 import type { ExecutorEvent } from '../protocol/executor-api.js';
 import type { Bag } from '../resources/index.js';
 import type { Peer } from '../transport/peer.js';
 import type { StatusDraft, TaskLife } from './task-machine.js';
+
+/** A status of a task that is on disk. */
+export interface KeptNumber {
+  readonly n: number;
+  readonly uuid: StatusUuid;
+}
 
 /** One task. It stays until the framework has acknowledged its last status. */
 export interface TaskRecord {
@@ -30,6 +37,12 @@ export interface TaskRecord {
   unwatch: (() => void) | undefined;
   /** The last status made for it. */
   status: TaskStatus | undefined;
+  /** Statuses on disk, in order. */
+  statusesKept: readonly KeptNumber[];
+  /** The one of them that is acknowledged: it only says where the task stands. */
+  acknowledged: StatusUuid | undefined;
+  /** Wall milliseconds of its start. */
+  startedAtMs: number | undefined;
 }
 
 /** RESERVED until its container is asked for; then it has to register, and again when its session breaks. */
@@ -52,6 +65,8 @@ export interface ExecutorRecord {
   timer: Timer | undefined;
   /** Launches it has not been sent yet. */
   waiting: { readonly tasks: readonly TaskRecord[]; readonly groupId: string | undefined }[];
+  /** It was started by an earlier agent process, and its container has not been heard of since. */
+  adopting: boolean;
   /** How its tasks end if it ends now; default: EXECUTOR_TERMINATED. */
   verdict: StatusDraft | undefined;
 }
@@ -66,6 +81,13 @@ export interface FrameworkRecord {
   readonly executors: Map<ExecutorId, ExecutorRecord>;
 }
 
+/** Keeps what changes here. */
+export interface StateKeeper {
+  framework(record: FrameworkRecord): void;
+  dropFramework(id: FrameworkId): void;
+  dropTask(record: TaskRecord): void;
+}
+
 /** The state of one agent. */
 export class AgentState {
   agentId: AgentId | undefined;
@@ -78,21 +100,39 @@ export class AgentState {
   /** Tasks that are over, oldest first. */
   readonly completed: TaskRecord[] = [];
   readonly #completedMax: number;
+  readonly #keeper: StateKeeper;
 
-  constructor(completedMax: number) {
+  constructor(completedMax: number, keeper: StateKeeper) {
     this.#completedMax = completedMax;
+    this.#keeper = keeper;
   }
 
   /** The record of a framework, made when there is none; brings its description up to date. */
   framework(id: FrameworkId, info: FrameworkInfo): FrameworkRecord {
     const known = this.frameworks.get(id);
     if (known !== undefined) {
+      if (JSON.stringify(known.info) === JSON.stringify(info)) return known;
       known.info = info;
+      this.#keeper.framework(known);
       return known;
     }
     const record: FrameworkRecord = { id, info, closing: false, tasks: new Map(), executors: new Map() };
     this.frameworks.set(id, record);
+    this.#keeper.framework(record);
     return record;
+  }
+
+  /** A framework of an earlier agent process. */
+  restore(id: FrameworkId, info: FrameworkInfo, closing: boolean): FrameworkRecord {
+    const record: FrameworkRecord = { id, info, closing, tasks: new Map(), executors: new Map() };
+    this.frameworks.set(id, record);
+    return record;
+  }
+
+  /** The framework was removed. */
+  close(framework: FrameworkRecord): void {
+    framework.closing = true;
+    this.#keeper.framework(framework);
   }
 
   task(frameworkId: FrameworkId, taskId: TaskId): TaskRecord | undefined {
@@ -104,9 +144,19 @@ export class AgentState {
     for (const framework of this.frameworks.values()) yield* framework.tasks.values();
   }
 
+  /** Of all that runs, or may: what is in any other sandbox is over. */
+  *sandboxes(): IterableIterator<string> {
+    for (const { tasks, executors } of this.frameworks.values()) {
+      for (const { sandbox, life } of tasks.values())
+        if (sandbox !== undefined && !isTerminal(life.state)) yield sandbox;
+      for (const { sandbox } of executors.values()) yield sandbox;
+    }
+  }
+
   /** The task is over, and everybody knows. */
   retire(record: TaskRecord): void {
     this.frameworks.get(record.frameworkId)?.tasks.delete(record.task.taskId);
+    this.#keeper.dropTask(record);
     if (!record.phantom) this.completed.push(record);
     // Cut in batches, as shifting one by one would move them all each time.
     if (this.completed.length > this.#completedMax * 1.25) {
@@ -118,6 +168,8 @@ export class AgentState {
   /** A framework without tasks and executors is no longer known. */
   forgetIfIdle(frameworkId: FrameworkId): void {
     const framework = this.frameworks.get(frameworkId);
-    if (framework?.tasks.size === 0 && framework.executors.size === 0) this.frameworks.delete(frameworkId);
+    if (framework === undefined || framework.tasks.size > 0 || framework.executors.size > 0) return;
+    this.frameworks.delete(frameworkId);
+    this.#keeper.dropFramework(frameworkId);
   }
 }

@@ -91,13 +91,17 @@ export class StatusQueue {
     return undefined;
   }
 
+  /** Whether this status is the head of its stream and was sent: what can be acknowledged. */
+  inFlight(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid): boolean {
+    const stream = this.#streams.get(frameworkId)?.get(taskId);
+    return stream !== undefined && stream.sends > 0 && stream.pending[0]?.status.uuid === uuid;
+  }
+
   /** The framework has the head of this task's stream if `uuid` is its; anything else is ignored. */
   acknowledge(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid, now: number): Acknowledged {
-    const stream = this.#streams.get(frameworkId)?.get(taskId);
-    const head = stream?.pending[0];
-    if (stream === undefined || head === undefined || stream.sends === 0 || head.status.uuid !== uuid)
-      return { matched: false, over: false };
-    stream.pending.shift();
+    if (!this.inFlight(frameworkId, taskId, uuid)) return { matched: false, over: false };
+    const stream = this.#streamFor(frameworkId, taskId);
+    const head = must(stream.pending.shift(), 'head');
     this.#size -= 1;
     stream.sends = 0;
     stream.dueMs = Number.POSITIVE_INFINITY;
@@ -148,12 +152,6 @@ export class StatusQueue {
       if (stream.sends > 0 && stream.dueMs === this.#agenda.peekKey()) return stream.dueMs;
       this.#agenda.pop();
     }
-  }
-
-  /** Whether this status waits for its acknowledgement. */
-  has(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid): boolean {
-    const stream = this.#streams.get(frameworkId)?.get(taskId);
-    return stream?.pending.some(({ status }) => status.uuid === uuid) ?? false;
   }
 
   /** Forgets a task's statuses: nobody is left to acknowledge them. */

@@ -16,11 +16,20 @@ export interface Ending {
   readonly healthy?: boolean;
 }
 
+/** A task taken over from an earlier agent process that must not go on: how it ends if it still runs, or how it ended is not known. */
+export interface Condemned {
+  readonly ending: Ending;
+  readonly graceMs: number;
+}
+
 /** What is known of a task. */
 export interface TaskLife {
   readonly state: TaskState;
   /** Its container runs, or ran. */
   readonly started: boolean;
+  /** Its container was started by an earlier agent process, and has not been heard of since. */
+  readonly adopting?: boolean;
+  readonly condemned?: Condemned;
   readonly memLimitBytes?: number;
   /** Set once somebody wants it ended; the first reason stays. */
   readonly ending?: Ending;
@@ -116,6 +125,7 @@ function stepContainer(life: TaskLife, event: ContainerEvent, now: number): Task
       return report(merged(life, { toldProgressMs: now }), draft, [], true);
     }
     case 'STARTED': {
+      if (life.adopting === true) return stepAdopted(life, event, now);
       if (life.started) return still(life);
       const next: TaskLife = merged(life, {
         started: true,
@@ -129,11 +139,42 @@ function stepContainer(life: TaskLife, event: ContainerEvent, now: number): Task
     case 'EXITED':
       return finish(life, exitDraft(life, event.exit));
     case 'FAILED':
+      if (life.adopting === true) return finish(life, notAdoptedDraft(life));
       if (life.ending !== undefined) return finish(life, endingDraft(life.ending, 'before it started'));
       return finish(life, { state: 'TASK_FAILED', reason: 'CONTAINER_LAUNCH_FAILED', message: event.message });
     default:
       return assertNever(event, 'container event');
   }
+}
+
+// That it runs may have been told before.
+function stepAdopted(life: TaskLife, event: Extract<ContainerEvent, { type: 'STARTED' }>, now: number): TaskStep {
+  const { pid, ip } = event;
+  const next: TaskLife = merged(life, {
+    adopting: false,
+    started: true,
+    ...(pid === undefined ? {} : { pid }),
+    ...(ip === undefined ? {} : { ip }),
+  });
+  if (life.ending !== undefined) return still(next);
+  // Without a pid it is dead already.
+  if (life.condemned !== undefined && pid !== undefined)
+    return stepEnd(next, { type: 'END', ...life.condemned, tellKilling: false }, now);
+  if (life.started || life.condemned !== undefined) return { life: next, wishes: [{ type: 'WATCH' }] };
+  return report(next, { state: 'TASK_RUNNING' }, [{ type: 'WATCH' }]);
+}
+
+/** Of a container that should be there, and is not. */
+function notAdoptedDraft({ ending, condemned, started }: TaskLife): StatusDraft {
+  const wanted = ending ?? (started ? condemned?.ending : undefined);
+  if (wanted !== undefined) return endingDraft(wanted, started ? '' : 'before it started');
+  return started
+    ? { state: 'TASK_FAILED', reason: 'AGENT_RESTARTED', message: 'its container is gone; how it ended is not known' }
+    : {
+        state: 'TASK_DROPPED',
+        reason: 'AGENT_RESTARTED',
+        message: 'the agent process ended before it had started the task',
+      };
 }
 
 function stepEnd(life: TaskLife, event: Extract<TaskEvent, { type: 'END' }>, now: number): TaskStep {
@@ -192,6 +233,8 @@ function exitDraft(life: TaskLife, exit: ContainerExit): StatusDraft {
     const message = `killed for exceeding its memory limit${limit}`;
     return { state: 'TASK_FAILED', reason: 'CONTAINER_LIMITATION_MEMORY', message, ...how };
   }
+  if (life.condemned !== undefined && exit.exitCode === undefined && exit.signal === undefined)
+    return endingDraft(life.condemned.ending);
   const message = describeExit(exit);
   if (exit.exitCode === 0 && exit.signal === undefined) return { state: 'TASK_FINISHED', message, ...how };
   return { state: 'TASK_FAILED', reason: 'COMMAND_EXECUTOR_FAILED', message, ...how };

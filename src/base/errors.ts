@@ -52,6 +52,11 @@ export const errorCodes = {
   INSUFFICIENT_RESOURCES: row(409, true, 'The resources asked for exceed what is left.'),
   INVALID_AGENT: row(400, false, 'A registering agent describes itself wrongly.'),
   STALE_MASTER: row(409, true, 'A master of an earlier epoch than one already seen: it no longer leads.'),
+  AGENT_RECONFIGURED: row(
+    409,
+    false,
+    'An agent was started again with other resources or attributes than its tasks were started on; the message shows each difference.',
+  ),
   AGENT_REFUSED: row(409, false, 'The master refuses this agent; the message says what to do.'),
   UNKNOWN_AGENT: row(404, false, 'No agent has this id.'),
   UNKNOWN_FRAMEWORK: row(404, false, 'No framework has this id.'),

@@ -3,6 +3,8 @@ import test from 'ava';
 import { isTerminal } from '../../src/protocol/task-state.js';
 import { closeCodes } from '../../src/transport/transport.js';
 import { agentId, AgentRig, framework, frameworkId, masterInfo, task } from '../support/agent-rig.js';
+import type { StoreChange } from '../../src/store/store.js';
+import { must } from '../../src/base/assert.js';
 import { storeThat } from '../support/stub-store.js';
 
 const week = 7 * 86_400_000;
@@ -150,7 +152,7 @@ test('a master that never answers a registration is given up too', t => {
 });
 
 test('the agent’s id is kept before work is taken, and known to its next process', t => {
-  const written: { onDurable: (error?: Error) => void; changes: unknown }[] = [];
+  const written: { onDurable: (error?: Error) => void; changes: readonly StoreChange[] }[] = [];
   const records: { key: string; value: unknown }[] = [];
   const store = storeThat(
     (changes, onDurable) => void written.push({ changes, onDurable }),
@@ -158,7 +160,12 @@ test('the agent’s id is kept before work is taken, and known to its next proce
   );
   const rig = new AgentRig({ deps: { store } });
   t.false(rig.agent.registered);
-  t.deepEqual(written[0]?.changes, [{ key: 'agent/id', value: agentId }]);
+  t.deepEqual(
+    must(written[0], 'write')
+      .changes.map(({ key }) => key)
+      .toSorted(),
+    ['agent/attributes', 'agent/boot', 'agent/id', 'agent/resources'],
+  );
   rig.launch([task('a')]);
   rig.tell({
     type: 'REGISTERED',
@@ -172,6 +179,11 @@ test('the agent’s id is kept before work is taken, and known to its next proce
   written[0]?.onDurable();
   rig.settle();
   t.true(rig.agent.registered);
+  t.deepEqual([rig.containers.launched.length, rig.states('lost')], [0, []], 'the launch is not on disk');
+  written[1]?.onDurable();
+  rig.settle();
+  written[2]?.onDurable();
+  rig.settle();
   t.deepEqual(
     [rig.states('a'), rig.states('lost')],
     [['TASK_RUNNING'], ['TASK_DROPPED']],
@@ -180,8 +192,8 @@ test('the agent’s id is kept before work is taken, and known to its next proce
 
   records.push({ key: 'agent/id', value: agentId });
   const next = new AgentRig({ deps: { store } });
+  written.at(-1)?.onDurable();
   t.is(next.calls('REGISTER')[0]?.agentId, agentId);
-  t.true(next.agent.registered);
 
   records.pop();
   const errors: string[] = [];
@@ -189,7 +201,7 @@ test('the agent’s id is kept before work is taken, and known to its next proce
     deps: { store, outcomes: { onFatal: error => errors.push(`${error.code}: ${error.message}`) } },
   });
   written.at(-1)?.onDurable(new Error('disk full'));
-  t.deepEqual(errors, ["STORE_FAILED: the agent's id could not be kept: disk full"]);
+  t.deepEqual(errors, ['STORE_FAILED: what the agent does could not be kept: disk full']);
   t.true(broken.connectionClosed);
 });
 

@@ -1,6 +1,7 @@
 // Stories of an agent's resources under virtual time: operations and their outcomes, what outlives the process, volumes in use.
 import test from 'ava';
 import { must } from '../../src/base/assert.js';
+import { forgetIdentity } from '../../src/agent/checkpoint.js';
 import { Ledger } from '../../src/agent/ledger.js';
 import type { VolumeKeeper, VolumeName } from '../../src/agent/options.js';
 import { ProfferError } from '../../src/base/errors.js';
@@ -113,14 +114,17 @@ test('what comes behind an operation waits until its outcome is on disk, across 
   const { rig } = rigWith({ registers: false }, store);
   rig.connect();
   rig.tell({ type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 15_000, reconcile: [] });
+  rig.settle();
   store.sync();
   rig.tell(reserveDisk);
   rig.launch([task('a', { resources: { 'disk(ads,dynamic)': 100 } })]);
   t.deepEqual([outcomes(rig), rig.containers.launched.length], [[], 0], 'nothing is told or done that may be lost');
   rig.tell({ type: 'PING' });
   t.is(rig.calls('PONG').length, 1, 'but the agent is alive');
-  store.sync();
-  rig.settle();
+  for (let turn = 0; turn < 3; turn += 1) {
+    store.sync();
+    rig.settle();
+  }
   t.deepEqual([outcomes(rig), rig.states('a')], [[['r', 'OPERATION_FINISHED']], ['TASK_RUNNING']]);
 
   rig.tell(createVolume);
@@ -164,7 +168,7 @@ test('reservations, volumes and outcomes outlive the agent’s process, and its 
   t.deepEqual(last.calls('REGISTER')[0]?.operations ?? [], []);
 });
 
-test('another --resources is fine while it has what was converted, and refused with the difference if not', t => {
+test('after a goodbye, another --resources is fine while it has what was converted, and refused with the difference if not', t => {
   const store = new MemoryStore(run => run());
   const { rig } = rigWith({}, store);
   rig.tell(
@@ -174,19 +178,25 @@ test('another --resources is fine while it has what was converted, and refused w
       { 'cpus(ads,dynamic)': 1, 'ports(ads,dynamic)': [[31_000, 31_001]] },
     ),
   );
-  rig.agent.close();
+  const goodbye = (gone: AgentRig): void => {
+    gone.agent.close();
+    store.write(forgetIdentity(store), () => {});
+  };
+  goodbye(rig);
   const start = (resources: Resources): AgentRig => rigWith({ info: { resources } }, store).rig;
-  t.deepEqual(registered(start({ cpus: 2.5, ports: [[31_000, 31_020]], gpus: 1 })), {
+  const other = start({ cpus: 2.5, ports: [[31_000, 31_020]], gpus: 1 });
+  t.deepEqual(registered(other), {
     cpus: 1.5,
     'cpus(ads,dynamic)': 1,
     gpus: 1,
     ports: [[31_002, 31_020]],
     'ports(ads,dynamic)': [[31_000, 31_001]],
   });
+  goodbye(other);
   const error = t.throws(() => start({ cpus: 0.5, ports: [[31_001, 31_020]] }), { instanceOf: ProfferError });
   t.is(error?.code, 'INVALID_RESOURCES');
   t.regex(error?.message ?? '', /cpus short by 0\.5 \(wanted 1, have 0\.5\); ports lacks 31000/);
-  t.regex(error?.hint ?? '', /--resources 'cpus:4;/);
+  t.regex(error?.hint ?? '', /--resources 'cpus:2\.5;/);
   const broken = new MemoryStore(run => run());
   broken.write([{ key: 'agent/resources', value: 7 }], () => {});
   t.throws(() => rigWith({}, broken), {
@@ -205,7 +215,7 @@ test('another --resources is fine while it has what was converted, and refused w
       { cpus: 1, ports: [[31_000, 31_001]] },
     ),
   );
-  last.agent.close();
+  goodbye(last);
   t.deepEqual(registered(start({ cpus: 0.5 })), { cpus: 0.5 });
 });
 
@@ -288,6 +298,7 @@ test('when the disk fails the agent stops rather than go on with what may be los
   });
   rig.connect();
   rig.tell({ type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 15_000, reconcile: [] });
+  rig.settle();
   t.deepEqual(errors, ['STORE_FAILED']);
   rig.tell(reserveDisk);
   t.deepEqual([errors.length, rig.connectionClosed, outcomes(rig)], [1, true, []]);

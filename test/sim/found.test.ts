@@ -61,7 +61,7 @@ function knock(
   };
 }
 
-test('a task stayed TASK_UNREACHABLE for ever when its agent came back without it', t => {
+test('a task stayed TASK_UNREACHABLE for ever when its agent came back and it had ended', t => {
   const c = cluster({ agents: 1, seed: 2 });
   const framework = c.connect({ name: 'one', failoverTimeoutMs: 3_600_000 });
   const states: string[] = [];
@@ -77,10 +77,10 @@ test('a task stayed TASK_UNREACHABLE for ever when its agent came back without i
   c.powerOff('agent-1');
   t.true(c.runUntil(() => states.includes('TASK_UNREACHABLE'), '200s'));
   c.restart('agent-1');
-  t.true(c.runUntil(() => states.includes('TASK_GONE'), '60s'));
+  t.true(c.runUntil(() => states.includes('TASK_FAILED'), '60s'));
   framework.reconcile([{ taskId: 'a' }]);
   c.run('1s');
-  t.deepEqual(states.slice(-2), ['TASK_GONE', 'TASK_GONE'], 'and reconciliation says the same');
+  t.deepEqual(states.slice(-2), ['TASK_FAILED', 'TASK_FAILED'], 'and reconciliation says the same');
 });
 
 test('a SUPPRESS was undone by an UPDATE_FRAMEWORK sent before it, once that was durable', t => {

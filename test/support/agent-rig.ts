@@ -4,6 +4,7 @@ import type { AgentId, FrameworkId, TaskId } from '../../src/base/ids.js';
 import { Agent } from '../../src/agent/agent.js';
 import type { AgentDeps, AgentOptions, MasterHandler } from '../../src/agent/options.js';
 import type { ContainerSpec } from '../../src/containerizer/containerizer.js';
+import type { Clock } from '../../src/env/clock.js';
 import type { Env } from '../../src/env/env.js';
 import { randomIds } from '../../src/env/ids.js';
 import { silentLogger } from '../../src/env/log.js';
@@ -48,15 +49,17 @@ export interface RigOptions {
   readonly acknowledges?: boolean;
   /** Connects and registers at once. Default true. */
   readonly registers?: boolean;
+  /** The rig of an agent process before this one on the same machine, which has crashed: its containers are there. */
+  readonly before?: AgentRig;
 }
 
 /** An agent, and its master's seat. */
 export class AgentRig {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly env: Env;
   readonly agent: Agent;
   readonly containers: FakeContainerizer;
-  readonly prober = new FakeProber();
+  readonly prober: FakeProber;
   /** Everything the agent said, over all sessions. */
   readonly said: AgentCall[] = [];
   /** Removed sandboxes. */
@@ -67,17 +70,21 @@ export class AgentRig {
   acknowledges: boolean;
   #handler: MasterHandler | undefined;
   #session = 0;
+  #dead = false;
 
   constructor(options: RigOptions = {}) {
-    const random = seededRandom(7);
+    const { before } = options;
+    const random = before?.env.random ?? seededRandom(7);
+    this.clock = before?.clock ?? new VirtualClock();
     this.env = {
-      clock: this.clock,
+      clock: this.#mortal(this.clock),
       random,
-      ids: randomIds(random.fork('ids')),
+      ids: before?.env.ids ?? randomIds(random.fork('ids')),
       log: silentLogger,
       metrics: silentMetrics,
     };
-    this.containers = new FakeContainerizer(this.clock, options.script);
+    this.containers = before?.containers ?? new FakeContainerizer(this.clock, options.script);
+    this.prober = before?.prober ?? new FakeProber();
     this.acknowledges = options.acknowledges ?? true;
     this.agent = new Agent(this.env, {
       info: { ...info, ...options.info },
@@ -131,8 +138,17 @@ export class AgentRig {
   /** Connects, and the master registers the agent. */
   register(reconcile: Extract<AgentEvent, { type: 'REGISTERED' }>['reconcile'] = []): void {
     this.connect();
+    // It describes itself once nothing of it is on its way to the disk.
+    this.settle();
     this.tell({ type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 15_000, reconcile });
     this.settle();
+  }
+
+  /** SIGKILL: the process does nothing any more, and the master's session breaks. Containers live on. What was not on disk is for the store to say. */
+  crash(): void {
+    this.#dead = true;
+    this.#session += 1;
+    this.containers.detach();
   }
 
   /** The master says something. */
@@ -183,6 +199,19 @@ export class AgentRig {
 
   calls<T extends AgentCall['type']>(type: T): Extract<AgentCall, { type: T }>[] {
     return this.said.filter((call): call is Extract<AgentCall, { type: T }> => call.type === type);
+  }
+
+  // Timers of a process die with it.
+  #mortal(clock: VirtualClock): Clock {
+    const alive = (run: () => void) => (): void => {
+      if (!this.#dead) run();
+    };
+    return {
+      now: () => clock.now(),
+      wallMs: () => clock.wallMs(),
+      after: (delayMs, run) => clock.after(delayMs, alive(run)),
+      soon: run => clock.soon(alive(run)),
+    };
   }
 
   #hear(call: AgentCall): void {

@@ -1,4 +1,5 @@
 // A containerizer for tests of agents: containers that do what a script, or the test, tells them. In: launches and kills. Out: container events.
+import assert from 'node:assert/strict';
 import { must } from '../../src/base/assert.js';
 import type {
   Container,
@@ -31,9 +32,10 @@ export class FakeContainer implements Container {
   readonly execs: { readonly command: CommandInfo; readonly timeoutMs: number; done(result: ExecResult): void }[] = [];
   readonly #clock: Clock;
   readonly #script: ContainerScript;
-  readonly #onEvent: (event: ContainerEvent) => void;
+  #onEvent: (event: ContainerEvent) => void;
   #state: 'PREPARING' | 'STARTED' | 'OVER' = 'PREPARING';
   #killTimer: Timer | undefined;
+  #ended: Extract<ContainerEvent, { type: 'EXITED' | 'FAILED' }> | undefined;
 
   constructor(clock: Clock, spec: ContainerSpec, script: ContainerScript, onEvent: (event: ContainerEvent) => void) {
     this.spec = spec;
@@ -45,6 +47,26 @@ export class FakeContainer implements Container {
 
   get over(): boolean {
     return this.#state === 'OVER';
+  }
+
+  /** Its agent is gone; what happens from here on is not told before it is adopted. */
+  detach(): void {
+    this.#onEvent = () => {};
+    // What it had only asked for will not come.
+    if (this.#state === 'PREPARING') this.fail('CONTAINER_LAUNCH_FAILED', 'it was never started');
+  }
+
+  /** The next agent process has it. */
+  adopt(onEvent: (event: ContainerEvent) => void): void {
+    this.#onEvent = onEvent;
+    const ended = this.#ended;
+    if (ended?.type !== 'FAILED') onEvent({ type: 'STARTED', ...(ended === undefined ? { pid: 4711 } : {}) });
+    if (ended !== undefined) onEvent(ended);
+  }
+
+  /** It ends, and nobody will know how. */
+  vanish(): void {
+    this.#end({ type: 'EXITED', exit: { oomKilled: false } });
   }
 
   progress(message: string, fraction?: number): void {
@@ -84,9 +106,10 @@ export class FakeContainer implements Container {
     this.execs.push({ command, timeoutMs, done });
   }
 
-  #end(event: ContainerEvent): void {
+  #end(event: Extract<ContainerEvent, { type: 'EXITED' | 'FAILED' }>): void {
     if (this.#state === 'OVER') return;
     this.#state = 'OVER';
+    this.#ended = event;
     this.#killTimer?.cancel();
     this.#onEvent(event);
   }
@@ -126,6 +149,26 @@ export class FakeContainerizer implements Containerizer {
     const container = new FakeContainer(this.#clock, spec, this.#script(spec), onEvent);
     this.launched.push(container);
     return container;
+  }
+
+  /** As the process and Docker containerizers do it: by the id of the container. */
+  adopt(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
+    const found = this.launched.find(container => container.spec.containerId === spec.containerId);
+    // Asked for by an agent process that is gone before it asked.
+    if (found === undefined) {
+      this.#clock.soon(() =>
+        onEvent({ type: 'FAILED', code: 'CONTAINER_LAUNCH_FAILED', message: 'it was never started' }),
+      );
+      return { kill: () => {}, exec: () => {} };
+    }
+    assert.deepEqual(spec, found.spec, 'a container is adopted as it was launched');
+    this.#clock.soon(() => found.adopt(onEvent));
+    return found;
+  }
+
+  /** The agent process is gone. */
+  detach(): void {
+    for (const container of this.launched) container.detach();
   }
 
   close(onClosed: () => void): void {
