@@ -37,6 +37,28 @@ test('what a role with a guarantee declines is held back for it, and offered to 
   t.deepEqual(c.after(1200), ['fw1/quota ag1 cpus:2;mem:1024']);
 });
 
+test('of forty roles those at their limits are passed over, but not for what is reserved for them or revocable', t => {
+  const c = new Cluster();
+  const roles = Array.from({ length: 40 }, (_, i) => `r${i + 10}`);
+  for (const role of roles) {
+    c.framework(`of-${role}`, [role], { capabilities: ['REVOCABLE_RESOURCES'] });
+    c.quota(role, 'cpus:1;mem:512');
+  }
+  // The last has least and is at the end by name: whoever looks for it passes all others, who have all that they may have.
+  for (let i = 1; i < roles.length; i += 1) c.agent(`full-${i}`, 'cpus:1;mem:512');
+  t.is(c.now().length, 39);
+  c.agent('common', 'cpus:1;mem:512');
+  t.deepEqual(c.now(), ['of-r49/r49 common cpus:1;mem:512']);
+  t.deepEqual(c.after(1000), []);
+  c.agent('lent', 'cpus{revocable}:1;mem{revocable}:512');
+  t.is(c.now().length, 1);
+  c.quota('r20', 'cpus:3;mem:2048');
+  c.agent('kept', 'cpus(r20):1;mem(r20):512');
+  t.deepEqual(c.now(), ['of-r20/r20 kept cpus(r20):1;mem(r20):512']);
+  c.agent('more', 'cpus:9;mem:4096');
+  t.deepEqual(c.now(), ['of-r20/r20 more cpus:1;mem:1024'], 'of what is left under its raised limit');
+});
+
 test('limits cut offers to size, and the rest goes elsewhere; a limit of zero lets nothing pass', t => {
   const c = new Cluster();
   c.framework('fw1', ['limited']);
