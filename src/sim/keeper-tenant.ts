@@ -4,7 +4,7 @@ import type { Env } from '../env/env.js';
 import type { Random } from '../env/random.js';
 import type { Offer } from '../protocol/entities.js';
 import type { ReservationSpec, ResourceOperation, VolumeSpec } from '../protocol/scheduler-api.js';
-import type { Bag, Converted, Resource } from '../resources/index.js';
+import type { Bag, Converted, Resource, Resources } from '../resources/index.js';
 import {
   bagOf,
   convert,
@@ -95,7 +95,11 @@ export class KeeperTenant {
     ] as const);
     switch (kind) {
       case 'reserve': {
-        const resources = random.pick([{ cpus: 0.2, disk: 200 }, { disk: 500 }, { cpus: 0.5 }, { mem: 64 }]);
+        const own = pickOf(have, random, isOwnDisk);
+        const resources =
+          own !== undefined && random.chance(0.5)
+            ? someOf(own, random)
+            : random.pick([{ cpus: 0.2, disk: 200 }, { disk: 500 }, { cpus: 0.5 }, { mem: 64 }]);
         const reservation = this.#reservation(random.chance(0.3) ? below(role) : role, random);
         return [
           { type: 'RESERVE', ...id, resources, reservation },
@@ -125,6 +129,7 @@ export class KeeperTenant {
           containerPath: 'data',
           ...(random.chance(0.3) ? { shared: true } : {}),
           ...(random.chance(0.2) ? { mode: 'RO' as const } : {}),
+          ...(disk?.label.source === undefined ? {} : { from: disk.key }),
         };
         return [{ type: 'CREATE', ...id, volumes: [volume] }, createVolume(have, volume, role, 'sim')];
       }
@@ -168,6 +173,17 @@ export class KeeperTenant {
 
 function isDynamic({ label }: Resource): boolean {
   return label.volume === undefined && label.reservations.at(-1)?.type === 'DYNAMIC';
+}
+
+function isOwnDisk({ label }: Resource): boolean {
+  return label.source !== undefined && label.role === undefined;
+}
+
+// Mostly what can be had: of a PATH disk a part, of a MOUNT disk all.
+function someOf(disk: Resource, random: Random): Resources {
+  const mib = scalarMilli([disk], 'disk') / 1000;
+  const isWhole = disk.label.indivisible !== random.chance(0.1);
+  return { [disk.key]: isWhole ? mib : Math.ceil(mib / 2) };
 }
 
 function pickOf(bag: Bag, random: Random, fits: (resource: Resource) => boolean): Resource | undefined {

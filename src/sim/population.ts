@@ -42,7 +42,7 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
   const agents = random.int(1, scenario.agents);
   for (let i = 0; i < agents; i += 1) {
     world.addAgent({
-      resources: agentResources(random),
+      resources: { ...agentResources(random), ...(scenario.keepers > 0 ? ownDisks(random.fork(`disks-${i}`)) : {}) },
       attributes: { rack: `r${i % 2}` },
       ...(scenario.lends && random.chance(0.5)
         ? { lends: lendsSome, agent: { oversubscribedResourcesIntervalMs: 5000 } }
@@ -168,6 +168,15 @@ function agentResources(random: Random): Resources {
     ports: [[from, from + random.int(4, 20)]],
   };
   return random.chance(0.3) ? { ...resources, 'cpus(prod)': 1, 'mem(prod)': 512 } : resources;
+}
+
+/** Disks beside that of the sandboxes, on some agents. */
+function ownDisks(random: Random): Resources {
+  if (!random.chance(0.3)) return {};
+  return {
+    [random.chance(0.3) ? 'disk<mount=/mnt/a>(prod)' : 'disk<mount=/mnt/a>']: 400,
+    'disk<path=/mnt/b>': 1024,
+  };
 }
 
 /** Executors that a tenant's tasks may share on each agent. What comes first is never the cause of a task's end. */

@@ -2,6 +2,12 @@
 // of its name. In: what the agent does with them. Out: what is there; an error when data is lost or mixed up, which ends the run.
 import type { VolumeKeeper, VolumeName } from '../agent/options.js';
 
+/** Where a volume is on its host: a MOUNT disk has one place. */
+export function volumePath({ role, id, source }: VolumeName): string {
+  if (source?.type === 'MOUNT') return source.root;
+  return `${source?.root ?? ''}/volumes/${role}/${id}`;
+}
+
 /** The volumes of one host. */
 export class SimVolumes implements VolumeKeeper {
   readonly #there = new Map<string, number>();
@@ -17,8 +23,8 @@ export class SimVolumes implements VolumeKeeper {
     return this.#there.has(path);
   }
 
-  path({ role, id }: VolumeName): string {
-    return `/volumes/${role}/${id}`;
+  path(name: VolumeName): string {
+    return volumePath(name);
   }
 
   open(volumes: readonly VolumeName[]): void {

@@ -1,12 +1,14 @@
 // Volumes: one that is not shared is in one offer or task at most, none is destroyed or resized while a container uses it, the data is there when a
 // container starts, and what operations and agents make of resources is as much as there was.
 // In: operations, offers, containers, what is on disks. Out: reports for R11.
+import { volumeNameOf } from '../../agent/ledger.js';
 import type { AgentId } from '../../base/ids.js';
 import type { AgentEvent } from '../../protocol/agent-api.js';
-import { bagOf, quantities, volumesOf } from '../../resources/index.js';
+import { bagOf, bareBag, volumesOf } from '../../resources/index.js';
 import type { Bag, Resources } from '../../resources/index.js';
 import type { LiveContainer } from '../containers.js';
 import type { HistoryEvent } from '../history.js';
+import { volumePath } from '../volumes.js';
 import type { Checker, Report, WorldView } from './checker.js';
 
 type Apply = Extract<AgentEvent, { type: 'APPLY_OPERATION' }>;
@@ -17,7 +19,7 @@ export class VolumesChecker implements Checker {
   readonly #users = new Map<string, Set<LiveContainer>>();
   /** Keys of shared volumes that were launched on, by host and directory. */
   readonly #shared = new Set<string>();
-  /** As much as each host ever had, by name. */
+  /** As much as each host ever had, by name and disk. */
   readonly #baseline = new Map<string, ReadonlyMap<string, number>>();
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
@@ -72,7 +74,7 @@ export class VolumesChecker implements Checker {
 
   #applied(event: Apply, node: string, report: Report): void {
     const [consumed, produced] = [bagOf(event.consumed), bagOf(event.produced)];
-    const [before, after] = [text(quantities(consumed)), text(quantities(produced))];
+    const [before, after] = [text(amounts(consumed)), text(amounts(produced))];
     if (before !== after) report(`${event.kind} ${event.uuid} makes ${after} of ${before} (R11)`);
     for (const [place] of placesOf(consumed, node)) {
       const [user] = this.#users.get(place) ?? [];
@@ -82,11 +84,10 @@ export class VolumesChecker implements Checker {
   }
 
   #conserved(node: string, resources: Resources, report: Report): void {
-    const amounts = quantities(bagOf(resources).filter(r => !r.label.revocable));
+    const now = amounts(bagOf(resources).filter(r => !r.label.revocable));
     const baseline = this.#baseline.get(node);
-    if (baseline === undefined) this.#baseline.set(node, amounts);
-    else if (text(baseline) !== text(amounts))
-      report(`${node} had ${text(baseline)} and has ${text(amounts)} now (R11)`);
+    if (baseline === undefined) this.#baseline.set(node, now);
+    else if (text(baseline) !== text(now)) report(`${node} had ${text(baseline)} and has ${text(now)} now (R11)`);
   }
 }
 
@@ -110,10 +111,15 @@ function once(agentId: AgentId, world: WorldView, report: Report): void {
 
 /** Where the volumes of a bag are on a host's disk, and whether they are shared. */
 function placesOf(bag: Bag, node: string): [place: string, shared: boolean][] {
-  return volumesOf(bag).flatMap(({ volume, resource }) => {
-    const { role, shared } = resource.label;
-    return role === undefined ? [] : [[`${node}\n/volumes/${role}/${volume.id}`, shared] as [string, boolean]];
+  return volumesOf(bag).flatMap(({ resource: { label } }) => {
+    const name = volumeNameOf(label);
+    return name === undefined ? [] : [[`${node}\n${volumePath(name)}`, label.shared] as [string, boolean]];
   });
+}
+
+/** Scalars by name, those of disks by disk. */
+function amounts(bag: Bag): ReadonlyMap<string, number> {
+  return new Map(bareBag(bag).flatMap(r => (r.kind === 'scalar' ? [[r.key, r.milli] as const] : [])));
 }
 
 function text(amounts: ReadonlyMap<string, number>): string {
