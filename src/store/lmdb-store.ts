@@ -72,11 +72,8 @@ export class LmdbStore implements Store {
 
   close(onClosed: () => void): void {
     this.#onIdle = () => {
-      const failed = this.#dead;
       this.#dead ??= new ProfferError('STORE_FAILED', 'the store is closed');
-      // After a failure the thread may be stuck, and nothing is to be waited for.
-      if (failed === undefined) this.#thread.ask({ type: 'CLOSE' }, onClosed);
-      else setImmediate(onClosed);
+      this.#thread.ask({ type: 'CLOSE' }, onClosed);
     };
     this.#schedule();
   }

@@ -41,7 +41,11 @@ export function storeExists(directory: string): boolean {
  * @throws ProfferError STORE_DAMAGED saying where and, with `hint`, what to do; STORE_FAILED when it cannot be read at all.
  */
 export function readStoreFile(path: string, hint: string): StoreFile {
-  const file = contentOf(path, hint);
+  return verifyStoreFile(path, contentOf(path, hint), hint);
+}
+
+/** The same for what is in memory: the content of a file called `path`. */
+export function verifyStoreFile(path: string, file: Buffer, hint: string): StoreFile {
   const { entries, unsound } = snapshotOf(path, file, hint);
   const [first, ...records] = entries;
   if (first === undefined || !first.key.equals(headKey)) throw damaged(path, 'its head record is missing', hint);
