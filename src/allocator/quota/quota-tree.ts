@@ -203,6 +203,7 @@ export class QuotaTree {
 
   /** The same, less what the limits must leave for the needs of roles beside the path from `node` up to them, and below `node`. */
   leftBeside(node: QuotaNode, at: number): number {
+    if (isLone(node)) return leftAt(node, at);
     let least = Number.POSITIVE_INFINITY;
     let others = 0;
     let below: QuotaNode | undefined;
@@ -238,6 +239,7 @@ export class QuotaTree {
 
   /** How much a client of `node` may take without touching what is kept for roles beside the path from it to the top. */
   ownNeed(node: QuotaNode, at: number): number {
+    if (isLone(node)) return node.need[at] as number;
     let others = 0;
     let below: QuotaNode | undefined;
     for (let each: QuotaNode | undefined = node; each !== undefined; each = each.parent) {
@@ -345,6 +347,11 @@ export class QuotaTree {
 }
 
 const none: Vector = new Float64Array(0);
+
+// Most roles have none above or below them.
+function isLone({ parent, children }: QuotaNode): boolean {
+  return parent === undefined && children.size === 0;
+}
 
 function leftAt(node: QuotaNode, at: number): number {
   if (node.limits === undefined) return Number.POSITIVE_INFINITY;
