@@ -128,6 +128,24 @@ test('imports inside src/ follow the arrows', t => {
   report(t, wrong);
 });
 
+test('the rooms of the allocator import only from those that stand after them', t => {
+  const home = 'src/allocator/';
+  const rooms = ['explain', 'policies', 'cycle', 'pool', 'clients', 'quota', 'sorter', 'filters'];
+  const roomOf = (path: string): string | undefined =>
+    path.startsWith(home) ? path.slice(home.length).split('/').slice(0, -1)[0] : undefined;
+  const wrong: string[] = [];
+  for (const file of src) {
+    const room = roomOf(file.path);
+    if (room === undefined) continue;
+    if (!rooms.includes(room)) wrong.push(`${file.path}:1 is in a room that has no place among the others`);
+    for (const { target, specifier, line } of relativeImports(file)) {
+      const other = roomOf(target) ?? room;
+      if (rooms.indexOf(other) < rooms.indexOf(room)) wrong.push(`${file.path}:${line} imports '${specifier}'`);
+    }
+  }
+  report(t, wrong);
+});
+
 test('no file imports itself by way of others, not even a type', t => {
   const wrong = circlesOf([...src, ...frameworks, ...examples, ...tests]).map(
     circle => `${circle[0]}:1 is in a circle of imports: ${[...circle, circle[0]].join(' -> ')}`,
