@@ -1,6 +1,15 @@
 // What an agent and the master say to each other.
 import type { Problem } from '../base/errors.js';
-import type { AgentId, ExecutorId, FrameworkId, OperationId, OperationUuid, StatusUuid, TaskId } from '../base/ids.js';
+import type {
+  AgentId,
+  ExecutorId,
+  FrameworkId,
+  OperationId,
+  OperationUuid,
+  Role,
+  StatusUuid,
+  TaskId,
+} from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
 import type {
   AgentInfo,
@@ -30,6 +39,8 @@ export interface AgentTask {
 export interface AgentExecutor {
   readonly frameworkId: FrameworkId;
   readonly executor: ExecutorInfo;
+  /** Whose share it counts in: that of the task it was started for. Default: that of a task it has. */
+  readonly role?: Role;
 }
 
 /** From agent to master. */

@@ -1,7 +1,7 @@
 // What a master lets go in time: agents long unreachable or gone, and what arrives late from processes that have ended.
 import test from 'ava';
 import { masterDefaults } from '../../src/master/options.js';
-import { MasterRig, task } from '../support/master-rig.js';
+import { agentInfo, MasterRig, task } from '../support/master-rig.js';
 
 const big = { cpus: 4, mem: 4096 };
 const day = 86_400_000;
@@ -149,4 +149,33 @@ test('a framework that is not back yet is seen with its tasks, and can be torn d
     back.got('SHUTDOWN_FRAMEWORK').map(event => event.frameworkId),
     [id],
   );
+});
+
+test('an executor is told what it was given, and is the same for its framework under the next master', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent({ 'cpus(ads)': 2, cpus: 2, mem: 1024 });
+  const scheduler = rig.scheduler({ roles: ['ads'] });
+  const executor = { executorId: 'e', command: { value: 'run' }, resources: { cpus: 0.5 } };
+  const { command: _command, ...first } = task('a', { cpus: 1 }, { executor });
+  scheduler.launch(first);
+  const [sent] = agent.last('LAUNCH').tasks;
+  t.deepEqual(sent?.executor?.resources, { 'cpus(ads)': 0.5 });
+  const next = new MasterRig({ masterId: 'N', store: rig.store, clock: rig.clock });
+  const back = next.connectAgent();
+  const id = scheduler.frameworkId;
+  back.raw({
+    type: 'REGISTER',
+    agentId: 'M-S0',
+    agent: agentInfo({ 'cpus(ads)': 2, cpus: 2, mem: 1024 }),
+    frameworks: [],
+    tasks: [{ frameworkId: id, task: sent, state: 'TASK_RUNNING' }],
+    executors: [{ frameworkId: id, executor: sent?.executor, role: 'ads' }],
+    more: false,
+  });
+  const again = next.scheduler({ roles: ['ads'], id });
+  t.deepEqual(next.master.views.agents()[0]?.used, { 'cpus(ads)': 1.5 });
+  const { command: _other, ...second } = task('b', { cpus: 0.1 }, { executor });
+  t.deepEqual(again.launch(second), []);
+  t.deepEqual(again.states('b'), [], 'its description is that of the executor which runs');
+  t.deepEqual(back.launched, ['b']);
 });

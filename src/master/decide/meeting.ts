@@ -221,7 +221,7 @@ export class Meeting {
   #meetExecutors(): void {
     const { draft, known, registration, agentId } = this;
     const listed = new Set<string>();
-    for (const { frameworkId, executor } of registration.executors) {
+    for (const { frameworkId, executor, role } of registration.executors) {
       const key = executorKey(frameworkId, executor.executorId);
       listed.add(key);
       if (known?.executors.has(key) === true) continue;
@@ -229,7 +229,7 @@ export class Meeting {
         id: executor.executorId,
         frameworkId,
         agentId,
-        role: this.#roleOfExecutor(frameworkId, executor.executorId),
+        role: role ?? this.#roleOfExecutor(frameworkId, executor.executorId),
         info: executor,
         resources: toBag(executor.resources).bag,
       };

@@ -145,7 +145,12 @@ export class Placing {
     if (record !== undefined) executors.set(record.id, record.info);
     const resources = own === want ? task.resources : fromBag(own);
     return {
-      info: merged(task, { agentId: agent.id, role: offer.role, resources }),
+      info: merged(task, {
+        agentId: agent.id,
+        role: offer.role,
+        resources,
+        ...(record === undefined ? {} : { executor: { ...record.info, resources: fromBag(extra) } }),
+      }),
       resources: own,
       executor: record,
     };

@@ -4,7 +4,7 @@ import { problem, shown } from '../../base/errors.js';
 import type { ExecutorId, TaskId } from '../../base/ids.js';
 import type { ExecutorInfo, TaskInfo } from '../../protocol/entities.js';
 import type { Bag } from '../../resources/index.js';
-import { isEmpty, toBag } from '../../resources/index.js';
+import { bareBag, equals, isEmpty, toBag } from '../../resources/index.js';
 import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, ExecutorRecord, FrameworkRecord, OfferRecord } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
@@ -70,7 +70,7 @@ function executorOf(place: Place, info: ExecutorInfo, path: string, problems: Pr
   const { framework, agent, offer } = place;
   const running = agent.executors.get(executorKey(framework.id, info.executorId));
   const known = running?.info ?? place.executors.get(info.executorId);
-  if (known !== undefined && !sameData(known, info)) {
+  if (known !== undefined && !sameExecutor(known, info)) {
     problems.push(
       problem(
         `${path}.executor`,
@@ -92,6 +92,14 @@ function executorOf(place: Place, info: ExecutorInfo, path: string, problems: Pr
     resources: bag,
   };
   return { isNew: known === undefined, record };
+}
+
+// An agent that registers lists what the executor was given: the same amounts, perhaps of reserved ones.
+function sameExecutor(known: ExecutorInfo, info: ExecutorInfo): boolean {
+  if (sameData(known, info)) return true;
+  const { resources: given, ...rest } = known;
+  const { resources: asked, ...others } = info;
+  return sameData(rest, others) && equals(bareBag(toBag(given).bag), bareBag(toBag(asked).bag));
 }
 
 function mixedNames(wants: Bag): string[] {

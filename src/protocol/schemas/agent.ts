@@ -25,6 +25,7 @@ const agentTask = object<AgentTask>('a task of an agent', {
 const agentExecutor = object<AgentExecutor>('an executor of an agent', {
   frameworkId: leaves.id(),
   executor: run.executorInfo,
+  role: optional(leaves.role),
 });
 
 export const agentCall = refine(
