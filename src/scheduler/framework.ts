@@ -228,7 +228,7 @@ export class Framework {
     this.#operations.reconcile(operations);
   }
 
-  /** Ends a task: SIGTERM, SIGKILL after the grace period. Repeated after a reconnect until the task has ended. */
+  /** Ends a task: SIGTERM, SIGKILL after the grace period. Repeated after a reconnect, and when reconciliation finds the task alive, until it has ended. */
   kill(taskId: TaskId, killPolicy?: KillPolicy): void {
     const known = this.tasks.get(taskId);
     // TASK_LOST may be wrong, every other end is final.
@@ -405,7 +405,10 @@ export class Framework {
 
   #updated(status: TaskStatus): void {
     this.#reconciler?.answered(status.taskId);
+    const kill = this.#kills.get(status.taskId);
     if (isTerminal(status.state) || status.state === 'TASK_UNKNOWN') this.#kills.delete(status.taskId);
+    // A master that did not know the task yet when it was told to end it has forgotten that by now.
+    else if (kill !== undefined && status.reason === 'RECONCILIATION') this.#call(kill);
     this.tasks.update(status, this.env.clock.now());
     this.#inbox.put(status);
   }

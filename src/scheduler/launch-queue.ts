@@ -260,8 +260,9 @@ export class LaunchQueue {
         continue;
       }
       const { items, chars } = share;
-      const requests = items.map(({ launch: { tasks, key } }) =>
-        tasks.length === 1 ? launch(tasks[0]) : launchGroup(tasks, key),
+      // The master names each group: another attempt under the same key must not end with this one.
+      const requests = items.map(({ launch: { tasks } }) =>
+        tasks.length === 1 ? launch(tasks[0]) : launchGroup(tasks),
       );
       const infos = this.#framework.accept([offer], requests, chars < acceptCharsMax ? undefined : { refuseMs: 0 });
       let at = 0;

@@ -263,6 +263,19 @@ test('a kill is repeated after each reconnect until the task has ended', t => {
   t.deepEqual(rig.said(), [], 'it has ended');
 });
 
+test('a kill is repeated when reconciliation finds the task alive: the master may not have known it before', t => {
+  const rig = new FrameworkRig().subscribe();
+  rig.framework.updates$.subscribe();
+  rig.framework.kill('t1', { gracePeriodMs: 5000 });
+  rig.said();
+  rig.status({ taskId: 't1' }, 'TASK_RUNNING');
+  t.deepEqual(rig.take('KILL'), [], 'that it runs does not say that the kill was lost');
+  rig.status({ taskId: 't1' }, 'TASK_RUNNING', { reason: 'RECONCILIATION' });
+  t.like(rig.take('KILL'), [{ taskId: 't1', killPolicy: { gracePeriodMs: 5000 } }]);
+  rig.status({ taskId: 't1' }, 'TASK_KILLED', { reason: 'RECONCILIATION' });
+  t.deepEqual(rig.take('KILL'), []);
+});
+
 test('a lost connection takes the offers along, and calls with an answer fail', async t => {
   const rig = new FrameworkRig().subscribe();
   const gone: string[] = [];

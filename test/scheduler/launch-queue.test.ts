@@ -136,7 +136,7 @@ test('tasks of one launch go together as a group, or wait together', t => {
   t.deepEqual(rig.said(), ['DECLINE o1']);
   rig.offer(offer('o2', { resources: { cpus: 3, mem: 64 } }));
   const [call] = rig.take('ACCEPT');
-  t.like(call?.operations[0], { type: 'LAUNCH_GROUP', groupId: 'pair' });
+  t.like(call?.operations[0], { type: 'LAUNCH_GROUP', groupId: undefined }, 'a name of its own for each attempt');
   t.is(launched[0]?.tasks.length, 2);
 });
 
