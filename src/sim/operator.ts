@@ -171,7 +171,7 @@ const kinds = [
 ] as const;
 
 const undoEveryMs = 1000;
-const replaceEveryMs = 5000;
+const replaceEveryMs = 30_000;
 
 /** What is still to be undone. What is in use is refused, and tried again. */
 export function undoing(cluster: ClusterView): OperatorCall[] {

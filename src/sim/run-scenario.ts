@@ -1,6 +1,7 @@
 // Runs a scenario with a seed: first safety under faults, then everything is healed and must settle.
 // In: a name and a seed. Out: counts and a digest, or a SimulationFailure.
 import type { Counts } from './checkers/floors.js';
+import { scenarioCheckers } from './checkers/scenario-checkers.js';
 import { unsettled } from './convergence.js';
 import { Faults } from './faults.js';
 import { populate } from './population.js';
@@ -45,6 +46,7 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
     seed,
     scenario: name,
     network: { encode: encode ?? 'none' },
+    checkers: scenarioCheckers(),
     ...(mutations === undefined ? {} : { mutations }),
     ...(onJournalLine === undefined ? {} : { onJournalLine }),
   });

@@ -74,7 +74,7 @@ class Rogue implements RawProgram {
         this.#id = event.frameworkId;
         return;
       case 'OFFERS':
-        for (const offer of event.offers) this.#offered(offer);
+        for (const offer of event.offers) this.#offered(offer, event.offers);
         return;
       case 'UPDATE': {
         const { uuid, agentId, taskId } = event.status;
@@ -102,7 +102,7 @@ class Rogue implements RawProgram {
     }
   }
 
-  #offered(offer: Offer): void {
+  #offered(offer: Offer, all: readonly Offer[]): void {
     this.#agentId = offer.agentId;
     this.#offersSeen.push(offer.id);
     if (this.#offersSeen.length > 50) this.#offersSeen.shift();
@@ -114,9 +114,11 @@ class Rogue implements RawProgram {
       return;
     }
     const tasks = Array.from({ length: random.int(1, 3) }, () => this.#task(offer));
+    const [first] = tasks;
+    if (first !== undefined && random.chance(0.1)) tasks.push(first);
     const accept: SchedulerCall = {
       type: 'ACCEPT',
-      offerIds: random.chance(0.1) ? [offer.id, offer.id] : [offer.id],
+      offerIds: this.#offerIds(offer, all),
       operations: [
         ...this.#operations(offer),
         random.chance(0.3) ? { type: 'LAUNCH_GROUP', tasks } : { type: 'LAUNCH', tasks },
@@ -130,6 +132,21 @@ class Rogue implements RawProgram {
     const more = this.#task(offer);
     const task = random.chance(0.5) ? { ...more, resources: offer.resources } : more;
     this.#send({ ...accept, operations: [{ type: 'LAUNCH', tasks: [task] }] });
+  }
+
+  /** Sometimes the same twice, another one that may be of another agent, or, as they are easy to guess, one of somebody else. */
+  #offerIds(offer: Offer, all: readonly Offer[]): string[] {
+    const random = this.#random;
+    switch (random.int(0, 9)) {
+      case 0:
+        return [offer.id, offer.id];
+      case 1:
+        return [offer.id, random.pick(all).id];
+      case 2:
+        return [offer.id.replace(/\d+$/, number => String(Number(number) + random.pick([-1, 1])))];
+      default:
+        return [offer.id];
+    }
   }
 
   /** What cannot be, mostly: foreign roles, more than there is, volumes of nobody, ids given twice. */
@@ -159,7 +176,7 @@ class Rogue implements RawProgram {
     const taskId = reused ? random.pick(this.#ended) : `rogue-${this.#env.ids.short()}-${(this.#taskNumber += 1)}`;
     if (!reused) this.#tasks.push(taskId);
     if (this.#tasks.length > 30) this.#tasks.shift();
-    const command = { value: `sleep ${random.int(1, 20)}` };
+    const command = { value: `sleep ${random.chance(0.1) ? 3600 : random.int(1, 20)}` };
     const runs = random.chance(0.2)
       ? { executor: this.#executor(), ...(random.chance(0.1) ? { command } : {}) }
       : { command };

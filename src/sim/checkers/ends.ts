@@ -1,0 +1,176 @@
+// How tasks end: what the agent tells of an end is what happened to the container, and is told when it has happened; and nothing ends by a signal that
+// nobody asked for. In: containers, kills, shutdowns, statuses of agents. Out: reports for T7, T11, T14, T15, A5.
+import type { FrameworkId, TaskId } from '../../base/ids.js';
+import type { ContainerExit } from '../../containerizer/containerizer.js';
+import type { TaskInfo, TaskStatus } from '../../protocol/entities.js';
+import { isTerminal } from '../../protocol/task-state.js';
+import { simEnv } from '../behaviour.js';
+import type { LiveContainer } from '../containers.js';
+import type { HistoryEvent } from '../history.js';
+import type { Checker, Report, WorldView } from './checker.js';
+
+/** What is known of one container. */
+interface Run {
+  readonly key: string;
+  exit: ContainerExit | undefined;
+  /** How many agents had run on its host when it ended. */
+  endedIn: number | undefined;
+}
+
+/** A launch, and the reasons it may be ended for. */
+interface Launched {
+  readonly task: TaskInfo;
+  readonly others: readonly string[];
+  readonly failoverTimeoutMs: number;
+}
+
+/** Looks at tasks in containers of their own. */
+export class EndsChecker implements Checker {
+  readonly name = 'ends';
+  readonly #runs = new Map<string, Run>();
+  readonly #launched = new Map<string, Launched>();
+  /** Tasks that somebody asked to end, and those that ended otherwise than well. */
+  readonly #asked = new Set<string>();
+  readonly #killedByOperators = new Set<TaskId>();
+  readonly #torndown = new Set<FrameworkId>();
+  readonly #agents = new Map<string, number>();
+  /** Hosts on which everything is ended, until the next agent starts. */
+  readonly #leaving = new Set<string>();
+  /** Ends by a signal in this step, to be judged when it is over: the host may turn out to be down. */
+  #unasked: { readonly node: string; readonly run: Run }[] = [];
+
+  on(event: HistoryEvent, world: WorldView, report: Report): void {
+    switch (event.type) {
+      case 'CONTAINER_STARTED':
+        this.#started(event.container);
+        return;
+      case 'CONTAINER_ENDED':
+        this.#ended(event.container, event.node, event.exit);
+        return;
+      case 'PROCESS':
+        if (event.kind !== 'AGENT') return;
+        if (event.up) {
+          this.#leaving.delete(event.node);
+          this.#agents.set(event.node, (this.#agents.get(event.node) ?? 0) + 1);
+          return;
+        }
+        // What its host ended with it.
+        this.#leaving.add(event.node);
+        this.#unasked = this.#unasked.filter(({ node }) => node !== event.node);
+        return;
+      case 'FAULT':
+        if (event.fault === 'agent-shutdown') this.#leaving.add(event.node);
+        // The node is the task.
+        else if (event.fault === 'operator-kill') this.#killedByOperators.add(event.node);
+        return;
+      case 'AGENT_EVENT':
+        if (event.event.type === 'SHUTDOWN' || event.event.type === 'DRAIN') this.#leaving.add(event.node);
+        else if (event.event.type === 'LAUNCH') {
+          const { framework, tasks } = event.event;
+          const { id = '', failoverTimeoutMs = 0 } = framework;
+          const keys = tasks.map(task => keyOf(id, task.taskId));
+          const isGroup = event.event.groupId !== undefined;
+          for (const task of tasks) {
+            const own = keyOf(id, task.taskId);
+            this.#asked.delete(own);
+            this.#launched.set(own, {
+              task,
+              others: isGroup ? keys.filter(key => key !== own) : [],
+              failoverTimeoutMs,
+            });
+          }
+        }
+        return;
+      case 'SCHEDULER_CALL': {
+        const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId ?? '';
+        if (event.call.type === 'KILL') this.#asked.add(keyOf(frameworkId, event.call.taskId));
+        else if (event.call.type === 'TEARDOWN') this.#torndown.add(frameworkId);
+        return;
+      }
+      case 'AGENT_CALL':
+        if (event.call.type === 'STATUS_UPDATE' && world.knows(event.node))
+          this.#told(event.call.status, event.call.frameworkId, event.node, report);
+        return;
+      default:
+        return;
+    }
+  }
+
+  afterStep(_world: WorldView, report: Report): void {
+    if (this.#unasked.length === 0) return;
+    for (const { node, run } of this.#unasked) {
+      if (this.#leaving.has(node) || this.#isAsked(run.key)) continue;
+      report(`${run.key.split('\n')[1]} is ended by ${run.exit?.signal} on ${node}, and nobody asked for it (A5, T11)`);
+    }
+    this.#unasked = [];
+  }
+
+  #started({ spec }: LiveContainer): void {
+    const key = taskOf(spec.env);
+    if (key === undefined) return;
+    this.#runs.set(spec.containerId, { key, exit: undefined, endedIn: undefined });
+  }
+
+  #ended({ spec }: LiveContainer, node: string, exit: ContainerExit): void {
+    const run = this.#runs.get(spec.containerId);
+    if (run === undefined) return;
+    run.exit = exit;
+    run.endedIn = this.#agents.get(node) ?? 0;
+    if (exit.signal !== undefined && !exit.oomKilled) this.#unasked.push({ node, run });
+    if (exit.exitCode !== 0) this.#asked.add(`${run.key}\nended`);
+  }
+
+  #isAsked(key: string): boolean {
+    const [frameworkId = '', taskId = ''] = key.split('\n');
+    if (this.#asked.has(key) || this.#killedByOperators.has(taskId) || this.#torndown.has(frameworkId)) return true;
+    const launched = this.#launched.get(key);
+    // A framework that is not waited for may be ended any time.
+    if (launched === undefined || launched.failoverTimeoutMs < waitedForMs) return true;
+    const { task, others } = launched;
+    const { env = {} } = task.command ?? {};
+    if (task.healthCheck !== undefined && env[simEnv.probeExitCode] !== undefined) return true;
+    if (Object.keys(task.resources).some(name => name.includes('revocable'))) return true;
+    return others.some(other => this.#isSpoilt(other));
+  }
+
+  /** Whether the others of its group end with it. */
+  #isSpoilt(key: string): boolean {
+    if (this.#asked.has(key) || this.#asked.has(`${key}\nended`)) return true;
+    const env = this.#launched.get(key)?.task.command?.env ?? {};
+    return this.#killedByOperators.has(key.split('\n')[1] ?? '') || env[simEnv.failToStart] !== undefined;
+  }
+
+  #told(status: TaskStatus, frameworkId: FrameworkId, node: string, report: Report): void {
+    if (!isTerminal(status.state) || status.source !== 'AGENT') return;
+    const run = this.#runs.get(status.container?.containerId ?? '');
+    if (run === undefined || run.key !== keyOf(frameworkId, status.taskId)) return;
+    const { exit } = run;
+    const what = `${status.taskId} on ${node} is told to be ${status.state}`;
+    if (exit === undefined) return report(`${what} while its container is alive (T7)`);
+    if (status.state === 'TASK_FINISHED' && exit.exitCode !== 0)
+      return report(`${what}, and ended by ${wordsOf(exit)} (T14)`);
+    // What ended with an agent, or while none was there, the next one may never know.
+    if (run.endedIn !== this.#agents.get(node) && status.exitCode === undefined && status.signal === undefined) return;
+    if (status.exitCode !== exit.exitCode || status.signal !== exit.signal)
+      report(`${what} by ${wordsOf(status)}, and ended by ${wordsOf(exit)} (T14)`);
+    if (exit.oomKilled && status.state === 'TASK_FAILED' && status.reason !== 'CONTAINER_LIMITATION_MEMORY')
+      report(`${what} for ${status.reason}, and ran out of memory (T14)`);
+  }
+}
+
+/** Tenants of scenarios are waited for longer than any run takes. */
+const waitedForMs = 3_600_000;
+
+function wordsOf({ exitCode, signal }: { readonly exitCode?: number; readonly signal?: string }): string {
+  return signal ?? (exitCode === undefined ? 'nothing known' : `exit code ${exitCode}`);
+}
+
+function taskOf(env: { readonly [name: string]: string }): string | undefined {
+  const taskId = env['PROFFER_TASK_ID'];
+  if (taskId === undefined || env['PROFFER_EXECUTOR_ID'] !== undefined) return undefined;
+  return keyOf(env['PROFFER_FRAMEWORK_ID'] ?? '', taskId);
+}
+
+function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
+  return `${frameworkId}\n${taskId}`;
+}

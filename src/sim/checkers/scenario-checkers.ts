@@ -1,0 +1,19 @@
+// The checkers of scenarios beside those every world has: they go by what tenants and operators asked for, and by what one master leaves to the next.
+// In: nothing. Out: one of each, for one run.
+import type { Checker } from './checker.js';
+import { EndsChecker } from './ends.js';
+import { InheritanceChecker } from './inheritance.js';
+import { KillsChecker } from './kills.js';
+import { ReconciliationChecker } from './reconciliation.js';
+import { SilenceChecker } from './silence.js';
+
+/** Made anew for each run. */
+export function scenarioCheckers(): readonly Checker[] {
+  return [
+    new EndsChecker(),
+    new KillsChecker(),
+    new InheritanceChecker(),
+    new ReconciliationChecker(),
+    new SilenceChecker(),
+  ];
+}

@@ -1,0 +1,117 @@
+// Bugs by which something is told before it is on disk, or forgotten by the next process. In: nothing. Out: bugs.
+import type { Bug } from '../bug.js';
+
+export const durability: readonly Bug[] = [
+  {
+    name: 'an agent is registered before its admission is on disk',
+    class: 'durability',
+    breaks: 'D3',
+    evidence: 'MESOS-3280',
+    file: 'src/master/decide/registration.ts',
+    find: 'return draft.store(registry.agentAdmitted(agentId, info), then);',
+    replace:
+      'const now = decideRegistered(view, registry, then, true, at); now.changes.unshift(...draft.changes); return now.store(registry.agentAdmitted(agentId, info));',
+  },
+  {
+    name: 'a framework is subscribed before its id is on disk',
+    class: 'durability',
+    breaks: 'D3',
+    file: 'src/master/decide/frameworks.ts',
+    find: 'return draft.store(registry.frameworkKept(framework), then);',
+    replace:
+      'const now = decideSubscribed(view, registry, then, true, at); now.changes.unshift(...draft.changes); return now.store(registry.frameworkKept(framework));',
+  },
+  {
+    name: 'a write that failed is taken for done',
+    class: 'durability',
+    breaks: 'D12',
+    file: 'src/master/master.ts',
+    find: "if (error !== undefined) { this.#env.log.error('the registry could not be written",
+    replace: "if (error === null) { this.#env.log.error('the registry could not be written",
+  },
+  {
+    name: 'drains are forgotten by the next master',
+    class: 'durability',
+    breaks: 'D1',
+    file: 'src/master/registry.ts',
+    find: "changes.push({ type: 'AGENT_ADMIN_CHANGED', agentId, admin });",
+    replace: '',
+  },
+  {
+    name: 'maintenance is forgotten by the next master',
+    class: 'durability',
+    breaks: 'D1',
+    evidence: 'MESOS-10018',
+    file: 'src/master/registry.ts',
+    find: "changes.push({ type: 'MAINTENANCE_CHANGED', maintenance });",
+    replace: '',
+  },
+  {
+    name: 'weights are forgotten by the next master',
+    class: 'durability',
+    breaks: 'D1',
+    file: 'src/master/registry.ts',
+    find: "changes.push({ type: 'WEIGHT_SET', role: key.slice(weightPrefix.length), weight: value['weight'] });",
+    replace: '',
+  },
+  {
+    name: 'agents are forgotten by the next master',
+    class: 'durability',
+    breaks: 'D7',
+    file: 'src/master/registry.ts',
+    find: "changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bagOf(entry.info.resources), ...away });",
+    replace:
+      "if (entry.state !== 'UNREACHABLE') changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bagOf(entry.info.resources), ...away });",
+  },
+  {
+    name: 'gone agents are forgotten by the next master',
+    class: 'durability',
+    breaks: 'T12',
+    file: 'src/master/registry.ts',
+    find: "changes.push({ type: 'AGENT_GONE', agentId, sinceMs: entry.sinceMs }); continue;",
+    replace: 'continue;',
+    rare: true,
+  },
+  {
+    name: 'ended frameworks are forgotten by the next master',
+    class: 'durability',
+    breaks: 'D9',
+    evidence: 'chronos#344',
+    file: 'src/master/registry.ts',
+    find: '{ key: completedPrefix + info.id, value },',
+    replace: '',
+  },
+  {
+    name: 'the agent tells of an operation before it is on disk',
+    class: 'durability',
+    breaks: 'A3',
+    file: 'src/agent/operations.ts',
+    find: 'store.write(changes, error => { if (error === undefined) then(); else',
+    replace: 'then(); store.write(changes, error => { if (error !== undefined)',
+  },
+  {
+    name: 'the agent goes by an id that is not on disk',
+    class: 'durability',
+    breaks: 'A3',
+    file: 'src/agent/agent.ts',
+    find: 'this.#keptId = agentId; then(); release(); }); }',
+    replace: 'this.#keptId = agentId; release(); }); then(); }',
+  },
+  {
+    name: 'the agent does not keep its id',
+    class: 'durability',
+    breaks: 'A4',
+    file: 'src/agent/agent.ts',
+    find: 'if (this.#deps.store === undefined || this.#keptId === agentId) go();',
+    replace: 'if (this.#deps.store !== undefined) go();',
+  },
+  {
+    name: 'a quota counts before it is on disk',
+    class: 'durability',
+    breaks: 'D3',
+    file: 'src/master/decide/quota.ts',
+    find: "return draft.store(registry.quotas(changed), { type: 'QUOTA_STORED', quotas: changed, ticket });",
+    replace:
+      'const now = decideQuotaSet(view, { quotas: changed, ticket }); now.changes.unshift(...draft.changes); return now.store(registry.quotas(changed));',
+  },
+];
