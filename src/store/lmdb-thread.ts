@@ -1,5 +1,5 @@
 // The near end of the thread that writes a store's file. In: requests. Out: answers, or that it ended or is stuck.
-import { Worker } from 'node:worker_threads';
+import { isMainThread, Worker } from 'node:worker_threads';
 import { messageOf } from '../base/errors.js';
 import type { LmdbAnswer, LmdbRequest } from './lmdb-messages.js';
 
@@ -35,10 +35,7 @@ export class LmdbThread {
     this.#waiting = onAnswer;
     // Whoever waits keeps the process alive.
     this.#worker.ref();
-    this.#timer = setTimeout(
-      () => this.#end(`the disk did not answer within ${this.#timeoutMs / 1000} s`),
-      this.#timeoutMs,
-    );
+    this.#timer = setTimeout(() => this.#onTimeout(), this.#timeoutMs);
     const transfer = 'batch' in request ? [request.batch] : [];
     this.#worker.postMessage(request, transfer);
   }

@@ -17,6 +17,7 @@ const benchmarks: { readonly [name: string]: string } = {
   containers: 'the containerizers alone, against a bare spawn loop and docker run',
   tasks: 'processes end to end, and against a bare spawn loop',
   docker: 'Docker containers against docker run; needs an engine at DOCKER_HOST',
+  registry: 'durable changes of the registry, by how many wait at once; opening a large one',
   memory: 'a master with 10,000 agents and 100,000 tasks; idle processes',
 };
 
