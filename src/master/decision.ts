@@ -61,6 +61,12 @@ export type Durable =
       readonly registration: Registration;
     }
   | { readonly type: 'AGENT_UNREACHABLE_STORED'; readonly agentId: AgentId; readonly info: AgentInfo }
+  | {
+      readonly type: 'FORGOTTEN_STORED';
+      readonly unreachable: readonly AgentId[];
+      readonly gone: readonly AgentId[];
+      readonly why: string;
+    }
   | { readonly type: 'AGENT_REMOVAL_STORED'; readonly agentId: AgentId; readonly why: string }
   | {
       readonly type: 'QUOTA_STORED';

@@ -8,6 +8,7 @@ import { decideAccept } from './decide/accept.js';
 import { decideAgentRemoved, decideAgentUnreachable, decideUnregister } from './decide/agents.js';
 import { decideAgentAdmin, decideAgentGone } from './decide/drain.js';
 import { decideInverseAnswer } from './decide/inverse-offers.js';
+import { decideForgotten } from './decide/forget.js';
 import { decideMaintained } from './decide/maintenance.js';
 import {
   decideDemand,
@@ -135,6 +136,8 @@ export function decideDurable(
       return decideRegistered(state, registry, step, isOpen(step.peerId), at);
     case 'AGENT_UNREACHABLE_STORED':
       return decideAgentUnreachable(state, registry, step, at);
+    case 'FORGOTTEN_STORED':
+      return decideForgotten(state, step, at);
     case 'AGENT_REMOVAL_STORED':
       return decideAgentRemoved(state, step, at);
     case 'QUOTA_STORED':

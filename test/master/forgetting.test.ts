@@ -2,6 +2,7 @@
 import test from 'ava';
 import { masterDefaults } from '../../src/master/options.js';
 import { agentInfo, MasterRig, task } from '../support/master-rig.js';
+import { SlowStore } from '../support/slow-store.js';
 
 const big = { cpus: 4, mem: 4096 };
 const day = 86_400_000;
@@ -29,6 +30,36 @@ test('an agent that has been unreachable for two weeks is forgotten, with its ta
   );
   t.deepEqual(scheduler.states('a'), ['TASK_RUNNING', 'TASK_UNREACHABLE', 'TASK_GONE']);
   t.is(rig.agent(big, { agentId: 'M-S0' }).agentId, 'M-S0', 'it is admitted as one that the registry lost');
+});
+
+test('nobody is told that an agent is forgotten before the registry has; one that comes back meanwhile is admitted', t => {
+  const store = new SlowStore();
+  const rig = new MasterRig({ store, options: { unreachableAgentsMax: 1 } });
+  const sync = (): void => {
+    store.sync();
+    rig.settle();
+  };
+  const agent = rig.connectAgent();
+  agent.register(big, { pong: false });
+  const scheduler = rig.connectScheduler();
+  scheduler.subscribe();
+  sync();
+  scheduler.launch(task('a'));
+  agent.status(scheduler.frameworkId, 'a', 'TASK_RUNNING');
+  rig.advance(80_000);
+  sync();
+  rig.connectAgent().register(big, { pong: false });
+  sync();
+  rig.advance(80_000);
+  store.sync(1);
+  rig.settle();
+  t.deepEqual(scheduler.states('a'), ['TASK_RUNNING', 'TASK_UNREACHABLE']);
+  const back = rig.connectAgent();
+  back.register(big, { agentId: 'M-S0' });
+  sync();
+  t.deepEqual(scheduler.states('a'), ['TASK_RUNNING', 'TASK_UNREACHABLE', 'TASK_GONE']);
+  t.is(back.agentId, 'M-S0');
+  t.deepEqual(keysOf(rig), ['agent/M-S0', 'agent/M-S1']);
 });
 
 test('ids that were declared gone are refused for two weeks, here and by later masters, and only so many', t => {

@@ -70,7 +70,7 @@ export function decideAgentUnreachable(
   draft.change({ type: 'AGENT_UNREACHABLE', agentId: agent.id, wallMs: at.wallMs });
   tellFailure(view, draft, agent);
   if (agent.peerId !== undefined) draft.close(agent.peerId, closeCodes.policy, 'unreachable: pings were not answered');
-  forgetOldest(view, registry, draft, at);
+  forgetOldest(view, registry, draft);
   return draft;
 }
 

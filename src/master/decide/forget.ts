@@ -1,6 +1,6 @@
 // What the registry does not keep for ever: agents that have been unreachable or gone for long, and those beyond a bound. In: state, moment. Out: changes and effects.
 import type { AgentId } from '../../base/ids.js';
-import type { Decision } from '../decision.js';
+import type { Decision, Durable } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { ClusterView, Moment } from '../state.js';
@@ -17,36 +17,47 @@ export function decideForget(view: ClusterView, registry: Registry, at: Moment):
     if (agent !== undefined && !isLeaving(view, agent)) unreachable.push([id, agent.unreachableAtMs ?? at.wallMs]);
   }
   const forgotten = outdated(unreachable, untilMs, unreachableAgentsMax);
-  forgetUnreachable(view, registry, draft, forgotten, 'unreachable for too long', at);
-  for (const id of outdated([...view.goneAgents], untilMs, goneAgentsMax))
-    draft.change({ type: 'AGENT_GONE_FORGOTTEN', agentId: id }).store(registry.agentRemoved(id));
+  const gone = outdated([...view.goneAgents], untilMs, goneAgentsMax);
+  store(registry, draft, { unreachable: forgotten, gone, why: 'unreachable for too long' });
   return draft;
 }
 
 /** When one more than is kept becomes unreachable, without waiting for the next round. */
-export function forgetOldest(view: ClusterView, registry: Registry, draft: Draft, at: Moment): void {
+export function forgetOldest(view: ClusterView, registry: Registry, draft: Draft): void {
   if (view.unreachableAgents.size < view.options.unreachableAgentsMax) return;
   for (const oldest of view.unreachableAgents) {
     const agent = view.agents.get(oldest);
     if (agent === undefined || isLeaving(view, agent)) return;
     const why = 'unreachable for longer than any other, and too many are';
-    forgetUnreachable(view, registry, draft, [oldest], why, at);
+    store(registry, draft, { unreachable: [oldest], gone: [], why });
     return;
   }
 }
 
-function forgetUnreachable(
+/** They are out of the registry: what ran on unreachable ones is gone, and the ids of gone ones are not refused any more. */
+export function decideForgotten(
   view: ClusterView,
+  { unreachable, gone, why }: Extract<Durable, { type: 'FORGOTTEN_STORED' }>,
+  at: Moment,
+): Decision {
+  const draft = new Draft();
+  const absent = unreachable.filter(id => view.agents.get(id)?.state === 'UNREACHABLE');
+  endUnreachable(view, draft, new Set(absent), 'TASK_GONE', 'AGENT_REMOVED', why, at);
+  for (const agentId of absent) draft.change({ type: 'AGENT_REMOVED', agentId, why });
+  for (const agentId of gone) draft.change({ type: 'AGENT_GONE_FORGOTTEN', agentId });
+  return draft;
+}
+
+function store(
   registry: Registry,
   draft: Draft,
-  ids: readonly AgentId[],
-  why: string,
-  at: Moment,
+  what: Omit<Extract<Durable, { type: 'FORGOTTEN_STORED' }>, 'type'>,
 ): void {
-  if (ids.length === 0) return;
-  endUnreachable(view, draft, new Set(ids), 'TASK_GONE', 'AGENT_REMOVED', why, at);
-  for (const agentId of ids)
-    draft.change({ type: 'AGENT_REMOVED', agentId, why }).store(registry.agentRemoved(agentId));
+  const { unreachable, gone } = what;
+  if (unreachable.length + gone.length === 0) return;
+  for (const agentId of unreachable) draft.change({ type: 'AGENT_LEAVING', agentId });
+  const removed = [...unreachable, ...gone].flatMap(id => registry.agentRemoved(id));
+  draft.store(removed, { type: 'FORGOTTEN_STORED', ...what });
 }
 
 /** Those since `untilMs` or before, and of the others the oldest beyond `max`. */
