@@ -40,6 +40,15 @@ export class LmdbThread {
     this.#worker.postMessage(request, transfer);
   }
 
+  #onTimeout(): void {
+    // Node waits for its threads when it exits, and this one waits for the disk. Should it come back, all is as usual.
+    if (isMainThread) {
+      process.once('exit', killOneself);
+      this.#worker.once('message', () => process.off('exit', killOneself));
+    }
+    this.#end(`the disk did not answer within ${this.#timeoutMs / 1000} s`);
+  }
+
   #answer(answer: LmdbAnswer): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
@@ -52,4 +61,8 @@ export class LmdbThread {
     this.#ended ??= why;
     this.#answer({ type: 'FAILED', message: this.#ended });
   }
+}
+
+function killOneself(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
