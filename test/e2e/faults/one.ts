@@ -27,6 +27,7 @@ try {
 } catch (error) {
   reason = messageOf(error);
 }
+if (reason !== undefined || !report.passed) for (const line of scene.lastWords()) tell({ type: 'SAID', line });
 await scene.close();
 const { injected, checks, times, lost, passed } = report;
 const word: DrillWord = {

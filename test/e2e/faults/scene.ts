@@ -73,10 +73,13 @@ export class Scene {
   }
 
   /** Starts an agent of this name, or starts it again on its work directory. */
-  startAgent(name: string, { args = [], through, env }: StartOptions = {}): Cli {
+  startAgent(
+    name: string,
+    { args = [], through, env, containerizer = 'process' }: StartOptions & { readonly containerizer?: string } = {},
+  ): Cli {
     const where = ['--master', this.dialled ?? this.url, '--port', '0', '--hostname', name];
     const what = ['--work-dir', join(this.dir, name), '--resources', 'cpus:8;mem:8192;disk:8192'];
-    const how = ['--containerizer', 'process', '--cgroups', 'off', '--log-format', 'json'];
+    const how = ['--containerizer', containerizer, '--cgroups', 'off', '--log-format', 'json'];
     const agent = new Cli(['agent', ...where, ...what, ...how, ...args], this.#options({ through, env }));
     this.agents.set(name, agent);
     return agent;
@@ -146,7 +149,12 @@ export class Scene {
   }
 
   untilAgent(name: string, liveness: AgentView['liveness']): Promise<void> {
-    return eventually(`${name} is ${liveness}`, async () => (await this.agent(name))?.liveness === liveness);
+    return eventually(`${name} is ${liveness}`, async () => {
+      const process = this.agents.get(name);
+      if (liveness === 'REGISTERED' && process !== undefined && process.child.exitCode !== null)
+        throw new Error(`${name} has ended with ${process.child.exitCode}`);
+      return (await this.agent(name))?.liveness === liveness;
+    });
   }
 
   /** A task that notes its pid at each start, and then runs `rest`. */
@@ -193,15 +201,20 @@ export class Scene {
 
   /** Checks that the very same processes run, each started once. */
   untouched(processes: ReadonlyMap<string, TaskProcess>, when: string): void {
-    const changed = [...processes].filter(([id, { pid, startTime }]) => {
-      return startTimeOf(pid) !== startTime || this.starts(id).length !== 1;
-    });
-    this.report.lost.push(...changed.map(([id]) => `process of ${id} (${when})`));
+    this.alive(processes, when);
+    const again = [...processes.keys()].filter(id => this.starts(id).length !== 1);
     this.report.check(
-      `${processes.size} tasks: the same processes, started once (${when})`,
-      changed.length === 0,
-      changed.map(([id, { pid }]) => `${id} was ${pid}, starts ${this.starts(id).join(' ')}`).join('; '),
+      `each was started once (${when})`,
+      again.length === 0,
+      again.map(id => `${id}: ${this.starts(id).join(' ')}`).join('; '),
     );
+  }
+
+  /** Checks that the very same processes run. */
+  alive(processes: ReadonlyMap<string, TaskProcess>, when: string): void {
+    const gone = [...processes].filter(([, { pid, startTime }]) => startTimeOf(pid) !== startTime).map(([id]) => id);
+    this.report.lost.push(...gone.map(id => `process of ${id} (${when})`));
+    this.report.check(`${processes.size} tasks: the same processes run (${when})`, gone.length === 0, gone.join());
   }
 
   /** Checks that no status said of these tasks, which run, that they had ended. */
@@ -222,6 +235,20 @@ export class Scene {
   /** Open descriptors of a part. */
   descriptors(part: Cli): number {
     return openFiles(part.child.pid ?? 0).length;
+  }
+
+  /** What each part has logged last, for whoever looks why a drill failed. */
+  lastWords(): readonly string[] {
+    const parts = [['master', this.master], ...this.agents] as const;
+    return parts.flatMap(([name, part]) =>
+      part === undefined
+        ? []
+        : part.stderr
+            .trimEnd()
+            .split('\n')
+            .slice(-12)
+            .map(line => `${name} said: ${line}`),
+    );
   }
 
   /** Ends everything that was started. */

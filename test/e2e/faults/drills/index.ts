@@ -3,17 +3,22 @@ import { must } from '../../../../src/base/assert.js';
 import type { Drill } from '../drill.js';
 import { agentKilled } from './agent-killed.js';
 import { connectionResets } from './connection-resets.js';
+import { diskFull } from './disk-full.js';
+import { dockerKilled } from './docker-killed.js';
 import { masterKilled } from './master-killed.js';
 import { agentPartition, oneWayPartition, schedulerPartition } from './partitions.js';
 import { reconnectStorm } from './reconnect-storm.js';
+import { registryDamaged } from './registry-damaged.js';
 import { schedulerKilled } from './scheduler-killed.js';
 import { slowConsumer } from './slow-consumer.js';
+import { slowDisk } from './slow-disk.js';
 import { taskKilled } from './task-killed.js';
 
 export const drills: readonly Drill[] = [
   masterKilled,
   agentKilled,
   taskKilled,
+  dockerKilled,
   schedulerKilled,
   agentPartition,
   oneWayPartition,
@@ -21,6 +26,9 @@ export const drills: readonly Drill[] = [
   connectionResets,
   slowConsumer,
   reconnectStorm,
+  slowDisk,
+  diskFull,
+  registryDamaged,
 ];
 
 /** The drill of this name, which there must be. */
