@@ -190,6 +190,18 @@ export class Agent {
     });
   }
 
+  /** Ends and leaves its tasks to the next process of the agent. `onDone` is called once all is on disk. */
+  leave(onDone: () => void): void {
+    const done = (): void => {
+      this.close();
+      onDone();
+    };
+    if (this.#journal.failed) return this.#env.clock.soon(done);
+    if (this.#keptId !== undefined) this.#keeper.alive();
+    this.#leave();
+    this.#journal.whenIdle(done);
+  }
+
   /** Stops, as if the process ended: tasks run on, nobody is told anything, no timer is left. */
   close(): void {
     this.#done(false);

@@ -33,6 +33,7 @@ export const containerLabels = {
   task: 'proffer.task',
   executor: 'proffer.executor',
   container: 'proffer.container',
+  sandbox: 'proffer.sandbox',
 } as const;
 
 /** The container of a task without an executor of its own. `resources` are the task's. */
@@ -179,5 +180,6 @@ function placeLabels(place: Place): { readonly [name: string]: string } {
     [containerLabels.agent]: place.agentId,
     [containerLabels.framework]: place.frameworkId,
     [containerLabels.container]: place.containerId,
+    [containerLabels.sandbox]: place.sandbox,
   };
 }

@@ -38,11 +38,12 @@ const agent = command({
   name: 'agent',
   summary: 'run an agent',
   description:
-    'Runs an agent until it is told to end. It registers with the master, offers what this machine has, and runs tasks. When it ends, its tasks end.',
+    'Runs an agent until it is told to end. It registers with the master, offers what this machine has, and runs tasks. Ctrl-C or SIGUSR1: it goes for good, its tasks end, and the master forgets it. SIGTERM, or its death: tasks run on, and the next agent with the same --work-dir takes them over.',
   examples: [
     ['proffer agent', 'register with the master on this machine'],
     ['proffer agent --resources "cpus:2;mem:1024;ports:[31000-31099]"', 'offer only this much'],
     ['proffer agent --attribute rack=a --attribute zone=1', 'with attributes for constraints'],
+    ['proffer agent --recover cleanup', 'end what an agent of before has left running, and exit'],
   ],
   flags: sets.agentFlags,
   load: async () => {

@@ -16,6 +16,7 @@ export function daemon(
   component: string,
   flags: DaemonFlags,
   start: (log: Logger, signal: AbortSignal) => Promise<Running>,
+  more: { readonly endsOnUsr1?: boolean } = {},
 ): Promise<number> {
   const log = processLogger({ level: flags.logLevel, format: flags.logFormat, fields: { component } });
   return runProcess(
@@ -25,7 +26,7 @@ export function daemon(
       await running.closed;
       return signal.aborted && (await aborted(signal)) === 'SIGINT' ? exitCodes.interrupted : exitCodes.ok;
     },
-    { log },
+    { log, ...more },
   );
 }
 

@@ -198,8 +198,30 @@ export const agentFlags = {
     minMs: second,
     maxMs: 365 * day,
   }),
+  executorReregistrationTimeout: duration(
+    'TIME',
+    'how long an executor may take to register with an agent that was started again; default 15s',
+    { minMs: second, maxMs: hour },
+  ),
   executorShutdownGrace: duration('TIME', 'from SHUTDOWN of an executor to its kill; default 5s', { maxMs: 365 * day }),
   maxCompletedTasks: count('N', 'ended tasks remembered; default 1000', { min: 0, max: 1_000_000 }),
+  recover: choice(
+    ['reconnect', 'cleanup'],
+    'what to do about tasks of the agent before: reconnect takes them over; cleanup ends them, forgets the agent and exits; default reconnect',
+  ),
+  recoveryTimeout: duration(
+    'TIME',
+    'an agent that was away for longer ends the tasks of before instead of taking them over; default 15m',
+    { minMs: second, maxMs: 365 * day },
+  ),
+  strict: toggle(
+    'do not start on records that cannot be understood (default); --no-strict puts them aside and reports their tasks as lost',
+  ),
+  reconfigurationPolicy: choice(
+    ['equal', 'additive'],
+    'how resources and attributes may differ from those of before while tasks may run on them: not, or only by more; default equal',
+  ),
+  bootId: text('ID', 'pretend that the machine was booted with this id', { hidden: true }),
   resourceEstimator: text(
     'NAME[:…]',
     'what is lent to revocable tasks: fixed:cpus=4 or usage:margin=0.1; default none',

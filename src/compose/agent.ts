@@ -1,5 +1,5 @@
 // An agent in this process: its HTTP, its containerizers, its connection to the master. In: options. Out: it runs until closed.
-import { loadavg } from 'node:os';
+import { loadavg, uptime } from 'node:os';
 import { Agent } from '../agent/agent.js';
 import { forgetIdentity } from '../agent/checkpoint.js';
 import { hostResources } from '../agent/host-resources.js';
@@ -7,11 +7,13 @@ import type { AgentOptions } from '../agent/options.js';
 import type { LoadAverage } from '../agent/qos.js';
 import type { QosController, ResourceEstimator } from '../agent/usage.js';
 import type { AgentStateView } from '../agent/views.js';
+import { keys, readRecords } from '../agent/records.js';
 import { fileJanitor } from '../agent/sandbox-janitor.js';
 import { problemsError, ProfferError } from '../base/errors.js';
 import type { Role } from '../base/ids.js';
 import { version } from '../base/version.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
+import { readBootId } from '../containerizer/process-table.js';
 import { CgroupMeter } from '../containerizer/usage-meter.js';
 import { FileVolumes } from '../containerizer/volumes.js';
 import type { Clock } from '../env/clock.js';
@@ -22,6 +24,7 @@ import { systemEnv } from '../env/system-env.js';
 import { agentRoutes } from '../http/agent-routes.js';
 import type { AgentSource, TaskSandbox } from '../http/agent-routes.js';
 import { PrometheusMetrics } from '../http/metrics-page.js';
+import type { HttpServer } from '../http/server.js';
 import { serveHttp } from '../http/server.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { AgentInfo, Attributes, FaultDomain } from '../protocol/entities.js';
@@ -35,6 +38,7 @@ import { wsDialer, wsListener } from '../transport/ws-transport.js';
 import { parseEstimator, parseQosController, reservedTo } from './agent-text.js';
 import type { CgroupsChoice, ContainerizerChoice } from './containerizers.js';
 import { makeContainerizers, sandboxRootOf, volumeRootOf } from './containerizers.js';
+import { formerSandboxes } from './orphans.js';
 import type { Running } from './running.js';
 import { closable, closeOnAbort } from './running.js';
 import { openAgentStore } from './stores.js';
@@ -69,6 +73,8 @@ export interface RunAgentOptions {
   /** Which revocable tasks have to go: one of your own, or as in `--qos-controller`. Default `none`. */
   readonly qosController?: string | QosController;
   readonly agent?: Partial<AgentOptions>;
+  /** Pretends that this is the boot of the machine; for drills. Default: the kernel's. */
+  readonly bootId?: string;
   /** Default: says nothing. */
   readonly log?: Logger;
   /** Memory, cpu and event loop of this process in `/metrics`. Default false. */
@@ -83,12 +89,19 @@ const T = {
   agent: token<Agent>('agent'),
 };
 
+/** An agent that runs in this process. */
+export interface RunningAgent extends Running {
+  /** Ends this process's part; tasks run on, and the next agent with the same work directory takes them over. The same promise as `closed`. */
+  leave(): Promise<void>;
+}
+
 /**
- * Runs an agent until it is closed, `signal` is aborted, the master ends it, or it cannot go on (then `closed` rejects). Closing ends its tasks.
+ * Runs an agent until it is closed, `signal` is aborted, the master ends it, or it cannot go on (then `closed` rejects). Closing ends its tasks; a signal
+ * that is aborted with the reason SIGTERM or SIGHUP leaves them to the next agent, as `leave` does. With `agent.recover` `cleanup` it ends by itself.
  * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE, STORE_DAMAGED, STORE_FAILED; INVALID_RESOURCES when `resources`
  * lack what reservations and volumes of this work directory were made of.
  */
-export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<Running> {
+export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<RunningAgent> {
   const { host, port = 5051, hostname = 'localhost', log = silentLogger } = options;
   const metrics = new PrometheusMetrics({ processMetrics: options.processMetrics ?? false });
   const env = systemEnv({ log, metrics });
@@ -100,27 +113,29 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
   const undo: (() => unknown)[] = [() => workDir.release()];
   try {
     const sandboxRoot = sandboxRootOf(workDir.path);
-    const { containerizer, prober } = await makeContainerizers(env, {
+    const store = await openAgentStore(workDir.path, log);
+    undo.unshift(() => closed(store));
+    const { containerizer, prober, endLeftovers } = await makeContainerizers(env, {
       choice: options.containerizer ?? 'auto',
       cgroups: options.cgroups ?? 'auto',
       workDir: workDir.path,
+      hasDockerTasks: hasDockerTasks(store),
     });
-    // An agent that died and comes back is the same one: the master then knows at once which tasks are no more.
-    const store = await openAgentStore(workDir.path, log);
-    undo.unshift(() => closed(store));
     const volumes = new FileVolumes(volumeRootOf(workDir.path), log);
     const wiring = new Wiring();
-    const http = await serveHttp({
-      routes: agentRoutes(
-        agentSource(() => wiring.get(T.agent), env.clock),
-        env.clock,
-        metrics,
-      ),
-      port,
-      ...(host === undefined ? {} : { host }),
-      allowedHosts: [hostname],
-      log,
-    });
+    const serve = (at: number): Promise<HttpServer> =>
+      serveHttp({
+        routes: agentRoutes(
+          agentSource(() => wiring.get(T.agent), env.clock),
+          env.clock,
+          metrics,
+        ),
+        port: at,
+        ...(host === undefined ? {} : { host }),
+        allowedHosts: [hostname],
+        log,
+      });
+    const http = await serveWhereKnown(store, port, serve);
     undo.unshift(() => http.close());
     const info: AgentInfo = {
       hostname,
@@ -133,23 +148,36 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     };
     const problems = agentInfoProblems(info, 'agent');
     if (problems.length > 0) throw problemsError(problems);
-    let isRefused = false;
+    // Its id is used up: it has unregistered, or was refused, or is cleaned up.
+    let isForgotten = options.agent?.recover === 'cleanup';
+    let isLeaving = false;
     const refused = (error: ProfferError): void => {
-      isRefused = true;
+      isForgotten = true;
       end.fail(error);
     };
     const end = closable(async () => {
-      log.info('agent ends', { url: http.url });
-      const isGone = await new Promise<boolean>(resolve => agent.shutdown(resolve));
-      // It has unregistered, or was refused: the id is used up. Else the master may expect it back, as after a crash. Reservations and volumes stay.
-      if (isGone || isRefused) await forget(store);
-      await new Promise<void>(resolve => containerizer.close(resolve));
+      if (isLeaving) {
+        await new Promise<void>(resolve => agent.leave(resolve));
+        containerizer.leave?.();
+        log.info('agent ends; its tasks run on', { url: http.url, containers: [...agent.sandboxes()].length });
+      } else {
+        log.info('agent ends', { url: http.url });
+        const isGone = await new Promise<boolean>(resolve => agent.shutdown(resolve));
+        // Else the master may expect it back, as after a crash. Reservations and volumes stay.
+        if (isGone || isForgotten) await forget(store);
+        await new Promise<void>(resolve => containerizer.close(resolve));
+      }
       listener.close();
       await http.close();
       await volumes.idle();
       await closed(store);
       workDir.release();
     });
+    const leave = (): Promise<void> => {
+      isLeaving = true;
+      return end.close();
+    };
+    const former = await formerSandboxes(sandboxRoot, env.clock.wallMs());
     wiring
       .constant(T.env, env)
       .constant(T.info, info)
@@ -164,6 +192,9 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
             containerizer,
             prober,
             store,
+            bootId: options.bootId ?? readBootId(),
+            uptimeMs: uptime() * 1000,
+            formerSandboxes: former,
             sandboxRoot,
             connect: handler =>
               connectPersistently<AgentEvent, AgentCall>(
@@ -201,11 +232,25 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
               onRefused: problems => refused(problemsError(problems)),
               onShutdown: message =>
                 refused(new ProfferError('AGENT_REFUSED', `the master ended this agent: ${message}`)),
-              onFatal: end.fail,
+              onRegistered: () => {
+                if (options.agent?.recover === 'cleanup') void end.close();
+              },
+              // Nothing that it does can be kept: it ends as if it had been killed.
+              onFatal: error => {
+                isLeaving = true;
+                end.fail(error);
+              },
             },
           }),
       );
     const agent = wiring.get(T.agent);
+    undo.unshift(() => agent.close());
+    const isKnown = (sandbox: string): boolean => {
+      for (const known of agent.sandboxes()) if (known === sandbox) return true;
+      return false;
+    };
+    await endLeftovers(isKnown);
+    if (options.agent?.recover === 'cleanup') env.clock.after(cleanupWaitMs, () => void end.close());
     const listener = wsListener({
       server: http.server,
       accept: link =>
@@ -217,11 +262,48 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
       log,
     });
     log.info('agent runs', { url: http.url, masters });
-    return closeOnAbort({ url: http.url, closed: end.closed, close: end.close }, signal);
+    const running: RunningAgent = { url: http.url, closed: end.closed, close: end.close, leave };
+    closeOnAbort(running, signal, reason => (reason === 'SIGTERM' || reason === 'SIGHUP' ? leave() : end.close()));
+    return running;
   } catch (error) {
     for (const step of undo) await step();
     throw error;
   }
+}
+
+/** How long a cleanup waits for the master, so that frameworks hear how their tasks ended. */
+const cleanupWaitMs = 5000;
+
+const portKey = 'http/port';
+
+// Executors of frameworks look for a new agent process where the one before was.
+async function serveWhereKnown(
+  store: Store,
+  port: number,
+  serve: (port: number) => Promise<HttpServer>,
+): Promise<HttpServer> {
+  const [known] = store.load(portKey);
+  let server: HttpServer | undefined;
+  if (port === 0 && typeof known?.value === 'number') {
+    server = await serve(known.value).catch((error: unknown) => {
+      if (error instanceof ProfferError && error.code === 'ADDRESS_IN_USE') return undefined;
+      throw error;
+    });
+  }
+  server ??= await serve(port);
+  const change = { key: portKey, value: server.port };
+  if (known?.value !== server.port)
+    await new Promise<void>((resolve, reject) => {
+      store.write([change], error => (error === undefined ? resolve() : reject(error)));
+    });
+  return server;
+}
+
+function hasDockerTasks(store: Store): boolean {
+  const { tasks, executors } = readRecords(store.load(keys.all));
+  return [...tasks.map(({ kept }) => kept.task.container), ...executors.map(({ kept }) => kept.info.container)].some(
+    container => container?.type === 'DOCKER',
+  );
 }
 
 function machineLoad(): LoadAverage {

@@ -96,6 +96,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         supervisor.start({
           name,
           logFile: join(logs, `${name}.log`),
+          // At SIGTERM an agent leaves its tasks running.
+          stopSignal: 'SIGINT',
           args: () => agentArgs(options, name, join(workDir.path, name), masterUrl, shares[index] ?? {}),
         }),
       ),

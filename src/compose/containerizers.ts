@@ -20,27 +20,40 @@ export interface ContainerizersOptions {
   readonly workDir: string;
   /** `off`: processes run without cgroups, and so without limits. Default `auto`: with them where they can be written. */
   readonly cgroups?: CgroupsChoice;
+  /** Whether tasks of an earlier agent process are in a Docker engine. Default false. */
+  readonly hasDockerTasks?: boolean;
 }
 
-/**
- * Makes them, once tasks that an agent with the same sandboxes left behind have ended.
- * @throws (rejects) ProfferError DOCKER_UNAVAILABLE when Docker was chosen and no engine answers.
- */
-export async function makeContainerizers(
-  env: Env,
-  options: ContainerizersOptions,
-): Promise<{ readonly containerizer: Containerizer; readonly prober: NetworkProber }> {
+/** The containerizers of one agent. */
+export interface Containerizers {
+  readonly containerizer: Containerizer;
+  readonly prober: NetworkProber;
+  /**
+   * Ends what earlier agent processes left running in sandboxes that `isKnown` denies, and resolves with these. For an agent that has adopted what it
+   * knows. Of a Docker engine that does not answer nothing is waited for: its turn comes when it does.
+   */
+  readonly endLeftovers: (isKnown: (sandbox: string) => boolean) => Promise<readonly string[]>;
+}
+
+/** @throws (rejects) ProfferError DOCKER_UNAVAILABLE when Docker was chosen and no engine answers, unless tasks of before are in it. */
+export async function makeContainerizers(env: Env, options: ContainerizersOptions): Promise<Containerizers> {
   const inner = await innerContainerizers(env, options);
-  // The earlier agent may have had cgroups.
-  const enders = options.cgroups === 'off' ? inner.map(one => withCgroups(env, options, one)) : inner;
-  const ended = await endLeftovers(options, enders);
-  if (ended.length > 0) env.log.warn('ended tasks that an earlier agent had left running', { sandboxes: ended });
-  return { containerizer: new ComposingContainerizer(env, inner), prober: new SystemProber(env.clock) };
+  const types = [
+    ...new Set(inner.filter(({ isOffered }) => isOffered).flatMap(({ containerizer }) => containerizer.types)),
+  ];
+  const all = inner.map(({ containerizer }) => containerizer);
+  return {
+    containerizer: new ComposingContainerizer(env, all, { types }),
+    prober: new SystemProber(env.clock),
+    endLeftovers: isKnown => endLeftovers(env, options, inner, isKnown),
+  };
 }
 
 /** Ends what an agent that is gone left running. */
 export async function sweepSandboxes(env: Env, options: ContainerizersOptions): Promise<void> {
-  await endLeftovers(options, await innerContainerizers(env, options));
+  const { containerizer, endLeftovers: end } = await makeContainerizers(env, options);
+  await end(() => false);
+  containerizer.leave?.();
 }
 
 /** Where an agent's sandboxes are. */
@@ -54,30 +67,66 @@ export function volumeRootOf(workDir: string): string {
 }
 
 async function endLeftovers(
-  { workDir }: ContainerizersOptions,
-  containerizers: readonly Containerizer[],
+  env: Env,
+  options: ContainerizersOptions,
+  inner: readonly Inner[],
+  isKnown: (sandbox: string) => boolean,
 ): Promise<readonly string[]> {
-  const ended = await endOrphans(sandboxRootOf(workDir), containerizers);
-  for (const containerizer of containerizers) {
-    if (containerizer instanceof ProcessContainerizer)
-      await new Promise<void>(resolve => containerizer.endStrays(resolve));
+  const sandboxRoot = sandboxRootOf(options.workDir);
+  const told = (sandboxes: readonly string[]): readonly string[] => {
+    if (sandboxes.length > 0) env.log.warn('ended tasks that an earlier agent had left running', { sandboxes });
+    return sandboxes;
+  };
+  const ended: string[] = [];
+  for (const { containerizer, answers } of inner) {
+    if (containerizer instanceof ProcessContainerizer) {
+      // The earlier agent may have had cgroups. Whose they are is not known where this one has none.
+      const hasCgroups = options.cgroups !== 'off';
+      const ender = hasCgroups
+        ? containerizer
+        : new ProcessContainerizer(env, { instance: instanceOf(options.workDir) });
+      ended.push(...(await endOrphans(sandboxRoot, ender, isKnown)));
+      if (hasCgroups) await new Promise<void>(resolve => containerizer.endStrays(resolve));
+    } else if (containerizer instanceof DockerContainerizer) {
+      const strays = containerizer.endStrays(sandboxRoot, isKnown);
+      if (answers) ended.push(...(await strays));
+      else void strays.then(told);
+    }
   }
-  return ended;
+  return told(ended);
 }
 
-async function innerContainerizers(
-  env: Env,
-  { choice, workDir, cgroups }: ContainerizersOptions,
-): Promise<readonly Containerizer[]> {
+interface Inner {
+  readonly containerizer: Containerizer;
+  /** Whether new tasks may come to it. */
+  readonly isOffered: boolean;
+  /** Whether what runs in it can be known. */
+  readonly answers: boolean;
+}
+
+async function innerContainerizers(env: Env, options: ContainerizersOptions): Promise<readonly Inner[]> {
+  const { choice, workDir, cgroups, hasDockerTasks = false } = options;
   const instance = instanceOf(workDir);
-  const processes = (): Containerizer =>
-    new ProcessContainerizer(env, { instance, ...(cgroups === 'off' ? { cgroups: null } : {}) });
-  if (choice === 'process') return [processes()];
+  const processes: Inner = {
+    containerizer: new ProcessContainerizer(env, { instance, ...(cgroups === 'off' ? { cgroups: null } : {}) }),
+    isOffered: choice !== 'docker',
+    answers: true,
+  };
+  if (choice === 'process' && !hasDockerTasks) return [processes];
   const probe = await probeDocker(env.clock);
+  const docker = (): Inner => ({
+    containerizer: new DockerContainerizer(env, { refusedHostPaths: [sandboxRootOf(workDir), volumeRootOf(workDir)] }),
+    isOffered: choice !== 'process' && (probe.available || choice === 'docker'),
+    answers: probe.available,
+  });
   if (probe.available) {
     env.log.info('Docker engine found', { version: probe.version });
-    const docker = new DockerContainerizer(env, { refusedHostPaths: [sandboxRootOf(workDir), volumeRootOf(workDir)] });
-    return choice === 'docker' ? [docker] : [processes(), docker];
+    return [processes, docker()];
+  }
+  // What is in it may run on: nothing is known until it answers.
+  if (hasDockerTasks) {
+    env.log.warn('no Docker engine answers; nothing is known of the tasks in it until it does', { why: probe.reason });
+    return [processes, docker()];
   }
   if (choice === 'docker') {
     throw new ProfferError('DOCKER_UNAVAILABLE', `no Docker engine answers: ${probe.reason}`, {
@@ -86,13 +135,7 @@ async function innerContainerizers(
     });
   }
   env.log.info('no Docker engine answers; tasks run as processes only', { why: probe.reason });
-  return [processes()];
-}
-
-function withCgroups(env: Env, { workDir }: ContainerizersOptions, containerizer: Containerizer): Containerizer {
-  return containerizer instanceof ProcessContainerizer
-    ? new ProcessContainerizer(env, { instance: instanceOf(workDir) })
-    : containerizer;
+  return [processes];
 }
 
 // Two agents of one machine must not share cgroups.

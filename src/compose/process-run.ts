@@ -3,7 +3,7 @@ import { ProfferError } from '../base/errors.js';
 import type { Logger } from '../env/log.js';
 
 /** Why the work was asked to end. */
-export type EndReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'PARENT_GONE';
+export type EndReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR1' | 'PARENT_GONE';
 
 const forcedCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 const internalCode = 70;
@@ -14,7 +14,12 @@ const internalCode = 70;
  */
 export async function runProcess(
   main: (signal: AbortSignal) => Promise<number>,
-  options: { readonly log?: Logger; readonly onForced?: () => void | Promise<void> } = {},
+  options: {
+    readonly log?: Logger;
+    readonly onForced?: () => void | Promise<void>;
+    /** Whether SIGUSR1 is one of the signals that end it. Default false. */
+    readonly endsOnUsr1?: boolean;
+  } = {},
 ): Promise<number> {
   const controller = new AbortController();
   const end = (reason: EndReason): void => {
@@ -55,6 +60,8 @@ export async function runProcess(
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
   process.on('uncaughtException', onBug).on('unhandledRejection', onBug);
   process.on('disconnect', onParentGone);
+  const onUsr1 = (): void => end('SIGUSR1');
+  if (options.endsOnUsr1 === true) process.on('SIGUSR1', onUsr1);
   try {
     const code = await main(controller.signal);
     // What was forced meanwhile ends the process, once it has cleaned up.
@@ -63,6 +70,7 @@ export async function runProcess(
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
     process.off('uncaughtException', onBug).off('unhandledRejection', onBug);
     process.off('disconnect', onParentGone);
+    process.off('SIGUSR1', onUsr1);
   }
 }
 

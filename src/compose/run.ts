@@ -1,5 +1,5 @@
 // What `proffer` exports of compose: the same functions, loaded when first called, so that importing the package for its scheduler API stays cheap.
-import type { RunAgentOptions } from './agent.js';
+import type { RunAgentOptions, RunningAgent } from './agent.js';
 import type { RunClusterOptions, RunningCluster } from './local-cluster.js';
 import type { RunMasterOptions } from './master.js';
 import type { Running } from './running.js';
@@ -13,10 +13,11 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
 }
 
 /**
- * Runs an agent in this process until it is closed, `signal` is aborted, or the master ends it (then `closed` rejects). Closing ends its tasks.
+ * Runs an agent in this process until it is closed, `signal` is aborted, or the master ends it (then `closed` rejects). Closing ends its tasks;
+ * `leave` does not: an agent that is run with the same work directory later takes them over.
  * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE.
  */
-export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<Running> {
+export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<RunningAgent> {
   return (await import('./agent.js')).runAgent(options, signal);
 }
 

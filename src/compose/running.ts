@@ -10,12 +10,15 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Makes the two ends of a `Running`: `close` runs `end` once; `fail` does too, and lets `closed` reject. */
-export function closable(end: () => Promise<void>): {
+/** The two ends of a `Running`. */
+export interface Closable {
   readonly closed: Promise<void>;
   readonly close: () => Promise<void>;
   readonly fail: (error: Error) => void;
-} {
+}
+
+/** Makes the two ends of a `Running`: `close` runs `end` once; `fail` does too, and lets `closed` reject. */
+export function closable(end: () => Promise<void>): Closable {
   let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   const closed = new Promise<void>((resolve, reject) => {
     settle = { resolve, reject };
@@ -36,9 +39,13 @@ export function closable(end: () => Promise<void>): {
   return { closed, close: () => close(), fail: error => void close(error) };
 }
 
-/** Ends it when `signal` is aborted. */
-export function closeOnAbort(running: Running, signal: AbortSignal | undefined): Running {
-  const onAbort = (): void => void running.close().catch(() => {});
+/** Ends it when `signal` is aborted; `end` says how, by the reason. Default: it is closed. */
+export function closeOnAbort(
+  running: Running,
+  signal: AbortSignal | undefined,
+  end: (reason: unknown) => Promise<void> = () => running.close(),
+): Running {
+  const onAbort = (): void => void end(signal?.reason).catch(() => {});
   if (signal?.aborted === true) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   return running;

@@ -14,6 +14,8 @@ export interface ChildSpec {
   readonly args: () => readonly string[];
   /** Where its standard error is added. */
   readonly logFile: string;
+  /** What asks it to end. Default SIGTERM. */
+  readonly stopSignal?: 'SIGTERM' | 'SIGINT';
 }
 
 /** What happens to children. */
@@ -58,7 +60,7 @@ export class Supervisor {
     return [...this.#children.values()].filter(child => child.deaths > 0).map(child => child.spec.name);
   }
 
-  /** Ends these children (default: all), SIGTERM first, and waits until they are gone. None is started again. */
+  /** Ends these children (default: all), politely first, and waits until they are gone. None is started again. */
   async stop(names: readonly string[] = [...this.#children.keys()]): Promise<void> {
     await Promise.all(names.map(name => this.#children.get(name)?.stop() ?? Promise.resolve()));
   }
@@ -104,7 +106,7 @@ class Child {
     if (running === undefined) return;
     const gone = new Promise<void>(resolve => running.once('exit', () => resolve()));
     if (running.exitCode !== null || running.signalCode !== null) return;
-    running.kill('SIGTERM');
+    running.kill(this.spec.stopSignal ?? 'SIGTERM');
     const force = setTimeout(() => running.kill('SIGKILL'), stopMs);
     await gone;
     clearTimeout(force);

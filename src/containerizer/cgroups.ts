@@ -97,14 +97,21 @@ export class Cgroups {
       : new OpenCgroup(name, hierarchies, this.#held);
   }
 
-  /** Processes in any container's cgroup of this agent, an earlier life's included. */
-  pids(): readonly number[] {
+  /** Processes in a cgroup of an earlier life of the agent. */
+  peek(name: string): readonly number[] {
+    const hierarchies = this.#ready();
+    return hierarchies.length === 0 ? [] : new OpenCgroup(name, hierarchies, new Set()).pids();
+  }
+
+  /** Processes in cgroups of an earlier life of the agent that nobody here has. */
+  strays(): readonly number[] {
     const all = new Set<number>();
     const hierarchies = this.#ready();
     for (const { base } of hierarchies) {
       for (const name of directoriesIn(join(base, 'proffer', this.#instance))) {
-        for (const pid of new OpenCgroup(join('proffer', this.#instance, name), hierarchies, new Set()).pids())
-          all.add(pid);
+        const path = join('proffer', this.#instance, name);
+        if (this.#held.has(path)) continue;
+        for (const pid of new OpenCgroup(path, hierarchies, new Set()).pids()) all.add(pid);
       }
     }
     return [...all];

@@ -13,6 +13,8 @@ import { linkVolumes } from './volume-links.js';
 export interface ComposingOptions extends FetchLimits {
   /** Sandboxes being filled at the same time. Default 8. */
   readonly fetchesMax?: number;
+  /** What new tasks may be run in. Default: all that the inner ones run. */
+  readonly types?: readonly ContainerType[];
 }
 
 /** Chooses the containerizer by `spec.container.type`, PROCESS when the spec names none. */
@@ -30,7 +32,7 @@ export class ComposingContainerizer implements Containerizer {
     this.#inner = inner;
     this.#limits = options;
     this.#fetches = new Slots(options.fetchesMax ?? 8);
-    this.types = [...new Set(inner.flatMap(({ types }) => types))];
+    this.types = options.types ?? [...new Set(inner.flatMap(({ types }) => types))];
   }
 
   launch(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
@@ -66,6 +68,11 @@ export class ComposingContainerizer implements Containerizer {
     };
     if (open === 0) this.#env.clock.soon(onClosed);
     for (const inner of this.#inner) inner.close(closed);
+  }
+
+  leave(): void {
+    for (const container of this.#fetching) container.leave();
+    for (const inner of this.#inner) inner.leave?.();
   }
 
   #find(spec: ContainerSpec): Containerizer | undefined {
@@ -112,6 +119,7 @@ class FetchingContainer implements Container {
   readonly #spec: ContainerSpec;
   readonly #abort = new AbortController();
   #inner: Container | undefined;
+  #left = false;
   #toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -129,11 +137,11 @@ class FetchingContainer implements Container {
       this.#fetch(onEvent, limits, slots).then(
         () => {
           onFetched();
-          this.#inner = start();
+          if (!this.#left) this.#inner = start();
         },
         (error: unknown) => {
           onFetched();
-          onEvent({ type: 'FAILED', code: 'FETCH_FAILED', message: messageOf(error) });
+          if (!this.#left) onEvent({ type: 'FAILED', code: 'FETCH_FAILED', message: messageOf(error) });
         },
       );
     });
@@ -142,6 +150,12 @@ class FetchingContainer implements Container {
   kill(graceMs: number): void {
     if (this.#inner === undefined) this.#abort.abort();
     else this.#inner.kill(graceMs);
+  }
+
+  /** It is given up without a word: the next agent process finds that it never started. */
+  leave(): void {
+    this.#left = true;
+    this.#abort.abort();
   }
 
   exec(command: CommandInfo, timeoutMs: number, done: (result: ExecResult) => void): void {

@@ -95,6 +95,8 @@ export interface Containerizer {
   adopt?(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container;
   /** Kills everything it started; calls back when nothing is left. */
   close(onClosed: () => void): void;
+  /** Looks after nothing any more, and tells nothing: what runs is for the next agent process to adopt. Absent where nothing outlives the agent. */
+  leave?(): void;
 }
 
 /** What a container has used. */

@@ -50,7 +50,7 @@ class LaunchFailure extends Error {
 export class DockerContainer implements Container {
   readonly #host: DockerHost;
   readonly #spec: ContainerSpec;
-  readonly #onEvent: (event: ContainerEvent) => void;
+  readonly #tell: (event: ContainerEvent) => void;
   readonly #onEnded: () => void;
   /** Calls off the preparation. */
   readonly #killedEarly = new AbortController();
@@ -64,12 +64,14 @@ export class DockerContainer implements Container {
   #killDeadline = Number.POSITIVE_INFINITY;
   #killTimer: Timer | undefined;
   #sent: ReadonlySet<string> = new Set();
+  /** Nobody wants to know any more. */
+  #left = false;
   #toldPullingAt = Number.NEGATIVE_INFINITY;
 
   constructor(host: DockerHost, spec: ContainerSpec, onEvent: (event: ContainerEvent) => void, onEnded: () => void) {
     this.#host = host;
     this.#spec = spec;
-    this.#onEvent = onEvent;
+    this.#tell = onEvent;
     this.#onEnded = onEnded;
     this.#id = dockerName(spec.containerId);
   }
@@ -100,8 +102,16 @@ export class DockerContainer implements Container {
     this.#onEnded();
   }
 
+  /** It is left as it is. What was only being prepared is not started. */
+  leave(): void {
+    this.#left = true;
+    this.#killTimer?.cancel();
+    this.#killedEarly.abort();
+    this.#over.abort();
+  }
+
   kill(graceMs: number): void {
-    if (this.#state === 'ENDED') return;
+    if (this.#state === 'ENDED' || this.#left) return;
     const { clock } = this.#host.env;
     const deadline = clock.now() + Math.max(0, graceMs);
     if (deadline >= this.#killDeadline) return;
@@ -337,8 +347,12 @@ export class DockerContainer implements Container {
     this.#onEvent({ type: 'FAILED', code, message });
   }
 
+  #onEvent(event: ContainerEvent): void {
+    if (!this.#left) this.#tell(event);
+  }
+
   async #remove(): Promise<void> {
-    for (let failures = 0; this.#mine && failures < removeAttempts; failures++) {
+    for (let failures = 0; this.#mine && !this.#left && failures < removeAttempts; failures++) {
       try {
         return await this.#host.engine.remove(this.#id);
       } catch (error) {
@@ -353,6 +367,8 @@ export class DockerContainer implements Container {
   }
 
   #pause(failures: number): Promise<void> {
+    // Nothing follows any more.
+    if (this.#left) return new Promise(() => {});
     return new Promise(resolve => this.#host.env.clock.after(backoffMs(this.#host.retry, failures), resolve));
   }
 

@@ -1,6 +1,7 @@
 // A Docker engine, with a time limit on every call and three kinds of trouble: it refused, it is gone, or we called it off. Sole importer of dockerode at run
 // time, on first use. In: plain arguments. Out: promises.
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type Dockerode from 'dockerode';
 import { messageOf } from '../base/errors.js';
 import type { Clock, Timer } from '../env/clock.js';
@@ -108,9 +109,23 @@ export class DockerEngine {
     }
   }
 
-  /** Resolves when the container does not run; unlimited in time. */
+  /** Containers that have this label, running or not, with its value. */
+  async list(label: string): Promise<readonly { readonly id: string; readonly value: string }[]> {
+    const found = await this.#call('list', (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters: { label: [label] }, abortSignal }),
+    );
+    return found.map(({ Id, Labels }) => ({ id: Id, value: Labels[label] ?? '' }));
+  }
+
+  /** Resolves when the container does not run; unlimited in time. Rejects when the engine goes away meanwhile. */
   async wait(id: string, signal: AbortSignal): Promise<void> {
-    await this.#call('wait', docker => docker.getContainer(id).wait({ abortSignal: signal }), 0);
+    // As a stream: the engine answers with headers at once, and of an answer that breaks off after them dockerode never tells.
+    const answer = await this.#call('wait', docker => dialWait(docker, id, signal), 0);
+    try {
+      await finished(answer.resume());
+    } catch (error) {
+      throw toEngineError(error, 'wait');
+    }
   }
 
   /** Output from `sinceMs` of wall time on (0: the beginning) until the container ends. */
@@ -201,6 +216,22 @@ export class DockerEngine {
 async function load(options: Dockerode.DockerOptions | undefined): Promise<Dockerode> {
   const { default: Docker } = await import('dockerode');
   return options === undefined ? new Docker() : new Docker(options);
+}
+
+/** What dockerode's own calls go through; its types leave it out. */
+interface Modem {
+  dial(request: object, done: (error: unknown, answer: Readable) => void): void;
+}
+
+function dialWait(docker: Dockerode, id: string, abortSignal: AbortSignal): Promise<Readable> {
+  const statusCodes = { 200: true, 400: 'bad parameter', 404: 'no such container', 500: 'server error' };
+  const request = { path: `/containers/${id}/wait`, method: 'POST', isStream: true, statusCodes, abortSignal };
+  return new Promise((resolve, reject) => {
+    (docker.modem as Modem).dial(request, (error, answer) => {
+      if (error === null || error === undefined) resolve(answer);
+      else reject(error instanceof Error ? error : new Error(messageOf(error)));
+    });
+  });
 }
 
 /** Refused with this HTTP status. */

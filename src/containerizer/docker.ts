@@ -1,6 +1,7 @@
 // Docker tasks: images, containers, output, through whatever engine DOCKER_HOST names. In: specs. Out: container events. What happens to one container is in
 // docker-container.ts; what it is given in docker-options.ts.
 import { availableParallelism } from 'node:os';
+import { backoffMs } from '../base/backoff.js';
 import type { Backoff } from '../base/backoff.js';
 import { messageOf } from '../base/errors.js';
 import type { Clock } from '../env/clock.js';
@@ -21,6 +22,9 @@ export interface DockerContainerizerOptions extends DockerPolicy {
   /** Between attempts with an engine that is gone. Default 200 ms, doubling to 10 s. */
   readonly retry?: Backoff;
 }
+
+/** On every container: where its sandbox is. */
+const sandboxLabel = 'proffer.sandbox';
 
 /** Whether an engine answers; `reason` is one line for people. */
 export type DockerProbe =
@@ -46,6 +50,8 @@ export class DockerContainerizer implements Containerizer {
   readonly #host: DockerHost;
   readonly #containers = new Set<DockerContainer>();
   #onClosed: (() => void) | undefined;
+  /** Nobody waits for the engine any more. */
+  #over = false;
 
   constructor(env: Env, options: DockerContainerizerOptions = {}) {
     const engine = options.engine ?? new DockerEngine(env.clock);
@@ -64,6 +70,7 @@ export class DockerContainerizer implements Containerizer {
   }
 
   close(onClosed: () => void): void {
+    this.#over = true;
     const before = this.#onClosed;
     this.#onClosed = () => {
       before?.();
@@ -71,6 +78,39 @@ export class DockerContainerizer implements Containerizer {
     };
     for (const container of this.#containers) container.kill(0);
     if (this.#containers.size === 0) this.#host.env.clock.soon(() => this.#closed());
+  }
+
+  leave(): void {
+    this.#over = true;
+    for (const container of this.#containers) container.leave();
+    this.#containers.clear();
+  }
+
+  /**
+   * Removes containers that earlier agent processes left and nobody knows: those with a sandbox below `sandboxRoot` for which `isKnown` says no. While
+   * the engine does not answer it is asked again, until `leave` or `close`. Never rejects; resolves with their sandboxes.
+   */
+  async endStrays(sandboxRoot: string, isKnown: (sandbox: string) => boolean): Promise<readonly string[]> {
+    const { env, engine, retry } = this.#host;
+    for (let failures = 0; ; failures += 1) {
+      try {
+        const strays = (await engine.list(sandboxLabel)).filter(
+          ({ value }) => value.startsWith(`${sandboxRoot}/`) && !isKnown(value),
+        );
+        for (const { id } of strays) await engine.remove(id);
+        return strays.map(({ value }) => value);
+      } catch (error) {
+        if (failures === 0)
+          env.log.warn('what earlier agents left in the Docker engine is not known; asking again', {
+            problem: messageOf(error),
+          });
+        if (this.#over) return [];
+        await new Promise<void>(resolve => {
+          env.clock.after(backoffMs(retry, failures), resolve);
+        });
+        if (this.#over) return [];
+      }
+    }
   }
 
   #add(

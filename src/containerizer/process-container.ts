@@ -13,6 +13,7 @@ import { cgroupGivenBack, commandArgv, parseRunFile, runHeader, wrapperScript } 
 import {
   closeAll,
   createRunFile,
+  lastAttempt,
   makeSandbox,
   openOutput,
   openRunFile,
@@ -61,6 +62,8 @@ export class ProcessContainer implements Container {
   #forcing = false;
   /** Its run file is open for reading only. */
   #adopted = false;
+  /** Nobody wants to know any more. */
+  #left = false;
 
   constructor(host: ProcessHost, spec: ContainerSpec, onEvent: (event: ContainerEvent) => void, onEnded: () => void) {
     this.#host = host;
@@ -70,6 +73,7 @@ export class ProcessContainer implements Container {
   }
 
   start(): void {
+    if (this.#left) return;
     const { command } = this.#spec;
     if (this.#killed) return this.#fail('CONTAINER_LAUNCH_FAILED', 'it was killed before it started');
     if (command === undefined || (command.value === undefined && (command.argv ?? []).length === 0)) {
@@ -123,6 +127,7 @@ export class ProcessContainer implements Container {
   }
 
   #runs(pid: number | undefined): void {
+    if (this.#left) return;
     this.#state = 'RUNNING';
     this.#wrapperPid = pid ?? 0;
     this.#onEvent(pid === undefined ? { type: 'STARTED' } : { type: 'STARTED', pid });
@@ -134,9 +139,18 @@ export class ProcessContainer implements Container {
 
   /** Takes over what an earlier agent process started. */
   adopt(): void {
+    if (this.#left) return;
     this.#adopted = true;
     this.#runFd = openRunFile(this.#spec.sandbox);
-    if (this.#runFd === undefined) return this.#fail('CONTAINER_LAUNCH_FAILED', 'it was never started');
+    if (this.#runFd === undefined) return this.#neverStarted();
+    const { bootId, pid } = parseRunFile(this.#readRunFile());
+    // The agent ended before it knew that its wrapper runs, which may be about to.
+    if (bootId === this.#host.bootId && pid === undefined) this.#refuseFormer();
+    else this.#adoptRun();
+  }
+
+  #adoptRun(): void {
+    if (this.#runFd === undefined) return;
     const { bootId, cgroup, pid } = parseRunFile(this.#readRunFile());
     const sameBoot = bootId === this.#host.bootId;
     const user = resolveUser(this.#spec.user ?? this.#spec.command?.user, this.#host);
@@ -156,6 +170,45 @@ export class ProcessContainer implements Container {
     });
   }
 
+  #refuseFormer(): void {
+    try {
+      refuseAttempt(this.#spec.sandbox, lastAttempt(this.#spec.sandbox));
+    } catch {
+      // It may come all the same: whoever is in its cgroup is ended.
+      return this.#adoptRun();
+    }
+    this.#host.clock.soon(() => this.#settleFormer(0));
+  }
+
+  // See #settle.
+  #settleFormer(round: number): void {
+    if (this.#left || this.#runFd === undefined) return;
+    const { pid, ready, exit, cgroup } = parseRunFile(this.#readRunFile());
+    if (ready || exit !== undefined) return this.#adoptRun();
+    if (pid !== undefined && holdsRunFile(pid, this.#runFd))
+      return void this.#host.clock.after(roundMs(round), () => this.#settleFormer(round + 1));
+    // One that could not write (disk full) may run, and then is in its cgroup.
+    const isThere = cgroup !== undefined && (this.#host.cgroups?.peek(cgroup) ?? []).length > 0;
+    if (isThere) this.#adoptRun();
+    else this.#neverStarted();
+  }
+
+  #neverStarted(): void {
+    this.#fail('CONTAINER_LAUNCH_FAILED', 'it was never started');
+  }
+
+  /** Its processes are somebody else's from now on. */
+  leave(): void {
+    this.#left = true;
+    this.#killTimer?.cancel();
+    for (const stop of this.#execs) stop();
+    if (this.#state === 'RUNNING' && this.#runFd !== undefined) {
+      closeSync(this.#runFd);
+      this.#runFd = undefined;
+    }
+    this.#state = 'ENDED';
+  }
+
   /** Looks for the end of a wrapper of which nobody tells. */
   #watch(): void {
     if (this.#state !== 'RUNNING') return;
@@ -169,6 +222,7 @@ export class ProcessContainer implements Container {
    * for its pid. If it has not said it by then it will run nothing, and the task may be started again.
    */
   #findOut(): void {
+    if (this.#left) return;
     const { pid } = parseRunFile(this.#readRunFile());
     if (pid !== undefined) return this.#runsUnwatched(pid);
     try {
@@ -181,6 +235,7 @@ export class ProcessContainer implements Container {
 
   // A wrapper that has said its pid meanwhile is between its two moves: it runs the task, or goes.
   #settle(round: number): void {
+    if (this.#left) return;
     const { pid, ready, exit } = parseRunFile(this.#readRunFile());
     if (pid === undefined) return this.#startAgain();
     if (ready || exit !== undefined) return this.#runsUnwatched(pid);
@@ -274,6 +329,7 @@ export class ProcessContainer implements Container {
 
   // A wrapper that could record the end has killed its group already, and then the cgroup alone tells who is left: mostly nobody.
   #clean(exit: ContainerExit, searchSession: boolean, round: number): void {
+    if (this.#left) return;
     const next = (left: readonly number[]): void => {
       if (left.length === 0) return this.#exited(exit);
       for (const pid of left) signal(pid, 'SIGKILL');
@@ -285,6 +341,7 @@ export class ProcessContainer implements Container {
   }
 
   #exited(exit: ContainerExit): void {
+    if (this.#left) return;
     const oomKilled = exit.exitCode !== 0 && (this.#cgroup?.oomKills() ?? 0) > 0;
     // Of one that ended badly, nothing is kept.
     this.#release(exit.exitCode === 0);
@@ -330,6 +387,7 @@ export class ProcessContainer implements Container {
   }
 
   #fail(code: FailureCode, message: string): void {
+    if (this.#left) return;
     this.#release();
     this.#end({ type: 'FAILED', code, message });
   }

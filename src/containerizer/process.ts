@@ -67,16 +67,22 @@ export class ProcessContainerizer implements Containerizer {
   }
 
   /**
-   * Kills what an earlier agent process left in its cgroups: tasks that no run file leads to any more, as they can remove theirs. For an agent that
-   * runs nothing yet. Calls back when nothing is left or, after some ten seconds, cannot be killed.
+   * Kills what an earlier agent process left in its cgroups: tasks that no run file leads to any more, as they can remove theirs. Those in the cgroups of
+   * containers that are known here, adopted ones among them, stay. Calls back when nothing is left or, after some ten seconds, cannot be killed.
    */
-  endStrays(onEnded: () => void, round = 0): void {
-    const left = this.#host.cgroups?.pids() ?? [];
+  endStrays(onEnded: () => void): void {
+    // What is being adopted has its cgroup in a turn or two.
+    const { clock } = this.#host;
+    clock.soon(() => clock.soon(() => clock.soon(() => this.#endStrays(onEnded, 0))));
+  }
+
+  #endStrays(onEnded: () => void, round: number): void {
+    const left = this.#host.cgroups?.strays() ?? [];
     for (const pid of left) signal(pid, 'SIGKILL');
     if (left.length === 0 || round >= strayRoundsMax) {
       this.#host.cgroups?.removeEmpty();
       this.#host.clock.soon(onEnded);
-    } else this.#host.clock.after(roundMs(round), () => this.endStrays(onEnded, round + 1));
+    } else this.#host.clock.after(roundMs(round), () => this.#endStrays(onEnded, round + 1));
   }
 
   close(onClosed: () => void): void {
@@ -87,6 +93,13 @@ export class ProcessContainerizer implements Containerizer {
     };
     for (const container of this.#containers) container.kill(0);
     if (this.#containers.size === 0) this.#host.clock.soon(() => this.#closed());
+  }
+
+  leave(): void {
+    for (const container of this.#containers) container.leave();
+    this.#containers.clear();
+    this.#queue.length = 0;
+    this.#host.spawner.close(() => {});
   }
 
   #add(spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): ProcessContainer {

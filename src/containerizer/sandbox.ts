@@ -1,5 +1,15 @@
 // The sandbox of a task on disk: the directory, its stdout and stderr, and beside them the run file `.proffer`.
-import { chownSync, closeSync, constants, fchownSync, fstatSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  unlinkSync,
+} from 'node:fs';
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { UserIds } from './users.js';
@@ -52,6 +62,13 @@ export function refusalName(attempt: number): string {
  */
 export function refuseAttempt(sandbox: string, attempt: number): void {
   closeSync(openSync(join(sandbox, refusalName(attempt)), appendFlags, 0o644));
+}
+
+/** The number of the attempt that was made last: those before it were refused. */
+export function lastAttempt(sandbox: string): number {
+  let attempt = 1;
+  while (existsSync(join(sandbox, refusalName(attempt)))) attempt += 1;
+  return attempt;
 }
 
 /**

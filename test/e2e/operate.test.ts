@@ -82,7 +82,7 @@ test.before(async () => {
 test.after.always(async () => {
   await framework.teardown();
   for (const child of [...agents.values(), master]) {
-    child.signal('SIGTERM');
+    child.signal('SIGINT');
     await child.ended;
   }
   home.remove();

@@ -59,7 +59,7 @@ class Cluster {
   }
 
   /** The agent ends by this signal. */
-  async endAgent(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  async endAgent(signal: 'SIGKILL' | 'SIGINT'): Promise<void> {
     this.#agent?.signal(signal);
     await this.#agent?.ended;
     this.offers = [];
@@ -92,7 +92,7 @@ class Cluster {
 
   async stop(): Promise<void> {
     this.#framework?.close();
-    await this.endAgent('SIGTERM');
+    await this.endAgent('SIGINT');
     this.#master.signal('SIGTERM');
     await this.#master.ended;
     this.home.remove();
@@ -122,7 +122,7 @@ test('reserve, create, write; the agent is killed; read; it says goodbye; read a
   t.is(again.agentId, first.agentId, 'it is the same agent');
   t.is((await cluster.run(again, [script('cat data/file')])).stdout, 'kept\n');
 
-  await cluster.endAgent('SIGTERM');
+  await cluster.endAgent('SIGINT');
   cluster.startAgent();
   const other = await cluster.offerWith(volume);
   t.not(other.agentId, first.agentId, 'to the master it is another');
@@ -133,7 +133,7 @@ test('reserve, create, write; the agent is killed; read; it says goodbye; read a
   t.like(await destroyed, { operationId: 'gone', state: 'OPERATION_FINISHED' });
   const back = (): Bag => sum(cluster.offers.map(({ resources }) => bagOf(resources)));
   await eventually('the disk is back', () => fromBag(back())['disk(ads,dynamic)'] === 100);
-  await cluster.endAgent('SIGTERM');
+  await cluster.endAgent('SIGINT');
   const refused = cluster.startAgent('--resources', 'cpus:2;mem:512;disk:50');
   t.is(await refused.ended, 1);
   t.regex(refused.stderr, /disk short by 50 \(wanted 100, have 50\)/);

@@ -9,21 +9,25 @@ import type { AgentFlags } from '../flag-sets.js';
 import type { FlagValues } from '../flags.js';
 
 export const agent: RunCommand<AgentFlags> = ({ flags }) =>
-  daemon('agent', flags, (log, signal) =>
-    runAgent(
-      {
-        master: flags.master,
-        workDir: join(flags.workDir, 'agent'),
-        host: flags.host,
-        port: flags.port,
-        containerizer: flags.containerizer,
-        attributes: agentAttributes(flags.attribute, flags.attributes),
-        log,
-        processMetrics: true,
-        ...agentSettingsOf(flags),
-      },
-      signal,
-    ),
+  daemon(
+    'agent',
+    flags,
+    (log, signal) =>
+      runAgent(
+        {
+          master: flags.master,
+          workDir: join(flags.workDir, 'agent'),
+          host: flags.host,
+          port: flags.port,
+          containerizer: flags.containerizer,
+          attributes: agentAttributes(flags.attribute, flags.attributes),
+          log,
+          processMetrics: true,
+          ...agentSettingsOf(flags),
+        },
+        signal,
+      ),
+    { endsOnUsr1: true },
   );
 
 /** What the flags say beyond where it listens, registers and keeps its state. @throws ProfferError USAGE. */
@@ -36,12 +40,18 @@ export function agentSettingsOf(flags: FlagValues<AgentFlags>): Omit<RunAgentOpt
     qosController: flags.qosController,
     cgroups: flags.cgroups,
     domain: domainOf(flags),
+    bootId: flags.bootId,
     agent: given({
       killGraceMs: flags.killGrace,
       cpuHardLimit: flags.cpuHardLimit,
       gcDelayMs: flags.gcDelay,
       executorRegistrationMs: flags.executorRegistrationTimeout,
+      executorReregistrationMs: flags.executorReregistrationTimeout,
       executorShutdownGraceMs: flags.executorShutdownGrace,
+      recover: flags.recover,
+      recoveryTimeoutMs: flags.recoveryTimeout,
+      strictRecovery: flags.strict,
+      reconfigurationPolicy: flags.reconfigurationPolicy,
       completedTasksMax: flags.maxCompletedTasks,
       oversubscribedResourcesIntervalMs: flags.oversubscribedResourcesInterval,
       qosCorrectionIntervalMs: flags.qosCorrectionInterval,
