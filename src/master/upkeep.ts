@@ -112,6 +112,9 @@ export class Upkeep {
       case 'AGENT_REMOVED':
         this.#intentsToCheck.add(change.agentId);
         return;
+      case 'QUOTA_SET':
+        for (const intent of intents.values()) if (!intent.sent) this.#intentsToCheck.add(intent.agentId);
+        return;
       case 'INTENT_MARKED': {
         const agentId = change.sent ? intents.get(change.uuid)?.agentId : undefined;
         if (agentId !== undefined) this.#intentsToCheck.add(agentId);

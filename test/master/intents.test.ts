@@ -135,6 +135,22 @@ test('what somebody runs on is not taken from under it: the operation waits unti
   t.is(next.agent(big, { agentId: 'M-S0' }).got('APPLY_OPERATION').length, 1);
 });
 
+test('a limit that was set while the agent was away stands: the reservation is made when there is room again', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent(big);
+  rig.agent(big);
+  rig.operate(call);
+  agent.disconnect();
+  // Its resources leave the pool, and what was reserved of them with it.
+  rig.advance(100_000);
+  t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads', limits: { cpus: 1 } }] }), []);
+  const back = rig.agent(big, { agentId: 'M-S0' });
+  t.deepEqual(back.got('APPLY_OPERATION'), []);
+  t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads', limits: { cpus: 2 } }] }), []);
+  t.is(back.got('APPLY_OPERATION').length, 1);
+  t.is(total(rig), formatResources(bagOf(reserved)));
+});
+
 test('a record of an operation that cannot be read stops the start', t => {
   const rig = new MasterRig();
   rig.store.write([{ key: 'intent/x', value: { agentId: 'A', kind: 'RESERVE', consumed: { cpus: -1 } } }], () => {});

@@ -81,7 +81,10 @@ export function decideIntents(view: ClusterView, registry: Registry, agentId: Ag
     const found = withOffers(agent, have => whole(have, intent));
     // Somebody uses what it needs: it waits for the next time the agent registers.
     if (!found.converted.ok || inUseProblems(agent, intent.conversion.consumed, [], '').length > 0) continue;
-    carryOut(view, draft, agent, intent, new Set(found.offers), at);
+    const back = new Set(found.offers);
+    // A limit that came meanwhile stands until it is raised.
+    if (intent.kind === 'RESERVE' && quotaProblem(view, intent.conversion, back, '') !== undefined) continue;
+    carryOut(view, draft, agent, intent, back, at);
     draft.change({ type: 'INTENT_MARKED', uuid: intent.uuid, sent: true });
     // The books have changed: the others are looked at on what is so then.
     break;
@@ -126,7 +129,7 @@ function planned(
   const back = new Set([...found.offers, ...offersOfShared(agent, conversion.consumed)]);
   const problems = inUseProblems(agent, conversion.consumed, [], path);
   if (call.type === 'RESERVE' && problems.length === 0) {
-    const over = quotaProblem(view, call, conversion.consumed, back, path);
+    const over = quotaProblem(view, conversion, back, path);
     if (over !== undefined) problems.push(over);
   }
   return problems.length > 0 ? { problems } : { back, conversion };
@@ -218,14 +221,14 @@ function explained(agent: Readonly<AgentRecord>, call: ConversionCall, problems:
 
 function quotaProblem(
   view: ClusterView,
-  call: Extract<ConversionCall, { type: 'RESERVE' }>,
-  consumed: Bag,
+  { consumed, produced }: Conversion,
   back: ReadonlySet<OfferRecord>,
   path: string,
 ): Problem | undefined {
+  const to = produced.find(r => r.label.role !== undefined)?.label.role;
   const moves = consumed.flatMap((r): Move[] =>
-    r.kind === 'scalar' && !r.label.revocable
-      ? [{ name: r.name, milli: r.milli, from: r.label.role, to: call.reservation.role }]
+    r.kind === 'scalar' && !r.label.revocable && to !== undefined
+      ? [{ name: r.name, milli: r.milli, from: r.label.role, to }]
       : [],
   );
   return new QuotaRoom(view, { back }).take(moves, `${path}.resources`);
