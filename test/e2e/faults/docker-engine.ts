@@ -1,6 +1,6 @@
 // A Docker engine for one drill, to be stopped, killed and started again. In: a scene. Out: where it listens, and the processes of containers.
 import { execFileSync, spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../support/cli.js';
 import { projectRoot } from '../../support/root.js';
@@ -40,6 +40,8 @@ export class DockerEngine {
 
   /** Starts it again as it was, with the containers it had. */
   async restart(): Promise<void> {
+    // Its number may be in /proc still, where nobody has taken note of its end.
+    rmSync(join(this.#state, 'docker.pid'), { force: true });
     const log = openSync(join(this.#state, 'dockerd.log'), 'a');
     const [command = '', ...args] = this.#argv;
     spawn(command, [...args, '--live-restore'], { detached: true, stdio: ['ignore', log, log] }).unref();

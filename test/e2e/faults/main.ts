@@ -1,7 +1,7 @@
-// `npm run drills`: faults done to real processes, all or those named, one after another. In: arguments. Out: a table or one JSON document; progress to stderr.
+// `npm run drills`: faults done to real processes, all or those named. In: arguments. Out: a table or one JSON document; progress to stderr.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -14,13 +14,14 @@ import { drills } from './drills/index.js';
 import { lacking } from './needs.js';
 import type { DrillWord } from './one.js';
 
-const help = `Usage: npm run drills [-- NAME… --list --json --no-skip]
+const help = `Usage: npm run drills [-- NAME… --list --json --jobs N --no-skip]
 
 Does to real masters, agents and schedulers what happens to them one day, and checks that nothing is lost. Without names, all of:
 ${drills.map(({ name, rows, about }) => `  ${name.padEnd(22)}${rows.padEnd(9)}${about}`).join('\n')}
 
   --list      the drills, and what this machine lacks for them
   --json      one JSON document on stdout
+  --jobs N    how many at a time; default 2, on one core 1
   --no-skip   a drill that cannot run here has failed
   --help      this text
 
@@ -38,6 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
       options: {
         list: { type: 'boolean' },
         json: { type: 'boolean' },
+        jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
         'no-skip': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -62,17 +64,30 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`${listOf(chosen)}\n`);
     return 0;
   }
-  const outcomes: Outcome[] = [];
-  for (const drill of chosen) {
-    const outcome = await runDrill(drill);
-    outcomes.push(outcome);
-    process.stderr.write(`${drill.name}: ${outcome.result} after ${(outcome.ms / 1000).toFixed(1)} s\n`);
-  }
+  if (!/^[1-9]\d?$/.test(values.jobs)) return usage(`--jobs ${values.jobs}: not a number from 1 to 99`, '--jobs 2');
+  const begun = performance.now();
+  const outcomes = await runAll(chosen, Number(values.jobs));
+  const tookMs = performance.now() - begun;
   const skipped = outcomes.filter(({ result }) => result === 'skipped');
   if (values.json === true) process.stdout.write(`${JSON.stringify({ drills: outcomes }, null, 2)}\n`);
-  else process.stdout.write(`\n${tableOf(outcomes)}\n${summaryOf(outcomes)}\n`);
+  else process.stdout.write(`\n${tableOf(outcomes)}\n${summaryOf(outcomes, tookMs)}\n`);
   const failed = outcomes.some(({ result }) => result === 'failed');
   return failed || (values['no-skip'] === true && skipped.length > 0) ? 1 : 0;
+}
+
+/** So many at a time, in their order; gives the outcomes in that order, too. */
+async function runAll(chosen: readonly Drill[], jobs: number): Promise<readonly Outcome[]> {
+  const outcomes = new Map<Drill, Outcome>();
+  const waiting = [...chosen];
+  const work = async (): Promise<void> => {
+    for (let drill = waiting.shift(); drill !== undefined; drill = waiting.shift()) {
+      const outcome = await runDrill(drill);
+      outcomes.set(drill, outcome);
+      process.stderr.write(`${drill.name}: ${outcome.result} after ${seconds(outcome.ms)}\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return chosen.flatMap(drill => outcomes.get(drill) ?? []);
 }
 
 /** Runs one in a process of its own, in namespaces of its own where it needs them, and looks for what it leaves behind. */
@@ -145,7 +160,7 @@ function tableOf(outcomes: readonly Outcome[]): string {
   return table.toString();
 }
 
-function summaryOf(outcomes: readonly Outcome[]): string {
+function summaryOf(outcomes: readonly Outcome[], tookMs: number): string {
   const lines: string[] = [];
   const of = (result: Outcome['result']): readonly Outcome[] => outcomes.filter(one => one.result === result);
   for (const { name, reason, checks, times, lost } of of('failed')) {
@@ -159,9 +174,8 @@ function summaryOf(outcomes: readonly Outcome[]): string {
   for (const { name, rows, reason = '' } of of('skipped')) lines.push(`SKIPPED ${name} (${rows}): ${reason}`);
   const count = (result: Outcome['result']): string => `${of(result).length} ${result}`;
   const lost = outcomes.reduce((sum, one) => sum + one.lost.length, 0);
-  const took = outcomes.reduce((sum, { ms }) => sum + ms, 0);
   lines.push(
-    `${count('passed')}, ${count('failed')}, ${count('skipped')}; lost: ${lost === 0 ? 'nothing' : lost}; ${seconds(took)}`,
+    `${count('passed')}, ${count('failed')}, ${count('skipped')}; lost: ${lost === 0 ? 'nothing' : lost}; ${seconds(tookMs)}`,
   );
   return lines.join('\n');
 }

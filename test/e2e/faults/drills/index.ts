@@ -2,6 +2,7 @@
 import { must } from '../../../../src/base/assert.js';
 import type { Drill } from '../drill.js';
 import { agentKilled } from './agent-killed.js';
+import { agentRebooted } from './agent-rebooted.js';
 import { connectionResets } from './connection-resets.js';
 import { diskFull } from './disk-full.js';
 import { dockerKilled } from './docker-killed.js';
@@ -17,6 +18,7 @@ import { taskKilled } from './task-killed.js';
 export const drills: readonly Drill[] = [
   masterKilled,
   agentKilled,
+  agentRebooted,
   taskKilled,
   dockerKilled,
   schedulerKilled,
