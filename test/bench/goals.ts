@@ -46,6 +46,12 @@ const goals: readonly Goal[] = [
   { name: 'registry/durable changes', params: { 'at once': 256 }, atLeast: 5000 },
   { name: 'memory/master resident', atMost: 1024 },
   { name: 'memory/idle agent process', atMost: 90 },
+  { name: 'failover/all known again', params: { agents: 40_000 }, atMost: 5, mesos: '19 s' },
+  { name: 'reregister/from listening to all back', params: { agents: 1000 }, atMost: 3 },
+  { name: 'reregister/from listening to all back', params: { agents: 5000 }, atMost: 10 },
+  { name: 'reregister/event loop delay p99', atMost: 200 },
+  { name: 'updates/rate', atLeast: 10_000 },
+  { name: 'updates/agent sends → acknowledged p99', atMost: 100 },
 ];
 
 /** For a table: the figure to reach with its verdict, and Mesos's; empty where there is none. */

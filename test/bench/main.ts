@@ -19,6 +19,9 @@ const benchmarks: { readonly [name: string]: string } = {
   docker: 'Docker containers against docker run; needs an engine at DOCKER_HOST',
   registry: 'durable changes of the registry, by how many wait at once; opening a large one',
   memory: 'a master with 10,000 agents and 100,000 tasks; idle processes',
+  failover: 'a new master learns of 40,000 agents and 400,000 tasks',
+  reregister: '1,000 and 5,000 agents come back over sockets after their master was killed',
+  updates: '10,000 status updates a second and their acknowledgements, between processes',
 };
 
 const help = `Usage: npm run bench [-- NAME… --quick --full --json]
@@ -101,7 +104,8 @@ function runOne(name: string, flags: readonly string[]): Promise<readonly BenchR
   return new Promise((resolve, reject) => {
     const program = fileURLToPath(new URL('one.js', import.meta.url));
     const child = fork(program, [name, ...flags], {
-      execArgv: [...process.execArgv, '--expose-gc'],
+      // Agents of the largest clusters are in the same process.
+      execArgv: [...process.execArgv, '--expose-gc', '--max-old-space-size=8192'],
       // What it prints is not part of the document.
       stdio: ['ignore', 2, 2, 'ipc'],
     });

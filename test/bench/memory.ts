@@ -1,19 +1,16 @@
 // What a cluster of 10,000 agents and 100,000 tasks takes in memory, and an agent process that has nothing to do. Run with --expose-gc.
 import { setTimeout as delay } from 'node:timers/promises';
-import { createAllocator } from '../../src/allocator/index.js';
 import type { Clock, Timer } from '../../src/env/clock.js';
 import type { Env } from '../../src/env/env.js';
 import { systemEnv } from '../../src/env/system-env.js';
-import { Master } from '../../src/master/master.js';
-import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
 import type { Offer } from '../../src/protocol/entities.js';
-import { validateAgentCall, validateAgentEvent, validateSchedulerCall } from '../../src/protocol/validate.js';
 import { connect } from '../../src/scheduler/connect.js';
 import { launch } from '../../src/scheduler/launch.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { LocalNetwork } from '../../src/transport/local-transport.js';
-import { acceptSession, dialSession } from '../../src/transport/session.js';
+import { bareAgent, bareAgentName } from './bare-agent.js';
 import { residentBytes, startCluster } from './cluster.js';
+import { localMaster } from './local-master.js';
 import type { BenchOptions, BenchRow } from './row.js';
 import { row } from './row.js';
 
@@ -41,19 +38,7 @@ async function bigMaster(agents: number, tasksPerAgent: number, options: BenchOp
   await delay(0);
   collect();
   const emptyBytes = process.memoryUsage().heapUsed;
-  const master = new Master(env, {
-    allocator: onGrants => createAllocator(env, {}, onGrants),
-    store: new MemoryStore(),
-    info: { id: 'M', hostname: 'master', port: 5050, version: '0.1.0' },
-    epoch: 1,
-  });
-  const listener = network.listen('master', (link, path) =>
-    path === '/v1/scheduler'
-      ? acceptSession(env, link, { kind: 'scheduler', validate: validateSchedulerCall }, peer =>
-          master.acceptScheduler(peer),
-        )
-      : acceptSession(env, link, { kind: 'agent', validate: validateAgentCall }, peer => master.acceptAgent(peer)),
-  );
+  const master = localMaster(env, network, new MemoryStore(), 1);
   const others = endableEnv();
   options.progress?.(`${agents} agents register`);
   await Promise.all(Array.from({ length: agents }, (_, index) => registered(others.env, network, index)));
@@ -75,13 +60,13 @@ async function bigMaster(agents: number, tasksPerAgent: number, options: BenchOp
   };
   const whole = await measure();
   const peakBytes = process.resourceUsage().maxRSS * 1024;
-  for (let index = 0; index < agents; index += 1) network.crash(agentName(index), { tell: false });
+  for (let index = 0; index < agents; index += 1) network.crash(bareAgentName(index), { tell: false });
   network.crash('scheduler', { tell: false });
   others.end();
   const alone = await measure();
   const stillThere = [...master.view.agents.values()].filter(({ state }) => state === 'REGISTERED').length;
   if (stillThere !== agents) throw new Error(`the master believes in ${stillThere} agents`);
-  listener.close();
+  network.crash('master', { tell: false });
   master.close();
   const params = { agents, tasks };
   return [
@@ -91,10 +76,6 @@ async function bigMaster(agents: number, tasksPerAgent: number, options: BenchOp
     row('memory/with agents and schedulers heap', params, (whole.heapUsed - emptyBytes) / mib, 'MiB'),
     row('memory/with agents and schedulers peak', params, peakBytes / mib, 'MiB'),
   ];
-}
-
-function agentName(index: number): string {
-  return `agent-${index}`;
 }
 
 /** The machine's environment, but for timers that end when asked: no timer keeps agents and schedulers when they are to vanish. */
@@ -129,59 +110,33 @@ function endableEnv(): { readonly env: Env; readonly end: () => void } {
 /** Registers an agent that says of every task that it runs, and keeps nothing. */
 function registered(env: Env, network: LocalNetwork, index: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    dialSession<AgentEvent, AgentCall>(
+    bareAgent(
       env,
-      network.dialer(agentName(index)),
-      'ws://master/v1/agent',
-      { kind: 'agent', version: '0.1.0', validate: validateAgentEvent },
+      network,
+      index,
+      { tasks: [], frameworks: [] },
       {
-        onWelcome: peer => {
-          let agentId = '';
-          peer.send({
-            type: 'REGISTER',
-            more: false,
-            agent: {
-              hostname: `agent-${index}.rack-${index % 40}.example`,
-              port: 5051,
-              resources: { cpus: 16, mem: 65_536, disk: 409_600, ports: [[31_000, 32_000]] },
-              attributes: { rack: `rack-${index % 40}`, zone: 'a', os: 'linux' },
-              containerizers: ['PROCESS', 'DOCKER'],
-              version: '0.1.0',
-            },
-            tasks: [],
-            executors: [],
-            frameworks: [],
-          });
-          return {
-            onMessage: event => {
-              if (event.type === 'PING') return peer.send({ type: 'PONG' });
-              if (event.type === 'REGISTERED') {
-                ({ agentId } = event);
-                return resolve();
-              }
-              if (event.type !== 'LAUNCH') return;
-              for (const { taskId } of event.tasks) {
-                peer.send({
-                  type: 'STATUS_UPDATE',
-                  frameworkId: event.framework.id ?? '',
-                  latestState: 'TASK_RUNNING',
-                  status: {
-                    taskId,
-                    state: 'TASK_RUNNING',
-                    source: 'AGENT',
-                    agentId,
-                    timestampMs: env.clock.wallMs(),
-                    uuid: env.ids.uuid(),
-                    container: { containerId: env.ids.uuid(), pid: 1000 },
-                  },
-                });
-              }
-            },
-            onInvalid: problems => reject(new Error(JSON.stringify(problems))),
-            onEnd: end => reject(new Error(end.reason)),
-          };
+        onRegistered: () => resolve(),
+        onEvent: (event, peer, agentId) => {
+          if (event.type !== 'LAUNCH') return;
+          for (const { taskId } of event.tasks) {
+            peer.send({
+              type: 'STATUS_UPDATE',
+              frameworkId: event.framework.id ?? '',
+              latestState: 'TASK_RUNNING',
+              status: {
+                taskId,
+                state: 'TASK_RUNNING',
+                source: 'AGENT',
+                agentId,
+                timestampMs: env.clock.wallMs(),
+                uuid: env.ids.uuid(),
+                container: { containerId: env.ids.uuid(), pid: 1000 },
+              },
+            });
+          }
         },
-        onFailed: end => reject(new Error(end.reason)),
+        onEnd: reason => reject(new Error(reason)),
       },
     );
   });

@@ -1,4 +1,5 @@
 // A program: agents whose containers do nothing, in one process. Arguments: the master's url, how many agents, the resources of each.
+// Out: words to the parent, whenever all agents have registered again, and now and then how long acknowledgements took.
 import { Agent } from '../../src/agent/agent.js';
 import { NoopContainerizer } from '../../src/containerizer/noop.js';
 import type { NetworkProber } from '../../src/containerizer/containerizer.js';
@@ -7,14 +8,25 @@ import type { AgentCall, AgentEvent } from '../../src/protocol/agent-api.js';
 import { validateAgentEvent } from '../../src/protocol/validate.js';
 import type { Resources } from '../../src/resources/index.js';
 import { fromBag, parseResources } from '../../src/resources/index.js';
+import type { Peer } from '../../src/transport/peer.js';
 import { connectPersistently } from '../../src/transport/reconnecting.js';
 import { wsDialer } from '../../src/transport/ws-transport.js';
 
+/** What it says besides READY. */
+export type NoopAgentsWord =
+  | { readonly type: 'REGISTERED' }
+  /** How many statuses were acknowledged within so many milliseconds (index) since the last word, from their first sending on. */
+  | { readonly type: 'ACKNOWLEDGED'; readonly byMs: readonly number[] };
+
 const [masterUrl = '', count = '1', resources = ''] = process.argv.slice(2);
 const env = systemEnv();
-// No task here is checked.
+// Each look sees something else, so that every one is a status.
+let looks = 0;
 const prober: NetworkProber = {
-  http: (_url, _timeoutMs, done) => done({ error: 'not probed' }),
+  http: (_url, _timeoutMs, done) => {
+    looks += 1;
+    done({ statusCode: 200 + (looks % 97) });
+  },
   tcp: (_host, _port, _timeoutMs, done) => done({ connected: false, error: 'not probed' }),
 };
 const agents: Agent[] = [];
@@ -24,13 +36,23 @@ process.once('exit', () => {
 process.once('disconnect', () => process.exit(0));
 process.once('SIGTERM', () => process.exit(0));
 
+const sentMs = new Map<string, number>();
+let acknowledgedByMs: (number | undefined)[] = [];
+
 const offered = fromBag(parseResources(resources).bag);
 await Promise.all(Array.from({ length: Number(count) }, (_, index) => registered(index, offered)));
+let missing = 0;
 process.send?.({ type: 'READY', url: '' });
+setInterval(() => {
+  if (acknowledgedByMs.length === 0) return;
+  say({ type: 'ACKNOWLEDGED', byMs: Array.from(acknowledgedByMs, count => count ?? 0) });
+  acknowledgedByMs = [];
+}, 1000).unref();
 
 /** Makes an agent and resolves when the master knows it. */
 function registered(index: number, offer: Resources): Promise<void> {
   return new Promise((resolve, reject) => {
+    let isFirst = true;
     const agent = new Agent(env, {
       info: {
         hostname: `agent-${process.pid}-${index}`,
@@ -54,14 +76,61 @@ function registered(index: number, offer: Resources): Promise<void> {
             version: '0.1.0',
             validate: validateAgentEvent,
           },
-          { ...handler, onAttemptFailed: end => reject(new Error(`the master cannot be reached: ${end.reason}`)) },
+          {
+            ...handler,
+            onConnected: peer => handler.onConnected(watched(peer)),
+            onMessage: event => handler.onMessage(heard(event)),
+            onDisconnected: end => {
+              missing += 1;
+              handler.onDisconnected(end);
+            },
+            onAttemptFailed: end => reject(new Error(`the master cannot be reached: ${end.reason}`)),
+          },
         ),
       outcomes: {
-        onRegistered: () => resolve(),
+        onRegistered: () => {
+          resolve();
+          if (isFirst) {
+            isFirst = false;
+            return;
+          }
+          missing -= 1;
+          if (missing === 0) say({ type: 'REGISTERED' });
+        },
         onRefused: problems => reject(new Error(`refused: ${JSON.stringify(problems)}`)),
         onFatal: reject,
       },
     });
     agents.push(agent);
   });
+}
+
+function say(word: NoopAgentsWord): void {
+  process.send?.(word);
+}
+
+function sent(call: AgentCall): AgentCall {
+  const uuid = call.type === 'STATUS_UPDATE' ? call.status.uuid : undefined;
+  if (uuid !== undefined && !sentMs.has(uuid)) sentMs.set(uuid, performance.now());
+  return call;
+}
+
+function heard(event: AgentEvent): AgentEvent {
+  if (event.type !== 'ACKNOWLEDGE') return event;
+  const fromMs = sentMs.get(event.uuid);
+  if (fromMs === undefined) return event;
+  sentMs.delete(event.uuid);
+  const ms = Math.ceil(performance.now() - fromMs);
+  acknowledgedByMs[ms] = (acknowledgedByMs[ms] ?? 0) + 1;
+  return event;
+}
+
+/** The same peer, but what is sent over it is timed. */
+function watched(peer: Peer<AgentCall>): Peer<AgentCall> {
+  return {
+    id: peer.id,
+    remote: peer.remote,
+    send: call => peer.send(sent(call)),
+    close: (code, reason) => peer.close(code, reason),
+  };
 }

@@ -42,8 +42,8 @@ export class Durations {
     numberOfSignificantValueDigits: 3,
   });
 
-  add(ms: number): void {
-    this.#histogram.recordValue(Math.max(1, Math.round(ms * 1000)));
+  add(ms: number, count = 1): void {
+    if (count > 0) this.#histogram.recordValueWithCount(Math.max(1, Math.round(ms * 1000)), count);
   }
 
   get count(): number {
