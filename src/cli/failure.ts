@@ -31,5 +31,6 @@ const codes: { readonly [code in ErrorCode]?: number } = {
   ADDRESS_IN_USE: exitCodes.config,
   WORK_DIR_LOCKED: exitCodes.config,
   STORE_DAMAGED: exitCodes.config,
+  AGENT_RECONFIGURED: exitCodes.config,
   INTERNAL: exitCodes.internal,
 };

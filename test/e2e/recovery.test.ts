@@ -180,7 +180,7 @@ test('SIGTERM leaves tasks to the next agent, which must be what they were start
   t.true(isRunning(pids[0] ?? 0));
 
   const other = cluster.agentWith('--resources', 'cpus:1;mem:512');
-  t.is(await other.ended, 1);
+  t.is(await other.ended, 78);
   t.regex(other.stderr, /resources: was "cpus:2;mem:512", and is "cpus:1;mem:512" now\nhint: .*--recover cleanup/);
   t.true(isRunning(pids[0] ?? 0));
 
