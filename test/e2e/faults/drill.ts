@@ -12,7 +12,7 @@ export interface Drill {
   readonly rows: string;
   readonly about: string;
   readonly needs: readonly Need[];
-  /** Above this it has failed. */
+  /** Above this it has failed; longer where there is more to do than cores. */
   readonly limitMs: number;
   run(scene: Scene): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import test from 'ava';
 import type { Outcome } from './drill.js';
 import { drills } from './drills/index.js';
-import { Report } from './report.js';
+import { crowding, Report } from './report.js';
 
 const program = fileURLToPath(new URL('main.js', import.meta.url));
 
@@ -60,5 +60,6 @@ test('a drill that did, checked or expected nothing has not passed; nor one that
   t.deepEqual([poorer.passed, poorer.lost], [false, ['things: a', 'things: c']]);
   const slow = report(() => {});
   await slow.within('a wait', -1, () => Promise.resolve());
+  t.true(crowding() >= 1 && crowding() <= 5);
   t.false(slow.passed);
 });

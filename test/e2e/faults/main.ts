@@ -13,6 +13,7 @@ import type { Drill, Outcome } from './drill.js';
 import { drills } from './drills/index.js';
 import { lacking } from './needs.js';
 import type { DrillWord } from './one.js';
+import { crowding } from './report.js';
 
 const help = `Usage: npm run drills [-- NAME… --list --json --jobs N --no-skip]
 
@@ -92,7 +93,8 @@ async function runAll(chosen: readonly Drill[], jobs: number): Promise<readonly 
 
 /** Runs one in a process of its own, in namespaces of its own where it needs them, and looks for what it leaves behind. */
 async function runDrill(drill: Drill): Promise<Outcome> {
-  const { name, rows, needs, limitMs } = drill;
+  const { name, rows, needs } = drill;
+  const limitMs = drill.limitMs * crowding();
   const nothing = { name, rows, injected: {}, checks: [], times: [], lost: [], ms: 0 };
   const missing = needs.map(lacking).filter(reason => reason !== undefined);
   if (missing.length > 0) return { ...nothing, result: 'skipped', reason: missing.join('; ') };
@@ -123,7 +125,7 @@ async function runDrill(drill: Drill): Promise<Outcome> {
   for (const pid of left) process.kill(pid, 'SIGKILL');
   rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   const reasons = [
-    ...(late ? [`not done within ${limitMs / 1000} s`] : []),
+    ...(late ? [`not done within ${seconds(limitMs)}`] : []),
     ...(told === undefined ? [`its process ended with code ${code} and without an outcome`] : []),
     ...(told?.reason === undefined ? [] : [told.reason]),
     ...(left.length > 0 ? [`left ${left.length} processes behind`] : []),
@@ -166,8 +168,8 @@ function summaryOf(outcomes: readonly Outcome[], tookMs: number): string {
   for (const { name, reason, checks, times, lost } of of('failed')) {
     const broken = checks.filter(({ ok }) => !ok).map(({ what, detail = '' }) => `${what}${detail && `: ${detail}`}`);
     const slow = times
-      .filter(({ ms, limitMs }) => ms > limitMs)
-      .map(({ what, ms, limitMs }) => `${what} took ${seconds(ms)}, more than ${seconds(limitMs)}`);
+      .filter(({ ms, allowedMs }) => ms > allowedMs)
+      .map(({ what, ms, allowedMs }) => `${what} took ${seconds(ms)}, more than ${seconds(allowedMs)}`);
     const why = [...(reason === undefined ? [] : [reason]), ...broken, ...slow, ...lost.map(one => `lost: ${one}`)];
     lines.push(`FAILED ${name}: ${why.join('; ') || 'nothing was injected or checked'}`);
   }

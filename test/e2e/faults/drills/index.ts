@@ -7,6 +7,7 @@ import { connectionResets } from './connection-resets.js';
 import { diskFull } from './disk-full.js';
 import { dockerKilled } from './docker-killed.js';
 import { masterKilled } from './master-killed.js';
+import { messagesLost } from './messages-lost.js';
 import { agentPartition, oneWayPartition, schedulerPartition } from './partitions.js';
 import { reconnectStorm } from './reconnect-storm.js';
 import { registryDamaged } from './registry-damaged.js';
@@ -26,6 +27,7 @@ export const drills: readonly Drill[] = [
   oneWayPartition,
   schedulerPartition,
   connectionResets,
+  messagesLost,
   slowConsumer,
   reconnectStorm,
   slowDisk,
