@@ -1,6 +1,7 @@
 // What a framework's own executor program runs on: registers with the agent that started it, hears launches and kills, and reports until
 // the agent has every report. In: executor events, the program's updates. Out: its callbacks, executor calls. No await.
 import { assertNever } from '../base/assert.js';
+import type { Backoff } from '../base/backoff.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, ContainerId, StatusUuid, TaskId } from '../base/ids.js';
 import type { Timer } from '../env/clock.js';
@@ -57,6 +58,9 @@ export interface ExecutorDriverOptions extends ExecutorSettings {
   readonly recoveryTimeoutMs?: number;
 }
 
+/** An agent that was started again waits for its executors, and not for long; it is on the same machine. Mesos: 2 s. */
+const backoff: Backoff = { baseMs: 500, factor: 2, capMs: 2000 };
+
 const recoveryTimeoutDefaultMs = 15 * 60_000;
 
 /** The connection of one executor program to its agent; connects from its making until `stop`. */
@@ -89,6 +93,7 @@ export class ExecutorDriver {
         kind: 'executor',
         version: options.version,
         validate: validateExecutorEvent,
+        backoff,
       },
       {
         onConnected: peer => this.#onConnected(peer),

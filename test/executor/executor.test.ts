@@ -10,6 +10,7 @@ import { executorSettings } from '../../src/executor/executor-settings.js';
 import type { ExecutorInfo, TaskInfo } from '../../src/protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../../src/protocol/executor-api.js';
 import { validateExecutorCall } from '../../src/protocol/validate.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
 import { LocalNetwork } from '../../src/transport/local-transport.js';
 import type { Peer } from '../../src/transport/peer.js';
 import { acceptSession } from '../../src/transport/session.js';
@@ -29,13 +30,16 @@ function own(taskId: string, more: Partial<TaskInfo> = {}): TaskInfo {
 
 /** An agent that executors can reach, and a program that runs on a driver and notes what it hears. */
 class ExecutorRig extends AgentRig {
-  readonly network = new LocalNetwork(this.clock, { latencyMs: () => 1 });
+  readonly network: LocalNetwork;
   readonly heard: string[] = [];
   readonly launched: TaskInfo[] = [];
   driver: ExecutorDriver | undefined;
 
   constructor(options: RigOptions = {}) {
     super({ ...options, options: { executorEndpoint: 'ws://agent:5051/v1/executor', ...options.options } });
+    const { before } = options;
+    this.network =
+      before instanceof ExecutorRig ? before.network : new LocalNetwork(this.clock, { latencyMs: () => 1 });
     this.network.listen('agent:5051', link =>
       acceptSession(this.env, link, { kind: 'executor', validate: validateExecutorCall }, peer =>
         this.agent.acceptExecutor(peer),
@@ -43,11 +47,17 @@ class ExecutorRig extends AgentRig {
     );
   }
 
+  override crash(): void {
+    super.crash();
+    this.network.crash('agent');
+  }
+
   /** The program starts, as its container would start it. */
   startProgram(handler: Partial<ExecutorHandler> = {}): ExecutorDriver {
     const settings = executorSettings(this.containers.of('worker').spec.env);
     this.driver = new ExecutorDriver(
-      this.env,
+      // It outlives its agent.
+      { ...this.env, clock: this.clock },
       { ...settings, dialer: this.network.dialer('program'), version: '0.1.0' },
       {
         onRegistered: registration => this.heard.push(`registered at ${registration.agentId}`),
@@ -94,6 +104,49 @@ test('the first task starts its executor, the next goes to the same one, and rep
   t.is(rig.driver.unacknowledged, 0);
   t.deepEqual(rig.agent.view().used, { cpus: 0.6, mem: 96 });
   t.like(rig.agent.view().executors[0], { id: 'worker', state: 'REGISTERED' });
+});
+
+test('an executor outlives its agent process: it registers with the next one, with what it has to report', t => {
+  const store = new MemoryStore(run => run());
+  const rig = ExecutorRig.running({ deps: { store } });
+  rig.launch([own('b')]);
+  rig.clock.advance(100);
+  rig.crash();
+  rig.driver.update({ taskId: 'a', state: 'TASK_FINISHED' });
+  rig.clock.advance(10 * 60_000);
+  const next = new ExecutorRig({ before: rig, deps: { store } });
+  t.like(next.agent.view().executors[0], { id: 'worker', state: 'REGISTERING' });
+  next.clock.advance(3000);
+  t.like(next.agent.view().executors[0], { id: 'worker', state: 'REGISTERED' });
+  t.deepEqual([next.states('a'), next.states('b')], [['TASK_FINISHED'], []]);
+  next.launch([own('c')]);
+  next.clock.advance(100);
+  t.deepEqual(next.states('c'), ['TASK_RUNNING']);
+  t.is(next.containers.launched.length, 1, 'it is the same executor');
+  t.deepEqual(
+    rig.heard.filter(word => word.startsWith('launch')),
+    ['launch a', 'launch b', 'launch c'],
+  );
+});
+
+test('an executor that does not register again, or died with its agent, takes its tasks with it', t => {
+  const store = new MemoryStore(run => run());
+  const rig = ExecutorRig.running({ deps: { store } });
+  rig.driver.stop();
+  rig.crash();
+  const next = new ExecutorRig({ before: rig, deps: { store } });
+  next.clock.advance(14_999);
+  t.deepEqual(next.states('a'), []);
+  next.clock.advance(1);
+  next.settle();
+  t.like(next.last('a'), { state: 'TASK_FAILED', reason: 'EXECUTOR_REREGISTRATION_TIMEOUT' });
+  next.launch([own('b')]);
+  next.crash();
+  next.containers.of('worker').exit(9);
+  const last = new ExecutorRig({ before: next, deps: { store } });
+  t.like(last.last('b'), { state: 'TASK_FAILED', reason: 'EXECUTOR_TERMINATED' });
+  t.like(last.calls('EXECUTOR_EXITED')[0], { executorId: 'worker', status: 9 });
+  t.deepEqual(last.agent.view().used, {});
 });
 
 test('an executor that does not register in time fails its tasks', t => {
