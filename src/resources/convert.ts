@@ -52,7 +52,7 @@ export function toBag(resources: unknown, path = 'resources', options: ToBagOpti
       ],
     };
   }
-  return entriesToBag(Object.entries(resources), path, options);
+  return quickBag(resources) ?? entriesToBag(Object.entries(resources), path, options);
 }
 
 /**
@@ -77,6 +77,50 @@ export function fromBag(bag: Bag): Resources {
   }
   return out;
 }
+
+// Nearly all there are: plain amounts and single ranges under canonical keys, nothing wrong. Undefined for the rest, which `entriesToBag` looks at.
+function quickBag(resources: object): BagResult | undefined {
+  const found: Resource[] = [];
+  for (const written of Object.keys(resources)) {
+    const value = (resources as Record<string, unknown>)[written];
+    const parsed = parseKey(written);
+    // Two spellings may mean one key.
+    if (typeof parsed === 'string' || parsed.key !== written) return undefined;
+    const { key, name, label } = parsed;
+    const due = kindByName.get(name);
+    if (typeof value === 'number') {
+      const milli = Math.round(value * 1000);
+      const sound = (due === undefined || due === 'scalar') && value >= 0 && value <= scalarMax;
+      if (!sound || milli / 1000 !== value || (name === 'gpus' && milli % 1000 !== 0)) return undefined;
+      if (milli > 0) found.push({ kind: 'scalar', key, name, label, milli });
+      continue;
+    }
+    const range = due === undefined || due === 'ranges' ? onlyRange(name, value) : undefined;
+    if (range === undefined) return undefined;
+    found.push({ kind: 'ranges', key, name, label, ranges: [range] });
+  }
+  if (found.length > 1) found.sort(compareResources);
+  return { bag: found.length === 0 ? emptyBag : found, problems: noProblems };
+}
+
+const noProblems: readonly Problem[] = [];
+
+function onlyRange(name: string, value: unknown): Range | undefined {
+  const item: unknown = Array.isArray(value) && value.length === 1 ? value[0] : undefined;
+  if (!Array.isArray(item) || item.length !== 2) return undefined;
+  const [begin, end] = item as readonly unknown[];
+  const { least, most } = boundsOf(name);
+  if (!Number.isInteger(begin) || !Number.isInteger(end)) return undefined;
+  const [from, to] = [begin as number, end as number];
+  return from >= least && to <= most && from <= to ? [from, to] : undefined;
+}
+
+function boundsOf(name: string): { readonly least: number; readonly most: number } {
+  return name === 'ports' ? portBounds : anyBounds;
+}
+
+const portBounds = { least: 1, most: portMax };
+const anyBounds = { least: 0, most: Number.MAX_SAFE_INTEGER };
 
 /** Converts keys and values; for `toBag` and the text form. */
 export function entriesToBag(
@@ -195,8 +239,7 @@ function toRanges(
   problems: Problem[],
 ): readonly Range[] | undefined {
   const before = problems.length;
-  const least = name === 'ports' ? 1 : 0;
-  const most = name === 'ports' ? portMax : Number.MAX_SAFE_INTEGER;
+  const { least, most } = boundsOf(name);
   const whole = (n: unknown): n is number => Number.isInteger(n) && (n as number) >= least && (n as number) <= most;
   const ranges: { range: Range; index: number }[] = [];
   for (const [index, item] of value.entries()) {
