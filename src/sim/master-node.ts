@@ -81,10 +81,16 @@ export class MasterNode {
     return this.#node.allocator?.policy?.description['conflict'] !== undefined;
   }
 
-  /** Offers go to who has least, and are taken back for who has waited long: what an allocator does that was told nothing. */
-  get isFair(): boolean {
-    const { policy, patienceRuns = 5 } = this.#node.allocator ?? {};
-    return policy === undefined && patienceRuns > 0 && patienceRuns <= 5;
+  /** The policy's order of frameworks, as it is written. */
+  get order(): string {
+    const text = this.#node.allocator?.policy?.description['frameworkOrder'];
+    return typeof text === 'string' ? text.replace(/: .*/, '') : 'drf';
+  }
+
+  /** Offers are taken back for who has waited as long as by default, or less. */
+  get isPatient(): boolean {
+    const { patienceRuns = 5 } = this.#node.allocator ?? {};
+    return patienceRuns > 0 && patienceRuns <= 5;
   }
 
   get books(): ObservedBooks | undefined {

@@ -13,6 +13,8 @@ export interface OperatorOptions {
   /** Mean time between its calls. */
   readonly everyMs: number;
   readonly roles: readonly string[];
+  /** Only quota and weights. Default: everything. */
+  readonly onlyQuota?: boolean;
 }
 
 /** Calls by chance until `calm`. */
@@ -55,7 +57,7 @@ export class RandomOperator {
     const agent = random.pick(agents);
     const agentId = agent.id;
     const role = random.pick(this.#options.roles);
-    const kind = random.pick(kinds);
+    const kind = random.pick(this.#options.onlyQuota === true ? quotaKinds : kinds);
     switch (kind) {
       case 'quota': {
         const quotas = [...new Set([role, random.pick(this.#options.roles)])].map(each => this.#quota(each));
@@ -119,6 +121,8 @@ export class RandomOperator {
     const random = this.#random;
     const limits = random.chance(0.6) ? { cpus: random.pick([0, 0.5, 1, 3, 6]) } : {};
     const more = random.chance(0.2) ? { mem: random.pick([64, 512, 1024]) } : {};
+    if (this.#options.onlyQuota === true && random.chance(0.5))
+      return { role, limits: {}, guarantees: { cpus: random.pick([1, 2, 4]), ...more } };
     const guarantees = random.chance(0.35) ? { cpus: random.pick([0.5, 1]) } : {};
     return { role, limits: { ...limits, ...more }, guarantees };
   }
@@ -169,6 +173,8 @@ const kinds = [
   'reactivate',
   'gone',
 ] as const;
+
+const quotaKinds = ['quota', 'quota', 'weights'] as const;
 
 const undoEveryMs = 1000;
 const replaceEveryMs = 30_000;

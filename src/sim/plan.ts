@@ -76,7 +76,35 @@ export const plan = {
     seeds: 100,
     floors: { launches: 2600, rescinds: 2600, kills: 2600, invalidCalls: 6600, reconnects: 660, executorsStarted: 300 },
   },
-  hoarding: { seeds: 150, floors: { launches: 1500, rescinds: 500, rescindsFor: { STARVATION: 300 } } },
+  hoarding: {
+    seeds: 150,
+    floors: {
+      launches: 1500,
+      rescinds: 500,
+      rescindsFor: { STARVATION: 300 },
+      // Each order in turn, so that a tenth of it is one seed.
+      waitsEnded: {
+        drf: 6,
+        hdrf: 8,
+        random: 8,
+        rr: 6,
+        fifo: 4,
+        prio: 3,
+        'least-alloc': 5,
+        lottery: 8,
+        stride: 3,
+        asset: 7,
+        tsf: 5,
+        cdrf: 5,
+        'ps-dsf': 3,
+        'rps-dsf': 5,
+        demand: 6,
+      },
+      waitsEndedUnderQuota: 12,
+      guaranteesServed: 200,
+      guaranteesSet: 35,
+    },
+  },
   allocation: {
     seeds: 500,
     floors: {

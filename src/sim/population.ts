@@ -32,10 +32,15 @@ export interface Population {
 
 /** Fills a world. */
 export function populate(world: World, scenario: Scenario, random: Random): Population {
-  const policy = randomPolicy(scenario.commit, random.fork('policy'));
+  const policy = randomPolicy(scenario.commit, world.seed, random.fork('policy'));
   world.addMaster({
     // Short windows, so that a run sees them end.
-    master: { agentReregisterTimeoutMs: 120_000, frameworkReregisterTimeoutMs: 120_000, agentPingTimeoutMs: 5000 },
+    master: {
+      agentReregisterTimeoutMs: 120_000,
+      frameworkReregisterTimeoutMs: 120_000,
+      agentPingTimeoutMs: 5000,
+      ...(scenario.offerTimeoutMs === undefined ? {} : { offerTimeoutMs: random.pick(scenario.offerTimeoutMs) }),
+    },
     heartbeatIntervalMs: random.pick([5000, 15_000]),
     ...(policy === undefined ? {} : { allocator: { policy } }),
   });
@@ -81,7 +86,11 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
   }
   const operator =
     scenario.operatorEveryMs > 0
-      ? new RandomOperator(world, { everyMs: scenario.operatorEveryMs, roles: operatorRoles })
+      ? new RandomOperator(world, {
+          everyMs: scenario.operatorEveryMs,
+          roles: operatorRoles,
+          onlyQuota: scenario.operatorDoes === 'quota',
+        })
       : undefined;
   return { batches, keepers, operator };
 }
@@ -128,11 +137,12 @@ const axes = {
 const optimistic = ['optimistic', 'optimistic:sequence', 'optimistic:all-or-nothing,copies=2', 'optimistic:copies=8'];
 
 /** Undefined: what a master does that was told nothing. */
-function randomPolicy(commit: Scenario['commit'], random: Random): AllocationPolicy | undefined {
+function randomPolicy(commit: Scenario['commit'], seed: number, random: Random): AllocationPolicy | undefined {
   if (commit === 'default' || (commit === 'any' && random.chance(0.4))) return undefined;
-  const isOptimistic = commit === 'optimistic' || (commit === 'any' && random.chance(0.3));
+  const isOptimistic = commit === 'optimistic' || random.chance(commit === 'any' ? 0.3 : 0.15);
+  const inTurn = commit === 'each-order' ? axes.frameworkOrder[seed % axes.frameworkOrder.length] : undefined;
   const spec: PolicySpec = {
-    frameworkOrder: random.pick(axes.frameworkOrder),
+    frameworkOrder: inTurn ?? random.pick(axes.frameworkOrder),
     agentOrder: random.pick(axes.agentOrder),
     granularity: random.pick(axes.granularity),
     commit: isOptimistic ? random.pick(optimistic) : 'pessimistic',
@@ -141,7 +151,10 @@ function randomPolicy(commit: Scenario['commit'], random: Random): AllocationPol
     return definePolicy(spec);
   } catch (error) {
     // Axes that make no sense together are refused.
-    if (error instanceof ProfferError) return definePolicy(isOptimistic ? { commit: 'optimistic' } : {});
+    if (error instanceof ProfferError) {
+      const order = inTurn === undefined ? {} : { frameworkOrder: inTurn };
+      return definePolicy(isOptimistic ? { ...order, commit: 'optimistic' } : order);
+    }
     throw error;
   }
 }

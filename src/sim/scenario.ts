@@ -20,10 +20,14 @@ export interface Scenario {
   readonly keepers: number;
   /** Mean time between calls of an operator who changes quota, reservations, maintenance …; 0: there is none. */
   readonly operatorEveryMs: number;
+  /** How long offers are out: one of these. Default: as long as masters leave them. */
+  readonly offerTimeoutMs?: readonly number[];
+  /** What that operator does: everything, or only quota and weights. */
+  readonly operatorDoes: 'everything' | 'quota';
   /** Whether agents lend what is not used. */
   readonly lends: boolean;
-  /** Which policies: the default one, any with an optimistic commit, or any at all. */
-  readonly commit: 'default' | 'optimistic' | 'any';
+  /** Which policies: the default one, any with an optimistic commit, any at all, or each order of frameworks in turn. */
+  readonly commit: 'default' | 'optimistic' | 'any' | 'each-order';
   /** How long faults go on. */
   readonly faultsMs: number;
   readonly faults: (random: Random) => FaultRates;
@@ -38,6 +42,7 @@ const base = {
   rogues: 0,
   keepers: 0,
   operatorEveryMs: 0,
+  operatorDoes: 'everything',
   lends: false,
   commit: 'default',
   faultsMs: 150_000,
@@ -84,9 +89,14 @@ export const scenarios = {
   },
   hoarding: {
     ...base,
-    about: 'frameworks sit on offers while others wait',
+    about: 'frameworks sit on offers while others wait, under any policy, with quota now and then',
     batches: 3,
     hoarders: 3,
+    operatorEveryMs: 25_000,
+    operatorDoes: 'quota',
+    commit: 'each-order',
+    // Where they do not expire, only those who wait can end them.
+    offerTimeoutMs: [30_000, 3_600_000],
     faultsMs: 90_000,
     faults: () => ({}),
   },

@@ -12,6 +12,7 @@ import type { Checker, Report, WorldView } from './checkers/checker.js';
 import { ConservationChecker } from './checkers/conservation.js';
 import { FloorsChecker } from './checkers/floors.js';
 import type { Counts } from './checkers/floors.js';
+import { GuaranteesChecker } from './checkers/guarantees.js';
 import { LedgersChecker } from './checkers/ledgers.js';
 import { OfferLifeChecker } from './checkers/offer-life.js';
 import { RefusalsChecker } from './checkers/refusals.js';
@@ -118,8 +119,11 @@ export class World {
       get optimistic() {
         return world.#master?.optimistic ?? false;
       },
-      get isFair() {
-        return world.#master?.isFair ?? false;
+      get order() {
+        return world.#master?.order ?? 'drf';
+      },
+      get isPatient() {
+        return world.#master?.isPatient ?? false;
       },
       hasDirectory: (node, path) => world.agents.get(node)?.volumes.has(path) ?? false,
       get books() {
@@ -157,6 +161,7 @@ export class World {
     const node = new MasterNode(this.#surroundings, 'master', new SimDisk(this.random.fork('disk/master')), options);
     this.#master = node;
     const { offerTimeoutMs, refuseDefaultMs } = node.options;
+    const intervalMs = options.allocator?.allocationIntervalMs ?? 1000;
     const checkers: readonly Checker[] = [
       new OfferLifeChecker(offerTimeoutMs),
       new ConservationChecker(),
@@ -166,7 +171,8 @@ export class World {
       new QuotaChecker(),
       new VolumesChecker(),
       new QuantitiesChecker(),
-      new StarvationChecker(options.allocator?.allocationIntervalMs ?? 1000),
+      new GuaranteesChecker(intervalMs, what => this.#floors.guarantee(what)),
+      new StarvationChecker(intervalMs, (order, quota) => this.#floors.waitEnded(order, quota)),
       this.#floors,
       ...this.#extraCheckers,
     ];

@@ -388,7 +388,8 @@ test('under optimistic commit what is offered to several does not count, and wha
     cluster: undefined,
     books: undefined,
     optimistic: true,
-    isFair: false,
+    order: 'drf',
+    isPatient: false,
     hasDirectory: () => false,
   };
   const said: string[] = [];

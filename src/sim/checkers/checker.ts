@@ -17,8 +17,10 @@ export interface WorldView {
   readonly cluster: ClusterView | undefined;
   /** Whether its policy offers the same to several, and the accept decides. */
   readonly optimistic: boolean;
-  /** Whether offers go to who has least, and are taken back for who has waited long. */
-  readonly isFair: boolean;
+  /** The policy's order of frameworks, as it is written: `drf`, `prio:prod=2,dev=1`. */
+  readonly order: string;
+  /** Whether offers are taken back for who has waited long. */
+  readonly isPatient: boolean;
   /** Whether a node's disk has a directory at `path`. */
   hasDirectory(node: string, path: string): boolean;
   /** Its allocator's books. */

@@ -36,6 +36,12 @@ export interface Counts {
   /** Tasks that were told to start together, and those ended because a check found them unhealthy. */
   groupLaunches: number;
   unhealthyEnds: number;
+  /** Clients that waited while what is there would have done, and then were offered something: by the policy's order, and with quota set. */
+  waitsEnded: { [order: string]: number };
+  waitsEndedUnderQuota: number;
+  /** Offers that went towards guarantees; guarantees that lacked something when quota was set. */
+  guaranteesServed: number;
+  guaranteesSet: number;
   faults: { [kind: string]: number };
   rescindsFor: { [why: string]: number };
   /** Calls of operators that were done, and that were refused, by type. */
@@ -70,6 +76,10 @@ const nothing: Counts = {
   executorsExited: 0,
   groupLaunches: 0,
   unhealthyEnds: 0,
+  waitsEnded: {},
+  waitsEndedUnderQuota: 0,
+  guaranteesServed: 0,
+  guaranteesSet: 0,
   faults: {},
   rescindsFor: {},
   operatorCalls: {},
@@ -86,6 +96,16 @@ export function noCounts(): Counts {
 export class FloorsChecker implements Checker {
   readonly name = 'floors';
   readonly counts: Counts = noCounts();
+
+  /** Told by the checkers of starvation and guarantees, which know what a wait is. */
+  waitEnded(order: string, quota: boolean): void {
+    count(this.counts.waitsEnded, order);
+    if (quota) this.counts.waitsEndedUnderQuota += 1;
+  }
+
+  guarantee(what: 'served' | 'set'): void {
+    this.counts[what === 'served' ? 'guaranteesServed' : 'guaranteesSet'] += 1;
+  }
 
   on(event: HistoryEvent): void {
     const { counts } = this;

@@ -4,13 +4,13 @@ import type { Role } from '../../base/ids.js';
 import type { AgentEvent } from '../../protocol/agent-api.js';
 import type { Offer } from '../../protocol/entities.js';
 import type { OperatorCall } from '../../protocol/operator-api.js';
-import { bagOf, isAncestorOrSelf, roleAncestors, unreserved } from '../../resources/index.js';
-import type { Bag } from '../../resources/index.js';
+import { bagOf, isAncestorOrSelf, unreserved } from '../../resources/index.js';
 import type { ClusterView } from '../../master/state.js';
 import type { HistoryEvent } from '../history.js';
 import type { Checker, Report, WorldView } from './checker.js';
+import { consumedOf, freeOf, pathOf, requiredOf } from './quota-sums.js';
+import type { Amounts } from './quota-sums.js';
 
-type Amounts = ReadonlyMap<string, number>;
 type Update = Extract<OperatorCall, { type: 'UPDATE_QUOTA' }>;
 
 /** Goes by what operators were told, over masters that come and go. */
@@ -130,39 +130,12 @@ export class QuotaChecker implements Checker {
     for (const name of names) {
       if (pathOf(role).some(above => this.#guarantees.get(above)?.has(name) === true)) continue;
       if ([...this.#guarantees].some(([each, amounts]) => amounts.has(name) && isAncestorOrSelf(role, each))) continue;
-      const required = this.#required(name, cluster);
+      const required = requiredOf(cluster, { limits: this.#limits, guarantees: this.#guarantees }, name);
       if (required === 0) continue;
       const free = freeOf(cluster, name);
       if (free >= required) continue;
       report(`${what} leaves ${free / 1000} ${name} of ${required / 1000} that guarantees need (R13)`);
     }
-  }
-
-  /** What guarantees lack, where that of a role stands for all below it, as far as limits leave room for it. */
-  #required(name: string, cluster: ClusterView): number {
-    const need = (role: Role): number => {
-      const consumed = consumedOf(cluster, role, name);
-      const own = Math.max(0, (this.#guarantees.get(role)?.get(name) ?? 0) - consumed);
-      let below = 0;
-      for (const child of this.#children(role)) below += need(child);
-      const left = (this.#limits.get(role)?.get(name) ?? Number.POSITIVE_INFINITY) - consumed;
-      return Math.min(Math.max(0, left), Math.max(own, below));
-    };
-    const tops = new Set([...this.#guarantees.keys()].map(role => pathOf(role).at(-1) ?? role));
-    let sum = 0;
-    for (const top of tops) sum += need(top);
-    return sum;
-  }
-
-  #children(role: Role): ReadonlySet<Role> {
-    const children = new Set<Role>();
-    for (const each of this.#guarantees.keys()) {
-      const path = pathOf(each);
-      const at = path.indexOf(role);
-      const child = path[at - 1];
-      if (at > 0 && child !== undefined) children.add(child);
-    }
-    return children;
   }
 }
 
@@ -170,39 +143,4 @@ function put(all: Map<Role, Amounts>, role: Role, amounts: { readonly [name: str
   const entries = Object.entries(amounts).map(([name, amount]) => [name, Math.round(amount * 1000)] as const);
   if (entries.length === 0) all.delete(role);
   else all.set(role, new Map(entries));
-}
-
-/** The role and those above it, the top-level one last. */
-function pathOf(role: Role): readonly Role[] {
-  return [role, ...roleAncestors(role)];
-}
-
-/** What counts against a role: all reservations to it and below, and of what is open to all and firm, what is used and offered there. */
-function consumedOf(cluster: ClusterView, role: Role, name: string): number {
-  let milli = 0;
-  const count = (bag: Bag): void => {
-    for (const r of unreserved(bag)) if (r.kind === 'scalar' && r.name === name) milli += r.milli;
-  };
-  for (const agent of cluster.agents.values()) {
-    if (agent.state !== 'REGISTERED' && agent.state !== 'DISCONNECTED') continue;
-    for (const r of agent.total) {
-      const to = r.label.role;
-      if (r.kind === 'scalar' && r.name === name && to !== undefined && isAncestorOrSelf(role, to)) milli += r.milli;
-    }
-    for (const task of agent.tasks) if (task.holds && isAncestorOrSelf(role, task.role)) count(task.resources);
-    for (const offer of agent.offers)
-      if (offer.sequence === undefined && isAncestorOrSelf(role, offer.role)) count(offer.resources);
-    for (const executor of agent.executors.values())
-      if (isAncestorOrSelf(role, executor.role)) count(executor.resources);
-  }
-  return milli;
-}
-
-function freeOf(cluster: ClusterView, name: string): number {
-  let milli = 0;
-  for (const agent of cluster.agents.values()) {
-    if (agent.state !== 'REGISTERED' || agent.admin.activity !== 'ACTIVE') continue;
-    for (const r of unreserved(agent.free)) if (r.kind === 'scalar' && r.name === name) milli += r.milli;
-  }
-  return milli;
 }
