@@ -234,8 +234,8 @@ const bugs: readonly Bug[] = [
   {
     name: 'resources come back while the container is still alive',
     scenario: 'calm',
-    checker: 'conservation',
-    says: /\(T7\)/,
+    checker: 'ends',
+    says: /is told to be .* while its container is alive \(T7\)/,
     mutations: () => ({
       containerizer: inner => ({
         ...inner,
