@@ -50,6 +50,7 @@ const goals: readonly Goal[] = [
   { name: 'reregister/from listening to all back', params: { agents: 1000 }, atMost: 3 },
   { name: 'reregister/from listening to all back', params: { agents: 5000 }, atMost: 10 },
   { name: 'reregister/event loop delay p99', atMost: 200 },
+  { name: 'soak/heap growth after the first hour', atMost: 1 },
   { name: 'updates/rate', atLeast: 10_000 },
   { name: 'updates/agent sends → acknowledged p99', atMost: 100 },
 ];

@@ -94,7 +94,8 @@ export function registrationProblems(view: ClusterView, registration: Registrati
         ),
       );
     seen.add(key);
-    problems.push(...toBag(task.resources, `register.tasks[${i}].task.resources`).problems);
+    if (toBag(task.resources).problems.length > 0)
+      problems.push(...toBag(task.resources, `register.tasks[${i}].task.resources`).problems);
   }
   seen.clear();
   for (const [i, { frameworkId, executor }] of executors.entries()) {
@@ -125,12 +126,14 @@ export function capacityProblems(
 ): Problem[] {
   let left = amountsIn(total);
   const problems: Problem[] = [];
-  const take = (path: string, what: string, held: Bag): void => {
+  const takes = (held: Bag): boolean => {
     const want = amountsIn(held);
-    if (contains(left, want)) {
-      left = subtract(left, want);
-      return;
-    }
+    if (!contains(left, want)) return false;
+    left = subtract(left, want);
+    return true;
+  };
+  const refuse = (path: string, what: string, held: Bag): void => {
+    const want = amountsIn(held);
     const missing = shortages(left, want).map(describeShortage).join('; ');
     problems.push(
       problem(
@@ -149,14 +152,16 @@ export function capacityProblems(
     const mine = view.frameworks.get(frameworkId)?.tasks.get(task.taskId);
     const booked =
       known === undefined ? undefined : mine?.agentId === known.id && mine.holds ? mine : known.held.get(key);
-    take(`register.tasks[${i}]`, `task ${task.taskId}`, booked?.resources ?? toBag(task.resources).bag);
+    const held = booked?.resources ?? toBag(task.resources).bag;
+    if (!takes(held)) refuse(`register.tasks[${i}]`, `task ${task.taskId}`, held);
   }
   for (const task of known?.tasks ?? []) {
-    if (task.holds && !isTerminal(task.state) && !listed.has(heldKey(task.frameworkId, task.id)))
-      take('register.tasks', `task ${task.id}`, task.resources);
+    const counted = task.holds && !isTerminal(task.state) && !listed.has(heldKey(task.frameworkId, task.id));
+    if (counted && !takes(task.resources)) refuse('register.tasks', `task ${task.id}`, task.resources);
   }
   for (const [i, { executor }] of registration.executors.entries()) {
-    take(`register.executors[${i}]`, `executor ${executor.executorId}`, toBag(executor.resources).bag);
+    const held = toBag(executor.resources).bag;
+    if (!takes(held)) refuse(`register.executors[${i}]`, `executor ${executor.executorId}`, held);
   }
   return problems;
 }
