@@ -14,6 +14,7 @@ import { drills } from './drills/index.js';
 import { lacking } from './needs.js';
 import type { DrillWord } from './one.js';
 import { crowding } from './report.js';
+import type { Timing } from './report.js';
 
 const help = `Usage: npm run drills [-- NAME… --list --json --jobs N --no-skip]
 
@@ -141,25 +142,40 @@ async function runDrill(drill: Drill): Promise<Outcome> {
 
 function tableOf(outcomes: readonly Outcome[]): string {
   const table = new Table({
-    head: ['drill', 'matrix', 'faults injected', 'checked', 'lost', 'times (expected at most)', 'result'],
+    head: ['drill', 'faults injected', 'checked', 'lost', 'times (expected at most)', 'result'],
     style: { head: [], border: [] },
-    colWidths: [20, 8, 34, 46, 10, 42, 9],
-    wordWrap: true,
   });
   for (const { name, rows, injected, checks, times, lost, result } of outcomes) {
+    const slowest = new Map<string, Timing>();
+    for (const one of times) if (one.ms >= (slowest.get(one.what)?.ms ?? 0)) slowest.set(one.what, one);
     table.push([
-      name,
-      rows,
-      Object.entries(injected)
-        .map(([what, count]) => (count === 1 ? what : `${count} × ${what}`))
-        .join('\n'),
-      checks.map(({ what, ok }) => (ok ? what : `BROKEN: ${what}`)).join('\n'),
-      result === 'skipped' ? '' : lost.length === 0 ? 'nothing' : lost.join('\n'),
-      times.map(({ what, ms, limitMs }) => `${what}: ${seconds(ms)} (${seconds(limitMs)})`).join('\n'),
+      `${name}\n${rows}`,
+      wrapped(
+        Object.entries(injected).map(([what, count]) => (count === 1 ? what : `${count} × ${what}`)),
+        32,
+      ),
+      wrapped(counted(checks.map(({ what, ok }) => `${ok ? '' : 'BROKEN: '}${what.replace(/ \([^)]*\)/, '')}`)), 46),
+      result === 'skipped' ? '' : lost.length === 0 ? 'nothing' : wrapped(lost, 30),
+      wrapped(
+        [...slowest.values()].map(({ what, ms, limitMs }) => `${what}: ${seconds(ms)} (${seconds(limitMs)})`),
+        40,
+      ),
       result,
     ]);
   }
   return table.toString();
+}
+
+/** Each line once, with how often it was there. */
+function counted(lines: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return [...counts].map(([line, count]) => (count === 1 ? line : `${count} × ${line}`));
+}
+
+/** Lines of at most `width` characters where words allow it. The table's own wrapping takes minutes for cells of hundreds of lines. */
+function wrapped(lines: readonly string[], width: number): string {
+  return lines.map(line => line.replace(new RegExp(`(.{1,${width}})(?:\\s+|$)`, 'g'), '$1\n').trimEnd()).join('\n');
 }
 
 function summaryOf(outcomes: readonly Outcome[], tookMs: number): string {

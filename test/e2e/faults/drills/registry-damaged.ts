@@ -8,6 +8,7 @@ import type { Drill } from '../drill.js';
 import { RegistryWriter } from '../registry-writer.js';
 import type { Scene } from '../scene.js';
 
+const changes = 120;
 const flips = 12;
 /** How many of them hit the first two pages, which say where everything is. */
 const flipsAtHead = 4;
@@ -24,7 +25,8 @@ export const registryDamaged: Drill = {
     const { report } = scene;
     await scene.startMaster();
     const writer = new RegistryWriter(scene);
-    for (let n = 0; n < 120; n++) report.check('a change is acknowledged', (await writer.writeOne()) === 200);
+    for (let n = 0; n < changes; n++) await writer.writeOne();
+    report.check(`${changes} changes are acknowledged`, writer.acknowledged === changes);
     const backup = join(scene.dir, 'backup');
     const workDir = join(scene.dir, 'master');
     const saved = await cli(['registry', 'backup', backup, '--work-dir', workDir], { cwd: scene.dir });
@@ -57,7 +59,7 @@ export const registryDamaged: Drill = {
       const code = await scene.master.ended;
       const said = scene.master.stderr;
       report.check(
-        `${what}: refused, with a hint to restore`,
+        `refused, with a hint to restore (${what})`,
         code !== 0 && /restore/i.test(said) && said.includes(workDir),
         said.slice(-300),
       );
