@@ -82,18 +82,18 @@ export const plan = {
       launches: 1500,
       rescinds: 500,
       rescindsFor: { STARVATION: 300 },
-      // Each order in turn, so that a tenth of it is one seed.
+      // Each order in turn: a tenth of the seeds has each once, which may happen to show nothing.
       waitsEnded: {
         drf: 6,
-        hdrf: 8,
-        random: 8,
+        hdrf: 6,
+        random: 6,
         rr: 6,
         fifo: 4,
         prio: 3,
         'least-alloc': 5,
-        lottery: 8,
+        lottery: 6,
         stride: 3,
-        asset: 7,
+        asset: 6,
         tsf: 5,
         cdrf: 5,
         'ps-dsf': 3,
@@ -115,7 +115,7 @@ export const plan = {
       inverseOffers: 50,
       operationKinds: { RESERVE: 400, UNRESERVE: 300, CREATE: 200, DESTROY: 200, GROW_VOLUME: 8, SHRINK_VOLUME: 15 },
       operatorCalls: {
-        UPDATE_QUOTA: 200,
+        UPDATE_QUOTA: 160,
         UPDATE_WEIGHTS: 50,
         RESERVE: 100,
         UNRESERVE: 50,
