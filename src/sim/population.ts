@@ -175,7 +175,7 @@ function info(name: string, random: Random): Omit<FrameworkInfo, 'id'> {
 function agentResources(random: Random): Resources {
   const from = 31_000;
   const resources: Resources = {
-    cpus: random.pick([4, 6, 8.5]),
+    cpus: random.pick([4, 6, 8.29]),
     mem: random.pick([2048, 4096]),
     disk: 10_240,
     ports: [[from, from + random.int(4, 20)]],

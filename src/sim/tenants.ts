@@ -176,7 +176,9 @@ class Rogue implements RawProgram {
     const taskId = reused ? random.pick(this.#ended) : `rogue-${this.#env.ids.short()}-${(this.#taskNumber += 1)}`;
     if (!reused) this.#tasks.push(taskId);
     if (this.#tasks.length > 30) this.#tasks.shift();
-    const command = { value: `sleep ${random.chance(0.1) ? 3600 : random.int(1, 20)}` };
+    const seconds = random.chance(0.1) ? 3600 : random.int(1, 20);
+    const slow = random.chance(0.2) ? { env: behaviourEnv({ prepareMs: 15_000, runMs: seconds * 1000 }) } : {};
+    const command = { value: `sleep ${seconds}`, ...slow };
     const runs = random.chance(0.2)
       ? { executor: this.#executor(), ...(random.chance(0.1) ? { command } : {}) }
       : { command };

@@ -6,6 +6,7 @@ import { durability } from './bugs/durability.js';
 import { ghosts } from './bugs/ghosts.js';
 import { healthyWork } from './bugs/healthy-work.js';
 import { lostWork } from './bugs/lost-work.js';
+import { recovery } from './bugs/recovery.js';
 import { stuck } from './bugs/stuck.js';
 import { unfair } from './bugs/unfair.js';
 import { wrongState } from './bugs/wrong-state.js';
@@ -20,4 +21,5 @@ export const bugs: readonly Bug[] = [
   ...accounting,
   ...unfair,
   ...durability,
+  ...recovery,
 ];

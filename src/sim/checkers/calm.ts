@@ -2,10 +2,10 @@
 // something has not happened yet. In: history events. Out: a moment.
 import type { HistoryEvent } from '../history.js';
 
-/** Follows disturbances. */
-export class Calm {
+/** Faults, and processes that come and go. */
+export class Disturbances {
   readonly #open = new Set<string>();
-  #sinceMs = 0;
+  #sinceMs = Number.NEGATIVE_INFINITY;
 
   /** Since when it is calm; undefined while something is broken. */
   get since(): number | undefined {
@@ -19,16 +19,29 @@ export class Calm {
         if (event.healed) this.#open.delete(key);
         else if (lasting.has(event.fault)) this.#open.add(key);
         // A message may have been delayed for so long.
-        this.#sinceMs = Math.max(this.#sinceMs, nowMs + (event.fault === 'delay' ? delayMaxMs : 0));
+        this.note(nowMs + (event.fault === 'delay' ? delayMaxMs : 0));
         return;
       }
       case 'PROCESS':
-      case 'SESSION':
-        this.#sinceMs = Math.max(this.#sinceMs, nowMs);
+        // Those of the beginning disturb nobody.
+        if (nowMs > 0) this.note(nowMs);
         return;
       default:
         return;
     }
+  }
+
+  /** Something else was wrong until then. */
+  note(untilMs: number): void {
+    this.#sinceMs = Math.max(this.#sinceMs, untilMs);
+  }
+}
+
+/** Sessions that come and go disturb as well. */
+export class Calm extends Disturbances {
+  override on(event: HistoryEvent, nowMs: number): void {
+    super.on(event, nowMs);
+    if (event.type === 'SESSION') this.note(nowMs);
   }
 }
 

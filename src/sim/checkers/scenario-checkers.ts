@@ -2,10 +2,13 @@
 // In: nothing. Out: one of each, for one run.
 import type { Checker } from './checker.js';
 import { EndsChecker } from './ends.js';
+import { GoneChecker } from './gone.js';
 import { InheritanceChecker } from './inheritance.js';
 import { KillsChecker } from './kills.js';
 import { ReconciliationChecker } from './reconciliation.js';
 import { SilenceChecker } from './silence.js';
+import { StandingOffersChecker } from './standing-offers.js';
+import { SteadyChecker } from './steady.js';
 
 /** Made anew for each run. */
 export function scenarioCheckers(): readonly Checker[] {
@@ -15,5 +18,8 @@ export function scenarioCheckers(): readonly Checker[] {
     new InheritanceChecker(),
     new ReconciliationChecker(),
     new SilenceChecker(),
+    new StandingOffersChecker(),
+    new GoneChecker(),
+    new SteadyChecker(),
   ];
 }

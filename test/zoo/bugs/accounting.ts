@@ -62,15 +62,6 @@ export const accounting: readonly Bug[] = [
     replace: "const why = 'the agent disconnected",
   },
   {
-    name: 'agents are offered whatever state they are in',
-    class: 'accounting',
-    breaks: 'R6',
-    file: 'src/master/decide/offers.ts',
-    find: "if (room <= 0 || agent?.state !== 'REGISTERED' || agent.admin.activity !== 'ACTIVE') {",
-    replace: 'if (room <= 0 || agent === undefined) {',
-    rare: true,
-  },
-  {
     name: 'a draining agent is still offered',
     class: 'accounting',
     breaks: 'R6',
@@ -129,15 +120,6 @@ export const accounting: readonly Bug[] = [
     file: 'src/agent/operations.ts',
     find: 'for (const name of plan.made) { volumes?.make(name);',
     replace: 'for (const name of plan.made) {',
-  },
-  {
-    name: 'a shared volume is cut in parts',
-    class: 'accounting',
-    breaks: 'R11',
-    file: 'src/agent/operations.ts',
-    find: "if (!sameAmounts(consumed.bag, produced.bag)) return 'it would change how much the agent has';",
-    replace: '',
-    rare: true,
   },
   {
     name: 'what is reserved is offered to everybody',

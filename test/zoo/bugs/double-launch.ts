@@ -110,7 +110,7 @@ export const doubleLaunch: readonly Bug[] = [
     file: 'src/agent/task-machine.ts',
     find: 'if (!event.tellKilling || !life.started) return { life: next, wishes };',
     replace:
-      'if (life.started && event.graceMs === 0) return finish(next, endingDraft(event.ending)); if (!event.tellKilling || !life.started) return { life: next, wishes };',
+      'if (life.started && !event.tellKilling) { const over = finish(next, endingDraft(event.ending)); return { life: over.life, wishes: [...wishes, ...over.wishes] }; } if (!event.tellKilling || !life.started) return { life: next, wishes };',
   },
   {
     name: 'the framework’s former connection is still obeyed',

@@ -82,12 +82,4 @@ export const healthyWork: readonly Bug[] = [
     replace:
       "for (const each of state.frameworks.values()) this.#endTasks(each, { state: 'TASK_KILLED', reason: 'FRAMEWORK_REMOVED', message: 'its framework was removed' });",
   },
-  {
-    name: 'health checks never forgive',
-    class: 'healthy work killed',
-    breaks: 'T15',
-    file: 'src/agent/health-checks.ts',
-    find: 'const failures = health.failures + 1;',
-    replace: 'const failures = health.failures + limit;',
-  },
 ];

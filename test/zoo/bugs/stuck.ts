@@ -96,15 +96,6 @@ export const stuck: readonly Bug[] = [
     replace: "if (agent.admin.activity === 'ACTIVE') { if (inPool === false) allocator.activateAgent(agent.id); }",
   },
   {
-    name: 'a registration that comes too early blocks the next',
-    class: 'stuck',
-    breaks: 'L1',
-    file: 'src/master/master.ts',
-    find: 'session.agentId = change.agentId; session.waiting = false;',
-    replace: 'session.agentId = change.agentId;',
-    rare: true,
-  },
-  {
     name: 'quota pauses offers after a failover for ever',
     class: 'stuck',
     breaks: 'L1',

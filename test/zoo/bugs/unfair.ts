@@ -27,12 +27,12 @@ export const unfair: readonly Bug[] = [
     replace: 'return refused === offered || contains(offered, refused);',
   },
   {
-    name: 'refusals end when others refuse',
+    name: 'who revives ends the refusals of all',
     class: 'unfair',
     breaks: 'R8',
     file: 'src/allocator/filters/offer-filters.ts',
-    find: 'if (group.clients[w] !== 0) return false; return true;',
-    replace: 'return group.clients[w] === 0; return true;',
+    find: 'for (const group of this.#groups) clearBit(group.clients, client.slot);',
+    replace: 'for (const group of this.#groups) group.clients.fill(0);',
   },
   {
     name: 'offers do not expire by themselves',
@@ -83,14 +83,5 @@ export const unfair: readonly Bug[] = [
     file: 'src/allocator/sorter/standing.ts',
     find: 'return score < theirScore;',
     replace: 'return score > theirScore;',
-  },
-  {
-    name: 'what is free again is not looked at',
-    class: 'unfair',
-    breaks: 'R14',
-    file: 'src/allocator/hierarchical-allocator.ts',
-    find: 'if (client.heldOn === 0) this.#roster.settleClient(client); if (!agent.active) return; pool.mark(agent);',
-    replace: 'if (client.heldOn === 0) this.#roster.settleClient(client); return; pool.mark(agent);',
-    rare: true,
   },
 ];
