@@ -1,7 +1,11 @@
 // Labels and conversions told by example: how keys read, what operations make of them, and how each mistake is answered.
+import { deepStrictEqual } from 'node:assert/strict';
 import test from 'ava';
+import fc from 'fast-check';
 import { AssertionError } from '../../src/base/assert.js';
+import { entriesToBag } from '../../src/resources/convert.js';
 import type { Bag, Converted } from '../../src/resources/index.js';
+import { holds } from '../support/property.js';
 import {
   add,
   bagOf,
@@ -290,4 +294,51 @@ test('every mistake of an operation is told with its path, and all at once', t =
   t.deepEqual(said(shrinkVolume(have, 'nope', 1000, 'ads', 'op')), [
     'op.volumeId UNKNOWN_VOLUME "nope" is not the id of a volume of role "ads" here',
   ]);
+});
+
+test('common resources are taken quickly, and to the same end', t => {
+  const key = fc.oneof(
+    fc.constantFrom(
+      'cpus',
+      'mem',
+      'gpus',
+      'ports',
+      'bananas',
+      'cpus(*)',
+      'cpus(ads)',
+      'disk(ads,dynamic)[v:/d]',
+      'a b',
+    ),
+    fc.string({ maxLength: 3 }),
+  );
+  const value = fc.oneof(
+    fc.constantFrom<unknown>(
+      0,
+      -0,
+      1,
+      0.001,
+      0.1 + 0.2,
+      0.0005,
+      1.5,
+      -1,
+      1e10,
+      1e11,
+      Number.NaN,
+      Infinity,
+      'x',
+      null,
+      {},
+      [],
+    ),
+    fc.array(fc.tuple(fc.integer({ min: -1, max: 4 }), fc.integer({ min: 0, max: 70_000 })), { maxLength: 2 }),
+    fc.constantFrom<unknown>([[1]], [[1, 2, 3]], [[1.5, 2]], [['1', 2]], ['a'], ['a', 1]),
+  );
+  const resources = fc.dictionary(key, value, { maxKeys: 5 });
+  holds(
+    t,
+    fc.property(resources, fc.boolean(), (written, round) => {
+      deepStrictEqual(toBag(written, 'r', { round }), entriesToBag(Object.entries(written), 'r', { round }));
+    }),
+    { numRuns: 3000 },
+  );
 });

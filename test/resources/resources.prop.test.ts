@@ -43,7 +43,6 @@ import {
   overlapRanges,
 } from '../../src/resources/ranges.js';
 import { containsSets, differenceSets, overlapSets, unionSets } from '../../src/resources/sets.js';
-import { entriesToBag } from '../../src/resources/convert.js';
 import { everyCase } from '../support/exhaustive.js';
 import { holds } from '../support/property.js';
 import {
@@ -58,53 +57,6 @@ import {
 } from './arbitraries.js';
 
 const runs = { numRuns: 500 };
-
-test('common resources are taken quickly, and to the same end', t => {
-  const key = fc.oneof(
-    fc.constantFrom(
-      'cpus',
-      'mem',
-      'gpus',
-      'ports',
-      'bananas',
-      'cpus(*)',
-      'cpus(ads)',
-      'disk(ads,dynamic)[v:/d]',
-      'a b',
-    ),
-    fc.string({ maxLength: 3 }),
-  );
-  const value = fc.oneof(
-    fc.constantFrom<unknown>(
-      0,
-      -0,
-      1,
-      0.001,
-      0.1 + 0.2,
-      0.0005,
-      1.5,
-      -1,
-      1e10,
-      1e11,
-      Number.NaN,
-      Infinity,
-      'x',
-      null,
-      {},
-      [],
-    ),
-    fc.array(fc.tuple(fc.integer({ min: -1, max: 4 }), fc.integer({ min: 0, max: 70_000 })), { maxLength: 2 }),
-    fc.constantFrom<unknown>([[1]], [[1, 2, 3]], [[1.5, 2]], [['1', 2]], ['a'], ['a', 1]),
-  );
-  const resources = fc.dictionary(key, value, { maxKeys: 5 });
-  holds(
-    t,
-    fc.property(resources, fc.boolean(), (written, round) => {
-      deepStrictEqual(toBag(written, 'r', { round }), entriesToBag(Object.entries(written), 'r', { round }));
-    }),
-    { numRuns: 3000 },
-  );
-});
 
 test('adding agrees with the model, in any order and grouping, and keeps bags well formed', t => {
   holds(
