@@ -429,8 +429,8 @@ export class Agent {
     const executors: AgentExecutor[] = [];
     for (const framework of this.#state.frameworks.values()) {
       const before = tasks.length + executors.length;
-      for (const { info } of framework.executors.values())
-        executors.push({ frameworkId: framework.id, executor: info });
+      for (const { info, role } of framework.executors.values())
+        executors.push({ frameworkId: framework.id, executor: info, ...(role === undefined ? {} : { role }) });
       for (const { task, life, groupId, status, phantom } of framework.tasks.values()) {
         if (phantom) continue;
         tasks.push({

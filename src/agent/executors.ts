@@ -3,7 +3,7 @@
 import { assert, assertNever, must } from '../base/assert.js';
 import type { Problem } from '../base/errors.js';
 import { problem, shown } from '../base/errors.js';
-import type { ExecutorId, FrameworkId } from '../base/ids.js';
+import type { ExecutorId, FrameworkId, Role } from '../base/ids.js';
 import type { ContainerEvent, ContainerSpec } from '../containerizer/containerizer.js';
 import type { Env } from '../env/env.js';
 import type { ExecutorInfo, TaskStatus } from '../protocol/entities.js';
@@ -33,10 +33,11 @@ export class Executors {
     this.#step = step;
   }
 
-  /** The executor a task is for: the one that is there, or where `mayStart` a new one with its resources taken; or why not. */
+  /** The executor a task of `role` is for: the one that is there, or where `mayStart` a new one with its resources taken; or why not. */
   reserve(
     framework: FrameworkRecord,
     info: ExecutorInfo,
+    role: Role | undefined,
     mayStart: boolean,
   ): { readonly record: ExecutorRecord } | { readonly refusal: StatusDraft } {
     const { deps, options, state, ledger } = this.#parts;
@@ -70,6 +71,7 @@ export class Executors {
     const record: ExecutorRecord = {
       frameworkId: framework.id,
       info,
+      role,
       containerId,
       sandbox: executorSandbox(deps.sandboxRoot, framework.id, info.executorId, containerId),
       resources: bag,

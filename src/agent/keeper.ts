@@ -80,8 +80,8 @@ export class Keeper implements StateKeeper {
       this.#put(record, { key: keys.status(frameworkId, task.taskId, n), remove: true });
   }
 
-  executor({ frameworkId, info, containerId, sandbox }: ExecutorRecord): void {
-    const value: KeptExecutor = { info, containerId, sandbox };
+  executor({ frameworkId, info, role, containerId, sandbox }: ExecutorRecord): void {
+    const value: KeptExecutor = { info, containerId, sandbox, ...(role === undefined ? {} : { role }) };
     this.#journal.put({ key: keys.executor(frameworkId, info.executorId), value });
   }
 

@@ -1,7 +1,7 @@
 // What an agent keeps on disk of itself, its frameworks, tasks, executors and statuses: keys, shapes, and the reading of them. Pure. In: records of the
 // store. Out: what they say, and those that cannot be understood, with the reason.
 import { shown } from '../base/errors.js';
-import type { AgentId, ContainerId, ExecutorId, FrameworkId, StatusUuid, TaskId } from '../base/ids.js';
+import type { AgentId, ContainerId, ExecutorId, FrameworkId, Role, StatusUuid, TaskId } from '../base/ids.js';
 import type {
   Attributes,
   ExecutorInfo,
@@ -68,6 +68,8 @@ export interface KeptTask {
 
 export interface KeptExecutor {
   readonly info: ExecutorInfo;
+  /** Of the task it was started for. */
+  readonly role?: Role;
   readonly containerId: ContainerId;
   readonly sandbox: string;
 }

@@ -61,6 +61,7 @@ export function restoredExecutor({ frameworkId, kept }: RecordedExecutor, now: n
   return {
     frameworkId,
     info: kept.info,
+    role: kept.role,
     containerId: kept.containerId,
     sandbox: kept.sandbox,
     resources: toBag(kept.info.resources, 'executor.resources', { round: true }).bag,

@@ -302,8 +302,8 @@ export class TaskRunner {
     }
     this.#parts.ledger.take(bag);
     if (task.executor === undefined) return { task, resources: bag, executor: undefined, refusal: undefined };
-    const { executorId } = task.executor;
-    const executor = this.executors.reserve(framework, task.executor, newExecutorIds.includes(executorId));
+    const mayStart = newExecutorIds.includes(task.executor.executorId);
+    const executor = this.executors.reserve(framework, task.executor, task.role, mayStart);
     if ('refusal' in executor) {
       this.#parts.ledger.giveBack(bag);
       return no(executor.refusal);

@@ -1,5 +1,5 @@
 // What an agent knows: its frameworks, their tasks and executors, and the tasks that are over. In: records. Out: lookups.
-import type { AgentId, ContainerId, ExecutorId, FrameworkId, StatusUuid, TaskId } from '../base/ids.js';
+import type { AgentId, ContainerId, ExecutorId, FrameworkId, Role, StatusUuid, TaskId } from '../base/ids.js';
 import type { Container } from '../containerizer/containerizer.js';
 import type { Timer } from '../env/clock.js';
 import type { ExecutorInfo, FrameworkInfo, MasterInfo, TaskInfo, TaskStatus } from '../protocol/entities.js';
@@ -52,6 +52,8 @@ export type ExecutorState = 'RESERVED' | 'REGISTERING' | 'REGISTERED' | 'TERMINA
 export interface ExecutorRecord {
   readonly frameworkId: FrameworkId;
   readonly info: ExecutorInfo;
+  /** Of the task it was started for: in whose share its resources count, also when that task has ended. */
+  readonly role: Role | undefined;
   readonly containerId: ContainerId;
   readonly sandbox: string;
   readonly resources: Bag;

@@ -162,6 +162,9 @@ test('reservations, volumes and outcomes outlive the agent’s process, and its 
     ports: [[31_000, 31_009]],
   });
   t.deepEqual(outcomes(next), [['c', 'OPERATION_FINISHED']]);
+  next.tell(createVolume);
+  t.deepEqual(outcomes(next).slice(1), [['c', 'OPERATION_FINISHED']], 'sent once more, it is answered as before');
+  t.deepEqual([volumes.asked.length, next.agent.view().resources[volume]], [1, 60], 'and is not made twice');
   next.tell({ type: 'ACKNOWLEDGE_OPERATION', uuid: 'c' });
   next.agent.close();
   const { rig: last } = rigWith({}, store);

@@ -60,6 +60,8 @@ const masterRows: readonly (readonly [key: string, text: string, expected: objec
   ['agentPingTimeout', '2', { master: { agentPingTimeoutMs: 2000 } }],
   ['maxAgentPingTimeouts', '3', { master: { agentPingMissesMax: 3 } }],
   ['agentReregisterTimeout', '1d', { master: { agentReregisterTimeoutMs: 86_400_000 } }],
+  ['agentRemovalRateLimit', '2/20m', { master: { agentRemovalRateLimit: { count: 2, perMs: 1_200_000 } } }],
+  ['safeModeShare', '5%', { master: { safeModeShare: 0.05 } }],
   ['heartbeatInterval', '1s', { master: { heartbeatIntervalMs: 1000 } }],
   ['maxCompletedFrameworks', '0', { master: { completedFrameworksMax: 0 } }],
   ['maxCompletedTasksPerFramework', '7', { master: { completedTasksMax: 7 } }],
@@ -72,7 +74,12 @@ const agentRows: typeof masterRows = [
   ['cpuHardLimit', 'true', { agent: { cpuHardLimit: true } }],
   ['gcDelay', '1w', { agent: { gcDelayMs: 604_800_000 } }],
   ['executorRegistrationTimeout', '90s', { agent: { executorRegistrationMs: 90_000 } }],
+  ['executorReregistrationTimeout', '2s', { agent: { executorReregistrationMs: 2000 } }],
   ['executorShutdownGrace', '0', { agent: { executorShutdownGraceMs: 0 } }],
+  ['recover', 'cleanup', { agent: { recover: 'cleanup' } }],
+  ['recoveryTimeout', '1h', { agent: { recoveryTimeoutMs: 3_600_000 } }],
+  ['strict', 'false', { agent: { strictRecovery: false } }],
+  ['reconfigurationPolicy', 'additive', { agent: { reconfigurationPolicy: 'additive' } }],
   ['maxCompletedTasks', '5', { agent: { completedTasksMax: 5 } }],
   ['resources', 'cpus:2;mem:64', { resources: { cpus: 2, mem: 64 } }],
   ['defaultRole', 'ads/video', { defaultRole: 'ads/video' }],
@@ -291,7 +298,9 @@ test('defaults are the same in code, help and docs/operating.md, which has every
     killGrace: defaultAgentOptions.killGraceMs,
     gcDelay: defaultAgentOptions.gcDelayMs,
     executorRegistrationTimeout: defaultAgentOptions.executorRegistrationMs,
+    executorReregistrationTimeout: defaultAgentOptions.executorReregistrationMs,
     executorShutdownGrace: defaultAgentOptions.executorShutdownGraceMs,
+    recoveryTimeout: defaultAgentOptions.recoveryTimeoutMs,
     maxCompletedTasks: defaultAgentOptions.completedTasksMax,
     oversubscribedResourcesInterval: defaultAgentOptions.oversubscribedResourcesIntervalMs,
     qosCorrectionInterval: defaultAgentOptions.qosCorrectionIntervalMs,
@@ -303,7 +312,9 @@ test('defaults are the same in code, help and docs/operating.md, which has every
     ['Of an agent', agentFlags],
   ] as const) {
     const rows = documented(heading);
-    const keys = Object.keys(flags).filter(key => ![...elsewhere, ...logs].includes(key));
+    // What is hidden is not for operators.
+    const shown = Object.keys(flags).filter(key => (flags as Flags)[key]?.hidden !== true);
+    const keys = shown.filter(key => ![...elsewhere, ...logs].includes(key));
     t.deepEqual([...rows.keys()].toSorted(), keys.map(flagName).toSorted(), heading);
     for (const [key, { help }] of Object.entries<{ readonly help: string }>(flags)) {
       const [, said] = /; default (\S+)$/.exec(help) ?? [];

@@ -80,7 +80,7 @@ class ExecutorRig extends AgentRig {
   /** Its program runs, and the first task with it. */
   static running(options: RigOptions = {}): ExecutorRig & { driver: ExecutorDriver } {
     const rig = new ExecutorRig(options);
-    rig.launch([own('a')]);
+    rig.launch([own('a', { role: 'ads' })]);
     rig.startProgram();
     return rig as ExecutorRig & { driver: ExecutorDriver };
   }
@@ -109,7 +109,7 @@ test('the first task starts its executor, the next goes to the same one, and rep
 test('an executor outlives its agent process: it registers with the next one, with what it has to report', t => {
   const store = new MemoryStore(run => run());
   const rig = ExecutorRig.running({ deps: { store } });
-  rig.launch([own('b')]);
+  rig.launch([own('b', { role: 'web' })]);
   rig.clock.advance(100);
   rig.crash();
   rig.driver.update({ taskId: 'a', state: 'TASK_FINISHED' });
@@ -119,6 +119,11 @@ test('an executor outlives its agent process: it registers with the next one, wi
   next.clock.advance(3000);
   t.like(next.agent.view().executors[0], { id: 'worker', state: 'REGISTERED' });
   t.deepEqual([next.states('a'), next.states('b')], [['TASK_FINISHED'], []]);
+  t.deepEqual(
+    next.calls('REGISTER')[0]?.executors,
+    [{ frameworkId, executor, role: 'ads' }],
+    'it counts in the share of the task it was started for',
+  );
   next.launch([own('c')]);
   next.clock.advance(100);
   t.deepEqual(next.states('c'), ['TASK_RUNNING']);
