@@ -89,7 +89,7 @@ function quickBag(resources: object): BagResult | undefined {
     const { key, name, label } = parsed;
     const due = kindByName.get(name);
     if (typeof value === 'number') {
-      const milli = Math.round(value * 1000);
+      const milli = inMilli(value);
       const sound = (due === undefined || due === 'scalar') && value >= 0 && value <= scalarMax;
       if (!sound || milli / 1000 !== value || (name === 'gpus' && milli % 1000 !== 0)) return undefined;
       if (milli > 0) found.push({ kind: 'scalar', key, name, label, milli });
@@ -199,6 +199,10 @@ function kindOf(value: unknown): ResourceKind | 'none' | undefined {
   return odd(Array.isArray) ? undefined : 'ranges';
 }
 
+function inMilli(value: number): number {
+  return Math.round(value * 1000);
+}
+
 function toMilli(
   name: string,
   value: number,
@@ -207,7 +211,7 @@ function toMilli(
   problems: Problem[],
 ): number | undefined {
   const wrong = amountProblem(name, value, options);
-  if (wrong === undefined) return Math.round(value * 1000);
+  if (wrong === undefined) return inMilli(value);
   problems.push(invalid(at, `${shown(value)} ${wrong.why}`, wrong.hint));
   return undefined;
 }

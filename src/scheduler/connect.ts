@@ -49,7 +49,7 @@ export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
   readonly timeoutMs?: number;
   /** Ends the attempt, and after it the framework, as `close()` does. */
   readonly signal?: AbortSignal;
-  /** Between reconnects. Default 1 s doubling to 60 s, with full jitter. */
+  /** Between reconnects: at random below 1 s and twice the time since the connection was lost, at most 60 s. */
   readonly backoff?: PersistentOptions<SchedulerEvent>['backoff'];
   /** For simulation and tests. Default: the machine's. */
   readonly env?: Env;

@@ -1,6 +1,6 @@
 // A connection that comes back: dials, waits with jittered backoff, follows the leader. In: urls or a leader source. Out: peers, one after another.
 import { assert } from '../base/assert.js';
-import { jitteredMs } from '../base/backoff.js';
+import { jitteredSinceMs } from '../base/backoff.js';
 import type { Backoff } from '../base/backoff.js';
 import type { Problem } from '../base/errors.js';
 import type { Timer } from '../env/clock.js';
@@ -37,7 +37,7 @@ export interface PersistentOptions<In> {
   /** Our release. */
   readonly version: string;
   readonly validate: (raw: unknown) => Checked<In>;
-  /** Bound of the wait before each further attempt; the wait is uniform in [0, bound). Default 1 s doubling to 60 s. */
+  /** The wait before each further attempt is uniform in [0, bound); the bound is 1 s and twice the time since the trouble began, at most 60 s, by default. */
   readonly backoff?: Backoff;
   /** The first attempt, and the first at a new leader, comes at random within this window. Default 0: at once. */
   readonly firstWindowMs?: number;
@@ -93,7 +93,8 @@ class Reconnecting<In, Out extends object> implements PersistentConnection<Out> 
   readonly #handler: PersistentHandler<In, Out>;
   #targets: readonly Target[] = [];
   #turn = 0;
-  #attempt = 0;
+  /** When the first attempt or session of an unsteady time ended. */
+  #troubleSinceMs: number | undefined;
   #epochSeen = 0;
   /** Tells callbacks of the current dial from those of one given up. */
   #dialNumber = 0;
@@ -155,7 +156,7 @@ class Reconnecting<In, Out extends object> implements PersistentConnection<Out> 
     if (stays) return;
     const lost = this.#peer;
     this.#abandon(closeCodes.goingAway, 'another master leads');
-    this.#attempt = 0;
+    this.#troubleSinceMs = undefined;
     const waitMs = this.#firstWaitMs();
     this.#dialIn(waitMs);
     if (lost !== undefined)
@@ -186,11 +187,14 @@ class Reconnecting<In, Out extends object> implements PersistentConnection<Out> 
     const live = (): boolean => number === this.#dialNumber;
     const ended = (): number | undefined => {
       const steadyMs = this.#options.steadyAfterMs ?? steadyAfterDefaultMs;
-      if (connectedMs !== undefined && this.#env.clock.now() - connectedMs >= steadyMs) this.#attempt = 0;
+      const nowMs = this.#env.clock.now();
+      const sinceMs =
+        connectedMs !== undefined && nowMs - connectedMs >= steadyMs ? nowMs : (this.#troubleSinceMs ?? nowMs);
+      this.#troubleSinceMs = sinceMs;
       this.#peer = undefined;
       this.#dialed = undefined;
       if (this.#targets.length === 0) return undefined;
-      const waitMs = jitteredMs(this.#options.backoff ?? backoffDefault, this.#attempt++, this.#env.random.unit());
+      const waitMs = jitteredSinceMs(this.#options.backoff ?? backoffDefault, nowMs - sinceMs, this.#env.random.unit());
       this.#dialIn(waitMs);
       return waitMs;
     };

@@ -3,7 +3,7 @@ import { deepStrictEqual, ok } from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
 import { AssertionError, assert, assertNever, must } from '../../src/base/assert.js';
-import { backoffMs, jitteredMs } from '../../src/base/backoff.js';
+import { backoffMs, jitteredMs, jitteredSinceMs } from '../../src/base/backoff.js';
 import {
   describeProblem,
   errorCodes,
@@ -189,6 +189,10 @@ test('backoff grows to its cap and never leaves it', t => {
   t.is(jitteredMs(policy, 1, 0), 0);
   t.is(jitteredMs(policy, 1, 0.5), 10_000);
   t.true(jitteredMs(policy, 99, 1 - Number.EPSILON) < 600_000);
+  t.deepEqual(
+    [0, 10_000, 1e9].map(elapsedMs => jitteredSinceMs(policy, elapsedMs, 0.5)),
+    [5000, 15_000, 300_000],
+  );
 });
 
 test('the heap gives the least key, and the first come among equals', t => {

@@ -407,6 +407,12 @@ test('a thousand agents that lose their master at once come back spread out', t 
   w.clock.advance(2_000);
   t.is(arrivals.length, 2000);
   t.true(Math.max(...perTenth(from)) < 200, 'and so is the return');
+  w.clock.advance(20_000);
+  w.network.crash('master');
+  w.clock.advance(3_000);
+  listen();
+  w.clock.advance(7_010);
+  t.is(arrivals.length, 3000, 'nobody waits longer than a second and twice the outage, as often as it tried');
 });
 
 test('a leader source is followed: to the next leader at once, to an earlier epoch never', t => {

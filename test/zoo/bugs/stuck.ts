@@ -43,7 +43,7 @@ export const stuck: readonly Bug[] = [
     evidence: 'chronos#513',
     file: 'src/transport/reconnecting.ts',
     find: 'if (this.#targets.length === 0) return undefined; const waitMs',
-    replace: 'if (this.#targets.length === 0 || this.#attempt > 2) return undefined; const waitMs',
+    replace: 'if (this.#targets.length === 0 || nowMs - sinceMs > 5000) return undefined; const waitMs',
   },
   {
     name: 'demand that comes back is not told',
