@@ -21,6 +21,9 @@ export interface BareAgentHandler {
   onEnd(reason: string): void;
 }
 
+/** How long a handshake may take: a machine that stands still, as for the collection of a large heap, is not to fail a benchmark. */
+export const patienceMs = 300_000;
+
 export function bareAgentName(index: number): string {
   return `agent-${index}`;
 }
@@ -48,7 +51,7 @@ export function bareAgent(
     env,
     network.dialer(bareAgentName(index)),
     'ws://master/v1/agent',
-    { kind: 'agent', version: '0.1.0', validate: validateAgentEvent },
+    { kind: 'agent', version: '0.1.0', validate: validateAgentEvent, handshakeTimeoutMs: patienceMs },
     {
       onWelcome: peer => {
         let agentId = '';

@@ -37,7 +37,7 @@ export interface BenchCluster {
 const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const noopAgents = fileURLToPath(new URL('noop-agents.js', import.meta.url));
 const loopMonitor = new URL('loop-monitor.js', import.meta.url).href;
-const readyWithinMs = 60_000;
+const readyWithinMs = 120_000;
 
 /** Resolves when the master listens and every agent process says that it runs; agents of the command line may still be registering. */
 export async function startCluster(options: BenchClusterOptions): Promise<BenchCluster> {

@@ -16,7 +16,7 @@ import { connect } from '../../src/scheduler/connect.js';
 import { openStore } from '../../src/store/store-directory.js';
 import type { Store } from '../../src/store/store.js';
 import { LocalNetwork } from '../../src/transport/local-transport.js';
-import { bareAgent } from './bare-agent.js';
+import { bareAgent, patienceMs } from './bare-agent.js';
 import type { Listed } from './bare-agent.js';
 import { localMaster } from './local-master.js';
 import type { BenchOptions, BenchRow } from './row.js';
@@ -25,7 +25,7 @@ import { median, row } from './row.js';
 const tasksPerAgent = 10;
 const frameworkCount = 20;
 /** Agents that are connecting and registering at a time; more would only wait in line, and make one turn of the loop of many. */
-const atOnce = 100;
+const atOnce = 250;
 const mib = 1024 * 1024;
 const storeOptions = { hint: '', log: silentLogger };
 
@@ -50,7 +50,7 @@ interface Takeover {
 
 async function failovers(agents: number, times: number, directory: string, options: BenchOptions): Promise<BenchRow[]> {
   const env = systemEnv();
-  const network = new LocalNetwork(env.clock, { encode: 'msgpack' });
+  const network = new LocalNetwork(env.clock, { encode: 'msgpack', connectTimeoutMs: patienceMs });
   let store = await openStore(directory, storeOptions);
   let master = localMaster(env, network, store, await claimed(store));
   options.progress?.(`${agents} agents are admitted`);

@@ -6,6 +6,7 @@ import { validateAgentCall, validateSchedulerCall } from '../../src/protocol/val
 import type { Store } from '../../src/store/store.js';
 import type { LocalNetwork } from '../../src/transport/local-transport.js';
 import { acceptSession } from '../../src/transport/session.js';
+import { patienceMs } from './bare-agent.js';
 
 /** The node is called `master`. */
 export function localMaster(env: Env, network: LocalNetwork, store: Store, epoch: number): Master {
@@ -15,12 +16,13 @@ export function localMaster(env: Env, network: LocalNetwork, store: Store, epoch
     info: { id: `M${epoch}`, hostname: 'master', port: 5050, version: '0.1.0' },
     epoch,
   });
+  const common = { epoch, handshakeTimeoutMs: patienceMs };
   network.listen('master', (link, path) =>
     path === '/v1/scheduler'
-      ? acceptSession(env, link, { epoch, kind: 'scheduler', validate: validateSchedulerCall }, peer =>
+      ? acceptSession(env, link, { ...common, kind: 'scheduler', validate: validateSchedulerCall }, peer =>
           master.acceptScheduler(peer),
         )
-      : acceptSession(env, link, { epoch, kind: 'agent', validate: validateAgentCall }, peer =>
+      : acceptSession(env, link, { ...common, kind: 'agent', validate: validateAgentCall }, peer =>
           master.acceptAgent(peer),
         ),
   );

@@ -8,7 +8,7 @@ import { connect } from '../../src/scheduler/connect.js';
 import { launch } from '../../src/scheduler/launch.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { LocalNetwork } from '../../src/transport/local-transport.js';
-import { bareAgent, bareAgentName } from './bare-agent.js';
+import { bareAgent, bareAgentName, patienceMs } from './bare-agent.js';
 import { residentBytes, startCluster } from './cluster.js';
 import { localMaster } from './local-master.js';
 import type { BenchOptions, BenchRow } from './row.js';
@@ -34,7 +34,7 @@ async function bigMaster(agents: number, tasksPerAgent: number, options: BenchOp
     throw new Error('memory is measured after garbage collection: start node with --expose-gc');
   const env = systemEnv();
   // The real codec, so that no two nodes share strings or objects.
-  const network = new LocalNetwork(env.clock, { encode: 'msgpack' });
+  const network = new LocalNetwork(env.clock, { encode: 'msgpack', connectTimeoutMs: patienceMs });
   await delay(0);
   collect();
   const emptyBytes = process.memoryUsage().heapUsed;
