@@ -6,8 +6,12 @@ import { messageOf, ProfferError } from '../base/errors.js';
 import { parseJsonText } from '../base/json-text.js';
 import type { Logger } from '../env/log.js';
 import type { LmdbStore } from '../store/lmdb-store.js';
+import type { OpenStoreOptions } from '../store/store-directory.js';
 import { openStore } from '../store/store-directory.js';
 import { storeExists } from '../store/store-file.js';
+
+/** Most agents have nothing to write most of the time. */
+const agentIdleMs = 5_000;
 
 /** Of a master: the registry. */
 export function registryDirectory(workDir: string): string {
@@ -34,13 +38,19 @@ export function openRegistry(workDir: string, log: Logger): Promise<LmdbStore> {
  * @throws (rejects) ProfferError STORE_DAMAGED, STORE_FAILED.
  */
 export function openAgentStore(workDir: string, log: Logger): Promise<LmdbStore> {
-  return open(join(workDir, 'store'), join(workDir, 'agent.json'), agentHint, log);
+  return open(join(workDir, 'store'), join(workDir, 'agent.json'), agentHint, log, { idleMs: agentIdleMs });
 }
 
 // Until 0.1 the records were a file of JSON: taken over once, and kept beside under another name.
-async function open(directory: string, former: string, hint: string, log: Logger): Promise<LmdbStore> {
+async function open(
+  directory: string,
+  former: string,
+  hint: string,
+  log: Logger,
+  more: Pick<OpenStoreOptions, 'idleMs'> = {},
+): Promise<LmdbStore> {
   const initial = storeExists(directory) ? undefined : recordsOf(former);
-  const store = await openStore(directory, { hint, log, initial: initial ?? [] });
+  const store = await openStore(directory, { hint, log, initial: initial ?? [], ...more });
   if (initial !== undefined) {
     renameSync(former, `${former}.imported`);
     log.info('the records of an earlier release were taken over', { from: former, records: initial.length });

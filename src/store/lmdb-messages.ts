@@ -4,6 +4,8 @@
 export type LmdbRequest =
   /** Opens the file for what follows. */
   | { readonly type: 'OPEN'; readonly file: string }
+  /** The same after a rest, in which others may have damaged it: verifies it first. */
+  | { readonly type: 'REOPEN'; readonly file: string }
   /** Makes a new file of stored records, the head among them, and closes it. */
   | { readonly type: 'BUILD'; readonly file: string; readonly batch: ArrayBuffer }
   /** Copies the file while others write it. */

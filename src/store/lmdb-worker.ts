@@ -13,6 +13,7 @@ import { headAfter, headKey, sealHead, unsealHead } from './envelope.js';
 import { epochAfter } from './fencing.js';
 import { pageBytes } from './lmdb-file.js';
 import type { LmdbAnswer, LmdbRequest } from './lmdb-messages.js';
+import { readStoreFile } from './store-file.js';
 
 // Its types for ESM do not compile; and this way it takes less memory.
 const { open } = createRequire(import.meta.url)('lmdb') as typeof Lmdb;
@@ -40,6 +41,13 @@ async function answerTo(request: LmdbRequest): Promise<LmdbAnswer> {
       file = request.file;
       database = openFile(file);
       return done(0);
+    case 'REOPEN': {
+      const { unsound } = readStoreFile(request.file, '');
+      if (unsound !== undefined) throw new Error(`its list of free pages is damaged: ${unsound}`);
+      file = request.file;
+      database = openFile(file);
+      return done(0);
+    }
     case 'BUILD': {
       file = request.file;
       const made = openFile(file);

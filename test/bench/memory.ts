@@ -18,7 +18,7 @@ export async function bench(options: BenchOptions = {}): Promise<BenchRow[]> {
   const quick = options.quick === true;
   const big = await bigMaster(quick ? 500 : 10_000, 10, options);
   options.progress?.('idle agent process');
-  return [...big, ...(await idleProcesses(quick ? 2000 : 10_000))];
+  return [...big, ...(await idleProcesses())];
 }
 
 const mib = 1024 * 1024;
@@ -183,7 +183,7 @@ async function launchAll(env: Env, network: LocalNetwork, count: number, tasksPe
 }
 
 /** Resident memory of a master and an agent as the command line starts them, some time after they have found each other. */
-async function idleProcesses(restMs: number): Promise<BenchRow[]> {
+async function idleProcesses(): Promise<BenchRow[]> {
   const cluster = await startCluster({ agents: 1, containerizer: 'process', resources: () => 'cpus:4;mem:4096' });
   try {
     const framework = await connect({ master: cluster.masterUrl, name: 'bench', reconcile: false });
@@ -191,7 +191,8 @@ async function idleProcesses(restMs: number): Promise<BenchRow[]> {
       framework.offers$.subscribe(() => resolve());
     });
     framework.close();
-    await delay(restMs);
+    // An agent's store rests after 5 s without a write.
+    await delay(10_000);
     const [agent = 0] = cluster.agentPids;
     return [
       row('memory/idle agent process', {}, residentBytes(agent) / mib, 'MiB'),

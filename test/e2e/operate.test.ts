@@ -1,4 +1,5 @@
 // A cluster under an operator's hands, with real processes and sockets: maintenance with inverse offers, drains, quota, reservations and volumes.
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -233,4 +234,47 @@ test.serial('an agent declared gone ends; what is started in its place is anothe
   startAgent('node-1');
   await eventually('another one is registered', async () => (await agentOn('node-1'))?.liveness === 'REGISTERED');
   t.not((await agentOn('node-1'))?.id, before?.id);
+});
+
+test('a master whose disk refuses a write acknowledges nothing and ends with an error; what was acknowledged is there', async t => {
+  const own = tempDir();
+  t.teardown(() => own.remove());
+  const start = (): Cli =>
+    new Cli(['master', '--port', '0', '--work-dir', own.path, '--log-format', 'json'], { cwd: own.path });
+  const urlOf = async (one: Cli): Promise<string> => (await one.until(/"url":"(http:[^"]+)"/))[1] ?? '';
+  const failing = start();
+  const url = await urlOf(failing);
+  const weigh = (role: string): Promise<Response> =>
+    fetch(`${url}/weights`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ weights: [{ role, weight: 2 }] }),
+    });
+  t.is((await weigh('kept')).status, 200);
+  // From now on its files cannot be written: EFBIG, whatever the place.
+  execFileSync('prlimit', ['--pid', String(failing.child.pid), '--fsize=0']);
+  const begun = performance.now();
+  const answers = await Promise.all(
+    ['lost-1', 'lost-2'].map(role =>
+      weigh(role).then(
+        ({ status }) => status,
+        () => 0,
+      ),
+    ),
+  );
+  t.false(answers.includes(200), answers.join());
+  t.is(await failing.ended, 1);
+  t.log(`ended ${Math.round(performance.now() - begun)} ms after the call`);
+  t.regex(failing.stderr, /error: .*data\.mdb could not be written: .*\nhint: see to its disk/);
+  const next = start();
+  const found = (await (await fetch(`${await urlOf(next)}/weights`)).json()) as {
+    readonly role: string;
+    readonly weight: number;
+  }[];
+  t.deepEqual(
+    found.map(({ role }) => role),
+    ['kept'],
+  );
+  next.signal('SIGTERM');
+  t.is(await next.ended, 0);
 });

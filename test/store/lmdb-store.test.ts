@@ -1,7 +1,17 @@
 // The store on disk: what was acknowledged is there after kill -9, a power cut or a full disk; whoever lost the lead writes nothing; damage is refused.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +23,7 @@ import { copyStore, openStore, restoreStore } from '../../src/store/store-direct
 import { readStoreFile, storeFileOf, verifyStoreFile } from '../../src/store/store-file.js';
 import type { Store, StoreChange } from '../../src/store/store.js';
 import { asRoot } from '../support/as-root.js';
+import { eventually } from '../support/cli.js';
 import { recordsAfter } from '../support/store-model.js';
 
 const hint = 'restore it';
@@ -178,6 +189,46 @@ test('what is missing or cut is damaged, never empty; a damaged copy is not rest
   t.deepEqual(again.load(''), [{ key: 'a', value: 1 }]);
   await closed(again);
 });
+
+test('a store that rests lets go of its file, writes on where it was, and finds what was damaged meanwhile', async t => {
+  const directory = join(tempDir(t), 'store');
+  const store = await openStore(directory, { hint, log: silentLogger, idleMs: 1 });
+  const rested = (): Promise<void> => eventually('nobody has the file open', () => !isOpenHere(store.file));
+  t.is(await claim(store, 7), 7);
+  await rested();
+  t.is(await write(store, [{ key: 'a', value: 1 }]), undefined);
+  await rested();
+  const group = await Promise.all(['b', 'c'].map(key => write(store, [{ key, value: 2 }])));
+  t.deepEqual(group, [undefined, undefined]);
+  t.deepEqual(
+    store.load('').map(({ key }) => key),
+    ['a', 'b', 'c'],
+  );
+  t.like(readStoreFile(store.file, hint).head, { epoch: 7, generation: 4 });
+  await rested();
+  truncateSync(store.file, 8192);
+  const error = await write(store, [{ key: 'd', value: 3 }]);
+  t.like(error, { code: 'STORE_FAILED' });
+  t.regex(error?.message ?? '', /is damaged/);
+  t.like(await write(store, [{ key: 'd', value: 3 }]), { code: 'STORE_FAILED' });
+  await closed(store);
+  const other = await openStore(`${directory}-2`, { hint, log: silentLogger, idleMs: 1 });
+  await eventually('it rests', () => !isOpenHere(other.file));
+  await closed(other);
+  t.like(await write(other, [{ key: 'a', value: 1 }]), { code: 'STORE_FAILED' });
+});
+
+function isOpenHere(file: string): boolean {
+  return readdirSync('/proc/self/fd').some(fd => linkOf(`/proc/self/fd/${fd}`) === file);
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
 
 test('a wrong list of free pages is written anew, as every record is whole', async t => {
   const directory = join(tempDir(t), 'store');
