@@ -54,6 +54,9 @@ async function reregister(agents: number, times: number, options: BenchOptions):
       await allBack;
       listens.push(performance.now() - listensMs);
       outages.push(performance.now() - killedMs);
+      options.progress?.(
+        `it listened after ${seconds(listensMs - killedMs)}, all were back after ${seconds(performance.now() - killedMs)}`,
+      );
       const { p99Ms, maxMs } = await cluster.masterLoop();
       p99s.push(p99Ms);
       maxima.push(maxMs);
@@ -69,6 +72,10 @@ async function reregister(agents: number, times: number, options: BenchOptions):
   } finally {
     await cluster.stop();
   }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
 }
 
 /** A framework with tasks on every agent; it goes, and its tasks stay. */
