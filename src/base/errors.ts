@@ -94,6 +94,7 @@ export const errorCodes = {
     'Another process has taken the lead over this store; nothing was written, and this one must step down.',
   ),
   ADDRESS_IN_USE: row(500, false, 'The port is taken.'),
+  DISK_IN_USE: row(500, false, 'A PATH or MOUNT disk is another agent’s: a mark at its root says so.'),
   WORK_DIR_LOCKED: row(500, false, 'Another process uses the work directory.'),
   USAGE: row(400, false, 'A command line flag, environment variable or configuration key is not valid.'),
   CONFIG: row(400, false, 'The configuration file is not valid.'),

@@ -30,6 +30,7 @@ const codes: { readonly [code in ErrorCode]?: number } = {
   FORBIDDEN: exitCodes.config,
   ADDRESS_IN_USE: exitCodes.config,
   WORK_DIR_LOCKED: exitCodes.config,
+  DISK_IN_USE: exitCodes.config,
   STORE_DAMAGED: exitCodes.config,
   AGENT_RECONFIGURED: exitCodes.config,
   INTERNAL: exitCodes.internal,

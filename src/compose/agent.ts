@@ -98,7 +98,7 @@ export interface RunningAgent extends Running {
 /**
  * Runs an agent until it is closed, `signal` is aborted, the master ends it, or it cannot go on (then `closed` rejects). Closing ends its tasks; a signal
  * that is aborted with the reason SIGTERM or SIGHUP leaves them to the next agent, as `leave` does. With `agent.recover` `cleanup` it ends by itself.
- * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE, STORE_DAMAGED, STORE_FAILED; INVALID_RESOURCES when `resources`
+ * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DISK_IN_USE, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE, STORE_DAMAGED, STORE_FAILED; INVALID_RESOURCES when `resources`
  * lack what reservations and volumes of this work directory were made of.
  */
 export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): Promise<RunningAgent> {

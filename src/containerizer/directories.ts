@@ -25,7 +25,10 @@ export function removeEmpty(directory: string): void {
   }
 }
 
-/** The names in the root of a volume, but for what belongs to the file system itself. */
+/** The file at the root of a disk that says whose it is. */
+export const diskMark = '.proffer-agent';
+
+/** The names in the root of a volume, but for what belongs to the file system itself and to us. */
 export function contentOf(root: string): readonly string[] {
-  return names(root).filter(name => name !== 'lost+found');
+  return names(root).filter(name => name !== 'lost+found' && name !== diskMark);
 }

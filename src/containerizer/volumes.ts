@@ -5,6 +5,7 @@ import { messageOf, ProfferError } from '../base/errors.js';
 import type { Logger } from '../env/log.js';
 import type { DiskSource } from '../resources/index.js';
 import { names } from './directories.js';
+import { DiskOwner } from './disk-owner.js';
 import { MountDisk } from './mount-disk.js';
 import type { Shelf, Volume } from './volume-shelf.js';
 import { DirectoryShelf } from './volume-shelf.js';
@@ -17,12 +18,14 @@ export class FileVolumes {
   readonly #root: string;
   readonly #log: Logger;
   readonly #own: Shelf;
+  readonly #owner: DiskOwner;
   readonly #shelves = new Map<string, Shelf>();
   #last = Promise.resolve();
 
   constructor(root: string, log: Logger) {
     this.#root = resolve(root);
     this.#log = log;
+    this.#owner = new DiskOwner(this.#root);
     this.#own = new DirectoryShelf(this.#root, log, true, work => this.#later(work));
   }
 
@@ -30,7 +33,7 @@ export class FileVolumes {
     return this.#shelf(volume.source).path(volume);
   }
 
-  /** @throws ProfferError SANDBOX when the directories cannot be used. */
+  /** @throws ProfferError SANDBOX when the directories cannot be used, DISK_IN_USE when a disk is another agent's. */
   open(volumes: readonly Volume[], disks: readonly DiskSource[] = []): void {
     attempt(`the volumes below ${this.#root} cannot be used`, 'workDir', () => {
       this.#own.open(volumes.filter(({ source }) => source === undefined));
@@ -38,9 +41,18 @@ export class FileVolumes {
       const known = new Set(disks.map(({ root }) => encodeURIComponent(root)));
       for (const mark of names(this.#marks)) if (!known.has(mark)) rmSync(join(this.#marks, mark));
     });
+    // All of them before any is touched.
     for (const disk of disks) {
       attempt(`the disk ${disk.root} cannot be used`, 'resources', () => {
         this.#look(disk);
+        this.#owner.take(disk.root);
+      });
+    }
+    attempt('a disk that is no longer the agent’s cannot be given up', 'resources', () => {
+      this.#owner.keepOnly(disks.map(({ root }) => root));
+    });
+    for (const disk of disks) {
+      attempt(`the disk ${disk.root} cannot be used`, 'resources', () => {
         this.#shelf(disk).open(volumes.filter(({ source }) => source?.root === disk.root));
       });
     }
@@ -102,6 +114,7 @@ function attempt(what: string, path: string, work: () => void): void {
   try {
     work();
   } catch (error) {
+    if (error instanceof ProfferError) throw error;
     throw new ProfferError('SANDBOX', `${what}: ${messageOf(error)}`, { path, cause: error });
   }
 }

@@ -13,11 +13,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
+import type { ProfferError } from '../../src/base/errors.js';
 import { claimVolume } from '../../src/containerizer/volume-links.js';
 import { FileVolumes } from '../../src/containerizer/volumes.js';
 import { loggerTo, silentLogger } from '../../src/env/log.js';
 import type { DiskSource, DiskSourceType } from '../../src/resources/index.js';
 import { asRoot } from '../support/as-root.js';
+
+const mark = '.proffer-agent';
 
 /** An agent's work directory beside a disk, with agents that come and go. */
 class Host {
@@ -42,6 +45,20 @@ class Host {
       loggerTo((_level, message) => this.warnings.push(message)),
     );
     volumes.open(ids.map(this.name), [this.source]);
+    return volumes;
+  }
+
+  /** What is there, but for the mark. */
+  content(): string[] {
+    return readdirSync(this.root)
+      .filter(name => name !== mark)
+      .sort();
+  }
+
+  /** Another agent of the machine, with this disk or another. */
+  otherAgent(source = this.source): FileVolumes {
+    const volumes = new FileVolumes(`${this.#workDir}-2`, silentLogger);
+    volumes.open([], [source]);
     return volumes;
   }
 
@@ -72,7 +89,7 @@ test('a mount disk is its volume, and empty before and after it', async t => {
   volumes.purge(v);
   t.throws(() => volumes.make(host.name('w')), { message: /is still being deleted; try again later/ });
   await volumes.idle();
-  t.deepEqual(readdirSync(host.root), ['lost+found']);
+  t.deepEqual(host.content(), ['lost+found']);
   volumes.make(host.name('w'));
 });
 
@@ -84,7 +101,7 @@ test('data on a mount disk that is of no volume is nobody’s to delete', async 
     message: /is not empty: "theirs" is no data of a volume; move it away/,
   });
   await volumes.idle();
-  t.deepEqual(readdirSync(host.root), ['theirs']);
+  t.deepEqual(host.content(), ['theirs']);
 });
 
 test('an agent that dies while it gives up a mount disk goes on with what was written down', async t => {
@@ -99,11 +116,11 @@ test('an agent that dies while it gives up a mount disk goes on with what was wr
   t.is(readFileSync(join(host.root, 'file'), 'utf8'), 'data');
   // The mark is gone: it is not deleted by one that has no volume, either.
   await host.agent().idle();
-  t.deepEqual(readdirSync(host.root), ['file']);
+  t.deepEqual(host.content(), ['file']);
   // It dies after that.
   host.agent('v').retire(host.name('v'));
   await host.agent().idle();
-  t.deepEqual(readdirSync(host.root), []);
+  t.deepEqual(host.content(), []);
 });
 
 test('a mount disk that was no part of the agent for a while is not emptied any more', async t => {
@@ -114,7 +131,7 @@ test('a mount disk that was no part of the agent for a while is not emptied any 
   host.withoutDisk();
   writeFileSync(join(host.root, 'theirs'), '');
   await host.agent().idle();
-  t.deepEqual(readdirSync(host.root), ['theirs']);
+  t.deepEqual(host.content(), ['theirs']);
 });
 
 test('volumes are directories on a path disk, beside whatever else is there', async t => {
@@ -122,7 +139,7 @@ test('volumes are directories on a path disk, beside whatever else is there', as
   writeFileSync(join(host.root, 'theirs'), '');
   const volumes = host.agent();
   t.deepEqual(host.warnings, []);
-  t.deepEqual(readdirSync(host.root), ['theirs'], 'without volumes nothing is made');
+  t.deepEqual(host.content(), ['theirs'], 'without volumes nothing is made');
   const at = (id: string): string => join(host.root, 'volumes/roles/ads', id);
   volumes.make(host.name('v'));
   t.is(volumes.path(host.name('v')), at('v'));
@@ -135,7 +152,7 @@ test('volumes are directories on a path disk, beside whatever else is there', as
   t.false(existsSync(at('v')));
   await last.idle();
   t.deepEqual(readdirSync(join(host.root, 'volumes/removed')), []);
-  t.deepEqual(readdirSync(host.root).sort(), ['theirs', 'volumes']);
+  t.deepEqual(host.content(), ['theirs', 'volumes']);
 });
 
 test('a directory on a path disk that the agent does not know is left, and taken when it is empty', async t => {
@@ -171,4 +188,37 @@ asRoot('a mount disk is given to the user of its volume, and taken back with it'
   volumes.purge(host.name('v'));
   await volumes.idle();
   t.is(statSync(host.root).uid, 0);
+});
+
+test('a disk is one agent’s, also while that one does not run', async t => {
+  for (const type of ['MOUNT', 'PATH'] as const) {
+    const host = new Host(t, type);
+    host.agent().make(host.name('v'));
+    const error = t.throws<ProfferError>(() => host.otherAgent(), { code: 'DISK_IN_USE' });
+    t.like(error, { path: 'resources' });
+    t.regex(error.message, /the disk .*\/disk is another agent’s, which keeps ".*\/work"/);
+    t.regex(error.hint ?? '', /delete .*\/disk\/\.proffer-agent/);
+    t.notThrows(() => host.agent('v'), 'it comes back');
+    const within = join(host.root, 'within');
+    mkdirSync(within);
+    t.throws(() => host.otherAgent({ type, root: within }), {
+      message: /, in which .*\/within lies, is another agent’s/,
+    });
+    // A mark that cannot be read is somebody's.
+    writeFileSync(join(host.root, mark), '');
+    t.throws(() => host.agent('v'), { code: 'DISK_IN_USE' });
+    rmSync(join(host.root, mark));
+    t.notThrows(() => host.agent('v'), 'a task may have deleted it');
+    await host.agent('v').idle();
+  }
+});
+
+test('a disk that is no part of its agent any more may be another’s', t => {
+  const host = new Host(t, 'PATH');
+  host.agent();
+  host.withoutDisk();
+  t.notThrows(() => host.otherAgent());
+  t.throws(() => host.agent(), { code: 'DISK_IN_USE' });
+  host.withoutDisk();
+  t.true(existsSync(join(host.root, mark)), 'nobody gives up what is not his');
 });
