@@ -1,6 +1,7 @@
 // What is left of the offers of one ACCEPT while its operations take their parts out of them. In: the offers, the agent. Out: parts, or what is short.
 import type { Problem } from '../base/errors.js';
-import type { Role } from '../base/ids.js';
+import { problem } from '../base/errors.js';
+import type { AgentId, Role } from '../base/ids.js';
 import type { Bag, Conversion, Converted, Shortage } from '../resources/index.js';
 import {
   addDisjoint,
@@ -52,6 +53,8 @@ export class Pot {
   readonly offered: Bag;
   /** Optimistic commit: the part of `left` that nobody else has taken. */
   #there: Bag | undefined;
+  /** Optimistic commit by sequence: something happened on this agent since the offer, so that all of it is lost. */
+  readonly #staleOn: AgentId | undefined;
   readonly #role: Role;
   // Once a reservation was turned back, the part of what is left that counted against the role of the offers before; the rest counts when it is taken.
   #counted: Tally | undefined;
@@ -68,7 +71,8 @@ export class Pot {
     }
     for (const offer of offers) left = cover(left, shared(offer.resources));
     const changed = offers.some(offer => offer.version !== agent.version);
-    if (there !== undefined && changed && view.conflict.test === 'sequence') there = emptyBag;
+    this.#staleOn = there !== undefined && changed && view.conflict.test === 'sequence' ? agent.id : undefined;
+    if (this.#staleOn !== undefined) there = emptyBag;
     this.left = left;
     this.offered = left;
     this.total = agent.total;
@@ -92,7 +96,9 @@ export class Pot {
       // What the framework asked for is gone for its later tasks, too, as it would be had nobody been faster.
       this.left = asked.rest;
       this.#there = common(this.left, this.#there);
-      return { kind: 'LOST', shortages: got.shortages };
+      return this.#staleOn === undefined
+        ? { kind: 'LOST', shortages: got.shortages }
+        : { kind: 'LOST', shortages: [], problem: staleProblem(this.#staleOn, path) };
     }
     // Offers of several frameworks together may go beyond what the role may have.
     const over = this.#count(got.parts, path);
@@ -102,23 +108,29 @@ export class Pot {
     return { kind: 'TAKEN', parts: got.parts };
   }
 
-  /** What is left to convert: an optimistic offer may be so old that it has volumes that are destroyed by now. */
-  get convertible(): Bag {
-    if (this.#there === undefined) return this.left;
-    return this.left.filter(r => !r.label.indivisible || contains(this.total, [r]));
+  /**
+   * A conversion as far as the framework can know. An optimistic offer may be so old that it has volumes that are destroyed by now, and so may what was
+   * made by an operation that was lost: they are looked at when it does not go without them, so that whoever means them hears of a conflict.
+   */
+  imagine(make: (have: Bag, total: Bag) => Converted): { readonly have: Bag; readonly converted: Converted } {
+    const { left, total } = this;
+    const have = this.#there === undefined ? left : left.filter(r => !r.label.indivisible || contains(total, [r]));
+    const converted = make(have, total);
+    if (converted.ok || have.length === left.length) return { have, converted };
+    const imagined = make(left, total);
+    return imagined.ok ? { have: left, converted: imagined } : { have, converted };
   }
 
   /** Converts a part of what is left, as far as limits allow. */
   convert(make: (have: Bag, total: Bag) => Converted, path: string): Conversed {
-    const have = this.convertible;
-    const asked = make(have, this.total);
+    const { have, converted: asked } = this.imagine(make);
     if (!asked.ok) return { kind: 'WRONG', problems: asked.problems };
     let { conversion } = asked;
     let lost: readonly Problem[] | undefined;
     if (this.#there !== undefined) {
       const got = make(this.#there, this.total);
       if (got.ok) conversion = got.conversion;
-      else lost = got.problems;
+      else lost = this.#staleOn === undefined ? got.problems : [staleProblem(this.#staleOn, path)];
     }
     if (lost === undefined) {
       const over = this.#recount(conversion, path);
@@ -194,6 +206,11 @@ export class Pot {
     this.#counted = mark.counted;
     this.#quota.restore(mark.quota);
   }
+}
+
+function staleProblem(agentId: AgentId, path: string): Problem {
+  const why = `something was taken or converted on agent ${agentId} since this offer was made, which by sequence is a conflict whether it fits or not`;
+  return problem(path, 'OFFER_CONFLICT', why, 'wait for the next offers');
 }
 
 /** What is in both; a volume of another size is not. */

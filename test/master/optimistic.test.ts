@@ -6,6 +6,7 @@ import type { Metrics } from '../../src/env/metrics.js';
 import { silentMetrics } from '../../src/env/metrics.js';
 import type { OfferId } from '../../src/base/ids.js';
 import type { TaskInfo } from '../../src/protocol/entities.js';
+import type { Operation } from '../../src/protocol/scheduler-api.js';
 import type { FakeAgent, FakeScheduler } from '../support/master-rig.js';
 import { MasterRig, task } from '../support/master-rig.js';
 
@@ -55,6 +56,8 @@ test('2 + 2 of 4: by sequence the second conflicts', t => {
       ['OFFER_CONFLICT', 'accept.operations[0].tasks[1].resources'],
     ],
   );
+  t.regex(problems[0]?.message ?? '', /^something was taken or converted on agent M-S0 since this offer was made/);
+  t.notRegex(problems[0]?.message ?? '', /short by/, 'two cpus are free');
   t.deepEqual(agent.launched, ['a0', 'a1']);
   // With an offer made since it succeeds.
   rig.advance(3_000);
@@ -136,6 +139,59 @@ test('operations conflict like tasks; what was converted is there for neither', 
   t.is(agent.got('APPLY_OPERATION').length, 1);
   rig.advance(3_000);
   t.deepEqual(second.offer.resources, { cpus: 1, 'cpus(ads,dynamic)': 3, mem: 4000 });
+});
+
+test('what follows from a lost operation is lost with it, and no error of the framework', t => {
+  const policy = definePolicy({ commit: 'optimistic:fit,incremental' });
+  const rig = new MasterRig({ allocator: { policy } });
+  const [first, second] = ['first', 'second'].map(name => rig.scheduler({ name, roles: ['ads'] }));
+  if (first === undefined || second === undefined) return t.fail();
+  const agent = rig.agent({ cpus: 4, disk: 100 });
+  rig.advance(3_000);
+  const reserve = (disk: number): Operation => ({
+    type: 'RESERVE',
+    resources: { disk },
+    reservation: { role: 'ads' },
+  });
+  const create = (id: string): Operation => ({ type: 'CREATE', volumes: [{ id, disk: 50, containerPath: 'd' }] });
+  t.deepEqual(first.accept([first.offer.id], [reserve(80), create('theirs')], 0), []);
+  const chain: Operation[] = [
+    reserve(60),
+    create('v'),
+    { type: 'DESTROY', volumeIds: ['v'] },
+    { type: 'UNRESERVE', resources: { 'disk(ads,dynamic)': 60 } },
+    { type: 'LAUNCH', tasks: [task('t', { disk: 60 })] },
+  ];
+  const problems = second.accept([second.offer.id], chain, 0);
+  t.deepEqual(
+    problems.map(({ code, path }) => [code, path]),
+    [0, 1, 2, 3, 4].map(i => ['OFFER_CONFLICT', `accept.operations[${i}]${i === 4 ? '.tasks[0].resources' : ''}`]),
+  );
+  t.is(agent.got('APPLY_OPERATION').length, 2);
+  // What was offered to neither is still an error.
+  rig.advance(3_000);
+  const wrong = first.accept([first.offer.id], [{ type: 'DESTROY', volumeIds: ['v'] }], 0);
+  t.deepEqual(
+    wrong.map(({ code }) => code),
+    ['UNKNOWN_VOLUME'],
+  );
+});
+
+test('a volume that was destroyed since the offer is a conflict', t => {
+  const policy = definePolicy({ commit: 'optimistic:fit,incremental' });
+  const rig = new MasterRig({ allocator: { policy } });
+  const [first, second] = ['first', 'second'].map(name => rig.scheduler({ name, roles: ['ads'] }));
+  if (first === undefined || second === undefined) return t.fail();
+  rig.agent({ cpus: 4, 'disk(ads)': 100 });
+  rig.advance(3_000);
+  t.deepEqual(
+    first.accept([first.offer.id], [{ type: 'CREATE', volumes: [{ id: 'v', disk: 50, containerPath: 'd' }] }], 0),
+    [],
+  );
+  rig.advance(40_000);
+  const destroy: Operation = { type: 'DESTROY', volumeIds: ['v'] };
+  t.deepEqual(first.accept([first.offer.id], [destroy], 0), []);
+  t.like(second.accept([second.offer.id], [destroy], 0), [{ code: 'OFFER_CONFLICT' }]);
 });
 
 test('a limit set meanwhile holds for what both were offered before', t => {

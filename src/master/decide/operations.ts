@@ -101,7 +101,8 @@ export class Converting {
     }
     const problems = capabilityProblems(operation, framework, offer, path);
     if (problems.length > 0) return problems;
-    const tried = conversionOf(operation, this.#pot.convertible, this.#pot.total, this.#place, path);
+    const make = (have: Bag, total: Bag): Converted => conversionOf(operation, have, total, this.#place, path);
+    const tried = this.#pot.imagine(make).converted;
     if (!tried.ok) return tried.problems.map(each => this.#explained(each, operation));
     return inUseProblems(agent, tried.conversion.consumed, this.#placed, path);
   }
