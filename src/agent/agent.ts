@@ -55,6 +55,8 @@ export class Agent {
   #registered = false;
   /** Executors that ended while a registration was under way that lists them. */
   #exits: AgentCall[] = [];
+  /** How often it described itself. */
+  #registrations = 0;
   #closed = false;
   readonly #journal: Journal;
   readonly #keeper: Keeper;
@@ -105,8 +107,17 @@ export class Agent {
       garbage: this.#garbage,
       toMaster: call => {
         if (this.#registered) this.#peer?.send(call);
-        // The master was told of it when this agent registered, and has not answered yet.
-        else if (call.type === 'EXECUTOR_EXITED') this.#exits.push(call);
+      },
+      executorExited: exit => {
+        const registrations = this.#registrations;
+        this.#keeper.after(() => {
+          // The master may have started another of the same id since it was told that this one is not there.
+          if (this.#registrations !== registrations) return;
+          const call = { type: 'EXECUTOR_EXITED', ...exit } as const;
+          if (this.#registered) this.#peer?.send(call);
+          // The master was told of it when this agent registered, and has not answered yet.
+          else this.#exits.push(call);
+        });
       },
       onContainerEnded: () => {
         this.#runner.checkDrained();
@@ -242,6 +253,7 @@ export class Agent {
     if (this.#peer !== peer) return;
     const inventory = this.#inventory();
     this.#exits = [];
+    this.#registrations += 1;
     for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);
     this.#env.log.info('registering', {
       agentId: this.#state.agentId,

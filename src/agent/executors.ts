@@ -315,9 +315,7 @@ export class Executors {
     garbage.add(executor.sandbox);
     this.#release(executor);
     for (const record of tasks) this.#step(record, { type: 'OVER', draft: verdict });
-    this.#parts.keeper.after(() =>
-      this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId, executorId: info.executorId, status }),
-    );
+    this.#parts.executorExited({ frameworkId, executorId: info.executorId, status });
     state.forgetIfIdle(frameworkId);
     this.#parts.onContainerEnded();
   }

@@ -22,7 +22,9 @@ export interface AgentParts {
   /** The agent as it is now. */
   readonly info: () => AgentInfo;
   /** To the master, if it is there; lost otherwise. */
-  readonly toMaster: (call: Extract<AgentCall, { type: 'MESSAGE' | 'EXECUTOR_EXITED' }>) => void;
+  readonly toMaster: (call: Extract<AgentCall, { type: 'MESSAGE' }>) => void;
+  /** Tells the master, once what ended with the executor is kept, unless a registration has told it meanwhile. */
+  readonly executorExited: (call: Omit<Extract<AgentCall, { type: 'EXECUTOR_EXITED' }>, 'type'>) => void;
   /** A container has ended. */
   readonly onContainerEnded: () => void;
 }

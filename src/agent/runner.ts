@@ -381,9 +381,7 @@ export class TaskRunner {
   #tellMissingExecutors(framework: FrameworkRecord, newExecutorIds: readonly ExecutorId[]): void {
     for (const executorId of newExecutorIds) {
       if (framework.executors.has(executorId) || directoryNameProblem('the executor id', executorId)) continue;
-      this.#parts.keeper.after(() =>
-        this.#parts.toMaster({ type: 'EXECUTOR_EXITED', frameworkId: framework.id, executorId, status: -1 }),
-      );
+      this.#parts.executorExited({ frameworkId: framework.id, executorId, status: -1 });
     }
   }
 
