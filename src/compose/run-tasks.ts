@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { ProfferError, shown } from '../base/errors.js';
 import { systemEnv } from '../env/system-env.js';
 import type { TaskStatus } from '../protocol/entities.js';
-import type { AgentView } from '../protocol/operator-api.js';
+import type { AgentView, TaskView } from '../protocol/operator-api.js';
 import { isTerminal } from '../protocol/task-state.js';
 import { bagOf } from '../resources/index.js';
 import type { PlacementConstraint } from '../scheduler/constraints.js';
@@ -14,7 +14,7 @@ import { Batch } from './batch.js';
 import { whyNever } from './feasible.js';
 import { aborted } from './process-run.js';
 import { subscribe } from './subscribe.js';
-import type { OnLost, OutputName } from './task-output.js';
+import type { AgentPlace, OnLost, OutputName, OutputPlace } from './task-output.js';
 import { TaskOutputs } from './task-output.js';
 
 /** What to run. */
@@ -51,6 +51,7 @@ export interface RunTasksView {
 
 const waitNoteMs = 10_000;
 const outputWaitMs = 5_000;
+const answerWaitMs = 2_000;
 
 /**
  * Runs the tasks and resolves with the exit code: the task's, or of several the first (by index) that is not 0; 130 or 143 after a signal.
@@ -104,6 +105,12 @@ export async function runTasks(
       return view.output(index, name, chunk);
     },
     lossTeller(line => view.trouble(line)),
+    {
+      clock: env.clock,
+      locate: task => agentOf(options.master, task),
+      onAway: ({ hostname, port }, why) =>
+        view.note(`the agent at ${hostname}:${port} is away (${why}); what its tasks print is shown when it is back`),
+    },
   );
   const followed = new Set<string>();
   const follow = ({ offer, taskId }: BatchTask): void => {
@@ -148,8 +155,19 @@ export async function runTasks(
     return tasks.map(codeOf).find(code => code !== 0) ?? 0;
   } finally {
     waits();
+    outputs.close();
     framework.close();
   }
+}
+
+/** An agent that was started again may listen elsewhere; the master knows. */
+async function agentOf(master: string, { taskId, frameworkId }: OutputPlace): Promise<AgentPlace | undefined> {
+  const query = new URLSearchParams({ framework: frameworkId });
+  const signal = AbortSignal.timeout(answerWaitMs);
+  const answer = await fetch(`${master}/tasks/${encodeURIComponent(taskId)}?${query.toString()}`, { signal });
+  if (!answer.ok) return undefined;
+  const { hostname, agentPort } = (await answer.json()) as TaskView;
+  return { hostname, port: agentPort };
 }
 
 /** `FIELD:OPERATOR[:VALUE]`. @throws ProfferError USAGE. */

@@ -7,9 +7,11 @@ import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import { must } from '../../src/base/assert.js';
 import { lossTeller } from '../../src/compose/run-tasks.js';
 import type { OutputPlace } from '../../src/compose/task-output.js';
 import { TaskOutputs } from '../../src/compose/task-output.js';
+import type { Clock } from '../../src/env/clock.js';
 import { VirtualClock } from '../../src/env/virtual-clock.js';
 
 const chunk = Buffer.alloc(64 * 1024, 'x');
@@ -149,6 +151,93 @@ test('output that cannot be read is told of, once for a task; a file that was ne
   const [loss, ...more] = await lossesOf({ hostname: '127.0.0.1', port, frameworkId: 'F', taskId: 'T' });
   t.regex(loss ?? '', /^T: .*ECONNREFUSED/);
   t.deepEqual(more, []);
+});
+
+test('an agent that goes away is looked for, and its output goes on where it was', async t => {
+  const text = 'one two three';
+  const asked: string[] = [];
+  const ask = (agent: string, name: string, { req }: ServerResponse): number => {
+    const offset = Number(new URL(req.url ?? '', 'http://any').searchParams.get('offset'));
+    asked.push(`${agent}: ${name} from ${offset}`);
+    return offset;
+  };
+  const before = await agentThat(t, (name, response) => {
+    if (name === 'stderr') response.end();
+    else if (ask('before', name, response) === 0) response.write(text.slice(0, 4), () => response.destroy());
+    else response.destroy();
+  });
+  const after = await agentThat(t, (name, response) => {
+    const offset = ask('after', name, response);
+    response.end(text.slice(offset));
+  });
+  const pauses: number[] = [];
+  const clock: Clock = {
+    now: () => 0,
+    wallMs: () => 0,
+    soon: run => void setImmediate(run),
+    after: (delayMs, run) => {
+      pauses.push(delayMs);
+      const timer = setImmediate(run);
+      return { cancel: () => clearImmediate(timer) };
+    },
+  };
+  // The master is away at first, then believes the agent where it was.
+  const answers = [
+    () => Promise.reject(new Error('no master')),
+    () => Promise.resolve(before),
+    () => Promise.resolve(after),
+  ];
+  const away: number[] = [];
+  let shown = '';
+  const outputs = new TaskOutputs(
+    (_task, _name, bytes) => {
+      shown += bytes.toString();
+    },
+    (_task, why) => t.fail(why),
+    { clock, locate: () => must(answers.shift(), 'answer')(), onAway: ({ port }) => away.push(port) },
+  );
+  outputs.follow(before);
+  await outputs.settled(new VirtualClock(), 5000);
+  t.is(shown, text);
+  t.deepEqual(asked, [
+    'before: stdout from 0',
+    'before: stdout from 4',
+    'before: stdout from 4',
+    'after: stdout from 4',
+  ]);
+  t.deepEqual(pauses, [250, 500, 1000]);
+  t.deepEqual(away, [before.port], 'said once');
+});
+
+test('an agent that stays away has lost what it did not show, and nobody looks for it after the end', async t => {
+  const losses: string[] = [];
+  const clock = new VirtualClock();
+  let onAway = (): void => {};
+  const isAway = new Promise<void>(resolve => {
+    onAway = resolve;
+  });
+  const outputs = new TaskOutputs(
+    () => {},
+    ({ taskId }, why) => losses.push(`${taskId}: ${why}`),
+    { clock, locate: () => Promise.resolve(t.fail('looked for')), onAway },
+  );
+  outputs.follow(
+    await agentThat(t, (name, response) => {
+      if (name === 'stderr') response.end('whole');
+      else response.write('half', () => response.destroy());
+    }),
+  );
+  await isAway;
+  const waits = new VirtualClock();
+  const settled = outputs.settled(waits, 5000);
+  for (let turns = 0; losses.length === 0 && turns < 1000; turns += 1) {
+    waits.advance(5000);
+    await turn();
+  }
+  await settled;
+  t.is(losses.length, 1);
+  t.regex(losses[0] ?? '', /^T: /);
+  t.is(clock.pending, 0);
 });
 
 test('an agent that never answers is not waited for without a word', async t => {

@@ -208,10 +208,19 @@ test.serial('views are tables without colour for pipes, and with --json exactly 
   ]);
 });
 
-test.serial('an agent that dies is started again, and its tasks are not left running', async t => {
-  const running = start('run', '--name', 'orphan', '--', 'sleep', '1000');
+test.serial('an agent that dies is started again; its tasks run on, and what they print goes on', async t => {
+  const running = start(
+    'run',
+    '--name',
+    'orphan',
+    '--',
+    'sh',
+    '-c',
+    'echo before; while [ ! -e go ]; do sleep 0.1; done; echo after; exit 7',
+  );
   const [, id = ''] = await running.until(/^(orphan\.\w+) launched/m);
-  await eventually('running', async () => (await get<TaskView>(`/tasks/${id}`)).state === 'TASK_RUNNING');
+  await running.until(/^before$/m);
+  const first = Math.min(...processesNaming(`PROFFER_TASK_ID=${id}`));
   const { agentId } = await get<TaskView>(`/tasks/${id}`);
   const agent = (await get<AgentView[]>('/agents')).find(one => one.id === agentId);
   const name = String(agent?.attributes['name']);
@@ -219,10 +228,21 @@ test.serial('an agent that dies is started again, and its tasks are not left run
   process.kill(Number(pid), 'SIGKILL');
   await cluster.until(new RegExp(`${name} ended \\(SIGKILL\\); starting it again in 500ms`));
   await cluster.until(new RegExp(`${name} runs again: pid \\d+, http:`));
-  await eventually('the orphan is gone', () => processesNaming(`PROFFER_TASK_ID=${id}`).length === 0);
-  t.is(await running.ended, 1, 'the task is lost');
-  t.regex(running.stderr, new RegExp(`^${id} lost`, 'm'));
+  t.is(Math.min(...processesNaming(`PROFFER_TASK_ID=${id}`)), first, 'it was not started anew');
+  await writeInSandbox(id, 'go');
+  t.is(await running.ended, 7, running.stderr);
+  t.is(running.stdout, 'before\nafter\n', running.stderr);
+  t.regex(running.stderr, /^the agent at \S+ is away \(/m);
 });
+
+/** Makes an empty file in the sandbox of a task that runs. */
+async function writeInSandbox(id: string, name: string): Promise<void> {
+  const { hostname, agentPort } = await get<TaskView>(`/tasks/${id}`);
+  const { tasks } = (await (await fetch(`http://${hostname}:${agentPort}/state`)).json()) as {
+    tasks: { id: string; sandbox: string }[];
+  };
+  writeFileSync(join(tasks.find(one => one.id === id)?.sandbox ?? '', name), '');
+}
 
 test.serial('a master that dies is started again where it was; agents come back and tasks run on', async t => {
   const running = start(
@@ -245,12 +265,8 @@ test.serial('a master that dies is started again where it was; agents come back 
     'the framework is back',
     async () => (await get<FrameworkView[]>('/frameworks?name=run&state=ACTIVE')).length === 1,
   );
-  const { agentId, hostname, agentPort } = await get<TaskView>(`/tasks/${id}`);
-  const { tasks } = (await (await fetch(`http://${hostname}:${agentPort}/state`)).json()) as {
-    tasks: { id: string; sandbox: string }[];
-  };
-  writeFileSync(join(tasks.find(one => one.id === id)?.sandbox ?? '', 'go'), '');
-  t.is(await running.ended, 0, `${agentId}\n${running.stderr}`);
+  await writeInSandbox(id, 'go');
+  t.is(await running.ended, 0, running.stderr);
   t.is(running.stdout, 'through\n');
 });
 

@@ -79,9 +79,11 @@ class Cluster {
     offer: Offer,
     requests: Parameters<Framework['accept']>[1],
   ): Promise<{ status: TaskStatus; stdout: string }> {
-    const ended = firstValueFrom(this.framework.updates$.pipe(filter(update => isTerminal(update.state))));
     const [task] = this.framework.accept(offer, requests, { refuseMs: 0 });
-    const status = await ended;
+    // After an agent's end, the end of the task before may come once more.
+    const status = await firstValueFrom(
+      this.framework.updates$.pipe(filter(({ taskId, state }) => taskId === task?.taskId && isTerminal(state))),
+    );
     const agent = (await (await fetch(`http://127.0.0.1:${offer.port}/state`)).json()) as {
       readonly tasks: readonly { readonly id: string; readonly sandbox?: string }[];
       readonly completedTasks: readonly { readonly id: string; readonly sandbox?: string }[];
