@@ -1,5 +1,8 @@
-// An agent of a world: the production component on a simulated host, with a disk that keeps its id. In: start, crash, pause. Out: history events.
+// An agent of a world: the production component on a simulated host, with a disk for its records and containers that outlive it.
+// In: start, crash, power cut, pause. Out: history events.
 import { Agent } from '../agent/agent.js';
+import { forgetIdentity } from '../agent/checkpoint.js';
+import { ProfferError } from '../base/errors.js';
 import type { AgentId } from '../base/ids.js';
 import type { AgentOptions, MasterConnection, MasterHandler } from '../agent/options.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
@@ -8,6 +11,7 @@ import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { validateAgentEvent, validateExecutorCall } from '../protocol/validate.js';
 import type { Resources } from '../resources/index.js';
 import type { Random } from '../env/random.js';
+import type { Store } from '../store/store.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import { acceptSession } from '../transport/session.js';
 import type { Script } from './behaviour.js';
@@ -46,6 +50,9 @@ export class AgentNode {
   #process: NodeProcess | undefined;
   #agent: Agent | undefined;
   #agentId: AgentId | undefined;
+  #store: Store | undefined;
+  #boots = 1;
+  #bootedAtMs = 0;
 
   constructor(world: Surroundings, name: string, disk: SimDisk, options: AgentNodeOptions = {}) {
     this.#world = world;
@@ -91,34 +98,12 @@ export class AgentNode {
     this.#process = process;
     world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: true });
     const { env } = process;
-    const containerizer = this.host.containerizer(process);
-    const { resources, attributes, domain, agent, lends } = this.#options;
-    const lending = env.random.fork('lends');
-    this.#agent = new Agent(env, {
-      info: {
-        hostname: this.name,
-        port: 0,
-        resources: resources ?? agentResourcesDefault,
-        attributes: attributes ?? {},
-        ...(domain === undefined ? {} : { domain }),
-        containerizers: containerizer.types,
-        version: 'sim',
-      },
-      containerizer: world.mutations.containerizer?.(containerizer) ?? containerizer,
-      prober: this.host.prober(process),
-      sandboxRoot: `/sim/${this.name}`,
-      connect: handler => this.#connect(process, handler),
-      store: this.disk.open(env),
-      volumes: world.mutations.volumes?.(this.#volumes) ?? this.#volumes,
-      ...(lends === undefined ? {} : { estimator: { estimate: (_usage, answer) => answer(lends(lending)) } }),
-      options: { executorEndpoint: `ws://${this.name}${executorPath}`, ...agent },
-      outcomes: {
-        onShutdown: () => this.#ended(restartMs),
-        onFatal: () => this.#ended(restartMs),
-        onRefused: () => this.#ended(refusedMs),
-      },
-    });
-    const running = this.#agent;
+    const store = this.disk.open(env);
+    this.#store = store;
+    const running = this.#make(process, store);
+    if (running === undefined) return;
+    this.#agent = running;
+    this.host.endLeftovers(running.sandboxes());
     world.network.local.listen(
       this.name,
       process.acceptor((link, path) =>
@@ -134,21 +119,74 @@ export class AgentNode {
     );
   }
 
-  /** The agent and all it runs are gone at once. `tell`: its connection ends; else the master hears nothing. */
+  // What is damaged is noticed, and nobody goes on with the rest: the machine is replaced.
+  #make(process: NodeProcess, store: Store): Agent | undefined {
+    try {
+      return this.#agentOn(process, store);
+    } catch (error) {
+      if (!(error instanceof ProfferError) || error.code !== 'STORE_DAMAGED') throw error;
+      this.#world.emit({ type: 'STEPS_DOWN', node: this.name, why: error.code });
+      this.crash();
+      this.#world.clock.after(replacedMs, () => this.replace());
+      return undefined;
+    }
+  }
+
+  #agentOn(process: NodeProcess, store: Store): Agent {
+    const world = this.#world;
+    const { env } = process;
+    const containerizer = this.host.containerizer(process);
+    const { resources, attributes, domain, agent, lends } = this.#options;
+    const lending = env.random.fork('lends');
+    return new Agent(env, {
+      info: {
+        hostname: this.name,
+        port: 0,
+        resources: resources ?? agentResourcesDefault,
+        attributes: attributes ?? {},
+        ...(domain === undefined ? {} : { domain }),
+        containerizers: containerizer.types,
+        version: 'sim',
+      },
+      containerizer: world.mutations.containerizer?.(containerizer) ?? containerizer,
+      prober: this.host.prober(process),
+      sandboxRoot: `/sim/${this.name}`,
+      connect: handler => this.#connect(process, handler),
+      store,
+      bootId: `${this.name}/${this.#boots}`,
+      uptimeMs: world.clock.now() - this.#bootedAtMs,
+      volumes: world.mutations.volumes?.(this.#volumes) ?? this.#volumes,
+      ...(lends === undefined ? {} : { estimator: { estimate: (_usage, answer) => answer(lends(lending)) } }),
+      options: { executorEndpoint: `ws://${this.name}${executorPath}`, ...agent },
+      outcomes: {
+        onShutdown: () => this.#leaves(restartMs, true),
+        onFatal: () => this.#ended(restartMs),
+        onRefused: () => this.#leaves(refusedMs, true),
+      },
+    });
+  }
+
+  /**
+   * `tell` (default): the process is gone at once, and what it started runs on. Else the machine lost its power: all of it is gone, connections do not
+   * end, and the next start is that of another boot.
+   */
   crash(tell = true): void {
-    if (this.#process?.alive !== true) return;
-    this.#process.kill();
-    this.#agentId = this.agentId;
-    this.#agent = undefined;
-    this.host.crash();
-    this.#world.network.local.crash(this.name, { tell });
-    this.disk.crash();
-    this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: false });
+    if (this.#process?.alive === true) {
+      this.#process.kill();
+      this.#agentId = this.agentId;
+      this.#agent = undefined;
+      this.#store = undefined;
+      this.host.agentGone();
+      this.#world.network.local.crash(this.name, { tell });
+      this.disk.crash();
+      this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'AGENT', up: false });
+    }
+    if (!tell) this.#losesPower();
   }
 
   /** Another machine of the same name and size, with an empty disk, takes its place. */
   replace(): void {
-    this.crash();
+    this.crash(false);
     this.disk.erase();
     this.#agentId = undefined;
     this.#volumes = new SimVolumes();
@@ -157,7 +195,14 @@ export class AgentNode {
 
   /** Tells the agent to go away on purpose: it ends its tasks and unregisters; its supervisor starts it again. */
   shutDown(): void {
-    this.#agent?.shutdown(() => this.#ended(restartMs));
+    this.#leaves(restartMs, false);
+  }
+
+  #losesPower(): void {
+    this.#world.emit({ type: 'REBOOT', node: this.name });
+    this.host.powerCut();
+    this.#boots += 1;
+    this.#bootedAtMs = this.#world.clock.now();
   }
 
   // A process of its own, on a network node of its own, so that faults can strike between it and its agent.
@@ -190,10 +235,28 @@ export class AgentNode {
     };
   }
 
-  // The agent ended by itself; its supervisor starts it again.
+  // It ends its tasks first. Once the master has let it go, or refused it, its id is used up.
+  #leaves(againMs: number, refused: boolean): void {
+    const agent = this.#agent;
+    const store = this.#store;
+    agent?.shutdown(isGone => {
+      if (agent !== this.#agent) return;
+      if (store !== undefined && (isGone || refused))
+        store.write(forgetIdentity(store), () => {
+          if (agent === this.#agent) this.#ended(againMs);
+        });
+      else this.#ended(againMs);
+    });
+  }
+
+  // The process ended by itself; its supervisor starts it again.
   #ended(againMs: number): void {
-    this.#world.clock.soon(() => this.crash());
-    this.#world.clock.after(againMs, () => this.start());
+    const process = this.#process;
+    const { clock } = this.#world;
+    clock.soon(() => {
+      if (this.#process === process) this.crash();
+    });
+    clock.after(againMs, () => this.start());
   }
 
   #connect(process: NodeProcess, handler: MasterHandler): MasterConnection {
@@ -229,3 +292,6 @@ const restartMs = 1000;
 
 /** And when the master did not take it. */
 const refusedMs = 5000;
+
+/** How long it takes to put another machine where one had a damaged disk. */
+const replacedMs = 5000;

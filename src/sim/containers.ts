@@ -1,5 +1,6 @@
 // Simulated containers of one host, and the truth about what is alive there. In: specs and kills from the agent. Out: events to it, and to the
 // world's history, which checkers compare with what messages claim.
+import type { ContainerId } from '../base/ids.js';
 import type { Timer } from '../env/clock.js';
 import type { VirtualClock } from '../env/virtual-clock.js';
 import type {
@@ -37,14 +38,14 @@ export type StartProgram = (
   exit: (exitCode: number) => void,
 ) => Pick<ExecutorProgram, 'live' | 'end'> | undefined;
 
-/** Where containers run. They live on the host, so they die with it, and with the agent that is their parent. */
+/** Where containers run. They outlive the agent that started them, as processes with a wrapper do; a power cut ends them. */
 export class SimHost {
   readonly name: string;
-  readonly #clock: VirtualClock;
-  readonly #history: HostHistory;
   readonly #script: Script;
-  readonly #startProgram: StartProgram;
-  readonly #runs = new Set<Run>();
+  readonly #runs = new Map<ContainerId, Run>();
+  /** Written by each container's own wrapper, so that it outlives agents and power cuts. */
+  readonly #past = new Map<ContainerId, ContainerExit>();
+  readonly #place: Place;
 
   constructor(
     name: string,
@@ -54,27 +55,39 @@ export class SimHost {
     startProgram: StartProgram = () => undefined,
   ) {
     this.name = name;
-    this.#startProgram = startProgram;
-    this.#clock = clock;
-    this.#history = history;
     this.#script = script;
+    this.#place = {
+      host: name,
+      clock,
+      history,
+      startProgram,
+      over: (id, exit) => {
+        this.#runs.delete(id);
+        if (exit === undefined) return;
+        this.#past.set(id, exit);
+        // As sandboxes are cleared away some day.
+        const [oldest] = this.#past.size > pastMax ? this.#past.keys() : [];
+        if (oldest !== undefined) this.#past.delete(oldest);
+      },
+    };
   }
 
   /** What is alive, in the order of starting. */
   get live(): readonly LiveContainer[] {
-    return [...this.#runs].flatMap(run => (run.live === undefined ? [] : [run.live]));
+    return [...this.#runs.values()].flatMap(run => (run.live === undefined ? [] : [run.live]));
   }
 
   /** Tasks that run inside executors here. */
   get executorTasks(): readonly ExecutorTask[] {
-    return [...this.#runs].flatMap(run => run.program?.live ?? []);
+    return [...this.#runs.values()].flatMap(run => run.program?.live ?? []);
   }
 
   /** Ends a container as a signal from outside would; its agent hears of it. False when it is not alive. */
   kill(containerId: string): boolean {
-    const run = [...this.#runs].find(each => each.live?.spec.containerId === containerId);
-    run?.die('SIGKILL');
-    return run !== undefined;
+    const run = this.#runs.get(containerId);
+    if (run?.live === undefined) return false;
+    run.die();
+    return true;
   }
 
   /** The containerizer of the agent process `agent`. */
@@ -82,24 +95,19 @@ export class SimHost {
     return {
       types,
       launch: (spec, onEvent) => {
-        const behaviour = this.#script(spec) ?? behaviourOf(spec);
-        const run = new Run(
-          this.#clock,
-          this.name,
-          spec,
-          behaviour,
-          this.#history,
-          agent,
-          onEvent,
-          () => this.#runs.delete(run),
-          this.#startProgram,
-        );
-        this.#runs.add(run);
+        const run = new Run(this.#place, spec, this.#script(spec) ?? behaviourOf(spec), { agent, onEvent });
+        this.#runs.set(spec.containerId, run);
         run.prepare();
         return run;
       },
+      adopt: (spec, onEvent) => {
+        const run = this.#runs.get(spec.containerId);
+        if (run !== undefined) return run.adopt({ agent, onEvent });
+        const exit = this.#past.get(spec.containerId);
+        return pastContainer(agent, exit, onEvent);
+      },
       close: onClosed => {
-        for (const run of this.#runs) run.die('SIGKILL');
+        for (const run of this.#runs.values()) run.die();
         agent.env.clock.soon(onClosed);
       },
     };
@@ -121,50 +129,61 @@ export class SimHost {
     };
   }
 
-  /** Ends everything at once, as losing power or the agent does; nobody is told. */
-  crash(): void {
-    for (const run of this.#runs) run.die('SIGKILL', false);
+  /** Ends what runs in none of these sandboxes: a start-up does that to what nobody remembers. */
+  endLeftovers(known: Iterable<string>): void {
+    const sandboxes = new Set(known);
+    for (const run of this.#runs.values()) if (!sandboxes.has(run.sandbox)) run.die();
   }
+
+  /** The agent process is gone: what runs, runs on; what it was still preparing never will. */
+  agentGone(): void {
+    for (const run of this.#runs.values()) run.orphan();
+  }
+
+  /** Ends everything at once, as losing power does; nobody is told, and nobody can know. */
+  powerCut(): void {
+    for (const run of this.#runs.values()) run.vanish();
+  }
+}
+
+/** Of the host, for a container. */
+interface Place {
+  readonly host: string;
+  readonly clock: VirtualClock;
+  readonly history: HostHistory;
+  readonly startProgram: StartProgram;
+  /** It runs no more; without `exit` it never did. */
+  readonly over: (id: ContainerId, exit: ContainerExit | undefined) => void;
+}
+
+/** Who looks after a container. */
+interface Owner {
+  readonly agent: NodeProcess;
+  readonly onEvent: (event: ContainerEvent) => void;
 }
 
 /** One container. */
 class Run implements Container {
   live: LiveContainer | undefined;
   program: ReturnType<StartProgram>;
-  readonly #clock: VirtualClock;
-  readonly #host: string;
+  readonly #place: Place;
   readonly #spec: ContainerSpec;
   readonly #behaviour: Behaviour;
-  readonly #history: HostHistory;
-  readonly #agent: NodeProcess;
-  readonly #onEvent: (event: ContainerEvent) => void;
-  readonly #forget: () => void;
-  readonly #startProgram: StartProgram;
+  #owner: Owner | undefined;
   #timer: Timer | undefined;
   #killTimer: Timer | undefined;
   #killAtMs = Number.POSITIVE_INFINITY;
   #over = false;
 
-  constructor(
-    clock: VirtualClock,
-    host: string,
-    spec: ContainerSpec,
-    behaviour: Behaviour,
-    history: HostHistory,
-    agent: NodeProcess,
-    onEvent: (event: ContainerEvent) => void,
-    forget: () => void,
-    startProgram: StartProgram,
-  ) {
-    this.#clock = clock;
-    this.#host = host;
+  constructor(place: Place, spec: ContainerSpec, behaviour: Behaviour, owner: Owner) {
+    this.#place = place;
     this.#spec = spec;
     this.#behaviour = behaviour;
-    this.#history = history;
-    this.#agent = agent;
-    this.#onEvent = onEvent;
-    this.#forget = forget;
-    this.#startProgram = startProgram;
+    this.#owner = owner;
+  }
+
+  get sandbox(): string {
+    return this.#spec.sandbox;
   }
 
   prepare(): void {
@@ -172,7 +191,7 @@ class Run implements Container {
     if (prepareMs > 0) this.#tellLater(0, { type: 'PROGRESS', phase: 'PULLING', message: 'pulling', fraction: 0 });
     if (prepareMs > 1)
       this.#tellLater(prepareMs / 2, { type: 'PROGRESS', phase: 'PULLING', message: 'pulling', fraction: 0.5 });
-    this.#timer = this.#clock.after(prepareMs + launchMs, () => this.#start());
+    this.#timer = this.#place.clock.after(prepareMs + launchMs, () => this.#start());
   }
 
   kill(graceMs: number): void {
@@ -181,9 +200,9 @@ class Run implements Container {
     if (this.live === undefined) return this.#exitAfter(0, { signal: 'SIGKILL', oomKilled: false });
     const { ignoresTerm = false, termMs = 0 } = this.#behaviour;
     const polite = !ignoresTerm && termMs < graceMs;
-    const atMs = this.#clock.now() + (polite ? termMs : graceMs);
+    const atMs = this.#place.clock.now() + (polite ? termMs : graceMs);
     if (atMs >= this.#killAtMs) return;
-    this.#exitAfter(atMs - this.#clock.now(), { signal: polite ? 'SIGTERM' : 'SIGKILL', oomKilled: false });
+    this.#exitAfter(atMs - this.#place.clock.now(), { signal: polite ? 'SIGTERM' : 'SIGKILL', oomKilled: false });
   }
 
   exec(
@@ -192,65 +211,122 @@ class Run implements Container {
     done: (result: { exitCode?: number; timedOut: boolean; output: string }) => void,
   ): void {
     const exitCode = this.live === undefined ? 126 : (this.#behaviour.probeExitCode ?? 0);
-    this.#clock.after(1, () => this.#agent.deliver(() => done({ exitCode, timedOut: false, output: '' })));
+    const agent = this.#owner?.agent;
+    this.#place.clock.after(1, () => agent?.deliver(() => done({ exitCode, timedOut: false, output: '' })));
   }
 
-  die(signal: string, tell = true): void {
-    if (this.#over) return;
-    this.#finish({ signal, oomKilled: false }, tell);
+  die(): void {
+    this.#finish({ signal: 'SIGKILL', oomKilled: false });
+  }
+
+  /** Its agent is gone, and with it whoever would have sent the SIGKILL. */
+  orphan(): void {
+    this.#owner = undefined;
+    if (this.live === undefined) return this.#finish(nobodyKnows);
+    const { ignoresTerm = false, termMs = 0 } = this.#behaviour;
+    if (!ignoresTerm && this.#place.clock.now() + termMs >= this.#killAtMs) return;
+    this.#killTimer?.cancel();
+    this.#killAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Another agent process looks after it from now on. */
+  adopt(owner: Owner): Container {
+    owner.agent.env.clock.soon(() => {
+      if (this.live === undefined) return tellPast(owner, this.#exit);
+      this.#owner = owner;
+      owner.onEvent({ type: 'STARTED', pid: simPid });
+    });
+    return this;
+  }
+
+  vanish(): void {
+    this.#owner = undefined;
+    this.#finish({ signal: 'SIGKILL', oomKilled: false }, nobodyKnows);
   }
 
   #start(): void {
     const { failToStart, runMs, exitCode = 0, oom = false } = this.#behaviour;
+    const { host, clock, history, over, startProgram } = this.#place;
     if (failToStart !== undefined) {
       this.#over = true;
-      this.#forget();
+      over(this.#spec.containerId, undefined);
       return this.#tell({ type: 'FAILED', message: failToStart, code: 'CONTAINER_LAUNCH_FAILED' });
     }
-    this.live = { host: this.#host, spec: this.#spec, startedAtMs: this.#clock.now() };
-    this.#history.started(this.live);
-    this.#tell({ type: 'STARTED', pid: 1000 });
-    this.program = this.#startProgram(this.live, this.#behaviour, code =>
-      this.#finish({ exitCode: code, oomKilled: false }),
-    );
+    this.live = { host, spec: this.#spec, startedAtMs: clock.now() };
+    history.started(this.live);
+    this.#tell({ type: 'STARTED', pid: simPid });
+    this.program = startProgram(this.live, this.#behaviour, code => this.#finish({ exitCode: code, oomKilled: false }));
     if (runMs === undefined) return;
-    this.#timer = this.#clock.after(runMs, () =>
+    this.#timer = clock.after(runMs, () =>
       this.#finish(oom ? { signal: 'SIGKILL', oomKilled: true } : { exitCode, oomKilled: false }),
     );
   }
 
   #exitAfter(delayMs: number, exit: ContainerExit): void {
     this.#killTimer?.cancel();
-    this.#killAtMs = this.#clock.now() + delayMs;
-    this.#killTimer = this.#clock.after(delayMs, () => this.#finish(exit));
+    this.#killAtMs = this.#place.clock.now() + delayMs;
+    this.#killTimer = this.#place.clock.after(delayMs, () => this.#finish(exit));
   }
 
-  #finish(exit: ContainerExit, tell = true): void {
+  #exit: ContainerExit | undefined;
+
+  // `known`: what anybody can find out later.
+  #finish(exit: ContainerExit, known = exit): void {
     if (this.#over) return;
     this.#over = true;
     this.#timer?.cancel();
     this.#killTimer?.cancel();
-    this.#forget();
-    this.program?.end();
-    this.program = undefined;
     const { live } = this;
     this.live = undefined;
-    if (live !== undefined) this.#history.ended(live, exit);
-    if (!tell) return;
+    this.#exit = live === undefined ? undefined : known;
+    this.#place.over(this.#spec.containerId, this.#exit);
+    this.program?.end();
+    this.program = undefined;
+    if (live !== undefined) this.#place.history.ended(live, exit);
     if (live !== undefined) this.#tell({ type: 'EXITED', exit });
     else this.#tell({ type: 'FAILED', message: 'killed before it started', code: 'CONTAINER_LAUNCH_FAILED' });
   }
 
   #tellLater(delayMs: number, event: ContainerEvent): void {
-    this.#clock.after(delayMs, () => {
+    this.#place.clock.after(delayMs, () => {
       if (!this.#over) this.#tell(event);
     });
   }
 
   #tell(event: ContainerEvent): void {
-    this.#agent.deliver(() => this.#onEvent(event));
+    const owner = this.#owner;
+    owner?.agent.deliver(() => owner.onEvent(event));
   }
 }
+
+/** A container of before that runs no more: its end is told, and there is nothing to signal or to look into. */
+function pastContainer(
+  agent: NodeProcess,
+  exit: ContainerExit | undefined,
+  onEvent: (event: ContainerEvent) => void,
+): Container {
+  agent.env.clock.soon(() => tellPast({ agent, onEvent }, exit));
+  return {
+    kill: () => {},
+    exec: (_command, _timeoutMs, done) =>
+      agent.env.clock.soon(() => done({ exitCode: 126, timedOut: false, output: '' })),
+  };
+}
+
+function tellPast({ onEvent }: Owner, exit: ContainerExit | undefined): void {
+  if (exit === undefined)
+    return onEvent({ type: 'FAILED', message: 'it never started', code: 'CONTAINER_LAUNCH_FAILED' });
+  onEvent({ type: 'STARTED' });
+  onEvent({ type: 'EXITED', exit });
+}
+
+const nobodyKnows: ContainerExit = { oomKilled: false };
+
+/** No two containers need different ones here. */
+const simPid = 1000;
+
+/** Containers whose ends are still to be read. */
+const pastMax = 2000;
 
 /** From asking to running, when nothing is pulled. */
 const launchMs = 3;

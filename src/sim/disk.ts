@@ -1,4 +1,5 @@
-// A simulated disk behind the Store port: writes take time, a crash keeps a prefix of those under way, a failing disk says so.
+// A simulated disk behind the Store port: writes take time, a crash keeps a prefix of those under way, a failing or full disk says so, and what rots is
+// told from what is there.
 // In: changes, crashes. Out: records that outlive the process, callbacks when they are durable.
 import { messageOf, ProfferError } from '../base/errors.js';
 import type { Env } from '../env/env.js';
@@ -9,11 +10,13 @@ import type { Store, StoreChange } from '../store/store.js';
 /** The disk of one node; `open` gives a Store to each process that runs there. */
 export class SimDisk {
   /** Time a write takes. */
-  latencyMs: readonly [number, number] = [0, 5];
-  /** While true every write fails, as on EIO. */
-  failing = false;
+  latencyMs = diskLatencyMs;
+  /** While set every write fails with it, as on EIO. */
+  trouble: string | undefined;
   readonly #random: Random;
   readonly #records = new Map<string, unknown>();
+  /** Records whose checksum does not match any more. */
+  readonly #rotten = new Set<string>();
   #epoch = 0;
   #underway: (() => void)[] = [];
 
@@ -34,7 +37,7 @@ export class SimDisk {
     // `land` is what the disk does when its time has come, or what a crash may still let through.
     const enqueue = (land: () => void, done: (error?: ProfferError) => void): void => {
       const [min, max] = this.latencyMs;
-      const failing = this.failing;
+      const { trouble } = this;
       this.#underway.push(land);
       // One write path: a later write is not durable before an earlier one.
       lastDueMs = Math.max(lastDueMs, env.clock.now() + this.#random.int(min, max));
@@ -42,7 +45,7 @@ export class SimDisk {
         this.#underway = this.#underway.filter(other => other !== land);
         if (dead !== undefined) return done(deadStore(dead));
         try {
-          if (failing) throw new Error('EIO: i/o error, write');
+          if (trouble !== undefined) throw new Error(trouble);
           land();
         } catch (error) {
           dead = error instanceof ProfferError ? error : new ProfferError('STORE_FAILED', messageOf(error));
@@ -52,11 +55,13 @@ export class SimDisk {
       });
     };
     return {
-      load: prefix =>
-        [...this.#records]
+      load: prefix => {
+        for (const key of this.#rotten) if (key.startsWith(prefix)) throw damaged(key);
+        return [...this.#records]
           .filter(([key]) => key.startsWith(prefix))
           .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([key, value]) => ({ key, value: structuredClone(value) })),
+          .map(([key, value]) => ({ key, value: structuredClone(value) }));
+      },
       write: (changes, onDurable) => {
         const copies = structuredClone(changes);
         enqueue(() => {
@@ -91,8 +96,16 @@ export class SimDisk {
     this.#underway = [];
   }
 
+  /** One of the records is damaged: whoever reads it is told. False when there is none. */
+  rot(random: Random): boolean {
+    if (this.#records.size === 0) return false;
+    this.#rotten.add(random.pick([...this.#records.keys()]));
+    return true;
+  }
+
   /** Nothing is on it any more. */
   erase(): void {
+    this.#rotten.clear();
     this.#records.clear();
     this.#epoch = 0;
     this.#underway = [];
@@ -104,4 +117,14 @@ export class SimDisk {
       else this.#records.set(change.key, change.value);
     }
   }
+}
+
+/** Time a write takes on a disk that is well. */
+export const diskLatencyMs: readonly [number, number] = [0, 5];
+
+function damaged(key: string): ProfferError {
+  return new ProfferError('STORE_DAMAGED', `the record ${key} cannot be read: its checksum does not match`, {
+    path: key,
+    hint: 'restore the store from a copy',
+  });
 }

@@ -3,6 +3,7 @@
 import type { Random } from '../env/random.js';
 import { executorNode } from './agent-node.js';
 import type { AgentNode } from './agent-node.js';
+import { diskLatencyMs } from './disk.js';
 import type { MasterNode } from './master-node.js';
 import { noTrouble } from './network.js';
 import type { RawSchedulerNode, SchedulerNode } from './scheduler-node.js';
@@ -15,6 +16,7 @@ export const faultKinds = [
   'agent-shutdown',
   'scheduler-crash',
   'master-crash',
+  'stale-master',
   'pause',
   'partition',
   'one-way-partition',
@@ -25,6 +27,8 @@ export const faultKinds = [
   'duplicate',
   'slow-disk',
   'disk-failure',
+  'disk-full',
+  'disk-rot',
   'wall-clock-jump',
   'operator-kill',
   'executor-crash',
@@ -73,8 +77,7 @@ export class Faults {
       node.process?.resume();
       node.start();
     }
-    this.#world.master.disk.failing = false;
-    this.#world.master.disk.latencyMs = [0, 5];
+    this.#world.master.resumeFormer();
   }
 
   #next(kind: FaultKind, meanMs: number, random: Random): void {
@@ -131,6 +134,8 @@ export class Faults {
       }
       case 'master-crash':
         return this.#crash(kind, world.master, random.chance(0.7), random.int(0, 30_000));
+      case 'stale-master':
+        return this.#staleMaster(random);
       case 'pause': {
         const node = random.pick(this.#nodes());
         const { process } = node;
@@ -155,16 +160,29 @@ export class Faults {
         return this.#trouble(kind, { dropRate: random.pick([0.01, 0.1, 0.3]) }, random);
       case 'duplicate':
         return this.#trouble(kind, { duplicateRate: random.pick([0.02, 0.2]) }, random);
-      case 'slow-disk':
-        world.master.disk.latencyMs = [100, 4000];
-        return this.#heals(kind, 'master', random.int(1000, 30_000), () => {
-          world.master.disk.latencyMs = [0, 5];
+      case 'slow-disk': {
+        const { name, disk } = random.pick(this.#withDisk());
+        disk.latencyMs = [100, 4000];
+        return this.#heals(kind, name, random.int(1000, 30_000), () => {
+          disk.latencyMs = diskLatencyMs;
         });
+      }
       case 'disk-failure':
-        world.master.disk.failing = true;
-        return this.#heals(kind, 'master', random.int(100, 5000), () => {
-          world.master.disk.failing = false;
+      case 'disk-full': {
+        const { name, disk } = random.pick(this.#withDisk());
+        disk.trouble = kind === 'disk-full' ? 'ENOSPC: no space left on device, write' : 'EIO: i/o error, write';
+        return this.#heals(kind, name, random.int(100, 5000), () => {
+          disk.trouble = undefined;
         });
+      }
+      case 'disk-rot': {
+        const node = random.pick([...world.agents.values()]);
+        if (node.process?.alive !== true || !node.disk.rot(random)) return;
+        this.#told(kind, node.name, false);
+        node.crash();
+        world.clock.after(1000, () => node.start());
+        return;
+      }
       case 'wall-clock-jump': {
         const node = random.pick(this.#nodes());
         this.#told(kind, node.name, false);
@@ -180,6 +198,22 @@ export class Faults {
     node.crash(tell);
     this.#world.clock.after(downMs, () => {
       if (!this.#stopped) node.start();
+    });
+  }
+
+  // The master stops for longer than its lease; another takes over; the first one wakes up. The others may hear of it at once, or find out.
+  #staleMaster(random: Random): void {
+    const { master, clock, network } = this.#world;
+    const { process } = master;
+    if (process === undefined || !process.alive || process.paused || master.former !== undefined) return;
+    process.pause();
+    const isKnown = random.chance(0.5);
+    const wakesMs = random.pick([100, 5000, 30_000, 100_000]);
+    this.#heals('stale-master', 'master', master.leaseMs + random.int(1, 10_000), () => {
+      if (!master.takeOver()) return process.resume();
+      if (isKnown) for (const { name } of this.#peers()) network.local.reset(name, 'master');
+      if (this.#stopped) return;
+      clock.after(wakesMs, () => master.resumeFormer());
     });
   }
 
@@ -237,6 +271,10 @@ export class Faults {
       .filter(({ spec }) => spec.env['PROFFER_EXECUTOR_ID'] !== undefined)
       .map(({ host, spec }) => ({ host, containerId: spec.containerId }));
     return executors.length === 0 ? undefined : random.pick(executors);
+  }
+
+  #withDisk(): (AgentNode | MasterNode)[] {
+    return [this.#world.master, this.#world.master, ...this.#world.agents.values()];
   }
 
   #schedulers(): (SchedulerNode | RawSchedulerNode)[] {

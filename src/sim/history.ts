@@ -70,6 +70,12 @@ export type HistoryEvent =
     }
   /** A process of a node starts or ends. */
   | { readonly type: 'PROCESS'; readonly node: string; readonly kind: NodeKind; readonly up: boolean }
+  /** A master ends by itself: it cannot write, or does not lead any more. */
+  | { readonly type: 'STEPS_DOWN'; readonly node: string; readonly why: string }
+  /** A master that another has followed does something all the same. */
+  | { readonly type: 'STALE'; readonly node: string; readonly what: string }
+  /** A machine lost its power: all that ran there is gone. */
+  | { readonly type: 'REBOOT'; readonly node: string }
   /** A fault begins (or, with `healed`, ends). */
   | { readonly type: 'FAULT'; readonly node: string; readonly fault: string; readonly healed: boolean };
 
@@ -108,6 +114,12 @@ export function lineOf(event: HistoryEvent): string {
       return `executor's task ${event.task.taskId} ended`;
     case 'PROCESS':
       return event.up ? 'process up' : 'process down';
+    case 'STEPS_DOWN':
+      return `steps down: ${event.why}`;
+    case 'STALE':
+      return `stale: ${event.what}`;
+    case 'REBOOT':
+      return 'power lost';
     case 'FAULT':
       return `${event.healed ? 'healed' : 'fault'} ${event.fault}`;
     default:

@@ -1,9 +1,12 @@
-// The master of a world: the production component behind taps, on a disk that outlives it. In: start, crash, pause. Out: history events.
+// The master of a world: the production component behind taps, on a disk that outlives it. In: start, crash, pause, another that takes over.
+// Out: history events.
 import type { Allocator } from '../allocator/allocator.js';
 import type { GrantBatch } from '../allocator/model.js';
 import { createAllocator } from '../allocator/index.js';
 import type { AllocatorOptions } from '../allocator/index.js';
+import { ProfferError } from '../base/errors.js';
 import type { Problem } from '../base/errors.js';
+import { every } from '../env/clock.js';
 import { Master } from '../master/master.js';
 import { masterDefaults } from '../master/options.js';
 import type { MasterOptions } from '../master/options.js';
@@ -14,9 +17,11 @@ import type { MasterInfo } from '../protocol/entities.js';
 import type { OperatorCall } from '../protocol/operator-api.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import { validateAgentCall, validateOperatorCall, validateSchedulerCall } from '../protocol/validate.js';
+import type { Store } from '../store/store.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { acceptSession } from '../transport/session.js';
-import type { Link, LinkHandler } from '../transport/transport.js';
+import { closeCodes } from '../transport/transport.js';
+import type { Link, LinkEnd, LinkHandler } from '../transport/transport.js';
 import type { SimDisk } from './disk.js';
 import { NodeProcess } from './node-process.js';
 import { observed, ObservedBooks } from './observed-allocator.js';
@@ -30,6 +35,19 @@ export interface MasterNodeOptions {
   readonly id?: string;
   /** How often sessions send heartbeats. Default 15,000. */
   readonly heartbeatIntervalMs?: number;
+  /** It leads by a lease of so long, renewed at every third of it, and acts for two thirds after the last renewal. Default: for ever. */
+  readonly leaseMs?: number;
+}
+
+/** One process of a master, and who speaks with it. */
+interface Reign {
+  readonly process: NodeProcess;
+  /** 0 until it has claimed the registry. */
+  epoch: number;
+  master: Master | undefined;
+  books: ObservedBooks | undefined;
+  readonly sessions: Map<number, { readonly kind: 'SCHEDULER' | 'AGENT'; readonly node: string }>;
+  readonly links: Set<Link>;
 }
 
 /** How one kind of session is looked into. */
@@ -48,12 +66,10 @@ export class MasterNode {
   readonly options: MasterOptions;
   readonly #world: Surroundings;
   readonly #node: MasterNodeOptions;
-  #epoch = 0;
-  #process: NodeProcess | undefined;
-  #master: Master | undefined;
-  #books: ObservedBooks | undefined;
-  readonly #sessions = new Map<number, 'SCHEDULER' | 'AGENT'>();
-  readonly #nodeOf = new Map<number, string>();
+  #incarnation = 0;
+  #reign: Reign | undefined;
+  /** Paused while another took over. */
+  #former: Reign | undefined;
 
   constructor(world: Surroundings, name: string, disk: SimDisk, options: MasterNodeOptions = {}) {
     this.#world = world;
@@ -64,16 +80,16 @@ export class MasterNode {
   }
 
   get process(): NodeProcess | undefined {
-    return this.#process;
+    return this.#reign?.process;
   }
 
   /** The component that runs, if one does. */
   get master(): Master | undefined {
-    return this.#master;
+    return this.#reign?.master;
   }
 
   get cluster(): ClusterView | undefined {
-    return this.#master?.view;
+    return this.#reign?.master?.view;
   }
 
   /** Whether the same is offered to several, and the accept decides. */
@@ -94,29 +110,106 @@ export class MasterNode {
   }
 
   get books(): ObservedBooks | undefined {
-    return this.#books;
+    return this.#reign?.books;
   }
 
-  /** Starts a process; nothing when one runs. */
+  /** How long a lease it leads by; 0: none. */
+  get leaseMs(): number {
+    return this.#node.leaseMs ?? 0;
+  }
+
+  /** One that was paused while another took over, and is paused still. */
+  get former(): NodeProcess | undefined {
+    return this.#former?.process;
+  }
+
+  /** Starts a process; nothing when one runs. It leads once it has claimed the registry. */
   start(): void {
-    if (this.#process?.alive === true) return;
+    if (this.process?.alive === true) return;
+    if (this.#reign === undefined) this.#world.network.local.listen(this.name, (link, path) => this.accept(link, path));
+    this.#begin();
+  }
+
+  /** The process is gone at once. `tell`: its peers' connections end, as when the machine lives on; else they hear nothing. */
+  crash(tell = true): void {
+    const reign = this.#reign;
+    if (reign === undefined) return;
+    reign.process.kill();
+    this.#endFormer();
+    this.#world.network.local.crash(this.name, { tell });
+    this.disk.crash();
+    this.#reign = undefined;
+    this.#over(reign);
+  }
+
+  /**
+   * While this process is paused, another takes over on the same registry; new connections reach that one. Nothing that the old one does from then on
+   * may count. False when this one is not paused, may still act, or another one is paused already.
+   */
+  takeOver(): boolean {
+    const reign = this.#reign;
+    if (reign === undefined || !reign.process.paused || this.#former !== undefined || !this.#mayBeFollowed(reign))
+      return false;
+    this.#former = reign;
+    this.#over(reign);
+    this.#begin();
+    return true;
+  }
+
+  /** The one that was paused wakes up. */
+  resumeFormer(): void {
+    const former = this.#former;
+    if (former === undefined) return;
+    former.process.resume();
+    this.#world.clock.after(stepDownMs, () => {
+      if (former === this.#former && former.process.alive && !former.process.paused)
+        this.#world.emit({ type: 'STALE', node: this.name, what: `runs ${stepDownMs} ms after it woke up` });
+    });
+  }
+
+  #mayBeFollowed({ process, master }: Reign): boolean {
+    const { leaseMs } = this.#node;
+    return master !== undefined && leaseMs !== undefined && this.#world.clock.now() >= process.pausedAtMs + leaseMs;
+  }
+
+  #begin(): void {
     const world = this.#world;
-    this.#epoch += 1;
-    const process = new NodeProcess(this.name, this.#epoch, world);
-    const { env } = process;
-    this.#process = process;
+    this.#incarnation += 1;
+    const process = new NodeProcess(this.name, this.#incarnation, world);
+    const reign: Reign = {
+      process,
+      epoch: 0,
+      master: undefined,
+      books: undefined,
+      sessions: new Map(),
+      links: new Set(),
+    };
+    this.#reign = reign;
     world.emit({ type: 'PROCESS', node: this.name, kind: 'MASTER', up: true });
+    const store = this.disk.open(process.env);
+    store.claim(process.env.clock.wallMs(), (error, epoch) => {
+      if (error !== undefined) return this.#ends(reign, error);
+      reign.epoch = epoch;
+      this.#lead(reign, store);
+    });
+  }
+
+  #lead(reign: Reign, store: Store): void {
+    const world = this.#world;
+    const { env } = reign.process;
+    const { leaseMs, id } = this.#node;
     let allocator: Allocator | undefined;
     const books = new ObservedBooks(() => allocator as Allocator);
-    this.#books = books;
+    reign.books = books;
     const domain = this.#node.allocator?.domain;
     const info: MasterInfo = {
-      id: this.#node.id ?? env.ids.uuid(),
+      id: id ?? env.ids.uuid(),
       hostname: this.name,
       port: 5050,
       version: 'sim',
       ...(domain === undefined ? {} : { domain }),
     };
+    const actUntilMs = (): number => env.clock.now() + ((leaseMs ?? 0) * 2) / 3;
     const master = new Master(env, {
       allocator: (onGrants, onStarved) => {
         const note = (batch: GrantBatch): void => {
@@ -128,32 +221,38 @@ export class MasterNode {
         allocator = real;
         return world.mutations.allocator?.(observed(real, books)) ?? observed(real, books);
       },
-      store: this.disk.open(env),
+      store,
       info,
-      epoch: this.#epoch,
+      epoch: reign.epoch,
+      ...(leaseMs === undefined ? {} : { actUntilMs: actUntilMs() }),
       options: { ...this.#node.master, ...world.mutations.master },
-      // The process ends, as it must, and its supervisor starts it again.
-      onStoreFailure: () => {
-        this.crash();
-        world.clock.after(restartMs, () => this.start());
-      },
+      onStoreFailure: error => this.#ends(reign, error),
+      onDeposed: error => this.#ends(reign, error),
     });
-    this.#master = master;
-    world.network.local.listen(
-      this.name,
-      process.acceptor((link, path) => this.#accept(process, master, link, path)),
-    );
+    reign.master = master;
+    if (leaseMs !== undefined) every(env.clock, leaseMs / 3, () => master.mayActUntil(actUntilMs()));
   }
 
-  /** The process is gone at once. `tell`: its peers' connections end, as when the machine lives on; else they hear nothing. */
-  crash(tell = true): void {
-    if (this.#process?.alive !== true) return;
-    this.#process.kill();
-    this.#world.network.local.crash(this.name, { tell });
-    this.disk.crash();
-    this.#master = undefined;
-    this.#books = undefined;
-    for (const [session, kind] of this.#sessions) this.#ended(session, kind);
+  // The process ends, as it must, and its supervisor starts it again.
+  #ends(reign: Reign, error: Error): void {
+    const why = error instanceof ProfferError ? error.code : error.message;
+    this.#world.emit({ type: 'STEPS_DOWN', node: this.name, why });
+    if (reign === this.#former) return this.#endFormer();
+    if (reign !== this.#reign) return;
+    this.crash();
+    this.#world.clock.after(restartMs, () => this.start());
+  }
+
+  #endFormer(): void {
+    const former = this.#former;
+    if (former === undefined) return;
+    this.#former = undefined;
+    former.process.kill();
+    for (const link of former.links) link.close(closeCodes.lost, 'connection reset');
+  }
+
+  #over(reign: Reign): void {
+    for (const session of reign.sessions.keys()) this.#ended(reign, session);
     this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'MASTER', up: false });
   }
 
@@ -175,17 +274,31 @@ export class MasterNode {
     return true;
   }
 
-  /** Opens a link that does not come over the network: for tests that send what no codec would carry. */
+  /** Takes a link, also one that does not come over the network: for tests that send what no codec would carry. */
   accept(link: Link, path: string): LinkHandler | undefined {
-    const { process, master } = this;
-    if (process?.alive !== true || master === undefined) return undefined;
-    return this.#accept(process, master, link, path);
+    const reign = this.#reign;
+    if (reign?.process.alive !== true || reign.master === undefined) return undefined;
+    const { process, master } = reign;
+    reign.links.add(link);
+    const accept = (opened: Link, at: string): LinkHandler | undefined => {
+      const handler = this.#accept(reign, master, opened, at);
+      if (handler === undefined) return undefined;
+      return {
+        onOpen: () => handler.onOpen?.(),
+        onMessage: message => handler.onMessage(message),
+        onEnd: (end: LinkEnd) => {
+          reign.links.delete(link);
+          handler.onEnd(end);
+        },
+      };
+    };
+    return process.acceptor(accept)(link, path);
   }
 
-  #accept(process: NodeProcess, master: Master, link: Link, path: string): LinkHandler | undefined {
-    const { env } = process;
+  #accept(reign: Reign, master: Master, link: Link, path: string): LinkHandler | undefined {
+    const { env } = reign.process;
     const common = {
-      epoch: this.#epoch,
+      epoch: reign.epoch,
       ...(this.#node.heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs: this.#node.heartbeatIntervalMs }),
     };
     if (path === '/v1/scheduler') {
@@ -193,7 +306,7 @@ export class MasterNode {
         env,
         link,
         { ...common, kind: 'scheduler', validate: validateSchedulerCall },
-        peer => this.#tapScheduler(master, peer),
+        peer => this.#tapScheduler(reign, master, peer),
       );
     }
     if (path !== '/v1/agent') return undefined;
@@ -201,14 +314,14 @@ export class MasterNode {
       env,
       link,
       { ...common, kind: 'agent', validate: validateAgentCall },
-      peer => this.#tapAgent(master, peer),
+      peer => this.#tapAgent(reign, master, peer),
     );
   }
 
-  #tapScheduler(master: Master, peer: Peer<SchedulerEvent>): PeerHandler<ValidatedSchedulerCall> {
+  #tapScheduler(reign: Reign, master: Master, peer: Peer<SchedulerEvent>): PeerHandler<ValidatedSchedulerCall> {
     const { mutations } = this.#world;
     const place = { session: peer.id, node: peer.remote };
-    return this.#tap(peer, {
+    return this.#tap(reign, peer, {
       kind: 'SCHEDULER',
       accept: to => master.acceptScheduler(to),
       mutate: mutations.schedulerEvent,
@@ -222,9 +335,9 @@ export class MasterNode {
     });
   }
 
-  #tapAgent(master: Master, peer: Peer<AgentEvent>): PeerHandler<AgentCall> {
+  #tapAgent(reign: Reign, master: Master, peer: Peer<AgentEvent>): PeerHandler<AgentCall> {
     const place = { session: peer.id, node: peer.remote };
-    return this.#tap(peer, {
+    return this.#tap(reign, peer, {
       kind: 'AGENT',
       accept: to => master.acceptAgent(to),
       mutate: this.#world.mutations.agentEvent,
@@ -237,13 +350,20 @@ export class MasterNode {
   }
 
   /** Notes what passes between the master and a peer, and lets deliberate bugs change what the master says. */
-  #tap<In, Out extends object>(peer: Peer<Out>, tap: Tap<In, Out>): PeerHandler<In> {
+  #tap<In, Out extends { readonly type: string }>(reign: Reign, peer: Peer<Out>, tap: Tap<In, Out>): PeerHandler<In> {
     const { id: session, remote: node } = peer;
-    this.#opened(session, tap.kind, node);
+    reign.sessions.set(session, { kind: tap.kind, node });
+    this.#world.emit({ type: 'SESSION', kind: tap.kind, session, node, open: true });
     const say = (event: Out): void => {
-      if (!this.#sessions.has(session)) return;
-      tap.said(event);
-      peer.send(event);
+      if (reign !== this.#reign) {
+        // By now another one leads. Signs of life and refusals change nothing.
+        if (!harmless.has(event.type))
+          this.#world.emit({ type: 'STALE', node: this.name, what: `says ${event.type} to ${node}` });
+        peer.send(event);
+      } else if (reign.sessions.has(session)) {
+        tap.said(event);
+        peer.send(event);
+      }
     };
     const inner = tap.accept({
       id: session,
@@ -255,31 +375,34 @@ export class MasterNode {
       close: (code, reason) => peer.close(code, reason),
     });
     return {
-      onMessage: call => tap.hear(call, passed => inner.onMessage(passed)),
+      onMessage: call => {
+        if (reign === this.#reign) tap.hear(call, passed => inner.onMessage(passed));
+        else inner.onMessage(call);
+      },
       onInvalid: (problems, callId) => {
-        this.#world.emit({ type: 'INVALID', session, node, paths: problems.map(problem => problem.path) });
+        if (reign === this.#reign)
+          this.#world.emit({ type: 'INVALID', session, node, paths: problems.map(problem => problem.path) });
         inner.onInvalid(problems, callId);
       },
       onEnd: end => {
-        this.#ended(session, tap.kind);
+        this.#ended(reign, session);
         inner.onEnd(end);
       },
     };
   }
 
-  #opened(session: number, kind: 'SCHEDULER' | 'AGENT', node: string): void {
-    this.#sessions.set(session, kind);
-    this.#nodeOf.set(session, node);
-    this.#world.emit({ type: 'SESSION', kind, session, node, open: true });
-  }
-
-  #ended(session: number, kind: 'SCHEDULER' | 'AGENT'): void {
-    if (!this.#sessions.delete(session)) return;
-    const node = this.#nodeOf.get(session) ?? '';
-    this.#nodeOf.delete(session);
-    this.#world.emit({ type: 'SESSION', kind, session, node, open: false });
+  #ended(reign: Reign, session: number): void {
+    const known = reign.sessions.get(session);
+    if (known === undefined) return;
+    reign.sessions.delete(session);
+    this.#world.emit({ type: 'SESSION', ...known, session, open: false });
   }
 }
 
 /** How long a supervisor waits before it starts a process again. */
 const restartMs = 1000;
+
+const harmless: ReadonlySet<string> = new Set(['PING', 'HEARTBEAT', 'ERROR', 'ANSWERED']);
+
+/** How soon a master that no longer leads has to be gone. */
+const stepDownMs = 1000;

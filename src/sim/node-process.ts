@@ -21,11 +21,15 @@ export class NodeProcess {
   readonly env: Env;
   /** Added to the wall clock: what a wrong or adjusted system time does. */
   wallSkewMs = 0;
+  /** When it was paused last. */
+  pausedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #clock: VirtualClock;
   readonly #waiting: (() => void)[] = [];
   #state: 'running' | 'paused' | 'dead' = 'running';
 
   constructor(name: string, incarnation: number, world: { clock: VirtualClock; random: Random; journal: Journal }) {
     this.name = name;
+    this.#clock = world.clock;
     const random = world.random.fork(`${name}#${incarnation}`);
     this.env = {
       clock: this.#clockOn(world.clock),
@@ -55,7 +59,9 @@ export class NodeProcess {
 
   /** As by SIGSTOP: what comes waits. */
   pause(): void {
-    if (this.#state === 'running') this.#state = 'paused';
+    if (this.#state !== 'running') return;
+    this.#state = 'paused';
+    this.pausedAtMs = this.#clock.now();
   }
 
   /** As by SIGCONT: what waited runs, in order. */

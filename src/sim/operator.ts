@@ -127,14 +127,6 @@ export class RandomOperator {
     return { role, limits: { ...limits, ...more }, guarantees };
   }
 
-  // An agent that lost its id before it was on disk is another one now; the first will never be back.
-  #givingUp(cluster: ClusterView): OperatorCall[] {
-    const there = new Set([...this.#world.agents.values()].map(node => node.agentId));
-    return [...cluster.agents.values()]
-      .filter(({ id, state }) => state === 'UNREACHABLE' && !there.has(id))
-      .map(({ id }) => ({ type: 'MARK_AGENT_GONE', agentId: id }));
-  }
-
   // What was declared gone may not come back: somebody brings another machine.
   #replace(): void {
     const gone = this.#world.master.cluster?.goneAgents;
@@ -146,7 +138,7 @@ export class RandomOperator {
   #undo(): void {
     const { cluster } = this.#world.master;
     if (cluster !== undefined) {
-      for (const call of [...undoing(cluster), ...this.#givingUp(cluster)]) this.#world.master.operate(call);
+      for (const call of [...undoing(cluster), ...givingUp(this.#world, cluster)]) this.#world.master.operate(call);
     }
     this.#world.clock.after(undoEveryMs, () => this.#undo());
   }
@@ -213,4 +205,12 @@ function isDynamic({ label }: Resource): boolean {
 function pickOf(agent: Readonly<AgentRecord>, random: Random): Resource | undefined {
   const found = agent.total.filter(isDynamic);
   return found.length === 0 ? undefined : random.pick(found);
+}
+
+/** An agent that lost its id before it was on disk, or its disk, is another one now; the first will never be back. */
+export function givingUp(world: World, cluster: ClusterView): OperatorCall[] {
+  const there = new Set([...world.agents.values()].map(node => node.agentId));
+  return [...cluster.agents.values()]
+    .filter(({ id, state }) => state === 'UNREACHABLE' && !there.has(id))
+    .map(({ id }) => ({ type: 'MARK_AGENT_GONE', agentId: id }));
 }

@@ -42,6 +42,8 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
       ...(scenario.offerTimeoutMs === undefined ? {} : { offerTimeoutMs: random.pick(scenario.offerTimeoutMs) }),
     },
     heartbeatIntervalMs: random.pick([5000, 15_000]),
+    // Else it leads for ever, and nobody ever follows one that is only asleep.
+    ...(random.chance(0.7) ? { leaseMs: random.pick([3000, 10_000]) } : {}),
     ...(policy === undefined ? {} : { allocator: { policy } }),
   });
   const agents = random.int(1, scenario.agents);

@@ -4,6 +4,7 @@ import type { Counts } from './checkers/floors.js';
 import { scenarioCheckers } from './checkers/scenario-checkers.js';
 import { unsettled } from './convergence.js';
 import { Faults } from './faults.js';
+import { givingUp } from './operator.js';
 import { populate } from './population.js';
 import type { Population } from './population.js';
 import { scenarios } from './scenario.js';
@@ -81,6 +82,9 @@ function settle(world: World, population: Population, withinMs: number): void {
   const untilMs = world.nowMs + withinMs;
   for (;;) {
     world.run(1000);
+    const { cluster } = world.master;
+    if (population.operator === undefined && cluster !== undefined)
+      for (const call of givingUp(world, cluster)) world.master.operate(call);
     const wrong = unsettled(world, population.batches);
     if (wrong.length === 0) return;
     if (world.nowMs >= untilMs) {

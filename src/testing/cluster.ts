@@ -65,7 +65,7 @@ type AnyNode = AgentNode | MasterNode | SchedulerNode;
  * const web = { name: 'web', command: 'serve', resources: { cpus: 1, mem: 64 }, instances: 3 };
  * c.launch(web);
  * c.run('5s');
- * c.crash('agent-2');
+ * c.powerOff('agent-2');
  * c.run('150s');
  * t.is(c.running(web), 3);
  */
@@ -206,12 +206,12 @@ export class Cluster {
     }
   }
 
-  /** Ends a node's process at once, as by `kill -9`; an agent's containers die with it. `master`, an agent's name, or a framework's. */
+  /** Ends a node's process at once, as by `kill -9`; what an agent has started runs on. `master`, an agent's name, or a framework's. */
   crash(node: string): void {
     this.#node(node).crash();
   }
 
-  /** Cuts a node's power: it is gone, and nobody is told. */
+  /** Cuts a node's power: it is gone with all that ran there, and nobody is told. */
   powerOff(node: string): void {
     this.#node(node).crash(false);
   }

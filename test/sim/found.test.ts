@@ -112,6 +112,7 @@ test('a SUPPRESS was undone by an UPDATE_FRAMEWORK sent before it, once that was
 test('a SUBSCRIBE that arrived late over an older connection took the framework from the newer one', t => {
   const world = new World({ seed: 6 });
   world.addMaster();
+  world.run(100);
   const framework = { name: 'late', roles: ['*'], failoverTimeoutMs: 600_000 };
   const first = knock(world, 'scheduler');
   first.say({ type: 'SUBSCRIBE', framework });
@@ -177,7 +178,9 @@ test('a registration that arrived late over an older connection booked what was 
 
 test('an agent was turned away for good when its registration arrived twice', t => {
   const world = new World({ seed: 9 });
-  world.addMaster().disk.latencyMs = [50, 50];
+  const { disk } = world.addMaster();
+  world.run(100);
+  disk.latencyMs = [50, 50];
   const agent = {
     hostname: 'h',
     port: 0,

@@ -131,7 +131,7 @@ test('a failing disk says so, and what it holds is nobody else’s', t => {
   const errors: unknown[] = [];
   store.write([{ key: 'k', value }], error => errors.push(error));
   value.list.push(2);
-  disk.failing = true;
+  disk.trouble = 'EIO: i/o error, write';
   store.write([{ key: 'k', remove: true }], error => errors.push(error?.message));
   clock.advance(100);
   t.deepEqual(errors, [undefined, 'EIO: i/o error, write']);

@@ -8,22 +8,45 @@ import { behaviourEnv, cluster, fakeMaster } from '../../src/testing/index.js';
 
 const web = { name: 'web', command: 'serve', resources: { cpus: 1, mem: 64 }, instances: 3 };
 
-test('an app is kept at its number when an agent crashes', t => {
+test('an app is kept at its number when a machine is gone', t => {
   const c = cluster({ agents: 3, seed: 7 });
   c.launch(web);
   c.run('5s');
   t.is(c.running(web), 3);
   const [victim] = c.tasks(web);
-  c.crash(victim?.agent ?? 'agent-1');
+  c.powerOff(victim?.agent ?? 'agent-1');
   c.run('150s');
   t.is(c.running(web), 3);
   t.true(
     c.tasks(web).every(({ agent }) => agent !== victim?.agent),
-    'the crashed agent is still down',
+    'the machine is still down',
   );
   c.stop(web);
   c.run('10s');
   t.is(c.running(), 0);
+});
+
+test('tasks outlive the process of their agent, which takes them over again; not its machine', t => {
+  const c = cluster({ agents: 1, seed: 11 });
+  c.launch(web);
+  c.run('5s');
+  const ids = c.tasks(web).map(({ taskId }) => taskId);
+  c.crash('agent-1');
+  c.run('20s');
+  t.is(c.running(web), 3, 'nobody looks after them, and they run');
+  c.restart('agent-1');
+  c.run('20s');
+  t.deepEqual(
+    c.tasks(web).map(({ taskId }) => taskId),
+    ids,
+    'they are the same ones',
+  );
+  c.powerOff('agent-1');
+  t.is(c.running(web), 0);
+  c.restart('agent-1');
+  c.run('20s');
+  t.is(c.running(web), 3);
+  t.true(c.tasks(web).every(({ taskId }) => !ids.includes(taskId)));
 });
 
 test('a task that outlives a partition is not run twice for long: the one that comes back is killed', t => {

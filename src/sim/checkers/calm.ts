@@ -57,6 +57,8 @@ const lasting: ReadonlySet<string> = new Set([
   'duplicate',
   'slow-disk',
   'disk-failure',
+  'disk-full',
+  'stale-master',
 ]);
 
 const delayMaxMs = 40_000;

@@ -12,9 +12,10 @@ import type { Checker, Report, WorldView } from './checker.js';
 /** What is known of one container. */
 interface Run {
   readonly key: string;
+  readonly node: string;
   exit: ContainerExit | undefined;
-  /** How many agents had run on its host when it ended. */
-  endedIn: number | undefined;
+  /** Its machine lost its power, so that nobody saw how it ended. */
+  unseen: boolean;
 }
 
 /** A launch, and the reasons it may be ended for. */
@@ -33,10 +34,11 @@ export class EndsChecker implements Checker {
   readonly #asked = new Set<string>();
   readonly #killedByOperators = new Set<TaskId>();
   readonly #torndown = new Set<FrameworkId>();
-  readonly #agents = new Map<string, number>();
   /** Hosts on which everything is ended, until the next agent starts. */
   readonly #leaving = new Set<string>();
-  /** Ends by a signal in this step, to be judged when it is over: the host may turn out to be down. */
+  /** Machines without power. */
+  readonly #dark = new Set<string>();
+  /** Ends by a signal in this step, to be judged when it is over: a member of its group may turn out to have ended. */
   #unasked: { readonly node: string; readonly run: Run }[] = [];
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
@@ -48,23 +50,22 @@ export class EndsChecker implements Checker {
         this.#ended(event.container, event.node, event.exit);
         return;
       case 'PROCESS':
-        if (event.kind !== 'AGENT') return;
-        if (event.up) {
+        if (event.kind === 'AGENT' && event.up) {
           this.#leaving.delete(event.node);
-          this.#agents.set(event.node, (this.#agents.get(event.node) ?? 0) + 1);
-          return;
+          this.#dark.delete(event.node);
         }
-        // What its host ended with it.
-        this.#leaving.add(event.node);
-        this.#unasked = this.#unasked.filter(({ node }) => node !== event.node);
+        return;
+      case 'REBOOT':
+        this.#dark.add(event.node);
+        this.#leave(event.node);
         return;
       case 'FAULT':
-        if (event.fault === 'agent-shutdown') this.#leaving.add(event.node);
+        if (event.fault === 'agent-shutdown') this.#leave(event.node);
         // The node is the task.
         else if (event.fault === 'operator-kill') this.#killedByOperators.add(event.node);
         return;
       case 'AGENT_EVENT':
-        if (event.event.type === 'SHUTDOWN' || event.event.type === 'DRAIN') this.#leaving.add(event.node);
+        if (event.event.type === 'SHUTDOWN' || event.event.type === 'DRAIN') this.#leave(event.node);
         else if (event.event.type === 'LAUNCH') {
           const { framework, tasks } = event.event;
           const { id = '', failoverTimeoutMs = 0 } = framework;
@@ -105,19 +106,25 @@ export class EndsChecker implements Checker {
     this.#unasked = [];
   }
 
-  #started({ spec }: LiveContainer): void {
+  #started({ host, spec }: LiveContainer): void {
     const key = taskOf(spec.env);
     if (key === undefined) return;
-    this.#runs.set(spec.containerId, { key, exit: undefined, endedIn: undefined });
+    this.#runs.set(spec.containerId, { key, node: host, exit: undefined, unseen: false });
   }
 
   #ended({ spec }: LiveContainer, node: string, exit: ContainerExit): void {
     const run = this.#runs.get(spec.containerId);
     if (run === undefined) return;
     run.exit = exit;
-    run.endedIn = this.#agents.get(node) ?? 0;
+    run.unseen = this.#dark.has(node);
     if (exit.signal !== undefined && !exit.oomKilled) this.#unasked.push({ node, run });
     if (exit.exitCode !== 0) this.#asked.add(`${run.key}\nended`);
+  }
+
+  // What it has begun to end, its next process ends.
+  #leave(node: string): void {
+    this.#leaving.add(node);
+    for (const run of this.#runs.values()) if (run.node === node && run.exit === undefined) this.#asked.add(run.key);
   }
 
   #isAsked(key: string): boolean {
@@ -149,8 +156,7 @@ export class EndsChecker implements Checker {
     if (exit === undefined) return report(`${what} while its container is alive (T7)`);
     if (status.state === 'TASK_FINISHED' && exit.exitCode !== 0)
       return report(`${what}, and ended by ${wordsOf(exit)} (T14)`);
-    // What ended with an agent, or while none was there, the next one may never know.
-    if (run.endedIn !== this.#agents.get(node) && status.exitCode === undefined && status.signal === undefined) return;
+    if (run.unseen && status.exitCode === undefined && status.signal === undefined) return;
     if (status.exitCode !== exit.exitCode || status.signal !== exit.signal)
       report(`${what} by ${wordsOf(status)}, and ended by ${wordsOf(exit)} (T14)`);
     if (exit.oomKilled && status.state === 'TASK_FAILED' && status.reason !== 'CONTAINER_LIMITATION_MEMORY')

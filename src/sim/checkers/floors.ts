@@ -17,6 +17,17 @@ export interface Counts {
   reconnects: number;
   reregistrations: number;
   masterStarts: number;
+  /** Processes of agents that found records of one before, and of schedulers. */
+  agentRestarts: number;
+  schedulerRestarts: number;
+  reboots: number;
+  /** Containers that a new agent process found alive, and those that ended while there was none. */
+  adopted: number;
+  endedUnwatched: number;
+  /** Statuses that an agent sent again. */
+  resent: number;
+  /** Masters that ended by themselves, by the reason. */
+  stepsDown: { [why: string]: number };
   invalidCalls: number;
   /** Launches that others were faster than (optimistic commit). */
   conflicts: number;
@@ -64,6 +75,13 @@ const nothing: Counts = {
   reconnects: 0,
   reregistrations: 0,
   masterStarts: 0,
+  agentRestarts: 0,
+  schedulerRestarts: 0,
+  reboots: 0,
+  adopted: 0,
+  endedUnwatched: 0,
+  resent: 0,
+  stepsDown: {},
   invalidCalls: 0,
   conflicts: 0,
   operations: 0,
@@ -96,6 +114,12 @@ export function noCounts(): Counts {
 export class FloorsChecker implements Checker {
   readonly name = 'floors';
   readonly counts: Counts = noCounts();
+  /** By node: whether its process runs; absent for one that never did. */
+  readonly #up = new Map<string, boolean>();
+  readonly #dark = new Set<string>();
+  readonly #alive = new Map<string, number>();
+  /** The newest statuses, for those that come again. */
+  readonly #statuses = new Set<string>();
 
   /** Told by the checkers of starvation and guarantees, which know what a wait is. */
   waitEnded(order: string, quota: boolean): void {
@@ -149,8 +173,14 @@ export class FloorsChecker implements Checker {
         if (event.call.type === 'REGISTER' && event.call.agentId !== undefined && !event.call.more)
           counts.reregistrations += 1;
         else if (event.call.type === 'EXECUTOR_EXITED') counts.executorsExited += 1;
+        else if (event.call.type === 'STATUS_UPDATE') this.#status(event.call.status.uuid);
+        return;
+      case 'CONTAINER_ENDED':
+        this.#alive.set(event.node, (this.#alive.get(event.node) ?? 0) - 1);
+        if (this.#up.get(event.node) === false && !this.#dark.has(event.node)) counts.endedUnwatched += 1;
         return;
       case 'CONTAINER_STARTED':
+        this.#alive.set(event.node, (this.#alive.get(event.node) ?? 0) + 1);
         counts.containersStarted += 1;
         if ((event.container.spec.volumes ?? []).length > 0) counts.volumeUses += 1;
         if (event.container.spec.env['PROFFER_EXECUTOR_ID'] !== undefined) counts.executorsStarted += 1;
@@ -159,7 +189,15 @@ export class FloorsChecker implements Checker {
         counts.executorTasks += 1;
         return;
       case 'PROCESS':
-        if (event.kind === 'MASTER' && event.up) counts.masterStarts += 1;
+        if (event.up) this.#starts(event);
+        this.#up.set(event.node, event.up);
+        return;
+      case 'REBOOT':
+        counts.reboots += 1;
+        this.#dark.add(event.node);
+        return;
+      case 'STEPS_DOWN':
+        count(counts.stepsDown, event.why);
         return;
       case 'INVALID':
         counts.invalidCalls += 1;
@@ -174,7 +212,29 @@ export class FloorsChecker implements Checker {
         return;
     }
   }
+
+  #starts({ node, kind }: Extract<HistoryEvent, { type: 'PROCESS' }>): void {
+    const { counts } = this;
+    if (kind === 'MASTER') counts.masterStarts += 1;
+    if (!this.#up.has(node)) return;
+    if (kind === 'SCHEDULER') counts.schedulerRestarts += 1;
+    if (kind !== 'AGENT') return;
+    counts.agentRestarts += 1;
+    counts.adopted += this.#alive.get(node) ?? 0;
+    this.#dark.delete(node);
+  }
+
+  #status(uuid: string | undefined): void {
+    if (uuid === undefined) return;
+    if (this.#statuses.has(uuid)) this.counts.resent += 1;
+    this.#statuses.add(uuid);
+    const [oldest] = this.#statuses.size > statusesMax ? this.#statuses : [];
+    if (oldest !== undefined) this.#statuses.delete(oldest);
+  }
 }
+
+/** As many as may be unacknowledged at a time. */
+const statusesMax = 1000;
 
 type Numbers = { [Key in keyof Counts as Counts[Key] extends number ? Key : never]: number };
 type Tables = { [Key in keyof Counts as Counts[Key] extends number ? never : Key]: { [kind: string]: number } };

@@ -13,6 +13,8 @@ interface Doomed {
   readonly graceMs: number;
   /** Whether somebody repeats it should it get lost: schedulers that use the SDK do. */
   readonly lasting: boolean;
+  /** The master that heard of it is gone, or did not know the task: reconciliation brings it back. */
+  readonly lost: boolean;
 }
 
 export class KillsChecker implements Checker {
@@ -57,14 +59,13 @@ export class KillsChecker implements Checker {
           const task = id === undefined ? undefined : world.cluster?.frameworks.get(id)?.tasks.get(taskId);
           const isTheirs = event.call.agentId === undefined || event.call.agentId === task?.agentId;
           if (id !== undefined && task !== undefined && !isTerminal(task.state) && isTheirs)
-            this.#dooms(id, taskId, killPolicy?.gracePeriodMs, false, world.nowMs);
+            this.#dooms(id, taskId, killPolicy?.gracePeriodMs, false, world);
         }
         return;
       case 'SAID':
         if (event.call.type === 'KILL') {
           const id = this.#frameworkOf.get(event.node);
-          if (id !== undefined)
-            this.#dooms(id, event.call.taskId, event.call.killPolicy?.gracePeriodMs, true, world.nowMs);
+          if (id !== undefined) this.#dooms(id, event.call.taskId, event.call.killPolicy?.gracePeriodMs, true, world);
         }
         return;
       case 'HEARD':
@@ -76,6 +77,7 @@ export class KillsChecker implements Checker {
           const isOf = event.kind === 'SCHEDULER' && key.startsWith(`${this.#frameworkOf.get(event.node)}\n`);
           // What only the master had heard is forgotten with it; what a scheduler wanted, with that.
           if (isOf || (event.kind === 'MASTER' && !doomed.lasting)) this.#doomed.delete(key);
+          else if (event.kind === 'MASTER') this.#doomed.set(key, { ...doomed, lost: true });
         }
         return;
       default:
@@ -89,10 +91,15 @@ export class KillsChecker implements Checker {
     this.#lookForOrphans(world);
     const calmMs = this.#calm.since;
     if (calmMs === undefined) return;
-    for (const [key, { sinceMs, graceMs }] of this.#doomed) {
+    for (const [key, { sinceMs, graceMs, lost }] of this.#doomed) {
       const waitedMs = world.nowMs - Math.max(sinceMs, calmMs);
       const container = this.#live.get(key);
-      if (container === undefined || waitedMs <= graceMs + slackMs || !isRegistered(container, world)) continue;
+      if (
+        container === undefined ||
+        waitedMs <= graceMs + (lost ? reconciledMs : slackMs) ||
+        !isRegistered(container, world)
+      )
+        continue;
       // Nobody is there who would repeat it.
       if (!world.sessions.ofFramework.has(key.split('\n')[0] ?? '')) continue;
       report(`${taskIdOf(key)} is alive ${waitedMs} ms after its kill was asked for (T8)`);
@@ -105,14 +112,17 @@ export class KillsChecker implements Checker {
     }
   }
 
-  #dooms(id: FrameworkId, taskId: TaskId, graceMs: number | undefined, lasting: boolean, nowMs: number): void {
+  #dooms(id: FrameworkId, taskId: TaskId, graceMs: number | undefined, lasting: boolean, world: WorldView): void {
     const key = keyOf(id, taskId);
     const before = this.#doomed.get(key);
     const own = this.#tasks.get(key)?.killPolicy?.gracePeriodMs ?? graceDefaultMs;
+    // A master that waits for the agent may not know the task yet.
+    const isKnown = world.cluster?.frameworks.get(id)?.tasks.has(taskId) === true;
     this.#doomed.set(key, {
-      sinceMs: before?.sinceMs ?? nowMs,
+      sinceMs: before?.sinceMs ?? world.nowMs,
       graceMs: Math.max(graceMs ?? 0, own, before?.graceMs ?? 0),
       lasting: lasting || before?.lasting === true,
+      lost: !isKnown || before?.lost === true,
     });
   }
 
@@ -140,6 +150,8 @@ const lookEveryMs = 1000;
 const graceDefaultMs = 5000;
 /** What T8 allows beyond the grace period. */
 const slackMs = 10_000;
+/** And what reconciliation takes when some of its answers are late. */
+const reconciledMs = 60_000;
 
 function isRegistered({ spec }: LiveContainer, world: WorldView): boolean {
   const agentId = spec.env['PROFFER_AGENT_ID'];

@@ -5,6 +5,7 @@ import { EndsChecker } from './ends.js';
 import { GoneChecker } from './gone.js';
 import { InheritanceChecker } from './inheritance.js';
 import { KillsChecker } from './kills.js';
+import { LeadershipChecker } from './leadership.js';
 import { ReconciliationChecker } from './reconciliation.js';
 import { SilenceChecker } from './silence.js';
 import { StandingOffersChecker } from './standing-offers.js';
@@ -16,6 +17,7 @@ export function scenarioCheckers(): readonly Checker[] {
     new EndsChecker(),
     new KillsChecker(),
     new InheritanceChecker(),
+    new LeadershipChecker(),
     new ReconciliationChecker(),
     new SilenceChecker(),
     new StandingOffersChecker(),

@@ -78,8 +78,8 @@ export class TaskStatesChecker implements Checker {
         if (event.event.type === 'UPDATE') this.#said(event.event.status, event.session, world, report);
         return;
       case 'PROCESS':
-        // Its next process begins with nothing.
-        if (event.kind === 'AGENT') this.#givenUp.delete(event.node);
+        // Its next process begins with nothing, unless it takes something over.
+        if (event.kind === 'AGENT' && ![...this.#live.values()].includes(event.node)) this.#givenUp.delete(event.node);
         return;
       case 'HEARD':
         if (event.event.type === 'SUBSCRIBED') this.#frameworkOf.set(event.node, event.event.frameworkId);
