@@ -187,6 +187,17 @@ const unreserve = command({
   load: async () => (await import('./commands/reserve.js')).unreserve,
 });
 
+const operations = command({
+  name: 'operations',
+  args: '[agent]',
+  summary: 'what became of reservations and volumes',
+  description:
+    'Shows what operators had done to resources of all agents, or of one: what is under way, why it waits, and how the last ones ended.',
+  examples: [['proffer operations', 'all of them']],
+  flags: sets.operatorFlags,
+  load: async () => (await import('./commands/operations.js')).operations,
+});
+
 const volumesList = command({
   name: 'volumes list',
   args: '[agent]',
@@ -255,6 +266,7 @@ export const operatorCommands = [
   weights,
   reserve,
   unreserve,
+  operations,
   volumesList,
   volumesCreate,
   volumesDestroy,

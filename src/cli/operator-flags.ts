@@ -1,7 +1,7 @@
 // The flags of operators' commands, apart from the commands: their types are what the commands' work is written against.
 import { formatAmounts, gatherAmounts, parseAmount } from '../compose/operator-text.js';
 import { viewFlags } from './flag-sets.js';
-import { amount, choice, duration, flag, list, text, texts } from './flags.js';
+import { amount, choice, duration, flag, list, text, texts, toggle } from './flags.js';
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -41,9 +41,17 @@ export const quotaSetFlags = {
 };
 export type QuotaSetFlags = typeof quotaSetFlags;
 
+/** Of operations that end with an agent's word. */
+export const outcomeFlags = {
+  ...operatorFlags,
+  wait: toggle('wait until the agent has told how it ended; on unless --no-wait'),
+  timeout: duration('TIME', 'how long to wait; default: 30s', { minMs: 1, maxMs: 365 * day }),
+};
+export type OutcomeFlags = typeof outcomeFlags;
+
 const role = text('ROLE', 'for whom');
 export const reserveFlags = {
-  ...operatorFlags,
+  ...outcomeFlags,
   role,
   principal: text('NAME', 'in whose name'),
   label: texts('NAME=VALUE', 'a label of the reservation; may be repeated', {
@@ -53,14 +61,14 @@ export const reserveFlags = {
 };
 export type ReserveFlags = typeof reserveFlags;
 
-export const unreserveFlags = { ...operatorFlags, role: text('ROLE', 'whose, where RESOURCES do not say') };
+export const unreserveFlags = { ...outcomeFlags, role: text('ROLE', 'whose, where RESOURCES do not say') };
 export type UnreserveFlags = typeof unreserveFlags;
 
-export const volumeFlags = { ...operatorFlags, role: text('ROLE', 'whose it is, where several have one of this id') };
+export const volumeFlags = { ...outcomeFlags, role: text('ROLE', 'whose it is, where several have one of this id') };
 export type VolumeFlags = typeof volumeFlags;
 
 export const createVolumeFlags = {
-  ...operatorFlags,
+  ...outcomeFlags,
   role,
   disk: amount('MIB', 'its size in MiB'),
   path: text('PATH', 'where tasks find it: relative to the sandbox, or absolute in a container'),

@@ -4,7 +4,7 @@ import { ProfferError, problemsError, shown } from '../base/errors.js';
 import { dateMaxMs, formatDurationMs, parseDurationMs } from '../base/units.js';
 import type { Amounts } from '../protocol/operator-api.js';
 import type { Bag, DiskSource, Resources } from '../resources/index.js';
-import { bagOf, bare, fromBag, parseResources, volumesOf } from '../resources/index.js';
+import { bagOf, bare, formatResources, fromBag, parseResources, volumesOf } from '../resources/index.js';
 
 /** `now`, `+2h`, or ISO 8601, in wall milliseconds; without a zone it is local time. @throws ProfferError USAGE. */
 export function parseTimeMs(text: string, nowMs: number): number {
@@ -53,6 +53,11 @@ export function formatAmounts(amounts: Amounts): string {
   return Object.entries(amounts)
     .map(([name, amount]) => `${name}=${amount}`)
     .join(',');
+}
+
+/** As `readResources` reads them. */
+export function writeResources(resources: Resources): string {
+  return formatResources(bagOf(resources));
 }
 
 /** `cpus:2;mem:1024`. @throws ProfferError USAGE, every violation. */

@@ -1,7 +1,8 @@
 // The master's routes: its views as JSON with filters, the event feed; operators' calls are in operator-routes.
 import { ProfferError, shown } from '../base/errors.js';
 import type { MasterViews, OperatorDesk } from '../master/views.js';
-import type { AgentActivity, FrameworkView, HealthView, TaskView } from '../protocol/operator-api.js';
+import type { AgentActivity, FrameworkView, HealthView, OperationView, TaskView } from '../protocol/operator-api.js';
+import { operationStates } from '../protocol/entities.js';
 import { isTerminal, taskStates } from '../protocol/task-state.js';
 import { explainRoute } from './explain-route.js';
 import type { EventFeeds } from './feed.js';
@@ -75,6 +76,21 @@ export function masterRoutes(master: MasterSource, feeds: EventFeeds, metrics: P
           [query.texts('agent'), offer => offer.agentId],
           [query.texts('role'), offer => offer.role],
         ]),
+    },
+    {
+      method: 'GET',
+      path: '/operations',
+      query: { ...page, agent: 'texts', state: operationStates },
+      handle: ({ query }) =>
+        list(query, master.views.operations(), [
+          [query.texts('agent'), operation => operation.agentId],
+          [query.texts('state'), operation => operation.state],
+        ]),
+    },
+    {
+      method: 'GET',
+      path: '/operations/:uuid',
+      handle: ({ params }) => json(oneOperation(master.views, params['uuid'] ?? '')),
     },
     {
       method: 'GET',
@@ -160,6 +176,15 @@ function tasks(query: Query, all: readonly TaskView[]): HttpAnswer {
     [query.texts('role'), task => task.role],
     [query.texts('state'), task => task.state],
   ]);
+}
+
+function oneOperation(views: MasterViews, uuid: string): OperationView {
+  const found = views.operations().find(operation => operation.uuid === uuid);
+  if (found !== undefined) return found;
+  throw new ProfferError('NOT_FOUND', `no operation of an operator has the uuid ${shown(uuid)}`, {
+    path: 'uuid',
+    hint: 'GET /operations lists them; of those that have ended only the last are known, and none that ended under an earlier master',
+  });
 }
 
 function oneTask(all: readonly TaskView[], id: string, framework: string | undefined): TaskView {

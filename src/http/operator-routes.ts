@@ -1,7 +1,7 @@
 // The routes of operators' calls: one POST for each. In: JSON bodies. Out: calls to the master, its answers.
 import { problem, problemsError, ProfferError, shown } from '../base/errors.js';
 import type { OperatorDesk } from '../master/views.js';
-import type { OperatorCall } from '../protocol/operator-api.js';
+import type { AcceptedView, OperatorCall } from '../protocol/operator-api.js';
 import { validateOperatorCall } from '../protocol/validate.js';
 import type { HttpAnswer, Route } from './route.js';
 
@@ -64,8 +64,9 @@ export function operatorRoutes(desk: OperatorDesk): Route[] {
 
 function operate(desk: OperatorDesk, call: OperatorCall, status: number): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    desk.operate(call, problems => {
-      if (problems.length === 0) resolve({ type: 'JSON', status, body: { accepted: true } });
+    desk.operate(call, (problems, operation) => {
+      const body: AcceptedView = operation === undefined ? { accepted: true } : { accepted: true, operation };
+      if (problems.length === 0) resolve({ type: 'JSON', status, body });
       else reject(problemsError(problems));
     });
   });

@@ -1,5 +1,6 @@
 // How resources change hands or shape: committed, converted, told anew by their agent. In: the state, the allocator, the change. Out: both changed.
 import { assertNever, must } from '../base/assert.js';
+import type { OperationUuid } from '../base/ids.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { Grant } from '../allocator/model.js';
 import type { Bag } from '../resources/index.js';
@@ -7,7 +8,7 @@ import { add, contains, convert, equals, exclusive, remainder, shared, subtract 
 import type { Hold } from './books.js';
 import { allocatorAgent, grantOf, holdsOn, recount, relabelled, takeFree } from './books.js';
 import type { Change } from './changes.js';
-import type { AgentRecord, ClusterState, OperationRecord } from './state.js';
+import type { AgentRecord, ClusterState, IntentRecord, OperationRecord } from './state.js';
 import { agentOf } from './state.js';
 
 export type ResourceChange = Extract<
@@ -25,7 +26,8 @@ export type ResourceChange = Extract<
       | 'AGENT_RESOURCES'
       | 'INTENT_KEPT'
       | 'INTENT_MARKED'
-      | 'INTENT_FORGOTTEN';
+      | 'INTENT_WAITS'
+      | 'INTENT_ENDED';
   }
 >;
 
@@ -84,11 +86,22 @@ export function applyResources(state: ClusterState, allocator: Allocator, change
       state.intents.set(change.intent.uuid, change.intent);
       return;
     case 'INTENT_MARKED':
-      must(state.intents.get(change.uuid), 'the intent').sent = change.sent;
+      intentOf(state, change.uuid).sent = change.sent;
+      if (change.sent) intentOf(state, change.uuid).waits = undefined;
       return;
-    case 'INTENT_FORGOTTEN':
+    case 'INTENT_WAITS':
+      intentOf(state, change.uuid).waits = change.why;
+      return;
+    case 'INTENT_ENDED': {
+      const intent = intentOf(state, change.uuid);
       state.intents.delete(change.uuid);
+      state.outcomes.set(change.uuid, { intent, ...change.ending });
+      for (const oldest of state.outcomes.keys()) {
+        if (state.outcomes.size <= state.options.operationOutcomesMax) break;
+        state.outcomes.delete(oldest);
+      }
       return;
+    }
     case 'AGENT_RESOURCES': {
       const agent = agentOf(state, change.agentId);
       if (equals(agent.total, change.total)) return;
@@ -99,6 +112,10 @@ export function applyResources(state: ClusterState, allocator: Allocator, change
     default:
       assertNever(change, 'change of resources');
   }
+}
+
+function intentOf(state: ClusterState, uuid: OperationUuid): IntentRecord {
+  return must(state.intents.get(uuid), 'the intent');
 }
 
 /** Takes an operation out of its framework's list. */

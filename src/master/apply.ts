@@ -122,7 +122,8 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     case 'AGENT_RESOURCES':
     case 'INTENT_KEPT':
     case 'INTENT_MARKED':
-    case 'INTENT_FORGOTTEN':
+    case 'INTENT_WAITS':
+    case 'INTENT_ENDED':
       applyResources(state, allocator, change);
       return;
     case 'QUOTA_PLANNED':

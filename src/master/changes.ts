@@ -13,7 +13,7 @@ import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import type { Bag } from '../resources/index.js';
 import type { AgentAdmin, Maintenance } from './upkeep-state.js';
-import type { ExecutorRecord, IntentRecord, OfferRecord, OperationRecord, TaskRecord } from './state.js';
+import type { Ending, ExecutorRecord, IntentRecord, OfferRecord, OperationRecord, TaskRecord } from './state.js';
 
 /** How an offer ended; each ends once. DISCARDED: silently, as its framework is gone or was replaced. */
 export type OfferEnd = 'ACCEPTED' | 'DECLINED' | 'RESCINDED' | 'EXPIRED' | 'DISCARDED';
@@ -141,7 +141,9 @@ export type Change =
   | { readonly type: 'INTENT_KEPT'; readonly intent: IntentRecord }
   /** Whether the agent has it. */
   | { readonly type: 'INTENT_MARKED'; readonly uuid: OperationUuid; readonly sent: boolean }
-  | { readonly type: 'INTENT_FORGOTTEN'; readonly uuid: OperationUuid }
+  /** It cannot be sent yet. */
+  | { readonly type: 'INTENT_WAITS'; readonly uuid: OperationUuid; readonly why: string }
+  | { readonly type: 'INTENT_ENDED'; readonly uuid: OperationUuid; readonly ending: Ending }
   /** The agent says what it has; offers of what changed have ended before. */
   | { readonly type: 'AGENT_RESOURCES'; readonly agentId: AgentId; readonly total: Bag }
   /** Being written to the registry. Undefined takes the quota off. */

@@ -2,7 +2,14 @@
 import type { Quota } from '../allocator/model.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId, OperationUuid, Role } from '../base/ids.js';
-import type { AgentInfo, FrameworkInfo, OfferConstraints, StatusReason, TaskStatus } from '../protocol/entities.js';
+import type {
+  AgentInfo,
+  FrameworkInfo,
+  OfferConstraints,
+  OperationState,
+  StatusReason,
+  TaskStatus,
+} from '../protocol/entities.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { ConversionCall, WeightView } from '../protocol/operator-api.js';
 import type { SchedulerEvent } from '../protocol/scheduler-api.js';
@@ -23,7 +30,12 @@ export type Effect =
   | { readonly type: 'TO_SCHEDULER_PEER'; readonly peerId: number; readonly event: SchedulerEvent }
   | { readonly type: 'CLOSE_PEER'; readonly peerId: number; readonly code: CloseCode; readonly reason: string }
   /** To the operator whose call is being decided. */
-  | { readonly type: 'ANSWER_OPERATOR'; readonly ticket: number; readonly problems: readonly Problem[] }
+  | {
+      readonly type: 'ANSWER_OPERATOR';
+      readonly ticket: number;
+      readonly problems: readonly Problem[];
+      readonly operation?: OperationUuid;
+    }
   /** `next` is decided once the changes are durable, on the state of that time. */
   | { readonly type: 'STORE'; readonly changes: readonly StoreChange[]; readonly next?: Durable };
 
@@ -80,7 +92,13 @@ export type Durable =
       readonly ticket: number;
     }
   /** The agent has told the outcome, and the registry has forgotten the operation: the agent may, too. */
-  | { readonly type: 'INTENT_REMOVAL_STORED'; readonly agentId: AgentId; readonly uuid: OperationUuid }
+  | {
+      readonly type: 'INTENT_REMOVAL_STORED';
+      readonly agentId: AgentId;
+      readonly uuid: OperationUuid;
+      readonly state: OperationState;
+      readonly message?: string;
+    }
   | { readonly type: 'WEIGHTS_STORED'; readonly weights: readonly WeightView[]; readonly ticket: number }
   /** `ticket`: of the operator who asked for it. */
   | {
@@ -158,8 +176,9 @@ export class Draft implements Decision {
     return this;
   }
 
-  answerOperator(ticket: number, problems: readonly Problem[]): this {
-    this.effects.push({ type: 'ANSWER_OPERATOR', ticket, problems: firstProblems(problems) });
+  answerOperator(ticket: number, problems: readonly Problem[], operation?: OperationUuid): this {
+    const answer = { type: 'ANSWER_OPERATOR', ticket, problems: firstProblems(problems) } as const;
+    this.effects.push(operation === undefined ? answer : { ...answer, operation });
     return this;
   }
 

@@ -145,7 +145,7 @@ export function decideDurable(
     case 'INTENT_STORED':
       return decideIntentStored(state, registry, step, at);
     case 'INTENT_REMOVAL_STORED':
-      return decideIntentOver(state, step);
+      return decideIntentOver(state, step, at);
     case 'WEIGHTS_STORED':
       return decideWeightsSet(state, step);
     case 'AGENT_ADMIN_STORED':

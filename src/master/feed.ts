@@ -3,6 +3,7 @@ import type { ClusterEvent } from '../protocol/operator-api.js';
 import type { Change } from './changes.js';
 import type { ClusterView } from './state.js';
 import { maintenanceView } from './maintenance-view.js';
+import { operationView } from './views-operations.js';
 import { agentView, frameworkView, taskView } from './views.js';
 
 export class Feed {
@@ -80,6 +81,11 @@ export class Feed {
         return { type: 'AGENT_REMOVED', agentId: change.agentId, why: change.why };
       case 'MAINTENANCE_CHANGED':
         return { type: 'MAINTENANCE_UPDATED', maintenance: maintenanceView(this.#view) };
+      case 'INTENT_KEPT':
+        return this.#operation(change.intent.uuid);
+      case 'INTENT_WAITS':
+      case 'INTENT_ENDED':
+        return this.#operation(change.uuid);
       default:
         return undefined;
     }
@@ -88,6 +94,11 @@ export class Feed {
   #framework(type: 'FRAMEWORK_ADDED' | 'FRAMEWORK_UPDATED', id: string): ClusterEvent | undefined {
     const framework = this.#view.frameworks.get(id);
     return framework && { type, framework: frameworkView(framework) };
+  }
+
+  #operation(uuid: string): ClusterEvent | undefined {
+    const operation = operationView(this.#view, uuid);
+    return operation && { type: 'OPERATION_UPDATED', operation };
   }
 
   #agent(type: 'AGENT_ADDED' | 'AGENT_UPDATED', id: string): ClusterEvent | undefined {

@@ -45,7 +45,7 @@ import { joinParts, Sessions } from './sessions.js';
 import type { ClusterView, FrameworkRecord, Moment } from './state.js';
 import { ClusterState } from './state.js';
 import { Failovers, OfferExpiry } from './timers.js';
-import type { MasterViews, OperatorDesk } from './views.js';
+import type { MasterViews, OperatorAnswer, OperatorDesk } from './views.js';
 import { masterViews } from './views.js';
 
 export interface MasterParts {
@@ -83,7 +83,7 @@ export class Master implements OperatorDesk {
   readonly #heartbeats: PeriodicQueue<SchedulerSession>;
   readonly #onStoreFailure: ((error: Error) => void) | undefined;
   readonly #term: Term;
-  readonly #operatorAnswers = new Map<number, (problems: readonly Problem[]) => void>();
+  readonly #operatorAnswers = new Map<number, OperatorAnswer>();
   readonly #waiting: (() => Decision)[] = [];
   readonly #expiry: OfferExpiry;
   readonly #failovers: Failovers;
@@ -213,7 +213,7 @@ export class Master implements OperatorDesk {
     };
   }
 
-  operate(call: OperatorCall, answer: (problems: readonly Problem[]) => void): void {
+  operate(call: OperatorCall, answer: OperatorAnswer): void {
     if (this.#closed) {
       answer([problem('', 'DISCONNECTED', 'this master has stopped', 'ask the leading master')]);
       return;
@@ -312,7 +312,7 @@ export class Master implements OperatorDesk {
       case 'ANSWER_OPERATOR': {
         const answer = this.#operatorAnswers.get(effect.ticket);
         this.#operatorAnswers.delete(effect.ticket);
-        answer?.(effect.problems);
+        answer?.(effect.problems, effect.operation);
         return;
       }
       case 'CLOSE_PEER':

@@ -51,6 +51,8 @@ export interface MasterOptions {
   readonly absentAgentsKeptMs: number;
   /** How often it is looked for agents to forget. Default 15 minutes. */
   readonly forgetIntervalMs: number;
+  /** Outcomes of operators' operations remembered, for views; the oldest is forgotten. Default 1,000. */
+  readonly operationOutcomesMax: number;
   /** Statuses remembered per task, for views. Default 16. */
   readonly statusHistoryMax: number;
 }
@@ -78,5 +80,6 @@ export const masterDefaults: MasterOptions = {
   goneAgentsMax: 102_400,
   absentAgentsKeptMs: 14 * 86_400_000,
   forgetIntervalMs: 900_000,
+  operationOutcomesMax: 1_000,
   statusHistoryMax: 16,
 };

@@ -56,6 +56,7 @@ interface IntentEntry {
   readonly kind: ResourceOperationType;
   readonly consumed: Resources;
   readonly produced: Resources;
+  readonly askedAtMs: number;
 }
 
 /** Makes the writes; each record carries the epoch of the master that wrote it. */
@@ -138,7 +139,7 @@ export class Registry {
   }
 
   /** An operator's operation, until its agent has told the outcome. */
-  intentKept({ uuid, agentId, kind, conversion }: IntentRecord): StoreChange[] {
+  intentKept({ uuid, agentId, kind, conversion, askedAtMs }: IntentRecord): StoreChange[] {
     const { consumed, produced } = conversion;
     const value: IntentEntry = {
       epoch: this.#epoch,
@@ -146,6 +147,7 @@ export class Registry {
       kind,
       consumed: fromBag(consumed),
       produced: fromBag(produced),
+      askedAtMs,
     };
     return [{ key: intentPrefix + uuid, value }];
   }
@@ -248,10 +250,12 @@ function recoverIntents(store: Store): Change[] {
       throw unreadable(key);
     const entry = value as unknown as IntentEntry;
     const [consumed, produced] = [toBag(entry.consumed), toBag(entry.produced)];
-    if (consumed.problems.length + produced.problems.length > 0) throw unreadable(key);
+    if (consumed.problems.length + produced.problems.length > 0 || typeof entry.askedAtMs !== 'number')
+      throw unreadable(key);
     const conversion = { consumed: consumed.bag, produced: produced.bag };
-    const { agentId, kind } = entry;
-    const intent = { uuid: key.slice(intentPrefix.length), agentId, kind, conversion, sent: false };
+    const { agentId, kind, askedAtMs } = entry;
+    const uuid = key.slice(intentPrefix.length);
+    const intent = { uuid, agentId, kind, conversion, askedAtMs, sent: false, waits: undefined };
     return { type: 'INTENT_KEPT', intent };
   });
 }

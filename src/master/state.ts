@@ -20,6 +20,7 @@ import type {
   MasterInfo,
   Offer,
   OfferConstraints,
+  OperationState,
   OperationStatus,
   TaskInfo,
   TaskStatus,
@@ -101,8 +102,22 @@ export interface IntentRecord {
   readonly agentId: AgentId;
   readonly kind: ResourceOperationType;
   readonly conversion: Conversion;
+  readonly askedAtMs: number;
   /** The agent was told over its present session, or has it already. */
   sent: boolean;
+  /** Why it is not sent. */
+  waits: string | undefined;
+}
+
+/** How an operator's operation ended. */
+export interface OutcomeRecord extends Ending {
+  readonly intent: Readonly<IntentRecord>;
+}
+
+export interface Ending {
+  readonly state: OperationState;
+  readonly message?: string;
+  readonly wallMs: number;
 }
 
 export interface OfferRecord {
@@ -217,6 +232,8 @@ export interface ClusterView {
   /** With what is being written to the registry; calls are judged by it. */
   readonly maintenancePlan: Maintenance;
   readonly intents: ReadonlyMap<OperationUuid, Readonly<IntentRecord>>;
+  /** Of operators' operations; the oldest first. */
+  readonly outcomes: ReadonlyMap<OperationUuid, OutcomeRecord>;
   /** Those that wait for an answer. */
   readonly inverseOffers: ReadonlyMap<OfferId, Readonly<InverseRecord>>;
   readonly nextInverseOffer: number;
@@ -242,6 +259,7 @@ export class ClusterState implements ClusterView {
   maintenance: Maintenance = noMaintenance;
   maintenancePlan: Maintenance = noMaintenance;
   readonly intents = new Map<OperationUuid, IntentRecord>();
+  readonly outcomes = new Map<OperationUuid, OutcomeRecord>();
   readonly inverseOffers = new Map<OfferId, InverseRecord>();
   nextInverseOffer = 0;
   nextFramework = 0;

@@ -1,6 +1,7 @@
 // The master's state as operators see it: snapshots, and a feed of changes that begins with one. In: state. Out: plain data, nothing shared.
 import type { Allocator } from '../allocator/allocator.js';
 import type { Problem } from '../base/errors.js';
+import type { OperationUuid } from '../base/ids.js';
 import type { Clock } from '../env/clock.js';
 import type {
   AgentView,
@@ -8,6 +9,7 @@ import type {
   FrameworkView,
   MaintenanceView,
   OfferView,
+  OperationView,
   OperatorCall,
   QuotaView,
   RoleView,
@@ -26,6 +28,7 @@ import { explainView } from './explain.js';
 import { maintenanceView } from './maintenance-view.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, OfferRecord, TaskRecord } from './state.js';
 import { unavailabilityOf } from './upkeep-state.js';
+import { operationViews } from './views-operations.js';
 import { roleViews, usedByFramework } from './views-roles.js';
 
 /** What the HTTP server may ask of a master. */
@@ -40,6 +43,8 @@ export interface MasterViews {
   tasks(): TaskView[];
   completedTasks(): TaskView[];
   offers(): OfferView[];
+  /** Operators' ones: those under way, and the last that have ended; in the order of their beginnings. */
+  operations(): OperationView[];
   /** Roles that have one. */
   quota(): QuotaView[];
   /** Roles whose weight is not 1. */
@@ -51,9 +56,12 @@ export interface MasterViews {
   subscribe(listener: (event: ClusterEvent) => void): () => void;
 }
 
-/** Where operators' calls go. `answer` is called once; no problems mean it is done. */
+/** Called once. No problems mean that it is done, or that `operation` is under way, whose outcome the agent will tell. */
+export type OperatorAnswer = (problems: readonly Problem[], operation?: OperationUuid) => void;
+
+/** Where operators' calls go. */
 export interface OperatorDesk {
-  operate(call: OperatorCall, answer: (problems: readonly Problem[]) => void): void;
+  operate(call: OperatorCall, answer: OperatorAnswer): void;
 }
 
 export interface ViewSource {
@@ -87,6 +95,7 @@ export function masterViews(source: ViewSource): MasterViews {
         tasks: views.tasks(),
         completedTasks: views.completedTasks(),
         offers: views.offers(),
+        operations: views.operations(),
       };
     },
     agents: () => agentViews(view),
@@ -96,6 +105,7 @@ export function masterViews(source: ViewSource): MasterViews {
     tasks: () => taskViews(view),
     completedTasks: () => completedTaskViews(view),
     offers: () => offerViews(view, clock.now()),
+    operations: () => operationViews(view),
     quota: () =>
       views
         .roles()

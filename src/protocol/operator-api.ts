@@ -1,5 +1,5 @@
 // What the master tells operators over HTTP and the CLI prints: views of its state, and the operator calls.
-import type { AgentId, FrameworkId, OfferId, Role, TaskId, VolumeId } from '../base/ids.js';
+import type { AgentId, FrameworkId, OfferId, OperationUuid, Role, TaskId, VolumeId } from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
 import type {
   AgentInfo,
@@ -8,10 +8,11 @@ import type {
   FrameworkCapability,
   Labels,
   MasterInfo,
+  OperationState,
   TaskStatus,
   Unavailability,
 } from './entities.js';
-import type { DemandHint, ReservationSpec, VolumeResize, VolumeSpec } from './scheduler-api.js';
+import type { DemandHint, ReservationSpec, ResourceOperationType, VolumeResize, VolumeSpec } from './scheduler-api.js';
 import type { TaskState } from './task-state.js';
 
 /** `GET /health` */
@@ -149,6 +150,28 @@ export interface SafeModeView {
   readonly untilMs: number;
 }
 
+/** One of `GET /operations`: what operators had done to resources of agents. Outcomes are remembered by the master that heard them. */
+export interface OperationView {
+  readonly uuid: OperationUuid;
+  readonly type: ResourceOperationType;
+  readonly agentId: AgentId;
+  /** OPERATION_PENDING until the agent has told how it ended. */
+  readonly state: OperationState;
+  /** Why it failed, or what it waits for. */
+  readonly message?: string;
+  readonly consumed: Resources;
+  readonly produced: Resources;
+  readonly askedAtMs: number;
+  readonly endedAtMs?: number;
+}
+
+/** Answer to an operator's call. */
+export interface AcceptedView {
+  readonly accepted: true;
+  /** What to look for in `GET /operations`, of calls that end with an agent's word. */
+  readonly operation?: OperationUuid;
+}
+
 /** `GET /state` */
 export interface StateView {
   readonly master: MasterInfo;
@@ -164,6 +187,8 @@ export interface StateView {
   readonly tasks: readonly TaskView[];
   readonly completedTasks: readonly TaskView[];
   readonly offers: readonly OfferView[];
+  /** Operators' ones: those under way, and the last that have ended. */
+  readonly operations: readonly OperationView[];
 }
 
 /** The calls that turn resources of an agent into others. */
@@ -188,6 +213,8 @@ export type ClusterEvent =
     }
   /** The schedule or what is down changed; what frameworks answer is seen by `GET /maintenance`. */
   | { readonly type: 'MAINTENANCE_UPDATED'; readonly maintenance: MaintenanceView }
+  /** An operator's operation begins, waits for something, or has ended. */
+  | { readonly type: 'OPERATION_UPDATED'; readonly operation: OperationView }
   | { readonly type: 'HEARTBEAT' };
 
 /** When machines are to be absent. */

@@ -1,11 +1,11 @@
 // A cluster under an operator's hands, with real processes and sockets: maintenance with inverse offers, drains, quota, reservations and volumes.
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import { filter, firstValueFrom } from 'rxjs';
 import type { InverseOffer, Offer } from '../../src/protocol/entities.js';
-import type { AgentView, MaintenanceView, QuotaView } from '../../src/protocol/operator-api.js';
+import type { AgentView, MaintenanceView, OperationView, QuotaView } from '../../src/protocol/operator-api.js';
 import { connect } from '../../src/scheduler/connect.js';
 import type { Framework } from '../../src/scheduler/framework.js';
 import { launch } from '../../src/scheduler/launch.js';
@@ -199,6 +199,54 @@ test.serial('disk is reserved, a volume made of it, grown, listed and destroyed;
   await eventually('the directory is gone', () => !existsSync(directory));
   await run('unreserve', 'node-2', 'disk:1024;cpus:1', '--role', 'db');
   t.deepEqual([await total('disk'), await total('cpus')], [4096, 2]);
+});
+
+test.serial('what an agent cannot do is told by the command, and listed with the reason', async t => {
+  // Where the directories of a role should be is a file.
+  const inTheWay = join(home.path, 'node-2', 'agent', 'volumes', 'roles', 'ops');
+  const reserved = await proffer('reserve', 'node-2', 'disk:64', '--role', 'ops', '--json');
+  t.is(reserved.code, 0, reserved.stderr);
+  t.like(JSON.parse(reserved.stdout), {
+    type: 'RESERVE',
+    state: 'OPERATION_FINISHED',
+    produced: { 'disk(ops,dynamic)': 64 },
+  });
+  mkdirSync(dirname(inTheWay), { recursive: true });
+  writeFileSync(inTheWay, '');
+  const create = ['volumes', 'create', 'node-2', 'x', '--role', 'ops', '--disk', '32', '--path', 'data'];
+  const failed = await proffer(...create);
+  t.is(failed.code, 1);
+  t.is(failed.stdout, '');
+  t.regex(failed.stderr, /^error: making volume x on \S+ failed: .*EEXIST.* \(OPERATION_FAILED\)\n$/);
+  const asJson = await proffer(...create, '--json');
+  t.is(asJson.code, 1);
+  t.like(JSON.parse(asJson.stdout), { type: 'CREATE', state: 'OPERATION_FAILED' });
+  rmSync(inTheWay);
+
+  // An agent that stands still answers nothing.
+  agents.get('node-2')?.signal('SIGSTOP');
+  const late = await proffer(...create, '--timeout', '300ms');
+  t.is(late.code, 1);
+  t.regex(
+    late.stderr,
+    /^error: operation (\S+) has no outcome after 300ms: the agent has not answered\nhint: it goes on/,
+  );
+  agents.get('node-2')?.signal('SIGCONT');
+  await eventually('it has ended', async () => !(await proffer('operations')).stdout.includes('OPERATION_PENDING'));
+  const listed = await proffer('operations', 'node-2');
+  t.regex(listed.stdout, /CREATE .* OPERATION_FAILED .*EEXIST/);
+  t.regex(listed.stdout, /CREATE .* OPERATION_FINISHED/);
+  const parting = await proffer('volumes', 'destroy', 'node-2', 'x', '--no-wait');
+  t.is(parting.code, 0);
+  t.regex(
+    parting.stdout,
+    /^removing volume x on \S+, and what is in it; proffer operations shows what becomes of \S+\n$/,
+  );
+  await eventually(
+    'it is gone',
+    async () => (await get<OperationView[]>('/operations')).at(-1)?.state === 'OPERATION_FINISHED',
+  );
+  t.is((await proffer('unreserve', 'node-2', 'disk:64', '--role', 'ops')).code, 0);
 });
 
 test.serial('who is meant must be clear, and what cannot be is said with the reason', async t => {

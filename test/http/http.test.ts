@@ -16,6 +16,7 @@ import { bodyBytesMax, httpApp, serveHttp } from '../../src/http/server.js';
 import type {
   ClusterEvent,
   FrameworkView,
+  OperationView,
   OperatorCall,
   StateView,
   TaskView,
@@ -55,6 +56,11 @@ function source(more: { readonly subscribe?: MasterSource['views']['subscribe'] 
   calls: OperatorCall[];
 } {
   const calls: OperatorCall[] = [];
+  const of = { type: 'RESERVE', consumed: { cpus: 1 }, produced: { 'cpus(ads,dynamic)': 1 }, askedAtMs: 1 } as const;
+  const operations = [
+    { ...of, uuid: 'm/1', agentId: 'm-S0', state: 'OPERATION_FAILED', message: 'no', endedAtMs: 2 },
+    { ...of, uuid: 'm/2', agentId: 'm-S1', state: 'OPERATION_PENDING' },
+  ] satisfies OperationView[];
   const framework = { id: 'm-0001', name: 'web', roles: ['*', 'ads'], state: 'ACTIVE' } as unknown as FrameworkView;
   return {
     calls,
@@ -69,6 +75,7 @@ function source(more: { readonly subscribe?: MasterSource['views']['subscribe'] 
         tasks: () => live,
         completedTasks: () => ended,
         offers: () => [],
+        operations: () => operations,
         quota: () => [],
         weights: () => [],
         maintenance: () => ({ windows: [], machines: [] }),
@@ -119,6 +126,19 @@ test('lists can be filtered and paged, and say how many there were', async t => 
   t.deepEqual(await ids('/frameworks'), ['m-0001', 'm-0000']);
   t.deepEqual(await ids('/frameworks?state=ACTIVE&role=ads'), ['m-0001']);
   t.is((await server.inject({ url: '/tasks?limit=1', headers: host })).headers['x-total-count'], '5');
+});
+
+test('operations of operators are listed, and each is found by its uuid', async t => {
+  const server = app();
+  const get = (url: string): Promise<LightMyRequestResponse> => server.inject({ url, headers: host });
+  const uuids = async (url: string): Promise<string[]> => (await get(url)).json<OperationView[]>().map(one => one.uuid);
+  t.deepEqual(await uuids('/operations'), ['m/1', 'm/2']);
+  t.deepEqual(await uuids('/operations?agent=m-S1'), ['m/2']);
+  t.deepEqual(await uuids('/operations?state=OPERATION_FAILED'), ['m/1']);
+  t.like((await get('/operations/m%2F1')).json<OperationView>(), { state: 'OPERATION_FAILED', message: 'no' });
+  const none = await get('/operations/m-O9');
+  t.is(none.statusCode, 404);
+  t.like(none.json<Shape>(), { code: 'NOT_FOUND', path: 'uuid' });
 });
 
 test('one task is found by its id, and two of that name have to be told apart', async t => {

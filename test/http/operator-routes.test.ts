@@ -21,7 +21,12 @@ interface Shape {
 }
 
 /** A server in front of a master that takes every call and notes it. */
-function rig(): { readonly calls: OperatorCall[]; readonly server: ReturnType<typeof httpApp> } {
+type Operate = MasterSource['operate'];
+
+function rig(answers: Operate = (_call, answer) => answer([])): {
+  readonly calls: OperatorCall[];
+  readonly server: ReturnType<typeof httpApp>;
+} {
   const calls: OperatorCall[] = [];
   const master = {
     views: {
@@ -31,7 +36,7 @@ function rig(): { readonly calls: OperatorCall[]; readonly server: ReturnType<ty
     },
     operate: (call, answer) => {
       calls.push(call);
-      answer([]);
+      answers(call, answer);
     },
   } as Pick<MasterSource, 'operate'> as MasterSource;
   const feeds = new EventFeeds(new VirtualClock(), () => () => {});
@@ -73,6 +78,14 @@ test('what an operator’s call lacks is told at once, each with its place', asy
   t.like(twice.json<Shape>(), { code: 'INVALID_CALL', path: 'updateMaintenance.windows[1].hostnames[0]' });
   const quota = await post('/quota', { quotas: [{ role: 'ads', limits: { cpus: 1 }, guarantees: { cpus: 2 } }] });
   t.is(quota.json<Shape>().code, 'INVALID_QUOTA');
+});
+
+test('an answer names the operation whose outcome is to be looked for', async t => {
+  const { server } = rig((call, answer) => answer([], call.type === 'RESERVE' ? 'm-O1' : undefined));
+  const post = (type: 'RESERVE' | 'UPDATE_WEIGHTS'): Promise<LightMyRequestResponse> =>
+    server.inject({ method: 'POST', url: operatorCalls[type].path, headers, payload: operatorCalls[type].example });
+  t.deepEqual((await post('RESERVE')).json<unknown>(), { accepted: true, operation: 'm-O1' });
+  t.deepEqual((await post('UPDATE_WEIGHTS')).json<unknown>(), { accepted: true });
 });
 
 test('quota, weights and the maintenance schedule can be read', async t => {

@@ -1,6 +1,7 @@
 // Operators' operations outlive everything between the answer and the agent's word: they are in the registry meanwhile.
 import test from 'ava';
 import { bagOf, formatResources } from '../../src/resources/index.js';
+import type { OperatorCall } from '../../src/protocol/operator-api.js';
 import type { FakeAgent } from '../support/master-rig.js';
 import { MasterRig, task } from '../support/master-rig.js';
 import { SlowStore } from '../support/slow-store.js';
@@ -149,6 +150,68 @@ test('a limit that was set while the agent was away stands: the reservation is m
   t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads', limits: { cpus: 2 } }] }), []);
   t.is(back.got('APPLY_OPERATION').length, 1);
   t.is(total(rig), formatResources(bagOf(reserved)));
+});
+
+test('an operator sees what becomes of an operation: under way, waiting and for what, and how it ended', t => {
+  const rig = new MasterRig({ options: { operationOutcomesMax: 2 } });
+  const agent = rig.agent(big);
+  const told: string[] = [];
+  rig.master.views.subscribe(event => {
+    if (event.type !== 'OPERATION_UPDATED') return;
+    const { uuid, state, message = '' } = event.operation;
+    told.push(`${uuid} ${state} ${message}`.trim());
+  });
+  const ask = (of: OperatorCall): string => {
+    let uuid = '';
+    rig.master.operate(of, (problems, operation) => {
+      t.deepEqual(problems, []);
+      uuid = operation ?? '';
+    });
+    rig.settle();
+    return uuid;
+  };
+  const first = ask(call);
+  const { uuid, consumed, produced } = agent.last('APPLY_OPERATION');
+  t.is(first, uuid, 'the answer says what to look for');
+  const of = { uuid, type: 'RESERVE', agentId: 'M-S0', consumed, produced, askedAtMs: rig.clock.wallMs() } as const;
+  t.deepEqual(rig.master.views.operations(), [{ ...of, state: 'OPERATION_PENDING' }]);
+  rig.advance(1_000);
+  agent.operated('OPERATION_FAILED');
+  const failed = { ...of, state: 'OPERATION_FAILED', message: 'no', endedAtMs: rig.clock.wallMs() } as const;
+  t.deepEqual(rig.master.views.operations(), [failed]);
+  t.deepEqual(told, [`${uuid} OPERATION_PENDING`, `${uuid} OPERATION_FAILED no`]);
+  // The agent has no reservation; it says so itself.
+  agent.raw({ type: 'UPDATE_RESOURCES', resources: big });
+
+  const second = ask(call);
+  agent.disconnect();
+  t.regex(rig.master.views.operations()[1]?.message ?? '', /^agent M-S0 is not connected/);
+  // Its resources leave the pool, and a limit is set that leaves no room for the reservation.
+  rig.agent(big);
+  rig.advance(100_000);
+  t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads', limits: { cpus: 1 } }] }), []);
+  const back = rig.agent(big, { agentId: 'M-S0' });
+  const waiting = rig.master.views.operations()[1];
+  t.is(waiting?.state, 'OPERATION_PENDING');
+  t.regex(waiting?.message ?? '', /role ads may have 1 cpus|limit/);
+  t.is(told.at(-1), `${second} OPERATION_PENDING ${waiting?.message}`);
+  t.deepEqual(rig.operate({ type: 'UPDATE_QUOTA', quotas: [{ role: 'ads' }] }), []);
+  t.is(rig.master.views.operations()[1]?.message, undefined, 'it is sent');
+  back.operated();
+  t.is(rig.master.views.operations()[1]?.state, 'OPERATION_FINISHED');
+
+  const third = ask({ ...call, agentId: 'M-S1' });
+  rig.operate({ type: 'MARK_AGENT_GONE', agentId: 'M-S1' });
+  t.deepEqual(
+    rig.master.views.operations().map(each => [each.uuid, each.state]),
+    [
+      [second, 'OPERATION_FINISHED'],
+      [third, 'OPERATION_GONE_BY_OPERATOR'],
+    ],
+    'the oldest outcome is forgotten',
+  );
+  t.deepEqual(rig.master.views.state().operations, rig.master.views.operations());
+  rig.checkBooks();
 });
 
 test('a record of an operation that cannot be read stops the start', t => {

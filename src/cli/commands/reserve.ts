@@ -8,6 +8,7 @@ import type { RunCommand } from '../command.js';
 import { exitCodes } from '../command.js';
 import { findAgent } from '../find-agent.js';
 import { usage } from '../flags.js';
+import { operate } from '../outcome.js';
 import type {
   CreateVolumeFlags,
   OperatorFlags,
@@ -28,9 +29,11 @@ export const reserve: RunCommand<ReserveFlags> = async ({ flags, args: [given = 
     ...(flags.principal === undefined ? {} : { principal: flags.principal }),
     ...(flags.label.length === 0 ? {} : { labels: Object.fromEntries(flags.label.map(pair)) }),
   };
-  const answer = await master.post('/reserve', { agentId: agent.id, resources, reservation });
-  terminal.out(flags.json ? answer : `reserving ${text} on ${agent.id} for ${role}\n`);
-  return exitCodes.ok;
+  const doing = {
+    begun: `reserving ${text} on ${agent.id} for ${role}`,
+    done: `reserved ${text} on ${agent.id} for ${role}`,
+  };
+  return operate(master, terminal, flags, doing, '/reserve', { agentId: agent.id, resources, reservation });
 };
 
 function pair(text: string): [name: string, value: string] {
@@ -42,9 +45,9 @@ export const unreserve: RunCommand<UnreserveFlags> = async ({ flags, args: [give
   const master = masterClient(flags.master);
   const agent = await findAgent(master, given);
   const resources = reservedResources(text, flags.role, agent.total);
-  const answer = await master.post('/unreserve', { agentId: agent.id, resources });
-  terminal.out(flags.json ? answer : `giving back ${Object.keys(resources).join(', ')} on ${agent.id}\n`);
-  return exitCodes.ok;
+  const what = `${Object.keys(resources).join(', ')} on ${agent.id}`;
+  const doing = { begun: `giving back ${what}`, done: `gave back ${what}` };
+  return operate(master, terminal, flags, doing, '/unreserve', { agentId: agent.id, resources });
 };
 
 export const listVolumes: RunCommand<OperatorFlags> = async ({ flags, args: [given], terminal }) => {
@@ -94,32 +97,31 @@ export const createVolume: RunCommand<CreateVolumeFlags> = async ({ flags, args:
     ...(flags.shared ? { shared: true } : {}),
     ...(flags.from === undefined ? {} : { from: flags.from }),
   };
-  const answer = await master.post('/volumes/create', { agentId: agent.id, role, volumes: [volume] });
-  terminal.out(flags.json ? answer : `making volume ${id} on ${agent.id}\n`);
-  return exitCodes.ok;
+  const doing = { begun: `making volume ${id} on ${agent.id}`, done: `made volume ${id} on ${agent.id}` };
+  return operate(master, terminal, flags, doing, '/volumes/create', { agentId: agent.id, role, volumes: [volume] });
 };
 
 export const destroyVolume: RunCommand<VolumeFlags> = async ({ flags, args: [given = '', id = ''], terminal }) => {
   const master = masterClient(flags.master);
   const agent = await findAgent(master, given);
   const { role } = volumeOn(agent, id, flags.role);
-  const answer = await master.post('/volumes/destroy', { agentId: agent.id, role, volumeIds: [id] });
-  terminal.out(flags.json ? answer : `removing volume ${id} on ${agent.id}, and what is in it\n`);
-  return exitCodes.ok;
+  const what = `volume ${id} on ${agent.id}, and what is in it`;
+  const doing = { begun: `removing ${what}`, done: `removed ${what}` };
+  return operate(master, terminal, flags, doing, '/volumes/destroy', { agentId: agent.id, role, volumeIds: [id] });
 };
 
-export const growVolume = resize('/volumes/grow', 'growing');
-export const shrinkVolume = resize('/volumes/shrink', 'shrinking');
+export const growVolume = resize('/volumes/grow', 'growing', 'grew');
+export const shrinkVolume = resize('/volumes/shrink', 'shrinking', 'shrank');
 
-function resize(path: string, doing: string): RunCommand<ResizeVolumeFlags> {
+function resize(path: string, doing: string, did: string): RunCommand<ResizeVolumeFlags> {
   return async ({ flags, args: [given = '', id = ''], terminal }) => {
     const disk = required(flags.disk, '--disk', 'how many MiB');
     const master = masterClient(flags.master);
     const agent = await findAgent(master, given);
     const { role } = volumeOn(agent, id, flags.role);
-    const answer = await master.post(path, { agentId: agent.id, role, volumeId: id, disk });
-    terminal.out(flags.json ? answer : `${doing} volume ${id} on ${agent.id} by ${disk} MiB\n`);
-    return exitCodes.ok;
+    const what = `volume ${id} on ${agent.id} by ${disk} MiB`;
+    const said = { begun: `${doing} ${what}`, done: `${did} ${what}` };
+    return operate(master, terminal, flags, said, path, { agentId: agent.id, role, volumeId: id, disk });
   };
 }
 

@@ -10,7 +10,7 @@ import { holdsOn } from '../books.js';
 import type { Decision, Durable } from '../decision.js';
 import { Draft, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
-import type { AgentRecord, ClusterView, FrameworkRecord, OperationRecord } from '../state.js';
+import type { AgentRecord, ClusterView, FrameworkRecord, Moment, OperationRecord } from '../state.js';
 import { rescind } from './offers.js';
 
 type FromAgent<Type extends AgentCall['type']> = Extract<AgentCall, { type: Type }>;
@@ -35,7 +35,9 @@ export function decideOperationStatus(
     if (known !== undefined) draft.change({ type: 'OPERATION_FORGOTTEN', agentId: agent.id, uuid });
     if (view.intents.has(uuid)) {
       // The agent forgets it when the registry has: else a master in between would send it once more.
-      const next = { type: 'INTENT_REMOVAL_STORED', agentId: agent.id, uuid } as const;
+      const { state, message } = status;
+      const why = message === undefined ? {} : { message };
+      const next = { type: 'INTENT_REMOVAL_STORED', agentId: agent.id, uuid, state, ...why } as const;
       return draft.store(registry.intentForgotten(uuid), next);
     }
     return draft.toAgent(agent.id, { type: 'ACKNOWLEDGE_OPERATION', uuid });
@@ -64,10 +66,12 @@ export function decideOperationStatus(
 /** The registry has forgotten an operator's operation. */
 export function decideIntentOver(
   view: ClusterView,
-  { agentId, uuid }: Extract<Durable, { type: 'INTENT_REMOVAL_STORED' }>,
+  { agentId, uuid, state, message }: Extract<Durable, { type: 'INTENT_REMOVAL_STORED' }>,
+  at: Moment,
 ): Decision {
   const draft = new Draft();
-  if (view.intents.has(uuid)) draft.change({ type: 'INTENT_FORGOTTEN', uuid });
+  const ending = { state, wallMs: at.wallMs, ...(message === undefined ? {} : { message }) };
+  if (view.intents.has(uuid)) draft.change({ type: 'INTENT_ENDED', uuid, ending });
   return draft.toAgent(agentId, { type: 'ACKNOWLEDGE_OPERATION', uuid });
 }
 

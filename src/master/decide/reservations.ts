@@ -44,7 +44,15 @@ export function decideConversion(
   const draft = new Draft();
   const uuid = new Orders(view, draft, at).next();
   const { conversion } = plan;
-  const intent: IntentRecord = { uuid, agentId: agent.id, kind: kinds[call.type], conversion, sent: true };
+  const intent: IntentRecord = {
+    uuid,
+    agentId: agent.id,
+    kind: kinds[call.type],
+    conversion,
+    askedAtMs: at.wallMs,
+    sent: true,
+    waits: undefined,
+  };
   return draft
     .change({ type: 'NUMBER_TAKEN', of: 'OPERATION' })
     .store(registry.intentKept(intent), { type: 'INTENT_STORED', intent, call, ticket });
@@ -63,7 +71,7 @@ export function decideIntentStored(
     return answered(ticket, 'problems' in plan ? plan.problems : []).store(registry.intentForgotten(intent.uuid));
   const draft = new Draft();
   carryOut(view, draft, agent, intent, plan.back, at);
-  return draft.change({ type: 'INTENT_KEPT', intent }).answerOperator(ticket, []);
+  return draft.change({ type: 'INTENT_KEPT', intent }).answerOperator(ticket, [], intent.uuid);
 }
 
 /** The agent is back and has not heard of these operations, or a former master did not send them: they are sent now. */
@@ -73,23 +81,42 @@ export function decideIntents(view: ClusterView, registry: Registry, agentId: Ag
   for (const intent of view.intents.values()) {
     if (intent.agentId !== agentId) continue;
     if (agent === undefined) {
-      draft.change({ type: 'INTENT_FORGOTTEN', uuid: intent.uuid }).store(registry.intentForgotten(intent.uuid));
+      const state = view.goneAgents.has(agentId) ? 'OPERATION_GONE_BY_OPERATOR' : 'OPERATION_DROPPED';
+      const ending = { state, message: 'the agent was removed', wallMs: at.wallMs } as const;
+      draft.change({ type: 'INTENT_ENDED', uuid: intent.uuid, ending }).store(registry.intentForgotten(intent.uuid));
       continue;
     }
     if (agent.state !== 'REGISTERED') break;
     if (intent.sent) continue;
     const found = withOffers(agent, have => whole(have, intent));
-    // Somebody uses what it needs: it waits for the next time the agent registers.
-    if (!found.converted.ok || inUseProblems(agent, intent.conversion.consumed, [], '').length > 0) continue;
     const back = new Set(found.offers);
-    // A limit that came meanwhile stands until it is raised.
-    if (intent.kind === 'RESERVE' && quotaProblem(view, intent.conversion, back, '') !== undefined) continue;
+    const why = obstacle(view, agent, intent, found.converted, back);
+    if (why !== undefined) {
+      if (why !== intent.waits) draft.change({ type: 'INTENT_WAITS', uuid: intent.uuid, why });
+      continue;
+    }
     carryOut(view, draft, agent, intent, back, at);
     draft.change({ type: 'INTENT_MARKED', uuid: intent.uuid, sent: true });
     // The books have changed: the others are looked at on what is so then.
     break;
   }
   return draft;
+}
+
+/** Why an operation that was accepted cannot be sent now. */
+function obstacle(
+  view: ClusterView,
+  agent: Readonly<AgentRecord>,
+  { kind, conversion }: Readonly<IntentRecord>,
+  converted: Converted,
+  back: ReadonlySet<OfferRecord>,
+): string | undefined {
+  // It waits for the next time the agent registers.
+  const [inUse] = inUseProblems(agent, conversion.consumed, [], '');
+  if (inUse !== undefined) return inUse.message;
+  if (!converted.ok) return 'somebody uses what it needs; it is tried again when the agent registers again';
+  // A limit that came meanwhile stands until it is raised.
+  return kind === 'RESERVE' ? quotaProblem(view, conversion, back, '')?.message : undefined;
 }
 
 function carryOut(
