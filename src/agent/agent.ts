@@ -327,7 +327,9 @@ export class Agent {
         return;
       case 'UPDATE_FRAMEWORK': {
         const record = event.framework.id === undefined ? undefined : this.#state.frameworks.get(event.framework.id);
-        if (record !== undefined) this.#state.framework(record.id, event.framework);
+        if (record === undefined) return;
+        this.#state.framework(record.id, event.framework);
+        this.#outbox.flush(record.id);
         return;
       }
       default:

@@ -120,6 +120,12 @@ export class Outbox {
     this.#arm();
   }
 
+  /** A scheduler of the framework has subscribed: what nobody has acknowledged goes out at once. */
+  flush(frameworkId: FrameworkId): void {
+    for (const send of this.#queue.flush(frameworkId, this.#env.clock.now())) this.#send(send);
+    this.#arm();
+  }
+
   /** The master is gone; statuses wait. */
   close(): void {
     this.#peer = undefined;

@@ -117,12 +117,16 @@ export class StatusQueue {
   /** A master is there: every head, to be sent at once; retries begin anew. */
   open(now: number): StatusSend[] {
     this.#open = true;
+    return [...this.#streams.keys()].flatMap(frameworkId => this.flush(frameworkId, now));
+  }
+
+  /** Somebody hears the framework's statuses now: every head of it, to be sent at once; retries begin anew. */
+  flush(frameworkId: FrameworkId, now: number): StatusSend[] {
     const sends: StatusSend[] = [];
-    for (const tasks of this.#streams.values()) {
-      for (const stream of tasks.values()) {
-        stream.sends = 0;
-        sends.push(this.#send(stream, now));
-      }
+    if (!this.#open) return sends;
+    for (const stream of this.#streams.get(frameworkId)?.values() ?? []) {
+      stream.sends = 0;
+      sends.push(this.#send(stream, now));
     }
     return sends;
   }

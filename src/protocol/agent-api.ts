@@ -140,6 +140,7 @@ export type AgentEvent =
   | { readonly type: 'DRAIN'; readonly gracePeriodMs?: number }
   | { readonly type: 'SHUTDOWN_FRAMEWORK'; readonly frameworkId: FrameworkId }
   | { readonly type: 'SHUTDOWN_EXECUTOR'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
+  /** The framework has changed, or a scheduler of it has subscribed: its statuses that nobody has acknowledged are sent again at once. */
   | { readonly type: 'UPDATE_FRAMEWORK'; readonly framework: FrameworkInfo }
   /** End all tasks and exit. */
   | { readonly type: 'SHUTDOWN'; readonly message: string };

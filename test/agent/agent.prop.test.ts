@@ -106,7 +106,7 @@ type QueueStep =
   | { readonly do: 'enqueue'; readonly task: number; readonly state: TaskState; readonly replaceable: boolean }
   | { readonly do: 'ack'; readonly task: number; readonly which: 'head' | 'other' | 'old' }
   | { readonly do: 'pass'; readonly ms: number }
-  | { readonly do: 'open' | 'close' };
+  | { readonly do: 'open' | 'close' | 'flush' };
 
 const queueStep: fc.Arbitrary<QueueStep> = fc.oneof(
   {
@@ -127,7 +127,7 @@ const queueStep: fc.Arbitrary<QueueStep> = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat({ max: 60_000 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('open' as const, 'close' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('open' as const, 'close' as const, 'flush' as const) }) },
 );
 
 test('a status queue is an ordered list per task whose head is in flight: it agrees with that simple model', t => {
@@ -210,6 +210,14 @@ test('a status queue is an ordered list per task whose head is in flight: it agr
             open = true;
             const sends = queue.open(now);
             assert.equal(sends.length, [...model.values()].filter(pending => pending.length > 0).length, 'every head');
+            sent(sends);
+            break;
+          }
+          case 'flush': {
+            const heads = [...model.values()].filter(pending => pending.length > 0).length;
+            assert.deepEqual(queue.flush('fw-of-others', now), []);
+            const sends = queue.flush(frameworkId, now);
+            assert.equal(sends.length, open ? heads : 0, 'every head, if anybody hears it');
             sent(sends);
             break;
           }

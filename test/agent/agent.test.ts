@@ -28,6 +28,23 @@ test('unacknowledged statuses come again after 10 s, 20 s, 40 s; the next waits 
   t.is(rig.said.length, said, 'what is acknowledged is over');
 });
 
+test('when a scheduler of their framework subscribes, unacknowledged statuses come at once, and retries begin anew', t => {
+  const rig = new AgentRig({ acknowledges: false });
+  rig.launch([task('a'), task('b')]);
+  rig.clock.advance(31_000);
+  const uuids = rig.statuses('a').map(({ uuid }) => uuid);
+  t.is(uuids.length, 3);
+  rig.tell({ type: 'UPDATE_FRAMEWORK', framework: { ...framework, id: 'fw-of-others' } });
+  t.is(rig.statuses('a').length, 3);
+  rig.tell({ type: 'UPDATE_FRAMEWORK', framework });
+  t.deepEqual([rig.statuses('a').length, rig.statuses('b').length], [4, 4]);
+  t.deepEqual(new Set(rig.statuses('a').map(({ uuid }) => uuid)), new Set(uuids));
+  rig.clock.advance(9_999);
+  t.is(rig.statuses('a').length, 4);
+  rig.clock.advance(1);
+  t.is(rig.statuses('a').length, 5);
+});
+
 test('foreign, early and repeated acknowledgements change nothing', t => {
   const rig = new AgentRig({ acknowledges: false });
   rig.launch([task('a')]);

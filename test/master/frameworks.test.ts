@@ -114,7 +114,9 @@ test('tasks outlive a scheduler for its failover timeout, and an unacknowledged 
   first.disconnect();
   t.is(rig.master.views.frameworks()[0]?.state, 'DISCONNECTED');
   rig.advance(59_000);
+  t.deepEqual(agent.got('UPDATE_FRAMEWORK'), []);
   const second = rig.scheduler({ id, failoverTimeoutMs: 60_000 });
+  t.is(agent.got('UPDATE_FRAMEWORK').length, 1, 'its agent hears that there is somebody to tell');
   agent.status(id, 'a', 'TASK_RUNNING', { uuid });
   t.deepEqual(
     second.updates.map(u => [u.state, u.uuid]),

@@ -257,7 +257,6 @@ test('a scheduler that takes over gets the outcomes its predecessor did not ackn
   ads.disconnect();
   const { uuid } = agent.operated();
   const next = rig.scheduler({ id: ads.frameworkId, roles: ['ads'] });
-  agent.operated();
   t.like(next.operations, [{ operationId: 'r', state: 'OPERATION_FINISHED', uuid }]);
 });
 

@@ -102,6 +102,7 @@ export class Node {
           break;
         case 'UPDATE_FRAMEWORK':
           this.#frameworks.set(event.framework.id ?? '', event.framework);
+          this.resend();
           break;
         case 'REGISTERED':
           for (const { frameworkId, taskId } of event.reconcile)

@@ -91,8 +91,24 @@ export function decideSubscribed(
   });
   draft.toSchedulerPeer(peerId, { type: 'HEARTBEAT' });
   draft.answer(peerId, stored.callId, []);
-  if (known !== undefined && !sameData(known.info, info)) tellAgents(view, draft, info);
+  if (known !== undefined) repeatUnacknowledged(view, draft, known, info);
   return draft;
+}
+
+/** What the scheduler before has not acknowledged: of tasks it is the agents' to repeat, outcomes of operations are known here. */
+function repeatUnacknowledged(
+  view: ClusterView,
+  draft: Draft,
+  known: Readonly<FrameworkRecord>,
+  info: KnownInfo,
+): void {
+  tellAgents(view, draft, info);
+  for (const { id, status } of known.operations.values())
+    if (id !== undefined && status?.uuid !== undefined)
+      draft.toFramework(info.id, {
+        type: 'UPDATE_OPERATION',
+        status: { ...status, operationId: id, frameworkId: info.id },
+      });
 }
 
 /** Over a connection that is older than one it was subscribed over: of a scheduler that has ended, or given that connection up. */

@@ -34,7 +34,7 @@ export const schedulerKilled: Drill = {
       scene.startTenant({ id: frameworkId }),
     );
     report.check('with the same id', second.frameworkId === frameworkId, second.frameworkId);
-    await report.within('the status of a task that ended meanwhile arrives', 15_000, () =>
+    await report.within('the status of a task that ended meanwhile arrives', 2_000, () =>
       second.until('TASK_FAILED', ['ending']),
     );
     report.check('its exit code is right', second.last('ending')?.exitCode === 7);
