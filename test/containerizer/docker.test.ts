@@ -240,7 +240,7 @@ test('an engine that is not there, or hangs, is told so in one line and in time'
     available: false,
     reason: 'the Docker engine cannot be reached (version: ENOENT)',
   });
-  const silent = await fakeEngine(t, () => {});
+  const silent = await fakeEngine(t, () => {}, 100);
   t.deepEqual(await probeDocker(systemClock, 50, silent), {
     available: false,
     reason: 'the Docker engine did not answer (version) within 0.05 s',
@@ -345,10 +345,11 @@ interface FakeEngine extends DockerEngine {
   cut(): void;
 }
 
-/** An engine that answers as `handle` does, with a limit of 0.1 s on calls. */
+/** An engine that answers as `handle` does; `callMs` is the limit on calls. */
 async function fakeEngine(
   t: ExecutionContext,
   handle: (asked: IncomingMessage, answer: ServerResponse) => void,
+  callMs?: number,
 ): Promise<FakeEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'proffer-fake-engine-'));
   const socketPath = join(folder, 's');
@@ -364,7 +365,7 @@ async function fakeEngine(
     await new Promise(resolve => server.close(resolve));
     rmSync(folder, { recursive: true });
   });
-  const engine = new DockerEngine(systemClock, { socketPath }, 100);
+  const engine = new DockerEngine(systemClock, { socketPath }, callMs);
   return Object.assign(engine, {
     engine,
     open: () => sockets.size,

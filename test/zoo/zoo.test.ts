@@ -63,7 +63,7 @@ test('a bug is caught, again and again, and one that does nothing escapes', asyn
     () => {},
   );
   t.is(caught?.catches.length, 2);
-  t.regex(caught?.catches[0]?.checker ?? '', /^(crash|offer life|ledgers)$/);
+  t.regex(caught?.catches[0]?.checker ?? '', /^(crash|offer life|standing offers|ledgers)$/);
   t.is(escaped?.unfit, undefined);
   t.deepEqual([escaped?.runs, escaped?.catches.length], [4, 0]);
   const control = await attempt({ runsMax: 4, catches: 1 });
