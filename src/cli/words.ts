@@ -9,11 +9,12 @@ export function share(name: string, used: Amounts, total: Amounts): string {
   return `${scalar(used, name)}/${scalar(total, name)}`;
 }
 
-/** The amount of a scalar over all reservations, as text. */
+/** The amount of a scalar over all reservations and disks, as text. */
 export function scalar(amounts: Amounts, name: string): string {
   let milli = 0;
   for (const [key, value] of Object.entries(amounts)) {
-    if ((key === name || key.startsWith(`${name}(`)) && typeof value === 'number') milli += Math.round(value * 1000);
+    if ((key === name || key.startsWith(`${name}(`) || key.startsWith(`${name}<`)) && typeof value === 'number')
+      milli += Math.round(value * 1000);
   }
   return String(milli / 1000);
 }

@@ -88,7 +88,9 @@ function attributeValue(text: string): AttributeValue {
   const { bag, problems } = parseResources(`x:${text}`);
   const [only] = bag;
   if (problems.length > 0 || only === undefined || only.kind === 'scalar')
-    throw new ProfferError('USAGE', `--attributes: ${shown(text)} is not a list`, { hint: attributesHint });
+    throw new ProfferError('USAGE', `--attributes: ${problems[0]?.message ?? `${shown(text)} is not a list`}`, {
+      hint: attributesHint,
+    });
   return only.kind === 'ranges' ? only.ranges : only.items;
 }
 

@@ -34,8 +34,14 @@ export function parseAmount(text: string): readonly [name: string, amount: numbe
   const at = text.indexOf('=');
   const name = text.slice(0, at);
   const number = text.slice(at + 1);
+  const hint = 'write for example cpus=4,mem=1024';
   if (at > 0 && /^\d+(\.\d+)?$/.test(number)) return [name, Number(number)];
-  throw usage(`${shown(text)} is not NAME=AMOUNT`, 'write for example cpus=4,mem=1024');
+  if (at > 0 && number !== '' && Number.isFinite(Number(number)))
+    throw usage(
+      `${shown(text)}: ${number} is not an amount: digits, with at most three decimals, and no sign or exponent`,
+      hint,
+    );
+  throw usage(`${shown(text)} is not NAME=AMOUNT`, hint);
 }
 
 /** All amounts together. @throws ProfferError USAGE for a name given twice. */

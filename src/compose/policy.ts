@@ -1,12 +1,14 @@
 // The allocator's policy as an operator chooses it: the four axes in words, or a module of their own. In: text, a path. Out: a policy,
 // or one clear
 // USAGE error that names the flag's value.
+import { spawnSync } from 'node:child_process';
+import { execPath } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import type { AllocationPolicy } from '../allocator/index.js';
 import type { PolicySpec } from '../allocator/policies/index.js';
 import { definePolicy, isPolicy } from '../allocator/policies/index.js';
-import { ProfferError, shown } from '../base/errors.js';
+import { messageOf, problemsError, ProfferError, shown } from '../base/errors.js';
 
 /** The axes that can be said in words. */
 export interface PolicyWords {
@@ -60,7 +62,7 @@ export async function loadPolicy(path: string): Promise<AllocationPolicy> {
   try {
     module = (await import(pathToFileURL(resolve(path)).href)) as typeof module;
   } catch (error) {
-    throw usage(`${where} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, moduleHint);
+    throw usage(`${where} cannot be loaded: ${messageOf(error)}${placeOf(error, path)}`, moduleHint);
   }
   const found = module.policy ?? module.default;
   if (found === undefined) throw usage(`${where} exports no policy`, moduleHint);
@@ -71,10 +73,21 @@ export async function loadPolicy(path: string): Promise<AllocationPolicy> {
   try {
     return definePolicy(found);
   } catch (error) {
-    if (error instanceof ProfferError) throw usage(`${where}: ${error.message}`, error.hint);
+    if (error instanceof ProfferError && error.problems.length > 0)
+      throw problemsError(error.problems.map(each => ({ ...each, message: `${where}: ${each.message}` })));
     throw error;
   }
 }
+
+// An import does not tell where a syntax error is.
+function placeOf(error: unknown, path: string): string {
+  if (!(error instanceof SyntaxError)) return '';
+  const { stderr } = spawnSync(execPath, ['--check', path], { encoding: 'utf8', timeout: checkTimeoutMs });
+  const line = /^.*:(\d+)$/m.exec(stderr)?.[1];
+  return line === undefined ? '' : ` (line ${line})`;
+}
+
+const checkTimeoutMs = 10_000;
 
 const moduleHint =
   "write for example: import { definePolicy } from 'proffer'; export const policy = definePolicy({ agentOrder: 'binpack' });";

@@ -7,6 +7,8 @@ export type EndReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR1' | 'PARENT_GO
 
 const forcedCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 const internalCode = 70;
+const configCode = 78;
+const failureCode = 1;
 
 /**
  * Runs `main` with a signal that is aborted (its reason an `EndReason`) by the first SIGINT, SIGTERM or SIGHUP, or when the parent that
@@ -48,7 +50,7 @@ export async function runProcess(
           stack,
           ...(hint === undefined ? {} : { hint }),
         });
-      return force(internalCode);
+      return force(code === 'USAGE' ? configCode : failureCode);
     }
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (options.log === undefined)

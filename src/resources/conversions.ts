@@ -202,7 +202,7 @@ function missing(have: Bag, want: Bag, path: string, problems: Problem[]): void 
   if (want.length === 0) problems.push(problem(path, 'INVALID_OPERATION', 'is empty; name at least one resource'));
   const short = shortages(have, want);
   for (const each of short) {
-    problems.push(problem(resourcePath(path, each.key), 'INSUFFICIENT_RESOURCES', describeShortage(each)));
+    problems.push(problem(resourcePath(path, each.key), 'INSUFFICIENT_RESOURCES', describeShortage(each), shortHint));
   }
 }
 
@@ -287,7 +287,12 @@ function volumeFor(have: Bag, id: VolumeId, role: Role): VolumeEntry | undefined
 }
 
 function unknownVolume(id: VolumeId, role: Role, path: string): Problem {
-  return problem(path, 'UNKNOWN_VOLUME', `${shown(id)} is not the id of a volume of role ${shown(role)} here`);
+  return problem(
+    path,
+    'UNKNOWN_VOLUME',
+    `${shown(id)} is not the id of a volume of role ${shown(role)} here`,
+    volumeHint,
+  );
 }
 
 function resizable(have: Bag, id: VolumeId, byMilli: number, role: Role, path: string): VolumeEntry | Problem {
@@ -322,3 +327,7 @@ function chained<T>(have: Bag, items: readonly T[], each: (left: Bag, item: T, i
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, conversion: { consumed, produced } };
 }
+
+const volumeHint =
+  'volumes are part of the keys of resources, as in disk(ads,dynamic)[db-0:data]; another operation may have destroyed it';
+const shortHint = 'ask for no more than is there, under the keys it has, as cpus(ads,dynamic)';

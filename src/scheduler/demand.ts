@@ -2,10 +2,32 @@
 // waits, REVIVE where something does. In: how many launches wait per role. Out: directives.
 import type { Observable, SchedulerLike } from 'rxjs';
 import { concatMap, defer, distinctUntilChanged, from, tap, throttleTime } from 'rxjs';
+import type { Problem } from '../base/errors.js';
+import { problem, problemsError, ProfferError, shown } from '../base/errors.js';
 import type { Role } from '../base/ids.js';
+import { roleProblem } from '../resources/index.js';
 
 /** Number of launches that wait, per role; a role not named waits for nothing. */
 export type Demand = ReadonlyMap<Role, number>;
+
+/** @throws ProfferError INVALID_CALL for what is no map of roles and counts. */
+export function checkDemand(demand: Demand): void {
+  const hint = "write for example setDemand(new Map([['ads', 3]]))";
+  if (!((demand as unknown) instanceof Map))
+    throw new ProfferError('INVALID_CALL', `${shown(demand)} is not a Map of roles and counts`, {
+      path: 'demand',
+      hint,
+    });
+  const problems: Problem[] = [];
+  for (const [role, count] of demand as ReadonlyMap<unknown, unknown>) {
+    const path = `demand.${String(role)}`;
+    const wrong = typeof role === 'string' ? roleProblem(role) : `${shown(role)} is not a role`;
+    if (wrong !== undefined) problems.push(problem(path, 'INVALID_CALL', wrong, hint));
+    if (!Number.isSafeInteger(count) || (count as number) < 0)
+      problems.push(problem(path, 'INVALID_CALL', `${shown(count)} is not a whole number from 0`, hint));
+  }
+  if (problems.length > 0) throw problemsError(problems);
+}
 
 /** What to tell the master. */
 export interface DemandDirective {

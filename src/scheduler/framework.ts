@@ -35,7 +35,7 @@ import { asList, checkFilters, droppedStatus, ids } from './answering.js';
 import { Answers } from './answers.js';
 import type { ConnectionState, FrameworkConnection, OpenFrameworkConnection } from './connection.js';
 import type { Demand } from './demand.js';
-import { directives$ } from './demand.js';
+import { checkDemand, directives$ } from './demand.js';
 import type { AcceptRequest } from './launch.js';
 import { checkNewIds, completeLaunches, portsIn } from './launch.js';
 import type { FrameworkOptions } from './framework-options.js';
@@ -256,8 +256,12 @@ export class Framework {
     this.#call({ type: 'REVIVE', roles });
   }
 
-  /** Says how many launches wait per role; SUPPRESS and REVIVE follow from it, at most one each per `demandIntervalMs`. */
+  /**
+   * Says how many launches wait per role; SUPPRESS and REVIVE follow from it, at most one each per `demandIntervalMs`.
+   * @throws ProfferError INVALID_CALL.
+   */
   setDemand(demand: Demand): void {
+    checkDemand(demand);
     this.#demand.next(demand);
   }
 

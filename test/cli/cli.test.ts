@@ -257,6 +257,7 @@ test('amounts, ports and ends read well', t => {
   t.is(dominantShare(0.25), '0.2500');
   t.is(dominantShare(null), '∞');
   t.is(scalar({ cpus: 0.1, 'cpus(ads)': 0.2, mem: 5 }, 'cpus'), '0.3');
+  t.is(scalar({ disk: 1, 'disk<mount=/a>': 2, 'disk<path=/b>(ads)': 3 }, 'disk'), '6', 'disks of their own count');
   t.is(
     ports({
       ports: [

@@ -52,11 +52,20 @@ test('a module brings a policy: made, or to be made; by name or by default', asy
     ['none.mjs', 'export const x = 1;', /exports no policy/],
     ['number.mjs', 'export const policy = 1;', /exports 1 as its policy, which is none/],
     ['wrong.mjs', `export const policy = { granularity: 'tiny' };`, /wrong\.mjs.*"tiny" is not a granularity/],
-    ['broken.mjs', 'export const policy = ;', /cannot be loaded: .*Unexpected token/],
+    ['broken.mjs', 'export const x = 1;\nexport const policy = ;', /cannot be loaded: Unexpected token .* \(line 2\)$/],
   ] as const) {
     const error = await t.throwsAsync(loadPolicy(module(name, text)), { instanceOf: ProfferError, code: 'USAGE' });
     t.regex(error?.message ?? '', message, name);
   }
+  const twice = `export const policy = { tieBreak: 'x', commit: 'maybe' };`;
+  const both = await t.throwsAsync(loadPolicy(module('twice.mjs', twice)), { instanceOf: ProfferError, code: 'USAGE' });
+  t.deepEqual(
+    both?.problems.map(({ path, hint = '' }) => [path, hint.split(' ').slice(0, 4).join(' ')]),
+    [
+      ['policy.tieBreak', 'it is count or'],
+      ['policy.commit', 'write pessimistic, or optimistic:TEST,TRANSACTION,copies=N:'],
+    ],
+  );
   await t.throwsAsync(loadPolicy(join(dir.path, 'absent.mjs')), { message: /absent\.mjs.*cannot be loaded/ });
   await t.throwsAsync(choosePolicy({ policyModule: module('also.mjs', own), commit: 'pessimistic' }), {
     message: /a policy module says all axes of the policy; commit cannot be given beside it/,

@@ -170,6 +170,9 @@ test.serial('quota and weights are set, shown and removed while the cluster runs
   t.is(wrong.code, 1);
   t.regex(wrong.stderr, /^error: updateQuota\.quotas\[0\].*\n/);
   t.is((await proffer('quota', 'remove', 'ads/video')).code, 0);
+  const none = await proffer('quota', 'remove', 'ads/video');
+  t.is(none.code, 1);
+  t.regex(none.stderr, /^error: the role "ads\/video" has no quota to be removed\nhint: /);
   t.is((await proffer('quota', 'list')).stdout, 'no role has a quota\n');
   t.is((await proffer('weights', 'ads=2', 'batch=0.5')).code, 0);
   t.regex((await proffer('weights')).stdout, /^ads +2$/m);

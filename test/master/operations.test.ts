@@ -374,7 +374,9 @@ test('a shared volume is used by many, booked once, and destroyed when nobody us
   // Another framework of the role is offered it beside.
   const more = rig.scheduler({ name: 'more', roles: ['ads'], capabilities: ['SHARED_RESOURCES', 'PARTITION_AWARE'] });
   const plainOne = rig.scheduler({ name: 'plain', roles: ['ads'] });
-  t.like(ads.accept([ads.offer.id], [{ type: 'DESTROY', volumeIds: ['v'] }], 0), [{ code: 'VOLUME_IN_USE' }]);
+  t.like(ads.accept([ads.offer.id], [{ type: 'DESTROY', volumeIds: ['v'] }], 0), [
+    { code: 'VOLUME_IN_USE', path: 'accept.operations[0].volumeIds[0]' },
+  ]);
   rig.advance(1_000);
   const holder = more.offers.length > 0 ? more : ads;
   t.true(key in holder.offer.resources);

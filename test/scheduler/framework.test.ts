@@ -1,6 +1,7 @@
 // A framework over a fake connection in virtual time: subscribing, offers, launches, updates and their acknowledgement, kills, loss and end.
 import test from 'ava';
 import { problem, ProfferError } from '../../src/base/errors.js';
+import type { Demand } from '../../src/scheduler/demand.js';
 import type { Filters, Offer, TaskStatus } from '../../src/protocol/entities.js';
 import type { ConnectionState } from '../../src/scheduler/connection.js';
 import { launch, launchGroup } from '../../src/scheduler/launch.js';
@@ -306,6 +307,27 @@ test('suppressing while disconnected counts when it subscribes again', t => {
   t.deepEqual(rig.said(), ['SUPPRESS a,b']);
   rig.connect();
   t.deepEqual(rig.said(), ['SUBSCRIBE F1 suppressed=b,c']);
+});
+
+test('demand of a wrong shape is refused at once', t => {
+  const rig = new FrameworkRig({ info: { roles: ['a'] } }).subscribe();
+  rig.said();
+  const refused = (demand: unknown): ProfferError | undefined =>
+    t.throws<ProfferError>(() => rig.framework.setDemand(demand as Demand), { code: 'INVALID_CALL' });
+  t.regex(refused({ a: 1 })?.message ?? '', /is not a Map of roles and counts/);
+  t.is(refused(undefined)?.path, 'demand');
+  const both = refused(
+    new Map([
+      ['a', -1],
+      ['/', 1],
+    ]),
+  );
+  t.deepEqual(
+    both?.problems.map(({ path }) => path),
+    ['demand.a', 'demand./'],
+  );
+  rig.framework.setDemand(new Map([['a', 1]]));
+  t.deepEqual(rig.said(), ['REVIVE a']);
 });
 
 test('demand becomes SUPPRESS and REVIVE: at once, then at most once per interval, and only what differs', t => {

@@ -1,4 +1,5 @@
 // `proffer quota list|set|remove` and `proffer weights`: how roles share the cluster.
+import { ProfferError, shown } from '../../base/errors.js';
 import { formatRoleWeights, parseRoleWeight, roleWeights } from '../../compose/settings-text.js';
 import type { Amounts, QuotaView, WeightView } from '../../protocol/operator-api.js';
 import { masterClient } from '../client.js';
@@ -54,8 +55,14 @@ export const setQuota: RunCommand<QuotaSetFlags> = async ({ flags, args: [role =
 };
 
 export const removeQuota: RunCommand<OperatorFlags> = async ({ flags, args: [role = ''], terminal }) => {
-  const answer = await masterClient(flags.master).post('/quota', { quotas: [{ role }] });
-  terminal.out(flags.json ? answer : `${role} has no quota\n`);
+  const master = masterClient(flags.master);
+  const { value: known } = await master.get<QuotaView[]>(`/quota?role=${encodeURIComponent(role)}`);
+  if (known.length === 0) {
+    const hint = 'proffer quota list shows those that are set';
+    throw new ProfferError('UNKNOWN_ROLE', `the role ${shown(role)} has no quota to be removed`, { hint });
+  }
+  const answer = await master.post('/quota', { quotas: [{ role }] });
+  terminal.out(flags.json ? answer : `${role} has no quota any more\n`);
   return exitCodes.ok;
 };
 

@@ -22,7 +22,7 @@ import { rescind } from './offers.js';
 import { Orders } from './orders.js';
 import { describe, isConflict, lostProblem } from './placing.js';
 import type { Place } from './task-checks.js';
-import { elsewhereProblem, inUseProblems, offersOfShared } from './volume-use.js';
+import { elsewhereProblem, inUseProblems, offersOfShared, volumePath } from './volume-use.js';
 
 /** Carries out the operations of one ACCEPT, at once in the books: as in Mesos they are expected to succeed on the agent. */
 export class Converting {
@@ -104,7 +104,7 @@ export class Converting {
     const make = (have: Bag, total: Bag): Converted => conversionOf(operation, have, total, this.#place, path);
     const tried = this.#pot.imagine(make).converted;
     if (!tried.ok) return tried.problems.map(each => this.#explained(each, operation));
-    return inUseProblems(agent, tried.conversion.consumed, this.#placed, path);
+    return inUseProblems(agent, tried.conversion.consumed, this.#placed, id => volumePath(operation, path, id));
   }
 
   // A volume that is there but in use is not unknown.

@@ -26,7 +26,7 @@ import { QuotaRoom } from '../quota-room.js';
 import type { AgentRecord, ClusterView, IntentRecord, Moment, OfferRecord } from '../state.js';
 import { rescind } from './offers.js';
 import { Orders } from './orders.js';
-import { elsewhereProblem, inUseProblems, offersOfShared } from './volume-use.js';
+import { elsewhereProblem, inUseProblems, offersOfShared, volumePath } from './volume-use.js';
 
 /** All or nothing; refused with what is short when not even all offers of the agent would do. Else first in the registry. */
 export function decideConversion(
@@ -112,7 +112,7 @@ function obstacle(
   back: ReadonlySet<OfferRecord>,
 ): string | undefined {
   // It waits for the next time the agent registers.
-  const [inUse] = inUseProblems(agent, conversion.consumed, [], '');
+  const [inUse] = inUseProblems(agent, conversion.consumed, [], () => '');
   if (inUse !== undefined) return inUse.message;
   if (!converted.ok) return 'somebody uses what it needs; it is tried again when the agent registers again';
   // A limit that came meanwhile stands until it is raised.
@@ -154,7 +154,7 @@ function planned(
   if (!found.converted.ok) return { problems: explained(agent, call, found.converted.problems) };
   const { conversion } = found.converted;
   const back = new Set([...found.offers, ...offersOfShared(agent, conversion.consumed)]);
-  const problems = inUseProblems(agent, conversion.consumed, [], path);
+  const problems = inUseProblems(agent, conversion.consumed, [], id => volumePath(call, path, id));
   if (call.type === 'RESERVE' && problems.length === 0) {
     const over = quotaProblem(view, conversion, back, path);
     if (over !== undefined) problems.push(over);

@@ -7,13 +7,24 @@ import { isAncestorOrSelf, shared, volumesOf } from '../../resources/index.js';
 import type { AgentRecord, OfferRecord } from '../state.js';
 
 /** What tasks and executors hold of the volumes in `bag`, said as a problem; `placed` is what tasks of the decision at hand hold. */
-export function inUseProblems(agent: Readonly<AgentRecord>, bag: Bag, placed: readonly Bag[], path: string): Problem[] {
+export function inUseProblems(
+  agent: Readonly<AgentRecord>,
+  bag: Bag,
+  placed: readonly Bag[],
+  pathOf: (id: VolumeId) => string,
+): Problem[] {
   return volumesOf(bag).flatMap(({ volume, resource }) => {
     const users = [...usersOf(agent, resource.key), ...usersAmong(placed, resource.key)];
     if (users.length === 0) return [];
     const who = users.length > 3 ? `${users.slice(0, 3).join(', ')} and ${users.length - 3} more` : users.join(', ');
-    return [inUse(path, volume.id, who)];
+    return [inUse(pathOf(volume.id), volume.id, who)];
   });
+}
+
+/** Where a call that names volumes names this one; `path` for one that does not. */
+export function volumePath(call: object, path: string, id: VolumeId): string {
+  if ('volumeIds' in call && Array.isArray(call.volumeIds)) return `${path}.volumeIds[${call.volumeIds.indexOf(id)}]`;
+  return 'volumeId' in call ? `${path}.volumeId` : path;
 }
 
 /** What the decision at hand has done so far. */

@@ -54,12 +54,15 @@ export const role: Shape<Role> = {
   },
 };
 
+const everybody =
+  '"*" is not allowed here: everybody is offered what is of it, so nothing can be kept for it or from it';
+
 /** A role but `*`. */
 export const namedRole: Shape<Role> = {
   what: 'a role other than "*"',
   ok: value => value !== defaultRole && role.ok(value),
   explain(value, path, code, found) {
-    if (value === defaultRole) found.add(path, code, '"*" is not allowed here', 'name another role');
+    if (value === defaultRole) found.add(path, code, everybody, 'name another role');
     else role.explain(value, path, code, found);
   },
 };

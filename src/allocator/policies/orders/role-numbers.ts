@@ -21,12 +21,16 @@ export function parseRoleNumbers(
       at < 0
         ? `${shown(pair)} is not ROLE=NUMBER`
         : (roleProblem(role) ??
-          allowed(value) ??
+          notAllowed(pair, allowed(value)) ??
           (numbers.has(role) ? `the role ${shown(role)} comes twice` : undefined));
     if (wrong === undefined) numbers.set(role, value);
     else problems.push(problem(path, 'USAGE', wrong, 'write for example ads=2,web=1'));
   }
   return numbers;
+}
+
+function notAllowed(pair: string, why: string | undefined): string | undefined {
+  return why && `${shown(pair)}: ${why}`;
 }
 
 export function formatRoleNumbers(numbers: ReadonlyMap<Role, number>): string {
