@@ -418,6 +418,7 @@ export class HierarchicalAllocator implements Allocator {
       state: this.#state,
       eligibility: this.#eligibility,
       nowMs: this.#env.clock.now(),
+      nextBatchMs: this.#loop.nextBatchMs,
       minimum: minimumOf(this.#minAllocatable),
       around,
     };

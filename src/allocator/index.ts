@@ -18,7 +18,7 @@ export type {
 export type { AllocationPolicy, Cycle, PolicyEngine, Steps } from './cycle/cycle.js';
 export { createAllocator, defaultMinAllocatable, HierarchicalAllocator } from './hierarchical-allocator.js';
 export type { ExplainQuery, Explanation, Standing } from './explain/explain.js';
-export type { Holding, Surroundings } from './explain/judge.js';
+export type { Absence, Holding, Surroundings } from './explain/judge.js';
 export { constraintText } from './explain/judge.js';
-export type { TriedChange } from './explain/changes.js';
+export type { TriedChange } from './explain/trial.js';
 export type { TalliedReason } from './explain/tally.js';

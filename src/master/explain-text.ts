@@ -23,6 +23,8 @@ export function reasonText(reason: Reason, nameOf: NameOf): string {
   switch (reason.kind) {
     case 'AGENT_INACTIVE':
       return activityTexts[reason.activity];
+    case 'ABSENCE':
+      return 'the agent is to be away for maintenance, and this scheduler launches nothing there then';
     case 'FRAMEWORK_INACTIVE':
       return 'the framework is not connected';
     case 'NOT_SUBSCRIBED':
@@ -83,7 +85,7 @@ export function changeText(change: Change & Pick<ExplainChange, 'revived'>, name
 function plainText(change: Change, nameOf: NameOf): string {
   switch (change.change) {
     case 'WAIT':
-      return `in ${formatDurationMs(change.ms)}, when ${change.for === 'OFFERS' ? 'offers expire' : 'the framework’s filter ends'}`;
+      return `in ${formatDurationMs(change.ms)}, when ${endingTexts[change.for]}`;
     case 'REVIVE':
       return `if the framework revived role ${change.role}`;
     case 'RECONNECT':
@@ -105,15 +107,38 @@ function plainText(change: Change, nameOf: NameOf): string {
       return `with a higher limit: ${change.raises
         .map(({ role, resource, from, to }) => `${resource} of role ${role} ${to} instead of ${from}`)
         .join(', ')}`;
+    case 'LOWER_GUARANTEES':
+      return `with a lower guarantee: ${change.lowers
+        .map(({ role, resource, from, to }) => `${resource} of role ${role} ${to} instead of ${from}`)
+        .join(', ')}`;
     case 'FREE_AGENT':
       return `if ${holdings(change.holdings, nameOf)} ${ending(change.holdings)} on agent ${change.agentId}`;
     case 'REACTIVATE_AGENT':
       return 'if the agent were offered again';
     case 'ADD_AGENT':
-      return `on another agent with ${describeResources(bagOf(change.resources))}`;
+      return `on another agent with ${[describeResources(bagOf(change.resources)), ...traitTexts(change)].join(' and ')}`;
+    case 'SEVERAL':
+      return `with ${change.changes.length === 2 ? 'both' : `all ${change.changes.length}`}: ${change.changes
+        .map(each => plainText(each, nameOf))
+        .join('; ')}`;
     default:
       return assertNever(change, 'change');
   }
+}
+
+const endingTexts = {
+  OFFERS: 'offers expire',
+  FILTER: 'the framework’s filter ends',
+  ABSENCE: 'the agent’s absence is over',
+} as const;
+
+// What the agent has to be like.
+function traitTexts({ attributes = {}, hostname, domain }: Extract<Change, { change: 'ADD_AGENT' }>): string[] {
+  return [
+    ...Object.entries(attributes).map(([name, value]) => `${name}=${String(value)}`),
+    ...(hostname === undefined ? [] : [`host name ${hostname}`]),
+    ...(domain === undefined ? [] : [`region ${domain.region}, zone ${domain.zone}`]),
+  ];
 }
 
 /** The whole: the verdict, each reason with its count, what would help. */
@@ -125,6 +150,7 @@ export function explainText(view: Omit<ExplainView, 'text'>, nameOf: NameOf): st
     lines.push(`Looked at for the first ${looked} of ${frameworks.length} frameworks in the order`);
   const [best, ...others] = counterfactuals;
   if (best !== undefined) lines.push(`It would fit ${best.text}${on(best)}`);
+  if (best === undefined && fits === 0 && agents > 0) lines.push('No change known here helps');
   for (const other of others.slice(0, 4)) lines.push(`  or ${other.text}${on(other)}`);
   for (const { role, share, position, competitors } of frameworks.slice(0, fits > 0 ? 3 : 0)) {
     if (position !== undefined)

@@ -1,6 +1,6 @@
 // Why something waits, as operators see it: the allocator's explanation with what only the master knows (who holds what since when, drained and
 // absent agents, names), in data and in words. In: the master's state, to be read only, and a question. Out: a view.
-import type { Allocator, ExplainQuery, Holding, Surroundings, TalliedReason } from '../allocator/index.js';
+import type { Absence, Allocator, ExplainQuery, Holding, Surroundings, TalliedReason } from '../allocator/index.js';
 import type { AgentId } from '../base/ids.js';
 import type { Clock } from '../env/clock.js';
 import type { AgentObstacle, ExplainChange, ExplainReason, ExplainView } from '../protocol/explain.js';
@@ -10,7 +10,7 @@ import { explainTarget, requestOfHint } from './explain-query.js';
 import type { NameOf } from './explain-text.js';
 import { changeText, explainText, reasonText } from './explain-text.js';
 import type { AgentRecord, ClusterView } from './state.js';
-import { unavailabilityOf } from './upkeep-state.js';
+import { isDown, unavailabilityOf } from './upkeep-state.js';
 
 export type { ExplainCall } from './explain-query.js';
 
@@ -69,6 +69,7 @@ function queryOf({ framework, role, request }: ExplainTarget): ExplainQuery {
     ...(role === undefined ? {} : { role }),
     ...(request === undefined ? {} : { wish: wishOf(request) }),
     ...(request?.constraints === undefined ? {} : { constraints: request.constraints }),
+    ...(request?.absenceWithinMs === undefined ? {} : { absenceWithinMs: request.absenceWithinMs }),
   };
 }
 
@@ -106,7 +107,8 @@ export function surroundings({ view, allocator, clock }: ExplainParts): Surround
   const offersHold = !String(allocator.policy['commit']).startsWith('optimistic');
   const offers = new Map<AgentId, readonly Holding[]>();
   return {
-    activityOf: id => obstacleOf(view, view.agents.get(id), wallMs),
+    activityOf: id => obstacleOf(view, view.agents.get(id)),
+    absenceOf: id => absenceOf(view, view.agents.get(id), nowMs - wallMs),
     offersOn: id => {
       let found = offers.get(id);
       if (found === undefined) {
@@ -150,19 +152,23 @@ function heldByTasks(agent: Readonly<AgentRecord> | undefined, wallMs: number): 
   return found;
 }
 
-function obstacleOf(
+function obstacleOf(view: ClusterView, agent: Readonly<AgentRecord> | undefined): AgentObstacle | undefined {
+  if (agent === undefined) return undefined;
+  if (agent.state !== 'REGISTERED') return isDown(view.maintenance, agent.info.hostname) ? 'MAINTENANCE' : agent.state;
+  const { activity } = agent.admin;
+  return activity === 'ACTIVE' ? undefined : activity;
+}
+
+// Announcements are on the wall clock.
+function absenceOf(
   view: ClusterView,
   agent: Readonly<AgentRecord> | undefined,
-  wallMs: number,
-): AgentObstacle | undefined {
-  if (agent === undefined) return undefined;
-  if (agent.state !== 'REGISTERED') return agent.state;
-  const { activity } = agent.admin;
-  if (activity !== 'ACTIVE') return activity;
-  const absence = unavailabilityOf(view.maintenance, agent.info.hostname);
-  if (absence === undefined || absence.startMs > wallMs) return undefined;
-  const over = absence.durationMs !== undefined && absence.startMs + absence.durationMs <= wallMs;
-  return over ? undefined : 'MAINTENANCE';
+  clockMinusWallMs: number,
+): Absence | undefined {
+  const absence = agent === undefined ? undefined : unavailabilityOf(view.maintenance, agent.info.hostname);
+  if (absence === undefined) return undefined;
+  const startMs = absence.startMs + clockMinusWallMs;
+  return { startMs, endMs: absence.durationMs === undefined ? undefined : startMs + absence.durationMs };
 }
 
 // Agents that the allocator does not have: unreachable, or known from the registry alone.

@@ -1,7 +1,7 @@
 // Why a launch waits, as `GET /explain` tells it: the tally over agents of every reason, and the smallest changes that would let it go ahead.
 import type { AgentId, FrameworkId, Role } from '../base/ids.js';
 import type { Resources } from '../resources/resources.js';
-import type { AttributeConstraint, FrameworkCapability } from './entities.js';
+import type { AttributeConstraint, Attributes, FaultDomain, FrameworkCapability } from './entities.js';
 
 /** Least, middle and greatest over agents. */
 export interface Spread {
@@ -42,6 +42,8 @@ export type AgentObstacle =
 /** One reason. An agent counts for each reason it has. */
 export type Reason =
   | { readonly kind: 'AGENT_INACTIVE'; readonly activity: AgentObstacle }
+  /** The agent is to be away, now or before such a launch has ended, and the request says that its scheduler launches nothing there then. It is offered. */
+  | { readonly kind: 'ABSENCE' }
   | { readonly kind: 'FRAMEWORK_INACTIVE' }
   /** The framework does not subscribe to the role. */
   | { readonly kind: 'NOT_SUBSCRIBED'; readonly role: Role }
@@ -93,10 +95,16 @@ export type ExplainReason = Reason & {
   readonly text: string;
 };
 
-/** A change of one thing after which the launch fits on at least one agent; tried with the matcher's own function before it is told. */
+/** A change of one thing, or several that help only together, after which the launch fits on at least one agent; tried with the matcher's own function before it is told. */
 export type Change =
-  /** Filters or offers end by then. */
-  | { readonly change: 'WAIT'; readonly ms: number; readonly for: 'FILTER' | 'OFFERS' }
+  | SingleChange
+  /** All of them, none more than needed. */
+  | { readonly change: 'SEVERAL'; readonly changes: readonly SingleChange[] };
+
+/** A change of one thing. */
+export type SingleChange =
+  /** Filters, offers or an announced absence end by then. */
+  | { readonly change: 'WAIT'; readonly ms: number; readonly for: 'FILTER' | 'OFFERS' | 'ABSENCE' }
   /** The framework asks for offers again, which also ends its filters. */
   | { readonly change: 'REVIVE'; readonly role: Role }
   | { readonly change: 'RECONNECT' }
@@ -115,6 +123,16 @@ export type Change =
         readonly to: number;
       }[];
     }
+  /** Less would have to be promised to these roles. */
+  | {
+      readonly change: 'LOWER_GUARANTEES';
+      readonly lowers: readonly {
+        readonly role: Role;
+        readonly resource: string;
+        readonly from: number;
+        readonly to: number;
+      }[];
+    }
   /** These offers and tasks on one agent would have to end. */
   | {
       readonly change: 'FREE_AGENT';
@@ -122,8 +140,14 @@ export type Change =
       readonly holdings: readonly ExplainHolding[];
     }
   | { readonly change: 'REACTIVATE_AGENT' }
-  /** An agent with this, and with what the constraints ask for, would have to come. */
-  | { readonly change: 'ADD_AGENT'; readonly resources: Resources };
+  /** An agent with this would have to come. Where constraints ask for them: attributes, host name, fault domain that satisfy them; of several that would, one. */
+  | {
+      readonly change: 'ADD_AGENT';
+      readonly resources: Resources;
+      readonly attributes?: Attributes;
+      readonly hostname?: string;
+      readonly domain?: FaultDomain;
+    };
 
 /** An offer, task or executor that holds resources of an agent. */
 export interface ExplainHolding {
@@ -170,6 +194,8 @@ export interface ExplainRequest {
   readonly constraints?: readonly (readonly AttributeConstraint[])[];
   /** How many such launches wait. */
   readonly count?: number;
+  /** Its scheduler launches nothing where an announced absence lasts, or begins within this time. */
+  readonly absenceWithinMs?: number;
 }
 
 /** `GET /explain` */
@@ -185,7 +211,7 @@ export interface ExplainView {
   /** On how many of them it fits now, so that only the order decides. */
   readonly fits: number;
   readonly reasons: readonly ExplainReason[];
-  /** Smallest first; empty when it fits. */
+  /** Smallest first; empty when it fits, and when no change known here helps. */
   readonly counterfactuals: readonly ExplainChange[];
   /** The framework's other waiting requests, when the question names none. */
   readonly requests?: readonly (ExplainRequest & {

@@ -107,6 +107,8 @@ export interface DemandHint {
   readonly ports?: number;
   /** Ids of the tasks that wait, or the first of them, so that one can be asked about by its id. */
   readonly taskIds?: readonly TaskId[];
+  /** Nothing of it is launched where an announced absence lasts, or begins within this time. Default: absences do not matter. */
+  readonly absenceWithinMs?: number;
 }
 
 /** From scheduler to master. A call with a `callId` is answered by one ANSWERED event; without, only its problems are reported, by ERROR. */

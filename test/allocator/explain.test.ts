@@ -1,36 +1,10 @@
 // Stories of things that wait: each has one cause, explain names it with exact figures, and names what would help.
 import test from 'ava';
-import type { Grant, Holding, Surroundings } from '../../src/allocator/index.js';
-import type { AgentId } from '../../src/base/ids.js';
+import type { Grant } from '../../src/allocator/index.js';
 import type { AttributeConstraint } from '../../src/protocol/entities.js';
-import type { AgentObstacle } from '../../src/protocol/explain.js';
 import { bagOf, revocableLabel } from '../../src/resources/index.js';
+import { Around, wish } from './explain-around.js';
 import { bag, Cluster } from './support.js';
-
-/** What a master would know: grants told as offers or tasks. */
-class Around implements Surroundings {
-  readonly offers = new Map<AgentId, Holding[]>();
-  readonly tasks = new Map<AgentId, Holding[]>();
-  readonly activities = new Map<AgentId, AgentObstacle>();
-  constraints: readonly (readonly AttributeConstraint[])[] = [];
-
-  offer({ agentId, frameworkId, role, resources }: Grant, id: string, heldForMs: number, endsInMs?: number): void {
-    const held = { frameworkId, role, resources, heldForMs, ...(endsInMs === undefined ? {} : { endsInMs }) };
-    this.offers.set(agentId, [...this.offersOn(agentId), { what: 'OFFER', id, ...held }]);
-  }
-
-  task({ agentId, frameworkId, role, resources }: Grant, id: string): void {
-    const held = { frameworkId, role, resources, heldForMs: 60_000 };
-    this.tasks.set(agentId, [...this.tasksOn(agentId), { what: 'TASK', id, ...held }]);
-  }
-
-  activityOf = (id: AgentId): AgentObstacle | undefined => this.activities.get(id);
-  offersOn = (id: AgentId): readonly Holding[] => this.offers.get(id) ?? [];
-  tasksOn = (id: AgentId): readonly Holding[] => this.tasks.get(id) ?? [];
-  constraintsOf = (): readonly (readonly AttributeConstraint[])[] => this.constraints;
-}
-
-const wish = (text: string): { resources: ReturnType<typeof bag> } => ({ resources: bag(text) });
 
 test('tasks use the agents: short by how much at least, mostly, at most; less of it would fit', t => {
   const c = new Cluster();
@@ -91,7 +65,18 @@ test('too large for every agent: nothing that runs is to blame, and only a new a
       ['TOO_SMALL', 'mem', { min: 3072, median: 3072, max: 3072 }],
     ],
   );
-  t.deepEqual(changes, [{ change: 'ADD_AGENT', resources: { cpus: 10, mem: 4096 }, agents: 0, examples: [] }]);
+  t.deepEqual(changes, [
+    {
+      change: 'SEVERAL',
+      changes: [
+        { change: 'LESS', resource: 'cpus', from: 10, to: 4 },
+        { change: 'LESS', resource: 'mem', from: 4096, to: 1024 },
+      ],
+      agents: 1,
+      examples: ['b'],
+    },
+    { change: 'ADD_AGENT', resources: { cpus: 10, mem: 4096 }, agents: 0, examples: [] },
+  ]);
 });
 
 test('another framework holds offers: who, on how many agents, for how long, and when they expire', t => {
@@ -251,29 +236,34 @@ test('revocable resources are for those who can bear their loss', t => {
   t.is(c.allocator.explain({ frameworkId: 'loose', wish: spare }, new Around()).fits, 1);
 });
 
-test('agents that are drained or away, in the master’s words', t => {
+test('agents that are drained or away, in the master’s words; one that drains cannot be had again before it is drained', t => {
   const c = new Cluster();
   const around = new Around();
   for (const id of ['a', 'b', 'c']) c.agent(id, 'cpus:4;mem:1024');
   c.framework('fw');
+  const query = { frameworkId: 'fw', wish: wish('cpus:1') };
   for (const [id, activity] of [
     ['a', 'DRAINING'],
     ['b', 'DISCONNECTED'],
-    ['c', 'MAINTENANCE'],
+    ['c', 'DRAINING'],
   ] as const) {
-    if (activity !== 'MAINTENANCE') c.allocator.deactivateAgent(id);
+    c.allocator.deactivateAgent(id);
     around.activities.set(id, activity);
   }
-  const { reasons } = c.allocator.explain({ frameworkId: 'fw', wish: wish('cpus:1') }, around);
+  const { reasons, changes } = c.allocator.explain(query, around);
   t.deepEqual(
     reasons.map(reason => ('activity' in reason ? [reason.activity, reason.changesByItself] : [])),
     [
       ['DRAINING', false],
       ['DISCONNECTED', true],
-      ['MAINTENANCE', true],
     ],
   );
-  t.is(c.allocator.explain({ frameworkId: 'fw' }, around).fits, 1, 'an agent in maintenance is still offered');
+  t.deepEqual(
+    changes.map(({ change }) => change),
+    ['ADD_AGENT'],
+  );
+  around.activities.set('c', 'DRAINED');
+  t.like(c.allocator.explain(query, around).changes, [{ change: 'REACTIVATE_AGENT', agents: 1, examples: ['c'] }]);
 });
 
 test('what is free is below the least offer', t => {
@@ -336,7 +326,10 @@ test('a guarantee: for whom what is free is kept', t => {
   c.framework('fw', ['web']);
   const { reasons, changes } = c.allocator.explain({ frameworkId: 'fw', wish: wish('cpus:2') }, new Around());
   t.like(reasons, [{ kind: 'GUARANTEES', resource: 'cpus', roles: ['ads'], shortBy: { min: 1, max: 1 } }]);
-  t.like(changes, [{ change: 'LESS', resource: 'cpus', to: 1 }]);
+  t.like(changes, [
+    { change: 'LESS', resource: 'cpus', to: 1 },
+    { change: 'LOWER_GUARANTEES', lowers: [{ role: 'ads', resource: 'cpus', from: 3, to: 2 }], agents: 1 },
+  ]);
   t.is(c.allocator.explain({ role: 'ads', wish: wish('cpus:2') }, new Around()).fits, 1);
 });
 

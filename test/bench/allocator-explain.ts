@@ -1,6 +1,7 @@
 // How long a whole answer takes: every agent looked at, reasons tallied, changes tried. In: sizes. Out: rows.
 import type { ExplainQuery, Explanation, Holding, Surroundings } from '../../src/allocator/index.js';
 import type { AgentId } from '../../src/base/ids.js';
+import type { AttributeConstraint } from '../../src/protocol/entities.js';
 import { bagOf } from '../../src/resources/index.js';
 import type { Size } from './allocator-world.js';
 import { bigUsed, quotaOf, role, timed, World } from './allocator-world.js';
@@ -11,6 +12,8 @@ const asking = 'framework-0';
 // Of 24 cpus on each agent 16 are in use.
 const tooMuch = { frameworkId: asking, role, wish: { resources: bagOf({ cpus: 100, mem: 64 }) } };
 const aLittle = { frameworkId: asking, role, wish: { resources: bagOf({ cpus: 8.5, mem: 64 }), ports: 2 } };
+
+const inRack: AttributeConstraint = { attribute: 'rack', predicate: 'TEXT_MATCHES', value: 'r[0-9]+' };
 
 interface Case {
   readonly question: string;
@@ -49,6 +52,29 @@ const cases: readonly Case[] = [
     change: 'RAISE_QUOTA',
     // What is in use counts: one cpu of it is left.
     set: (world, agents) => world.allocator.setQuota(role, quotaOf({ cpus: 16 * agents + 1 }, {})),
+  },
+  {
+    question: 'a constraint, and more than any agent has',
+    query: { ...tooMuch, constraints: [[inRack]] },
+    rest: 'refused',
+    expected: ['CONSTRAINT'],
+    change: 'SEVERAL',
+  },
+  {
+    question: 'a constraint, and more than any agent has of two things',
+    query: { ...tooMuch, wish: { resources: bagOf({ cpus: 100, mem: 1_000_000 }) }, constraints: [[inRack]] },
+    rest: 'offered',
+    expected: ['CONSTRAINT'],
+    change: 'SEVERAL',
+  },
+  {
+    question: 'more than guarantees leave',
+    query: { frameworkId: asking, role, wish: { resources: bagOf({ cpus: 2, mem: 64 }) } },
+    rest: 'free',
+    expected: ['GUARANTEES'],
+    change: 'LOWER_GUARANTEES',
+    // Eight cpus are free on each agent.
+    set: (world, agents) => world.allocator.setQuota('kept', quotaOf({}, { cpus: 8 * agents - 1 })),
   },
   { question: 'a role', query: { role }, rest: 'free', expected: ['ORDER'] },
   { question: 'a role', query: { role }, rest: 'offered', expected: ['OFFERED', 'OFFERED_TO_ITSELF'] },
@@ -97,6 +123,7 @@ function surroundingsOf(world: World, agents: number): Surroundings {
   }
   return {
     activityOf: () => undefined,
+    absenceOf: () => undefined,
     offersOn: id => offers.get(id) ?? [],
     tasksOn: id => tasks.get(id) ?? [],
     constraintsOf: () => [],

@@ -145,17 +145,50 @@ test('agents that are away, unreachable, deactivated or drained', t => {
   t.true(view.counterfactuals.some(({ change, text }) => change === 'REACTIVATE_AGENT' && text !== ''));
 });
 
-test('maintenance that has begun keeps launches away, though the agent is offered', t => {
+test('maintenance that has begun: the agent is offered, and it is in the way of requests that say so', t => {
   const rig = new MasterRig();
   rig.agent({ cpus: 4, mem: 4096 }, { info: { hostname: 'h1' } });
   const window = { hostnames: ['h1'], unavailability: { startMs: rig.clock.wallMs() + 1000, durationMs: 5000 } };
   rig.operate({ type: 'UPDATE_MAINTENANCE', windows: [window] });
-  const launch = { role: '*', resources: 'cpus:1' };
-  t.is(ask(rig, launch).fits, 1, 'not yet');
+  const web = rig.scheduler({ name: 'web' });
+  web.call({ type: 'SUPPRESS' });
+  web.call({ type: 'DECLINE', offerIds: web.offers.map(({ id }) => id), filters: { refuseMs: 0 } });
+  const hint = { role: '*', resources: { cpus: 1 }, count: 1 };
+  web.call({
+    type: 'REQUEST',
+    requests: [
+      { ...hint, id: 'bold' },
+      { ...hint, id: 'careful', absenceWithinMs: 0 },
+      { ...hint, id: 'long', absenceWithinMs: 60_000 },
+    ],
+  });
+  const absence = (request: string): (readonly [string, number])[] =>
+    ask(rig, { request }).reasons.flatMap(({ kind, text, agents }) => (kind === 'ABSENCE' ? [[text, agents]] : []));
+  const told = [
+    ['the agent is to be away for maintenance, and this scheduler launches nothing there then', 1],
+  ] as const;
+  t.deepEqual([absence('bold'), absence('careful'), absence('long')], [[], [], told as never]);
   rig.advance(2000);
-  t.like(ask(rig, launch).reasons, [{ kind: 'AGENT_INACTIVE', activity: 'MAINTENANCE' }]);
+  t.deepEqual([absence('bold'), absence('careful'), absence('long')], [[], told as never, told as never]);
+  t.is(ask(rig, { role: 'ads', resources: 'cpus:1' }).fits, 1, 'of others it is not known');
   rig.advance(5000);
-  t.is(ask(rig, launch).fits, 1, 'no more');
+  t.deepEqual([absence('careful'), absence('long')], [[], []], 'no more');
+});
+
+test('several changes in words, and that no change known here helps', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent({ cpus: 4, mem: 4096 }, { info: { attributes: { rack: 'a' } } });
+  rig.allocator.pause();
+  rig.scheduler({ name: 'web', roles: ['ads'] });
+  const both = ask(rig, { role: 'ads', resources: 'cpus:5', constraints: ['rack:IS:b'] });
+  t.deepEqual(lines(both).slice(-2), [
+    'It would fit with both: with 1 cpus less (4 instead of 5); without the constraint rack TEXT_EQUALS b, on 1 agent',
+    '  or on another agent with 5 cpus and rack=b',
+  ]);
+  agent.disconnect();
+  const none = ask(rig, { framework: 'web' });
+  t.deepEqual(none.counterfactuals, []);
+  t.is(lines(none).at(-1), 'No change known here helps');
 });
 
 test('a role with a limit, and one with a guarantee', t => {

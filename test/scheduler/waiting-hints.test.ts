@@ -28,9 +28,9 @@ test('launches that are alike are one hint, named by the oldest and by their tas
     ['*'],
   );
   t.deepEqual(hints, [
-    { role: '*', resources: { cpus: 1, mem: 32 }, count: 2, id: 'web.1', taskIds: ['web.1', 'c'] },
-    { role: '*', resources: { cpus: 2, mem: 32 }, count: 1, id: 'b', taskIds: ['b'] },
-    { role: 'ads', resources: { cpus: 1, mem: 32 }, count: 1, id: 'd', taskIds: ['d'] },
+    { role: '*', resources: { cpus: 1, mem: 32 }, count: 2, id: 'web.1', absenceWithinMs: 0, taskIds: ['web.1', 'c'] },
+    { role: '*', resources: { cpus: 2, mem: 32 }, count: 1, id: 'b', absenceWithinMs: 0, taskIds: ['b'] },
+    { role: 'ads', resources: { cpus: 1, mem: 32 }, count: 1, id: 'd', absenceWithinMs: 0, taskIds: ['d'] },
   ]);
 });
 

@@ -25,6 +25,7 @@ export class AllocationLoop {
   readonly #options: LoopOptions;
   readonly #run: (kind: RunKind) => Turn;
   readonly #batchTimer: Timer;
+  #lastBatchMs: number;
   #recoveryTimer: Timer | undefined;
   #nowTimer: Timer | undefined;
   #lastRecoveryRunMs = Number.NEGATIVE_INFINITY;
@@ -45,7 +46,16 @@ export class AllocationLoop {
     this.#clock = clock;
     this.#options = options;
     this.#run = run;
-    this.#batchTimer = every(clock, options.allocationIntervalMs, () => this.#fire('batch'));
+    this.#lastBatchMs = clock.now();
+    this.#batchTimer = every(clock, options.allocationIntervalMs, () => {
+      this.#lastBatchMs = clock.now();
+      this.#fire('batch');
+    });
+  }
+
+  /** When the next batch run is due. */
+  get nextBatchMs(): number {
+    return this.#lastBatchMs + this.#options.allocationIntervalMs;
   }
 
   /** A run at the end of this turn; after a long run a little later, so that a storm of requests leaves the master time for its work. */

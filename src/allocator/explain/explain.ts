@@ -10,13 +10,13 @@ import { Clients } from '../clients/clients.js';
 import { noBits } from '../../base/bits.js';
 import type { Eligibility } from '../cycle/eligibility.js';
 import type { AllocatorState } from '../state.js';
-import type { Near, TriedChange } from './changes.js';
 import { findChanges } from './changes.js';
 import type { Asker, Bound, Question, Surroundings, World } from './judge.js';
 import { groupsOf, obstaclesOn, visibleTo } from './judge.js';
-import { quotaBounds } from './quota-bounds.js';
+import { bookAfter, quotaBounds } from './quota-bounds.js';
 import type { TalliedReason } from './tally.js';
 import { Tally } from './tally.js';
+import type { Near, TriedChange } from './trial.js';
 import type { Minimum } from '../filters/min-allocatable.js';
 
 /** What is asked. Without a framework: for anybody in the role, or with a wish for a framework that is not there yet. */
@@ -28,6 +28,8 @@ export interface ExplainQuery {
   readonly wish?: Wish;
   /** Of the launch: any of these groups, each an AND. */
   readonly constraints?: readonly (readonly AttributeConstraint[])[];
+  /** Its scheduler launches nothing where an announced absence lasts, or begins within this time. Default: absences do not matter. */
+  readonly absenceWithinMs?: number;
 }
 
 /** A framework in a role, and its place in the order. */
@@ -59,6 +61,8 @@ export interface ExplainSource {
   readonly state: AllocatorState;
   readonly eligibility: Eligibility;
   readonly nowMs: number;
+  /** Filters that are over go with a run over all agents: when the next is due. */
+  readonly nextBatchMs: number;
   /** The minimum of a framework that does not name one. */
   readonly minimum: Minimum;
   readonly around: Surroundings;
@@ -78,7 +82,7 @@ export function explain(source: ExplainSource, query: ExplainQuery): Explanation
     client,
     constraints: groupsOf(client.slot < 0 ? [] : source.around.constraintsOf(client.framework.id, client.role)),
   }));
-  const question: Question = { wish: query.wish, constraints: groupsOf(query.constraints) };
+  const question = questionOf(query);
   const tally = new Tally(world);
   const nears: Near[] = [];
   for (const agent of state.pool.values()) {
@@ -96,6 +100,10 @@ export function explain(source: ExplainSource, query: ExplainQuery): Explanation
   };
 }
 
+function questionOf({ wish, constraints, absenceWithinMs }: ExplainQuery): Question {
+  return { wish, constraints: groupsOf(constraints), absenceWithinMs };
+}
+
 /** How many agents a launch fits on now: the short form of `explain`. */
 export function countFits(source: ExplainSource, query: ExplainQuery): number {
   const world = worldOf(source);
@@ -103,7 +111,7 @@ export function countFits(source: ExplainSource, query: ExplainQuery): number {
     client,
     constraints: groupsOf(client.slot < 0 ? [] : source.around.constraintsOf(client.framework.id, client.role)),
   }));
-  const question: Question = { wish: query.wish, constraints: groupsOf(query.constraints) };
+  const question = questionOf(query);
   let count = 0;
   for (const agent of source.state.pool.values()) {
     if (askers.some(asker => obstaclesOn(world, asker, agent, question).length === 0)) count += 1;
@@ -120,7 +128,7 @@ export function minimumOf(sets: readonly Bag[]): Minimum {
 const judgementsMax = 40_000;
 
 function worldOf(source: ExplainSource): World {
-  const { state, eligibility, nowMs, around } = source;
+  const { state, eligibility, nowMs, nextBatchMs, around } = source;
   const { eras, quota } = state;
   const boundsOf = new Map<Role, readonly Bound[]>();
   return {
@@ -130,22 +138,25 @@ function worldOf(source: ExplainSource): World {
     filteredUntilMs: (agent, client, atMs) => {
       if (client.slot < 0 || agent.filters.firstUntilMs === Number.POSITIVE_INFINITY) return undefined;
       const offered = quota.offerable(client, visibleTo(client, agent.free));
-      // Later than now, a run over all agents has passed.
-      return agent.filters.blockedUntilMs(
-        client,
-        offered,
-        (untilMs, era) => untilMs <= atMs && (atMs > nowMs || era < eras.survivedBefore),
-      );
+      let lasting = false;
+      const untilMs = agent.filters.blockedUntilMs(client, offered, (endMs, era) => {
+        const aged = era < eras.survivedBefore;
+        if (endMs <= atMs && (aged || nextBatchMs <= atMs)) return true;
+        lasting ||= !aged;
+        return false;
+      });
+      return untilMs !== undefined && lasting ? Math.max(untilMs, nextBatchMs) : untilMs;
     },
     bounds: client => {
       if (!quota.active) return none;
       let known = boundsOf.get(client.role);
       if (known === undefined) {
-        known = quotaBounds(state, client.role);
+        known = quotaBounds(quota, client.role);
         boundsOf.set(client.role, known);
       }
       return known;
     },
+    boundsAfter: (role, name, guarantees) => quotaBounds(bookAfter(quota, role, name, guarantees), role),
   };
 }
 

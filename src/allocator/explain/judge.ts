@@ -38,14 +38,23 @@ export interface Holding {
 
 /** What the master knows and the allocator does not. */
 export interface Surroundings {
-  /** Why an agent is offered to nobody, or why schedulers do not launch there; undefined when nothing speaks against it. */
+  /** Why an agent is offered to nobody; undefined when nothing speaks against it. */
   activityOf(id: AgentId): AgentObstacle | undefined;
+  /** The announced absence of an agent, on the allocator's clock; undefined when there is none, or it is over. */
+  absenceOf(id: AgentId): Absence | undefined;
   /** Outstanding offers of an agent, oldest first. */
   offersOn(id: AgentId): readonly Holding[];
   /** Tasks and executors that hold resources of an agent. */
   tasksOn(id: AgentId): readonly Holding[];
   /** The offer constraints of a framework in a role. */
   constraintsOf(id: FrameworkId, role: Role): readonly (readonly AttributeConstraint[])[];
+}
+
+/** When an agent is to be away. */
+export interface Absence {
+  readonly startMs: number;
+  /** Undefined when that is not known. */
+  readonly endMs: number | undefined;
 }
 
 /** A bound on what a role may have of a scalar, in thousandths. */
@@ -58,6 +67,8 @@ export interface Bound {
   readonly roles: readonly Role[];
   readonly limitMilli: number;
   readonly consumedMilli: number;
+  /** Of guarantees: how much is guaranteed to each of these roles, and how much at least it must be: what it has, and what is guaranteed below it. */
+  readonly promises?: () => readonly { readonly role: Role; readonly milli: number; readonly floorMilli: number }[];
 }
 
 /** Everything that does not depend on the agent. */
@@ -69,6 +80,8 @@ export interface World {
   readonly filteredUntilMs: (agent: PoolAgent, client: Client, nowMs: number) => number | undefined;
   /** What quota lets a client have. */
   readonly bounds: (client: Client) => readonly Bound[];
+  /** The same if guarantees were changed so, of one scalar; with none changed, as it is. */
+  readonly boundsAfter: (role: Role, name: string, guarantees: ReadonlyMap<Role, number>) => readonly Bound[];
   readonly around: Surroundings;
 }
 
@@ -82,6 +95,8 @@ export interface Asker {
 export interface Question {
   readonly wish: Wish | undefined;
   readonly constraints: Groups;
+  /** The scheduler launches nothing where an absence lasts, or begins within this time; undefined: absences do not matter to it. */
+  readonly absenceWithinMs?: number | undefined;
 }
 
 /** Constraints taken apart, for telling which of them fails. */
@@ -96,6 +111,7 @@ export interface SingleTest {
 /** One thing in the way of one launch on one agent. */
 export type Obstacle =
   | { readonly kind: 'AGENT_INACTIVE'; readonly activity: AgentObstacle }
+  | { readonly kind: 'ABSENCE'; readonly endMs: number | undefined }
   | { readonly kind: 'FRAMEWORK_INACTIVE' }
   | { readonly kind: 'NOT_SUBSCRIBED' | 'SUPPRESSED'; readonly role: Role }
   | { readonly kind: 'CAPABILITY'; readonly capability: Extract<SkipReason, { kind: 'capability' }>['capability'] }
@@ -114,9 +130,10 @@ export function obstaclesOn(world: World, asker: Asker, agent: PoolAgent, questi
     const told = obstacleOf(reason, world, asker, agent);
     if (told !== undefined) out.push(told);
   }
-  // Agents in maintenance may still be offered, with their absence; the matcher then refuses to launch.
-  if (agent.active && question.wish !== undefined && world.around.activityOf(agent.id) === 'MAINTENANCE')
-    out.push({ kind: 'AGENT_INACTIVE', activity: 'MAINTENANCE' });
+  // Agents are offered with their absence; whether that matters is up to the scheduler.
+  const absence = question.absenceWithinMs === undefined ? undefined : world.around.absenceOf(agent.id);
+  if (absence !== undefined && concerns(absence, world.nowMs, question.absenceWithinMs ?? 0))
+    out.push({ kind: 'ABSENCE', endMs: absence.endMs });
   for (const { text } of broken(asker.constraints, agent)) out.push({ kind: 'CONSTRAINT', of: 'FRAMEWORK', text });
   for (const { text } of broken(question.constraints, agent)) out.push({ kind: 'CONSTRAINT', of: 'REQUEST', text });
   const visible = visibleTo(client, agent.free);
@@ -127,6 +144,10 @@ export function obstaclesOn(world: World, asker: Asker, agent: PoolAgent, questi
   const bounds = world.bounds(client);
   if (bounds.length > 0) out.push(...boundObstacles(bounds, client, visible, question.wish));
   return out;
+}
+
+function concerns({ startMs, endMs }: Absence, nowMs: number, withinMs: number): boolean {
+  return startMs <= nowMs + withinMs && (endMs === undefined || endMs > nowMs);
 }
 
 /** The part of a bag that the client's role and capabilities let it see. */
@@ -335,7 +356,8 @@ function leastNeeds({ minimum: { sets } }: Client, visible: Bag, offered: Bag): 
   return nearest ?? found;
 }
 
-function isCommon(r: Resource): r is ScalarResource {
+/** Scalars that quota is about. */
+export function isCommon(r: Resource): r is ScalarResource {
   return r.kind === 'scalar' && r.label.role === undefined && !r.label.revocable;
 }
 

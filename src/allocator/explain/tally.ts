@@ -132,6 +132,7 @@ export class Tally {
       case 'AGENT_INACTIVE':
         return { kind: first.kind, activity: first.activity };
       case 'FRAMEWORK_INACTIVE':
+      case 'ABSENCE':
         return { kind: first.kind };
       case 'NOT_SUBSCRIBED':
       case 'SUPPRESSED':
@@ -205,8 +206,8 @@ function shortResource(short: Shortage | undefined, { amounts }: Entry): ShortRe
   return { resource: key, wanted, shortBy: spreadOf(amounts) };
 }
 
-// Numbers of one resource are spread over agents; texts (ports, items) are reasons of their own.
-function keyOf(obstacle: Obstacle): string {
+/** What makes two obstacles the same reason. Numbers of one resource are spread over agents; texts (ports, items) are reasons of their own. */
+export function keyOf(obstacle: Obstacle): string {
   const short = shortOf(obstacle);
   const what = short === undefined ? '' : typeof short.short === 'number' ? short.key : `${short.key} ${short.short}`;
   switch (obstacle.kind) {
@@ -246,6 +247,7 @@ function changesByItself(obstacle: Obstacle): boolean {
     case 'QUOTA':
     case 'GUARANTEES':
     case 'BELOW_MINIMUM':
+    case 'ABSENCE':
       return true;
     default:
       return false;
@@ -268,6 +270,7 @@ const ranks: readonly Reason['kind'][] = [
   'IN_USE',
   'BELOW_MINIMUM',
   'FILTERED',
+  'ABSENCE',
   'AGENT_INACTIVE',
   'ORDER',
 ];

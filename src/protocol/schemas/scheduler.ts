@@ -70,6 +70,7 @@ const demand = object<DemandHint>('a demand', {
   constraints: optional(cluster.constraintGroups),
   ports: optional(leaves.count),
   taskIds: optional(list(leaves.reportedTaskId, 'a list of task ids')),
+  absenceWithinMs: optional(leaves.refuseMs),
 });
 const inverseOfferIds = list(leaves.id(), 'a list of inverse offer ids');
 const operationReference = object<OperationReference>('an operation', {
