@@ -124,8 +124,13 @@ test('of several changes none is needless, and when no change is told a new agen
         for (const needless of change.changes) {
           const scene = new Scene(made);
           if (change.revived === true) scene.c.allocator.revive('fw', [role]);
+          // An agent that is offered again helps by itself, not with the others.
           const others: readonly SingleChange[] = change.changes.filter(other => other !== needless);
-          assert.equal(scene.explain(carriedOut(scene, others, change.examples)).fits, 0, JSON.stringify(change));
+          assert.equal(
+            scene.explain(carriedOut(scene, others, change.examples.slice(0, 1))).fits,
+            0,
+            JSON.stringify(change),
+          );
         }
       }
     }),
