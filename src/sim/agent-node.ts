@@ -4,6 +4,7 @@ import { Agent } from '../agent/agent.js';
 import { forgetIdentity } from '../agent/checkpoint.js';
 import { ProfferError } from '../base/errors.js';
 import type { AgentId } from '../base/ids.js';
+import { defaultAgentOptions } from '../agent/options.js';
 import type { AgentOptions, MasterConnection, MasterHandler } from '../agent/options.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { Attributes, FaultDomain } from '../protocol/entities.js';
@@ -74,6 +75,10 @@ export class AgentNode {
   /** The id it has, or had when it last ran. */
   get agentId(): AgentId | undefined {
     return this.#agent?.view().id ?? this.#agentId;
+  }
+
+  get recoveryTimeoutMs(): number {
+    return this.#options.agent?.recoveryTimeoutMs ?? defaultAgentOptions.recoveryTimeoutMs;
   }
 
   /** Directories of persistent volumes. */

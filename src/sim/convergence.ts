@@ -18,7 +18,8 @@ function connections(world: World): string[] {
   const cluster = world.master.cluster;
   if (cluster === undefined) return ['no master runs'];
   const registered = new Set([...world.sessions.ofAgent.values()].map(session => session.node));
-  for (const name of world.agents.keys()) if (!registered.has(name)) wrong.push(`${name} is not registered`);
+  for (const name of world.agents.keys())
+    if (!registered.has(name) && !world.lost.has(name)) wrong.push(`${name} is not registered`);
   for (const agent of cluster.agents.values()) {
     if (agent.state !== 'REGISTERED' && agent.state !== 'UNREACHABLE') wrong.push(`${agent.id} is ${agent.state}`);
   }

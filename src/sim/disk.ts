@@ -29,6 +29,15 @@ export class SimDisk {
     return this.#records.size;
   }
 
+  has(key: string): boolean {
+    return this.#records.has(key);
+  }
+
+  some(prefix: string, is: (value: unknown) => boolean): boolean {
+    for (const [key, value] of this.#records) if (key.startsWith(prefix) && is(value)) return true;
+    return false;
+  }
+
   /** The store as the process with `env` sees it. */
   open(env: Env): Store {
     let lastDueMs = 0;

@@ -130,7 +130,8 @@ export class RandomOperator {
   // What was declared gone may not come back: somebody brings another machine.
   #replace(): void {
     const gone = this.#world.master.cluster?.goneAgents;
-    for (const node of this.#world.agents.values()) {
+    for (const [name, node] of this.#world.agents) {
+      if (this.#world.lost.has(name)) continue;
       if (gone?.has(node.agentId ?? '') === true) node.replace();
     }
   }
@@ -209,8 +210,8 @@ function pickOf(agent: Readonly<AgentRecord>, random: Random): Resource | undefi
 
 /** An agent that lost its id before it was on disk, or its disk, is another one now; the first will never be back. */
 export function givingUp(world: World, cluster: ClusterView): OperatorCall[] {
-  const there = new Set([...world.agents.values()].map(node => node.agentId));
+  const there = new Set([...world.agents].flatMap(([name, node]) => (world.lost.has(name) ? [] : [node.agentId])));
   return [...cluster.agents.values()]
-    .filter(({ id, state }) => state === 'UNREACHABLE' && !there.has(id))
+    .filter(({ id, state }) => state !== 'REGISTERED' && !there.has(id))
     .map(({ id }) => ({ type: 'MARK_AGENT_GONE', agentId: id }));
 }

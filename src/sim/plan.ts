@@ -2,6 +2,7 @@
 // In: counts of runs. Out: what is below its floor.
 import { belowFloors } from './checkers/floors.js';
 import type { Counts, Floors } from './checkers/floors.js';
+import type { FaultKind } from './faults.js';
 import type { ScenarioName } from './scenario.js';
 
 /** One scenario of the plan. */
@@ -37,7 +38,14 @@ export const plan = {
       kills: 250,
       reconnects: 150,
       reregistrations: 250,
-      masterStarts: 150,
+      masterStarts: 200,
+      agentRestarts: 450,
+      schedulerRestarts: 120,
+      reboots: 150,
+      adopted: 200,
+      endedUnwatched: 35,
+      resent: 200,
+      stepsDown: { STALE_MASTER: 25, STORE_FAILED: 55, STORE_DAMAGED: 100 },
       executorTasks: 300,
       executorsExited: 100,
       groupLaunches: 250,
@@ -50,6 +58,9 @@ export const plan = {
         'master-crash': 25,
         'slow-disk': 25,
         'disk-failure': 25,
+        'disk-full': 100,
+        'disk-rot': 90,
+        'stale-master': 50,
       },
     },
   },
@@ -142,6 +153,38 @@ export const plan = {
       invalidCalls: 1000,
       operations: 500,
       operatorCalls: { UPDATE_QUOTA: 100, DRAIN_AGENT: 30 },
+      agentRestarts: 400,
+      schedulerRestarts: 100,
+      reboots: 110,
+      adopted: 150,
+      endedUnwatched: 50,
+      resent: 400,
+      stepsDown: { STALE_MASTER: 15, STORE_FAILED: 60, STORE_DAMAGED: 60 },
+      // Every kind there is.
+      faults: {
+        'agent-crash': 40,
+        'agent-power-cut': 45,
+        'agent-shutdown': 60,
+        'scheduler-crash': 90,
+        'master-crash': 55,
+        'stale-master': 40,
+        pause: 50,
+        partition: 100,
+        'one-way-partition': 80,
+        reset: 100,
+        swizzle: 300,
+        delay: 70,
+        drop: 70,
+        duplicate: 70,
+        'slow-disk': 70,
+        'disk-failure': 80,
+        'disk-full': 60,
+        'disk-rot': 50,
+        'wall-clock-jump': 80,
+        'operator-kill': 25,
+        'executor-crash': 8,
+        'executor-partition': 6,
+      } satisfies { readonly [Kind in FaultKind]: number },
     },
   },
 } as const satisfies { readonly [name in ScenarioName]: Planned };

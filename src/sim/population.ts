@@ -51,9 +51,12 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
     world.addAgent({
       resources: { ...agentResources(random), ...(scenario.keepers > 0 ? ownDisks(random.fork(`disks-${i}`)) : {}) },
       attributes: { rack: `r${i % 2}` },
-      ...(scenario.lends && random.chance(0.5)
-        ? { lends: lendsSome, agent: { oversubscribedResourcesIntervalMs: 5000 } }
-        : {}),
+      agent: {
+        oversubscribedResourcesIntervalMs: 5000,
+        // Short for some, so that agents come back too late for their tasks.
+        ...(random.chance(0.2) ? { recoveryTimeoutMs: 90_000 } : {}),
+      },
+      ...(scenario.lends && random.chance(0.5) ? { lends: lendsSome } : {}),
     });
   }
   const batches = new Map<string, BatchTenant>();
@@ -171,6 +174,8 @@ function info(name: string, random: Random): Omit<FrameworkInfo, 'id'> {
     // Longer than any outage, so that its tasks are never taken from a tenant that is only away.
     failoverTimeoutMs: 3_600_000,
     capabilities,
+    // Then what its agents were running ends when they come back.
+    ...(random.chance(0.1) ? { checkpoint: false } : {}),
   };
 }
 

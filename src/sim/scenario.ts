@@ -55,7 +55,7 @@ export const scenarios = {
   calm: { ...base, about: 'nothing goes wrong', faults: () => ({}) },
   churn: {
     ...base,
-    about: 'agents, schedulers and the master crash and come back',
+    about: 'processes crash and come back, machines reboot, disks fail, and a master is followed while it sleeps',
     faults: random =>
       swarmRates(random, [
         'agent-crash',
@@ -63,8 +63,11 @@ export const scenarios = {
         'agent-shutdown',
         'scheduler-crash',
         'master-crash',
+        'stale-master',
         'slow-disk',
         'disk-failure',
+        'disk-full',
+        'disk-rot',
         'executor-crash',
         'executor-partition',
       ]),

@@ -7,14 +7,16 @@ import { validateSchedulerEvent } from '../protocol/validate.js';
 import { openConnection } from '../scheduler/connect.js';
 import { Framework } from '../scheduler/framework.js';
 import type { FrameworkOptions } from '../scheduler/framework.js';
+import { idInStore, keepingId } from '../scheduler/kept-id.js';
 import { connectPersistently } from '../transport/reconnecting.js';
+import type { SimDisk } from './disk.js';
 import { NodeProcess } from './node-process.js';
 import type { Surroundings } from './surroundings.js';
 
 /** What a scheduler does with its framework; called for each process that starts. */
 export type Program = (framework: Framework, env: Env) => void;
 
-/** How a scheduler is set up: `info` without an id, which is kept over crashes. */
+/** How a scheduler is set up: `info` without an id, which is kept on its disk. */
 export interface SchedulerNodeOptions extends Omit<FrameworkOptions, 'info'> {
   readonly info: Omit<FrameworkInfo, 'id'>;
 }
@@ -25,14 +27,16 @@ export class SchedulerNode {
   readonly #world: Surroundings;
   readonly #options: SchedulerNodeOptions;
   readonly #program: Program;
+  readonly disk: SimDisk;
   #incarnation = 0;
   #process: NodeProcess | undefined;
   #framework: Framework | undefined;
   #frameworkId: FrameworkId | undefined;
 
-  constructor(world: Surroundings, name: string, options: SchedulerNodeOptions, program: Program) {
+  constructor(world: Surroundings, name: string, disk: SimDisk, options: SchedulerNodeOptions, program: Program) {
     this.#world = world;
     this.name = name;
+    this.disk = disk;
     this.#options = options;
     this.#program = program;
   }
@@ -59,28 +63,25 @@ export class SchedulerNode {
     this.#process = process;
     const { env } = process;
     world.emit({ type: 'PROCESS', node: this.name, kind: 'SCHEDULER', up: true });
-    const id = this.#frameworkId;
+    const keeper = idInStore(this.disk.open(env));
+    const id = keeper.load();
+    const options = {
+      name: this.#options.info.name,
+      master: world.masterUrls,
+      dialer: process.dialer(world.network.local.dialer(this.name)),
+      env,
+    };
+    const open = keepingId(handler => openConnection(env, options, handler, () => {}), keeper, id);
     const framework = new Framework(
       env,
       handler => {
-        const options = {
-          name: this.#options.info.name,
-          master: world.masterUrls,
-          dialer: process.dialer(world.network.local.dialer(this.name)),
-          env,
-        };
-        const connection = openConnection(
-          env,
-          options,
-          {
-            ...handler,
-            onMessage: event => {
-              world.emit({ type: 'HEARD', node: this.name, event });
-              handler.onMessage(event);
-            },
+        const connection = open({
+          ...handler,
+          onMessage: event => {
+            world.emit({ type: 'HEARD', node: this.name, event });
+            handler.onMessage(event);
           },
-          () => {},
-        );
+        });
         return {
           send: call => {
             world.emit({ type: 'SAID', node: this.name, call });
@@ -93,7 +94,6 @@ export class SchedulerNode {
     );
     this.#framework = framework;
     framework.connection$.subscribe(state => {
-      // As an author would: the id is kept before anything is launched.
       if (state.state === 'CONNECTED') this.#frameworkId = state.frameworkId;
     });
     this.#program(framework, env);
@@ -105,6 +105,7 @@ export class SchedulerNode {
     this.#process.kill();
     this.#framework = undefined;
     this.#world.network.local.crash(this.name, { tell });
+    this.disk.crash();
     this.#world.emit({ type: 'PROCESS', node: this.name, kind: 'SCHEDULER', up: false });
   }
 }

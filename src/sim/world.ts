@@ -1,5 +1,6 @@
 // A whole cluster on one virtual agenda: the production master, agents and schedulers, with checkers that look after each step.
 // In: a seed, nodes, time to run. Out: a journal, counts, and a SimulationFailure that says how to see it again.
+import { defaultAgentOptions } from '../agent/options.js';
 import type { FrameworkId, TaskId } from '../base/ids.js';
 import { parseDurationMs } from '../base/units.js';
 import { seededRandom } from '../env/random.js';
@@ -73,6 +74,8 @@ export class World {
   readonly network: SimNetwork;
   readonly sessions = new Sessions();
   readonly agents = new Map<string, AgentNode>();
+  /** Machines that are gone for good. */
+  readonly lost = new Set<string>();
   readonly schedulers = new Map<string, SchedulerNode>();
   readonly rawSchedulers = new Map<string, RawSchedulerNode>();
   #master: MasterNode | undefined;
@@ -130,6 +133,8 @@ export class World {
         return world.#master?.isPatient ?? false;
       },
       hasDirectory: (node, path) => world.agents.get(node)?.volumes.has(path) ?? false,
+      disk: node => (node === 'master' ? world.#master : world.agents.get(node))?.disk,
+      recoveryTimeoutMs: node => world.agents.get(node)?.recoveryTimeoutMs ?? defaultAgentOptions.recoveryTimeoutMs,
       get books() {
         return world.#master?.books;
       },
@@ -195,7 +200,13 @@ export class World {
 
   /** Adds a scheduler that uses the SDK, and starts it; `program` runs for each process that starts. */
   addScheduler(name: string, options: SchedulerNodeOptions, program: Program): SchedulerNode {
-    const node = new SchedulerNode(this.#surroundings, name, options, program);
+    const node = new SchedulerNode(
+      this.#surroundings,
+      name,
+      new SimDisk(this.random.fork(`disk/${name}`)),
+      options,
+      program,
+    );
     this.schedulers.set(name, node);
     node.start();
     return node;

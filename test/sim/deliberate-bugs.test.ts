@@ -391,6 +391,8 @@ test('under optimistic commit what is offered to several does not count, and wha
     order: 'drf',
     isPatient: false,
     hasDirectory: () => false,
+    disk: () => undefined,
+    recoveryTimeoutMs: () => 900_000,
   };
   const said: string[] = [];
   const tell = (event: HistoryEvent): void => {

@@ -138,6 +138,97 @@ test('a failing disk says so, and what it holds is nobody else’s', t => {
   t.deepEqual(store.load(''), [{ key: 'k', value: { list: [1] } }]);
 });
 
+test('a full disk says so, and what has rotted is told from what was never there', t => {
+  const clock = new VirtualClock();
+  const disk = new SimDisk(seededRandom(1));
+  t.false(disk.rot(seededRandom(2)), 'there is nothing to rot');
+  const store = disk.open(process(clock).env);
+  const errors: unknown[] = [];
+  store.write([{ key: 'a/k', value: 1 }], error => errors.push(error));
+  clock.advance(100);
+  disk.trouble = 'ENOSPC: no space left on device, write';
+  store.write([{ key: 'a/l', value: 2 }], error => errors.push(error?.message));
+  clock.advance(100);
+  t.deepEqual(errors, [undefined, 'ENOSPC: no space left on device, write']);
+  t.true(disk.rot(seededRandom(2)));
+  t.throws(() => store.load('a/'), { code: 'STORE_DAMAGED', message: /the record a\/k cannot be read/ });
+  t.deepEqual(store.load('b/'), []);
+  disk.erase();
+  t.deepEqual(store.load('a/'), []);
+});
+
+test('a container outlives its agent process, and the next one hears how it ended; a power cut nobody outlives', t => {
+  const clock = new VirtualClock();
+  const ended: string[] = [];
+  const host = new SimHost('host', clock, {
+    started: () => {},
+    ended: ({ spec: its }, exit) => ended.push(`${its.containerId} ${exit.signal ?? exit.exitCode}`),
+  });
+  const named = (containerId: string, line: string): ContainerSpec => ({ ...spec(line), containerId });
+  const short = named('short', 'sleep 2; exit 7');
+  const long = named('long', 'serve');
+  const slow = { ...named('slow', 'serve'), env: { SIM_PREPARE: '10s' } };
+  const first = process(clock);
+  const before = host.containerizer(first);
+  const early: string[] = [];
+  for (const one of [short, long, slow]) before.launch(one, event => early.push(`${one.containerId} ${event.type}`));
+  clock.advance(1000);
+  t.deepEqual(early.toSorted(), ['long STARTED', 'short STARTED', 'slow PROGRESS']);
+  first.kill();
+  host.agentGone();
+  clock.advance(5000);
+  t.deepEqual(ended, ['short 7'], 'one ends while nobody looks');
+  const adopted = (specs: readonly ContainerSpec[]): string[] => {
+    const told: string[] = [];
+    const after = host.containerizer(process(clock));
+    for (const one of specs)
+      after.adopt?.(one, event =>
+        told.push(
+          `${one.containerId} ${event.type} ${event.type === 'EXITED' ? (event.exit.exitCode ?? 'unknown') : event.type === 'STARTED' ? (event.pid ?? 'no pid') : ''}`,
+        ),
+      );
+    t.deepEqual(told, [], 'never from within the call');
+    clock.advance(10);
+    return told;
+  };
+  const pid = 1000;
+  t.deepEqual(adopted([short, long, slow]), [
+    'short STARTED no pid',
+    'short EXITED 7',
+    `long STARTED ${pid}`,
+    'slow FAILED ',
+  ]);
+  host.powerCut();
+  t.deepEqual(ended, ['short 7', 'long SIGKILL']);
+  t.deepEqual(adopted([short, long]), [
+    'short STARTED no pid',
+    'short EXITED 7',
+    'long STARTED no pid',
+    'long EXITED unknown',
+  ]);
+});
+
+test('a master that slept through its lease is followed, says nothing when it wakes up, and is gone at once', t => {
+  const world = new World({ seed: 5 });
+  const node = world.addMaster({ leaseMs: 3000 });
+  world.addAgent();
+  world.run('5s');
+  const former = node.process;
+  former?.pause();
+  t.false(node.takeOver(), 'it may still act');
+  world.run('4s');
+  t.true(node.takeOver());
+  world.run('1s');
+  t.true(node.process !== former && node.cluster !== undefined);
+  t.is(node.former, former);
+  node.resumeFormer();
+  t.true(world.runUntil(() => node.former === undefined, '1s'));
+  t.false(former?.alive);
+  t.is(world.counts.stepsDown['STALE_MASTER'], 1);
+  t.true(world.runUntil(() => world.agents.get('agent-1')?.agent?.registered === true, '60s'));
+  world.audit();
+});
+
 test('a paused process finds everything waiting, a dead one nothing', t => {
   const clock = new VirtualClock();
   const node = process(clock);

@@ -23,8 +23,19 @@ export interface WorldView {
   readonly isPatient: boolean;
   /** Whether a node's disk has a directory at `path`. */
   hasDirectory(node: string, path: string): boolean;
+  /** What is durable on a node's disk; undefined for a stranger. */
+  disk(node: string): DiskView | undefined;
+  /** How long the agent of a host may be away for its tasks to go on. */
+  recoveryTimeoutMs(node: string): number;
   /** Its allocator's books. */
   readonly books: AllocatorBooks | undefined;
+}
+
+/** A disk as checkers see it. */
+export interface DiskView {
+  has(key: string): boolean;
+  /** Whether a record whose key starts so has such a value. */
+  some(prefix: string, is: (value: unknown) => boolean): boolean;
 }
 
 /** The allocator as checkers see it. */

@@ -23,6 +23,10 @@ interface Launched {
   readonly task: TaskInfo;
   readonly others: readonly string[];
   readonly failoverTimeoutMs: number;
+  readonly checkpoint: boolean;
+  readonly node: string;
+  /** Whether it ever ran. */
+  started: boolean;
 }
 
 /** Looks at tasks in containers of their own. */
@@ -36,6 +40,8 @@ export class EndsChecker implements Checker {
   readonly #torndown = new Set<FrameworkId>();
   /** Hosts on which everything is ended, until the next agent starts. */
   readonly #leaving = new Set<string>();
+  /** When the agent of each was seen to run last. */
+  readonly #downMs = new Map<string, number>();
   /** Machines without power. */
   readonly #dark = new Set<string>();
   /** Ends by a signal in this step, to be judged when it is over: a member of its group may turn out to have ended. */
@@ -50,7 +56,10 @@ export class EndsChecker implements Checker {
         this.#ended(event.container, event.node, event.exit);
         return;
       case 'PROCESS':
-        if (event.kind === 'AGENT' && event.up) {
+        if (event.kind !== 'AGENT') return;
+        if (!event.up) this.#downMs.set(event.node, world.nowMs);
+        else {
+          this.#recovers(event.node, world);
           this.#leaving.delete(event.node);
           this.#dark.delete(event.node);
         }
@@ -68,7 +77,7 @@ export class EndsChecker implements Checker {
         if (event.event.type === 'SHUTDOWN' || event.event.type === 'DRAIN') this.#leave(event.node);
         else if (event.event.type === 'LAUNCH') {
           const { framework, tasks } = event.event;
-          const { id = '', failoverTimeoutMs = 0 } = framework;
+          const { id = '', failoverTimeoutMs = 0, checkpoint = true } = framework;
           const keys = tasks.map(task => keyOf(id, task.taskId));
           const isGroup = event.event.groupId !== undefined;
           for (const task of tasks) {
@@ -78,6 +87,9 @@ export class EndsChecker implements Checker {
               task,
               others: isGroup ? keys.filter(key => key !== own) : [],
               failoverTimeoutMs,
+              checkpoint,
+              node: event.node,
+              started: false,
             });
           }
         }
@@ -109,6 +121,8 @@ export class EndsChecker implements Checker {
   #started({ host, spec }: LiveContainer): void {
     const key = taskOf(spec.env);
     if (key === undefined) return;
+    const launched = this.#launched.get(key);
+    if (launched !== undefined) launched.started = true;
     this.#runs.set(spec.containerId, { key, node: host, exit: undefined, unseen: false });
   }
 
@@ -119,6 +133,19 @@ export class EndsChecker implements Checker {
     run.unseen = this.#dark.has(node);
     if (exit.signal !== undefined && !exit.oomKilled) this.#unasked.push({ node, run });
     if (exit.exitCode !== 0) this.#asked.add(`${run.key}\nended`);
+  }
+
+  // Where the next process comes late, it ends all.
+  #recovers(node: string, world: WorldView): void {
+    const awayMs = world.nowMs - (this.#downMs.get(node) ?? world.nowMs);
+    const isLate = awayMs > world.recoveryTimeoutMs(node) - alivePeriodMs;
+    for (const run of this.#runs.values()) {
+      if (run.node !== node || run.exit !== undefined) continue;
+      if (isLate) this.#asked.add(run.key);
+    }
+    // What was being prepared will not run any more, and spoils its group.
+    for (const [key, launched] of this.#launched)
+      if (launched.node === node && !launched.started) this.#asked.add(`${key}\nended`);
   }
 
   // What it has begun to end, its next process ends.
@@ -133,6 +160,8 @@ export class EndsChecker implements Checker {
     const launched = this.#launched.get(key);
     // A framework that is not waited for may be ended any time.
     if (launched === undefined || launched.failoverTimeoutMs < waitedForMs) return true;
+    // Its tasks are given up when its agent is not there for a moment.
+    if (!launched.checkpoint) return true;
     const { task, others } = launched;
     const { env = {} } = task.command ?? {};
     if (task.healthCheck !== undefined && env[simEnv.probeExitCode] !== undefined) return true;
@@ -163,6 +192,9 @@ export class EndsChecker implements Checker {
       report(`${what} for ${status.reason}, and ran out of memory (T14)`);
   }
 }
+
+/** How exactly an agent knows how long it was away. */
+const alivePeriodMs = 60_000;
 
 /** Tenants of scenarios are waited for longer than any run takes. */
 const waitedForMs = 3_600_000;

@@ -26,6 +26,8 @@ export class KillsChecker implements Checker {
   readonly #frameworkOf = new Map<string, FrameworkId>();
   /** Since when containers of an ended framework are alive. */
   readonly #orphans = new Map<string, number>();
+  /** When each host last said something to the master. */
+  readonly #heardMs = new Map<string, number>();
   #nextMs = 0;
 
   on(event: HistoryEvent, world: WorldView): void {
@@ -44,6 +46,9 @@ export class KillsChecker implements Checker {
         this.#orphans.delete(key);
         return;
       }
+      case 'AGENT_CALL':
+        this.#heardMs.set(event.node, world.nowMs);
+        return;
       case 'AGENT_EVENT':
         if (event.event.type !== 'LAUNCH') return;
         for (const task of event.event.tasks) {
@@ -97,7 +102,7 @@ export class KillsChecker implements Checker {
       if (
         container === undefined ||
         waitedMs <= graceMs + (lost ? reconciledMs : slackMs) ||
-        !isRegistered(container, world)
+        !this.#isInTouch(container, world)
       )
         continue;
       // Nobody is there who would repeat it.
@@ -107,9 +112,17 @@ export class KillsChecker implements Checker {
     for (const [key, sinceMs] of this.#orphans) {
       const waitedMs = world.nowMs - Math.max(sinceMs, calmMs);
       const container = this.#live.get(key);
-      if (container === undefined || waitedMs <= graceDefaultMs + slackMs || !isRegistered(container, world)) continue;
+      if (container === undefined || waitedMs <= graceDefaultMs + slackMs || !this.#isInTouch(container, world))
+        continue;
       report(`${taskIdOf(key)} is alive ${waitedMs} ms after its framework ended (T13)`);
     }
+  }
+
+  // A session may be over for the agent alone.
+  #isInTouch({ host, spec }: LiveContainer, { cluster, nowMs, sessions }: WorldView): boolean {
+    const agentId = spec.env['PROFFER_AGENT_ID'] ?? '';
+    if (cluster?.agents.get(agentId)?.state !== 'REGISTERED' || !sessions.ofAgent.has(agentId)) return false;
+    return nowMs - (this.#heardMs.get(host) ?? 0) <= 2 * cluster.options.agentPingTimeoutMs;
   }
 
   #dooms(id: FrameworkId, taskId: TaskId, graceMs: number | undefined, lasting: boolean, world: WorldView): void {
@@ -152,12 +165,6 @@ const graceDefaultMs = 5000;
 const slackMs = 10_000;
 /** And what reconciliation takes when some of its answers are late. */
 const reconciledMs = 60_000;
-
-function isRegistered({ spec }: LiveContainer, world: WorldView): boolean {
-  const agentId = spec.env['PROFFER_AGENT_ID'];
-  const state = agentId === undefined ? undefined : world.cluster?.agents.get(agentId)?.state;
-  return state === 'REGISTERED' && world.sessions.ofAgent.has(agentId ?? '');
-}
 
 function taskOf({ spec: { env } }: LiveContainer): string | undefined {
   const taskId = env['PROFFER_TASK_ID'];

@@ -1,6 +1,7 @@
 // The checkers of scenarios beside those every world has: they go by what tenants and operators asked for, and by what one master leaves to the next.
 // In: nothing. Out: one of each, for one run.
 import type { Checker } from './checker.js';
+import { DurabilityChecker } from './durability.js';
 import { EndsChecker } from './ends.js';
 import { GoneChecker } from './gone.js';
 import { InheritanceChecker } from './inheritance.js';
@@ -14,6 +15,7 @@ import { SteadyChecker } from './steady.js';
 /** Made anew for each run. */
 export function scenarioCheckers(): readonly Checker[] {
   return [
+    new DurabilityChecker(),
     new EndsChecker(),
     new KillsChecker(),
     new InheritanceChecker(),

@@ -146,6 +146,8 @@ export class TaskStatesChecker implements Checker {
   #said(status: TaskStatus, session: SessionId, world: WorldView, report: Report): void {
     const { frameworkId, info } = world.sessions.schedulers.get(session) ?? {};
     const aware = info?.capabilities?.includes('PARTITION_AWARE') ?? false;
+    // Without checkpoints a task counts as lost as soon as its agent is away.
+    if (info?.checkpoint === false) return;
     if (frameworkId === undefined || !aware || status.reason !== 'RECONCILIATION' || !unlike.has(status.state)) return;
     const host = this.#live.get(keyOf(frameworkId, status.taskId));
     if (host !== undefined && !this.#givenUp.has(host)) {

@@ -1,0 +1,81 @@
+// Nothing is seen that a crash could still take back: a container runs only once its task's record is on disk, and a status, an agent's id or a framework's
+// id is told only then. In: containers, statuses, registrations; what is on disks. Out: reports for A3, D3.
+import { keys } from '../../agent/records.js';
+import type { StatusUuid } from '../../base/ids.js';
+import type { TaskState } from '../../protocol/task-state.js';
+import type { LiveContainer } from '../containers.js';
+import type { HistoryEvent } from '../history.js';
+import type { Checker, Report, WorldView } from './checker.js';
+
+export class DurabilityChecker implements Checker {
+  readonly name = 'durability';
+  readonly #heard = new Set<StatusUuid>();
+  /** Until when something may be under way of an agent whose records are gone by now, as they were to go. */
+  readonly #forgettingUntilMs = new Map<string, number>();
+
+  on(event: HistoryEvent, world: WorldView, report: Report): void {
+    switch (event.type) {
+      case 'CONTAINER_STARTED':
+        this.#starts(event.container, world, report);
+        return;
+      case 'AGENT_CALL':
+        if (event.call.type === 'UNREGISTER') this.#forgets(event.node, world);
+        else if (event.call.type === 'STATUS_UPDATE' && world.knows(event.node)) {
+          const { frameworkId, status } = event.call;
+          const { uuid, taskId, state } = status;
+          // Again: it may have been acknowledged meanwhile. What never was there has no records.
+          if (uuid === undefined || this.#heard.has(uuid) || !told.has(state)) return;
+          this.#heard.add(uuid);
+          if (world.nowMs < (this.#forgettingUntilMs.get(event.node) ?? 0)) return;
+          const isKept = world.disk(event.node)?.some(keys.status(frameworkId, taskId, 0).slice(0, -9), value => {
+            return (value as { readonly status: { readonly uuid: StatusUuid } }).status.uuid === uuid;
+          });
+          if (isKept === false) report(`${event.node} tells ${state} of ${taskId} before it is on its disk (A3)`);
+        }
+        return;
+      case 'AGENT_EVENT':
+        if (event.event.type === 'SHUTDOWN' || event.event.type === 'REFUSED') this.#forgets(event.node, world);
+        else if (event.event.type === 'REGISTERED') this.#registry(`agent/${event.event.agentId}`, world, report);
+        return;
+      case 'SCHEDULER_EVENT':
+        if (event.event.type === 'SUBSCRIBED') this.#registry(`framework/${event.event.frameworkId}`, world, report);
+        return;
+      case 'STEPS_DOWN':
+      case 'REBOOT':
+        this.#forgets(event.node, world);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #starts({ host, spec: { env, name } }: LiveContainer, world: WorldView, report: Report): void {
+    const frameworkId = env['PROFFER_FRAMEWORK_ID'] ?? '';
+    const executorId = env['PROFFER_EXECUTOR_ID'];
+    const key =
+      executorId === undefined
+        ? keys.task(frameworkId, env['PROFFER_TASK_ID'] ?? '')
+        : keys.executor(frameworkId, executorId);
+    if (world.disk(host)?.has(key) === false) report(`${name} runs on ${host} before its record is on disk (A3)`);
+  }
+
+  #registry(key: string, world: WorldView, report: Report): void {
+    if (world.disk('master')?.has(key) === false) report(`${key} is told before it is in the registry (D3)`);
+  }
+
+  #forgets(node: string, { nowMs }: WorldView): void {
+    this.#forgettingUntilMs.set(node, nowMs + underwayMs);
+  }
+}
+
+/** States of tasks that an agent has. */
+const told: ReadonlySet<TaskState> = new Set([
+  'TASK_STARTING',
+  'TASK_RUNNING',
+  'TASK_KILLING',
+  'TASK_FINISHED',
+  'TASK_FAILED',
+]);
+
+/** The longest that partitions and delays keep a message. */
+const underwayMs = 200_000;
