@@ -97,7 +97,10 @@ function allowedMilli({ agent, asker }: Trial, obstacles: readonly Obstacle[], w
       obstacle.kind === 'TOO_SMALL' || obstacle.kind === 'RESERVED'
         ? wishShortages(wish, visibleTo(asker.client, agent.free)).find(each => each.key === key)
         : shortOf(obstacle);
-    if (typeof short?.short === 'number') allowed = Math.min(allowed, wanted - Math.round(short.short * 1000));
+    if (typeof short?.short !== 'number') continue;
+    // What a role has beyond its limit is no part of what is asked for.
+    const lacking = Number(short.wanted) - Number(short.have);
+    allowed = Math.min(allowed, wanted - Math.round(lacking * 1000));
   }
   return Math.max(0, allowed);
 }
