@@ -32,6 +32,8 @@ export interface Population {
 
 /** Fills a world. */
 export function populate(world: World, scenario: Scenario, random: Random): Population {
+  // Chances of its own, so that others stay what they were.
+  const lasting = random.fork('lasting');
   const policy = randomPolicy(scenario.commit, world.seed, random.fork('policy'));
   world.addMaster({
     // Short windows, so that a run sees them end.
@@ -43,7 +45,7 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
     },
     heartbeatIntervalMs: random.pick([5000, 15_000]),
     // Else it leads for ever, and nobody ever follows one that is only asleep.
-    ...(random.chance(0.7) ? { leaseMs: random.pick([3000, 10_000]) } : {}),
+    ...(lasting.chance(0.7) ? { leaseMs: lasting.pick([3000, 10_000]) } : {}),
     ...(policy === undefined ? {} : { allocator: { policy } }),
   });
   const agents = random.int(1, scenario.agents);
@@ -54,7 +56,7 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
       agent: {
         oversubscribedResourcesIntervalMs: 5000,
         // Short for some, so that agents come back too late for their tasks.
-        ...(random.chance(0.2) ? { recoveryTimeoutMs: 90_000 } : {}),
+        ...(lasting.chance(0.2) ? { recoveryTimeoutMs: 90_000 } : {}),
       },
       ...(scenario.lends && random.chance(0.5) ? { lends: lendsSome } : {}),
     });
@@ -175,7 +177,7 @@ function info(name: string, random: Random): Omit<FrameworkInfo, 'id'> {
     failoverTimeoutMs: 3_600_000,
     capabilities,
     // Then what its agents were running ends when they come back.
-    ...(random.chance(0.1) ? { checkpoint: false } : {}),
+    ...(random.fork(`${name}/checkpoint`).chance(0.1) ? { checkpoint: false } : {}),
   };
 }
 

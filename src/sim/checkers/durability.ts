@@ -26,6 +26,8 @@ export class DurabilityChecker implements Checker {
           // Again: it may have been acknowledged meanwhile. What never was there has no records.
           if (uuid === undefined || this.#heard.has(uuid) || !told.has(state)) return;
           this.#heard.add(uuid);
+          // Of a framework that has ended nothing is kept any more.
+          if (world.cluster?.frameworks.has(frameworkId) !== true) return;
           if (world.nowMs < (this.#forgettingUntilMs.get(event.node) ?? 0)) return;
           const isKept = world.disk(event.node)?.some(keys.status(frameworkId, taskId, 0).slice(0, -9), value => {
             return (value as { readonly status: { readonly uuid: StatusUuid } }).status.uuid === uuid;
