@@ -24,6 +24,7 @@ interface Launched {
   readonly others: readonly string[];
   readonly failoverTimeoutMs: number;
   readonly checkpoint: boolean;
+  readonly isAware: boolean;
   readonly node: string;
   /** Whether it ever ran. */
   started: boolean;
@@ -75,9 +76,13 @@ export class EndsChecker implements Checker {
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'SHUTDOWN' || event.event.type === 'DRAIN') this.#leave(event.node);
-        else if (event.event.type === 'LAUNCH') {
+        else if (event.event.type === 'KILL') {
+          // To a framework that knows of no partitions the task was lost when its agent was given up, so that it has to end when that returns.
+          const key = keyOf(event.event.frameworkId, event.event.taskId);
+          if (this.#launched.get(key)?.isAware === false) this.#asked.add(key);
+        } else if (event.event.type === 'LAUNCH') {
           const { framework, tasks } = event.event;
-          const { id = '', failoverTimeoutMs = 0, checkpoint = true } = framework;
+          const { id = '', failoverTimeoutMs = 0, checkpoint = true, capabilities = [] } = framework;
           const keys = tasks.map(task => keyOf(id, task.taskId));
           const isGroup = event.event.groupId !== undefined;
           for (const task of tasks) {
@@ -88,12 +93,21 @@ export class EndsChecker implements Checker {
               others: isGroup ? keys.filter(key => key !== own) : [],
               failoverTimeoutMs,
               checkpoint,
+              isAware: capabilities.includes('PARTITION_AWARE'),
               node: event.node,
               started: false,
             });
           }
         }
         return;
+      case 'SCHEDULER_EVENT': {
+        if (event.event.type !== 'UPDATE') return;
+        const { uuid, state, taskId } = event.event.status;
+        // The master has given it up, with its agent: it ends when that returns.
+        if (uuid === undefined && isTerminal(state))
+          this.#asked.add(keyOf(world.sessions.schedulers.get(event.session)?.frameworkId ?? '', taskId));
+        return;
+      }
       case 'SCHEDULER_CALL': {
         const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId ?? '';
         if (event.call.type === 'KILL') this.#asked.add(keyOf(frameworkId, event.call.taskId));
