@@ -18,6 +18,7 @@ export const doubleLaunch: readonly Bug[] = [
     file: 'src/master/decide/accept.ts',
     find: 'if (offer === undefined || offer.frameworkId !== framework.id) {',
     replace: 'if (offer === undefined) {',
+    rare: true,
   },
   {
     name: 'an offer named twice in one ACCEPT counts twice',
@@ -34,6 +35,7 @@ export const doubleLaunch: readonly Bug[] = [
     file: 'src/master/decide/accept.ts',
     find: 'if (offer.agentId !== first.agentId) {',
     replace: 'if (false) {',
+    rare: true,
   },
   {
     name: 'two tasks of one ACCEPT get the same resources',
@@ -94,6 +96,7 @@ export const doubleLaunch: readonly Bug[] = [
     file: 'src/master/books.ts',
     find: 'recount(agent); allocator.book(grantOf(hold));',
     replace: 'recount(agent);',
+    rare: true,
   },
   {
     name: 'a task is free again as soon as it is asked to end',

@@ -11,15 +11,7 @@ export const durability: readonly Bug[] = [
     find: 'return draft.store(registry.agentAdmitted(agentId, info), then);',
     replace:
       'const now = decideRegistered(view, registry, then, true, at); now.changes.unshift(...draft.changes); return now.store(registry.agentAdmitted(agentId, info));',
-  },
-  {
-    name: 'a framework is subscribed before its id is on disk',
-    class: 'durability',
-    breaks: 'D3',
-    file: 'src/master/decide/frameworks.ts',
-    find: 'return draft.store(registry.frameworkKept(framework), then);',
-    replace:
-      'const now = decideSubscribed(view, registry, then, true, at); now.changes.unshift(...draft.changes); return now.store(registry.frameworkKept(framework));',
+    rare: true,
   },
   {
     name: 'a write that failed is taken for done',
@@ -28,6 +20,7 @@ export const durability: readonly Bug[] = [
     file: 'src/master/master.ts',
     find: "if (error !== undefined) { this.#env.log.error('the registry could not be written",
     replace: "if (error === null) { this.#env.log.error('the registry could not be written",
+    rare: true,
   },
   {
     name: 'drains are forgotten by the next master',
@@ -35,15 +28,6 @@ export const durability: readonly Bug[] = [
     breaks: 'D1',
     file: 'src/master/registry.ts',
     find: "changes.push({ type: 'AGENT_ADMIN_CHANGED', agentId, admin });",
-    replace: '',
-  },
-  {
-    name: 'maintenance is forgotten by the next master',
-    class: 'durability',
-    breaks: 'D1',
-    evidence: 'MESOS-10018',
-    file: 'src/master/registry.ts',
-    find: "changes.push({ type: 'MAINTENANCE_CHANGED', maintenance });",
     replace: '',
   },
   {
@@ -64,15 +48,6 @@ export const durability: readonly Bug[] = [
       "if (entry.state !== 'UNREACHABLE') changes.push({ type: 'AGENT_RECOVERED', agentId, info: entry.info, total: bagOf(entry.info.resources), ...away });",
   },
   {
-    name: 'gone agents are forgotten by the next master',
-    class: 'durability',
-    breaks: 'T12',
-    file: 'src/master/registry.ts',
-    find: "changes.push({ type: 'AGENT_GONE', agentId, sinceMs: entry.sinceMs }); continue;",
-    replace: 'continue;',
-    rare: true,
-  },
-  {
     name: 'ended frameworks are forgotten by the next master',
     class: 'durability',
     breaks: 'D9',
@@ -80,22 +55,6 @@ export const durability: readonly Bug[] = [
     file: 'src/master/registry.ts',
     find: '{ key: completedPrefix + info.id, value },',
     replace: '',
-  },
-  {
-    name: 'the agent tells of an operation before it is on disk',
-    class: 'durability',
-    breaks: 'A3',
-    file: 'src/agent/operations.ts',
-    find: 'store.write(changes, error => { if (error === undefined) then(); else',
-    replace: 'then(); store.write(changes, error => { if (error !== undefined)',
-  },
-  {
-    name: 'the agent goes by an id that is not on disk',
-    class: 'durability',
-    breaks: 'A3',
-    file: 'src/agent/agent.ts',
-    find: 'this.#keptId = agentId; then(); release(); }); }',
-    replace: 'this.#keptId = agentId; release(); }); then(); }',
   },
   {
     name: 'the agent does not keep its id',
@@ -106,6 +65,53 @@ export const durability: readonly Bug[] = [
     replace: 'if (this.#deps.store !== undefined) go();',
   },
   {
+    name: 'a framework is subscribed before its id is on disk',
+    class: 'durability',
+    breaks: 'D3',
+    file: 'src/master/decide/frameworks.ts',
+    find: 'return draft.store(registry.frameworkKept(framework), then);',
+    replace:
+      'const now = decideSubscribed(view, registry, then, true, at); now.changes.unshift(...draft.changes); return now.store(registry.frameworkKept(framework));',
+    rare: true,
+  },
+  {
+    name: 'maintenance is forgotten by the next master',
+    class: 'durability',
+    breaks: 'D1',
+    evidence: 'MESOS-10018',
+    file: 'src/master/registry.ts',
+    find: "changes.push({ type: 'MAINTENANCE_CHANGED', maintenance });",
+    replace: '',
+    rare: true,
+  },
+  {
+    name: 'gone agents are forgotten by the next master',
+    class: 'durability',
+    breaks: 'T12',
+    file: 'src/master/registry.ts',
+    find: "changes.push({ type: 'AGENT_GONE', agentId, sinceMs: entry.sinceMs }); continue;",
+    replace: 'continue;',
+    rare: true,
+  },
+  {
+    name: 'the agent tells of an operation before it is on disk',
+    class: 'durability',
+    breaks: 'A3',
+    file: 'src/agent/operations.ts',
+    find: 'store.write(changes, error => { if (error === undefined) then(); else',
+    replace: 'then(); store.write(changes, error => { if (error !== undefined)',
+    rare: true,
+  },
+  {
+    name: 'the agent goes by an id that is not on disk',
+    class: 'durability',
+    breaks: 'A3',
+    file: 'src/agent/agent.ts',
+    find: 'this.#keptId = agentId; then(); release(); }); }',
+    replace: 'this.#keptId = agentId; release(); }); then(); }',
+    rare: true,
+  },
+  {
     name: 'a quota counts before it is on disk',
     class: 'durability',
     breaks: 'D3',
@@ -113,5 +119,6 @@ export const durability: readonly Bug[] = [
     find: "return draft.store(registry.quotas(changed), { type: 'QUOTA_STORED', quotas: changed, ticket });",
     replace:
       'const now = decideQuotaSet(view, { quotas: changed, ticket }); now.changes.unshift(...draft.changes); return now.store(registry.quotas(changed));',
+    rare: true,
   },
 ];

@@ -20,16 +20,6 @@ export const healthyWork: readonly Bug[] = [
     replace: 'failoverAtMs: at.nowMs + timeoutMs / 1000',
   },
   {
-    name: 'a framework that came back is ended all the same',
-    class: 'healthy work killed',
-    breaks: 'D11',
-    evidence: 'marathon#1553',
-    file: 'src/master/timers.ts',
-    find: 'this.#timers.get(id)?.cancel(); this.#timers.delete(id);',
-    replace: 'this.#timers.delete(id);',
-    rare: true,
-  },
-  {
     name: 'tasks are given up as soon as their agent disconnects',
     class: 'healthy work killed',
     breaks: 'A5',
@@ -46,24 +36,7 @@ export const healthyWork: readonly Bug[] = [
     file: 'src/master/decide/meeting.ts',
     find: 'if (away.agentId !== agentId) {',
     replace: 'if (away.agentId === agentId) {',
-  },
-  {
-    name: 'pings that were missed long ago still count',
-    class: 'healthy work killed',
-    breaks: 'T11',
-    file: 'src/master/liveness.ts',
-    find: 'const wasSilent = entry.misses >= this.#watching.missesMax; entry.misses = 0; this.#quiet -= 1;',
-    replace:
-      'const wasSilent = entry.misses >= this.#watching.missesMax; if (!wasSilent) return; entry.misses = 0; this.#quiet -= 1;',
     rare: true,
-  },
-  {
-    name: 'one missed ping is enough',
-    class: 'healthy work killed',
-    breaks: 'T11',
-    file: 'src/master/liveness.ts',
-    find: 'if (entry.misses >= missesMax) watching.silent(entry.id);',
-    replace: 'if (entry.misses >= 1) watching.silent(entry.id);',
   },
   {
     name: 'one member of a group that finishes ends the others',
@@ -81,5 +54,24 @@ export const healthyWork: readonly Bug[] = [
     find: "this.#endTasks(framework, { state: 'TASK_KILLED', reason: 'FRAMEWORK_REMOVED', message: 'its framework was removed', });",
     replace:
       "for (const each of state.frameworks.values()) this.#endTasks(each, { state: 'TASK_KILLED', reason: 'FRAMEWORK_REMOVED', message: 'its framework was removed' });",
+  },
+  {
+    name: 'one missed ping is enough',
+    class: 'healthy work killed',
+    breaks: 'T11',
+    file: 'src/master/liveness.ts',
+    find: 'if (entry.misses >= missesMax) watching.silent(entry.id);',
+    replace: 'if (entry.misses >= 1) watching.silent(entry.id);',
+    rare: true,
+  },
+  {
+    name: 'pings that were missed long ago still count',
+    class: 'healthy work killed',
+    breaks: 'T11',
+    file: 'src/master/liveness.ts',
+    find: 'const wasSilent = entry.misses >= this.#watching.missesMax; entry.misses = 0; this.#quiet -= 1;',
+    replace:
+      'const wasSilent = entry.misses >= this.#watching.missesMax; if (!wasSilent) return; entry.misses = 0; this.#quiet -= 1;',
+    rare: true,
   },
 ];

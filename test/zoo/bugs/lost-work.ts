@@ -9,6 +9,7 @@ export const lostWork: readonly Bug[] = [
     file: 'src/transport/session.ts',
     find: 'if (sent === this.#received) return;',
     replace: 'if (sent !== undefined) return;',
+    rare: true,
   },
   {
     name: 'statuses are not sent again after a reconnect',
@@ -27,14 +28,6 @@ export const lostWork: readonly Bug[] = [
     replace: 'this.#timer = undefined; for (',
   },
   {
-    name: 'any acknowledgement of a task takes its oldest status',
-    class: 'lost work',
-    breaks: 'T5',
-    file: 'src/agent/status-queue.ts',
-    find: 'return stream !== undefined && stream.sends > 0 && stream.pending[0]?.status.uuid === uuid;',
-    replace: 'return stream !== undefined && stream.sends > 0;',
-  },
-  {
     name: 'the master acknowledges what an absent framework has not seen',
     class: 'lost work',
     breaks: 'T5',
@@ -51,6 +44,7 @@ export const lostWork: readonly Bug[] = [
     find: 'close() { this.#open = false; }',
     replace:
       'close() { this.#open = false; for (const tasks of [...this.#streams.values()]) for (const stream of [...tasks.values()]) if (stream.pending.length > 1) this.forget(stream.frameworkId, stream.taskId); }',
+    rare: true,
   },
   {
     name: 'a launch that never arrived is not noticed',

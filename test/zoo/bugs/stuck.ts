@@ -19,15 +19,6 @@ export const stuck: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'a drain does not notice that the last task has ended',
-    class: 'stuck',
-    breaks: 'L1',
-    evidence: 'marathon#1610',
-    file: 'src/master/upkeep.ts',
-    find: "case 'TASK_UPDATED': case 'TASK_RETURNED': case 'TASK_COMPLETED':",
-    replace: "case 'TASK_RETURNED':",
-  },
-  {
     name: 'a failed attempt to connect is the last one',
     class: 'stuck',
     breaks: 'L1',
@@ -71,15 +62,6 @@ export const stuck: readonly Bug[] = [
     replace: 'for (const',
   },
   {
-    name: 'the agent does not get back what a refused group was to have',
-    class: 'stuck',
-    breaks: 'R2',
-    file: 'src/agent/runner.ts',
-    find: 'ledger.giveBack(plan.resources); return { ...plan,',
-    replace: 'return { ...plan,',
-    rare: true,
-  },
-  {
     name: 'a revived role stays suppressed',
     class: 'stuck',
     breaks: 'L1',
@@ -102,5 +84,14 @@ export const stuck: readonly Bug[] = [
     file: 'src/master/quota-pause.ts',
     find: 'this.#paused = false; this.#allocator.resume();',
     replace: 'this.#paused = false;',
+  },
+  {
+    name: 'the agent does not get back what a refused group was to have',
+    class: 'stuck',
+    breaks: 'R2',
+    file: 'src/agent/runner.ts',
+    find: 'ledger.giveBack(plan.resources); return { ...plan,',
+    replace: 'return { ...plan,',
+    rare: true,
   },
 ];

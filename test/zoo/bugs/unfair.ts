@@ -33,6 +33,16 @@ export const unfair: readonly Bug[] = [
     file: 'src/allocator/filters/offer-filters.ts',
     find: 'for (const group of this.#groups) clearBit(group.clients, client.slot);',
     replace: 'for (const group of this.#groups) group.clients.fill(0);',
+    rare: true,
+  },
+  {
+    name: 'offers are taken back from those who have least',
+    class: 'unfair',
+    breaks: 'R14',
+    file: 'src/allocator/cycle/starvation.ts',
+    find: 'if (!isBefore(this.#state.tree, client, offer.client)) continue;',
+    replace: 'if (!isBefore(this.#state.tree, offer.client, client)) continue;',
+    rare: true,
   },
   {
     name: 'offers do not expire by themselves',
@@ -42,14 +52,7 @@ export const unfair: readonly Bug[] = [
     file: 'src/master/timers.ts',
     find: 'this.#expire(); this.arm();',
     replace: 'this.#expire();',
-  },
-  {
-    name: 'the oldest offer keeps the others from expiring',
-    class: 'unfair',
-    breaks: 'R7',
-    file: 'src/master/decide/offers.ts',
-    find: 'if (offer.madeAtMs + view.options.offerTimeoutMs > at.nowMs) break; due.push(offer);',
-    replace: 'if (offer.madeAtMs + view.options.offerTimeoutMs > at.nowMs || due.length > 0) break; due.push(offer);',
+    rare: true,
   },
   {
     name: 'nobody is looked after who waits',
@@ -59,14 +62,7 @@ export const unfair: readonly Bug[] = [
     file: 'src/allocator/cycle/starvation.ts',
     find: 'batch - client.servedIn >= this.#options.patienceRuns',
     replace: 'batch - client.servedIn >= this.#options.patienceRuns ** 3',
-  },
-  {
-    name: 'offers are taken back from those who have least',
-    class: 'unfair',
-    breaks: 'R14',
-    file: 'src/allocator/cycle/starvation.ts',
-    find: 'if (!isBefore(this.#state.tree, client, offer.client)) continue;',
-    replace: 'if (!isBefore(this.#state.tree, offer.client, client)) continue;',
+    rare: true,
   },
   {
     name: 'a waiter is thought to be served by anything',
@@ -75,6 +71,7 @@ export const unfair: readonly Bug[] = [
     file: 'src/allocator/cycle/starvation.ts',
     find: 'this.#nextLookMs = found.length > 0 ? nowMs : firstMs + patienceMs;',
     replace: 'this.#nextLookMs = nowMs + 20 * patienceMs;',
+    rare: true,
   },
   {
     name: 'the order goes the other way round',
@@ -83,5 +80,6 @@ export const unfair: readonly Bug[] = [
     file: 'src/allocator/sorter/standing.ts',
     find: 'return score < theirScore;',
     replace: 'return score > theirScore;',
+    rare: true,
   },
 ];
