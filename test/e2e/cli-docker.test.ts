@@ -42,18 +42,22 @@ dockerTest('containers run, tell their output and exit code, and end with the cl
   t.is(missing.code, 1);
   t.regex(missing.stderr, /^true\.\w+ failed: .*no-such-image/m);
 
-  const running = new Cli(['run', '--master', url, '--name', 'box', '--image', testImage, '--', 'sleep', '1000'], {
+  const nine = ['sh', '-c', 'trap "exit 9" USR1; while :; do sleep 0.1; done'];
+  const running = new Cli(['run', '--master', url, '--name', 'box', '--image', testImage, '--', ...nine], {
     cwd: home.path,
     env,
   });
   const [, id = ''] = await running.until(/^(box\.\w+) launched/m);
   await eventually('the container runs', async () => (await get<TaskView>(`/tasks/${id}`)).state === 'TASK_RUNNING');
-  // The agent dies; the one started in its place ends the container, which nobody else knows of.
+  const box = containersBelow(home.path);
+  // The agent dies; the one started in its place finds the container by its labels, and tells how it ends.
   const [, pid = ''] = await up.until(/^agent-1 +(\d+) /m);
   process.kill(Number(pid), 'SIGKILL');
   await up.until(/agent-1 runs again/);
-  t.is(await running.ended, 1);
-  t.is(containersBelow(home.path), '');
+  await eventually('the agent is back', async () => (await get<AgentView[]>('/agents'))[0]?.liveness === 'REGISTERED');
+  t.is(containersBelow(home.path), box, 'it ran on');
+  execFileSync('docker', ['kill', '--signal', 'USR1', box.split(' ')[0] ?? '']);
+  t.is(await running.ended, 9);
 
   const last = new Cli(['run', '--master', url, '--name', 'last', '--image', testImage, '--', 'sleep', '1000'], {
     cwd: home.path,
