@@ -146,6 +146,8 @@ test('an agent that is to be gone: its tasks are so for PARTITION_AWARE framewor
   t.deepEqual(scheduler.states('a'), ['TASK_RUNNING', 'TASK_GONE_BY_OPERATOR']);
   t.is(rig.master.views.completedTasks()[0]?.state, 'TASK_GONE_BY_OPERATOR');
   t.is(viewOf(rig)?.activity, 'DRAINING');
+  agent.status(story.id, 'a', 'TASK_KILLED', { reason: 'AGENT_DRAINING', uuid: 'again' });
+  t.is(scheduler.states('a').at(-1), 'TASK_GONE_BY_OPERATOR', 'told again, as its acknowledgement was lost');
   killed({ agent, scheduler: plain, id: plain.frameworkId }, 'p');
   t.deepEqual(plain.states('p'), ['TASK_RUNNING', 'TASK_KILLED'], 'who does not know the word hears of a kill');
   t.is(viewOf(rig), undefined);

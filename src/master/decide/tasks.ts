@@ -43,14 +43,15 @@ export function decideStatusUpdate(
     const away = framework.unreachable.get(taskId);
     if (away !== undefined && away.agentId !== agent.id) return acknowledge(draft, agent, call);
     if (held !== undefined) return acknowledge(draft, agent, call);
-    return draft.sendStatus(framework, fitting(view, placed));
+    // An end that is told again, as its acknowledgement was lost, has the name it had.
+    return draft.sendStatus(framework, fitting(view, namedByDrain(agent, framework, placed)));
   }
   if (task.agentId !== agent.id) return acknowledge(draft, agent, call);
   const repeated = placed.uuid !== undefined && placed.uuid === task.uuid;
   if (!repeated && !mayMove('AGENT', task.streamState, placed.state)) return acknowledge(draft, agent, call);
-  const named = (killed: TaskState): TaskState => goneByDrain(agent, framework, placed, killed);
-  const status = placed.state === 'TASK_KILLED' ? { ...placed, state: named(placed.state) } : placed;
-  const state = mayMove('AGENT', task.state, latestState) ? named(latestState) : task.state;
+  const status = namedByDrain(agent, framework, placed);
+  const latest = goneByDrain(agent, framework, placed, latestState);
+  const state = mayMove('AGENT', task.state, latestState) ? latest : task.state;
   const forwarded = framework.state === 'ACTIVE';
   draft.change({ type: 'TASK_UPDATED', frameworkId, taskId, state, status, forwarded });
   if (forwarded) draft.sendStatus(framework, fitting(view, status));
@@ -58,6 +59,15 @@ export function decideStatusUpdate(
   if (forwarded && status.uuid === undefined && isTerminal(status.state))
     draft.change({ type: 'TASK_COMPLETED', frameworkId, taskId });
   return draft;
+}
+
+function namedByDrain(
+  agent: Readonly<AgentRecord>,
+  framework: Readonly<FrameworkRecord>,
+  status: TaskStatus,
+): TaskStatus {
+  const state = goneByDrain(agent, framework, status, status.state);
+  return state === status.state ? status : { ...status, state };
 }
 
 // What a drain that ends with the agent gone has killed is gone with it, for frameworks that know the word.
