@@ -195,7 +195,11 @@ test('a master and an agent in this process: one registers with the other, and c
   const agents = async (): Promise<AgentView[]> => (await (await fetch(`${master.url}/agents`)).json()) as AgentView[];
   await eventually('registered', async () => (await agents()).length === 1);
   t.like((await agents())[0], { hostname: 'localhost', liveness: 'REGISTERED', total: { cpus: 1, mem: 64 } });
-  t.like(await (await fetch(`${agent.url}/health`)).json(), { healthy: true, registered: true });
+  const health = async (): Promise<{ healthy: boolean; registered: boolean }> =>
+    (await (await fetch(`${agent.url}/health`)).json()) as { healthy: boolean; registered: boolean };
+  // The agent writes its id down before it counts itself as registered.
+  await eventually('the agent knows', async () => (await health()).registered);
+  t.true((await health()).healthy);
   t.regex(await (await fetch(`${master.url}/metrics`)).text(), /^proffer_/m);
   t.like(await t.throwsAsync(runAgent(options)), { code: 'WORK_DIR_LOCKED' });
   stop.abort();
