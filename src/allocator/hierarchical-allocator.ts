@@ -240,6 +240,8 @@ export class HierarchicalAllocator implements Allocator {
     if (framework.present) this.#roster.attach(client);
     const counted = pool.book(agent, client, grant.resources);
     if (client.node !== undefined) tree.charge(client.node, counted);
+    // On an agent that has too little, a guarantee is met by more than what ceases to be free.
+    this.#eased();
   }
 
   recover(grant: Grant, refuseMs = 0): void {

@@ -483,3 +483,16 @@ test('what is consumed is known without any quota, and the same with it', t => {
   c.now();
   t.deepEqual(all().at(-1), { cpus: 1000 });
 });
+
+test('a guarantee met on an agent that has too little sets free elsewhere what was kept for it', t => {
+  const c = new Cluster();
+  c.framework('fw', ['*']);
+  c.quota('kept', '', 'cpus:1.5');
+  c.agent('ag1', 'cpus:4;mem:64');
+  c.agent('ag2', 'cpus:4;mem:64');
+  const given = c.now().join(' ');
+  const [whole, cut] = given.includes('ag1 cpus:2.5') ? ['ag2', 'ag1'] : ['ag1', 'ag2'];
+  t.deepEqual(c.after(1000), []);
+  c.allocator.book({ frameworkId: 'fw', role: 'kept', agentId: whole, resources: bag('cpus:1') });
+  t.deepEqual(c.after(1000), [`fw/* ${cut} cpus:1`]);
+});
