@@ -1,8 +1,9 @@
 // `npm run drills`: faults done to real processes, all or those named. In: arguments. Out: a table or one JSON document; progress to stderr.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
@@ -122,14 +123,14 @@ async function runDrill(drill: Drill): Promise<Outcome> {
   }, limitMs);
   const code = await new Promise<number | null>(resolve => child.once('close', resolve));
   clearTimeout(timer);
-  const left = processesNaming(dir);
-  for (const pid of left) process.kill(pid, 'SIGKILL');
+  const left = await remaining(dir);
+  for (const { pid } of left) endHard(pid);
   rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   const reasons = [
     ...(late ? [`not done within ${seconds(limitMs)}`] : []),
     ...(told === undefined ? [`its process ended with code ${code} and without an outcome`] : []),
     ...(told?.reason === undefined ? [] : [told.reason]),
-    ...(left.length > 0 ? [`left ${left.length} processes behind`] : []),
+    ...(left.length > 0 ? [`left behind: ${left.map(({ says }) => says).join(', ')}`] : []),
   ];
   return {
     ...nothing,
@@ -138,6 +139,31 @@ async function runDrill(drill: Drill): Promise<Outcome> {
     ...(reasons.length === 0 ? {} : { reason: reasons.join('; ') }),
     ms: Math.round(performance.now() - begun),
   };
+}
+
+/** The processes that name `dir`; those that are just ending get a moment to do so. */
+async function remaining(dir: string): Promise<{ readonly pid: number; readonly says: string }[]> {
+  for (let looks = 1; ; looks += 1) {
+    const pids = processesNaming(dir);
+    if (pids.length === 0 || looks === 30) return pids.map(pid => ({ pid, says: commandOf(pid) }));
+    await setTimeoutAsync(100);
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return `pid ${pid}`;
+  }
+}
+
+function endHard(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 function tableOf(outcomes: readonly Outcome[]): string {
