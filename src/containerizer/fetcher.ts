@@ -168,7 +168,7 @@ async function openFile(
 ): Promise<{ stream: Readable; bytes: number | undefined }> {
   const found = await stat(path);
   if (!found.isFile()) throw new Error('it is not a regular file');
-  if (user === undefined) return { stream: createReadStream(path, { signal }), bytes: found.size };
+  if (user === undefined) return { stream: keepingError(createReadStream(path, { signal })), bytes: found.size };
   const child = spawn('/bin/cat', ['--', path], { ...user, stdio: ['ignore', 'pipe', 'pipe'], signal, env: {} });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -176,19 +176,26 @@ async function openFile(
   });
   const { stdout } = child;
   // End of output and exit are apart; the stream must fail when cat did.
-  const checked = new Transform({
-    transform: (chunk, _encoding, done) => done(null, chunk),
-    flush: done => {
-      if (child.exitCode !== null) finish(child.exitCode);
-      else child.once('exit', finish);
-      function finish(code: number | null): void {
-        done(code === 0 ? null : new Error(said.trim() || 'it cannot be read by the user of the task'));
-      }
-    },
-  });
+  const checked = keepingError(
+    new Transform({
+      transform: (chunk, _encoding, done) => done(null, chunk),
+      flush: done => {
+        if (child.exitCode !== null) finish(child.exitCode);
+        else child.once('exit', finish);
+        function finish(code: number | null): void {
+          done(code === 0 ? null : new Error(said.trim() || 'it cannot be read by the user of the task'));
+        }
+      },
+    }),
+  );
   child.once('error', error => checked.destroy(error));
   stdout.once('error', error => checked.destroy(error));
   return { stream: stdout.pipe(checked), bytes: found.size };
+}
+
+// It may fail before anyone reads it: whoever does then is told by `pipeline`, as the stream keeps its error.
+function keepingError<Stream extends Readable>(stream: Stream): Stream {
+  return stream.on('error', () => {});
 }
 
 function counter(maxBytes: number, onBytes: (done: number) => void): Transform {
