@@ -1,7 +1,6 @@
 // A process with one bug in it, or none: runs the simulator until the bug was caught often enough. In: its task, as the first message.
 // Out: a message for each run.
 import { register } from 'node:module';
-import { MessageChannel } from 'node:worker_threads';
 import type { Bug } from './bug.js';
 import type { HookData } from './hooks.js';
 import { runsOf } from './runs.js';
@@ -34,9 +33,9 @@ export interface Unfit {
 }
 
 async function work({ bug, runsMax, catches }: Task): Promise<void> {
-  const loaded = bug === undefined ? undefined : withHooks(bug);
+  const isLoaded = bug === undefined ? undefined : withHooks(bug);
   const { runScenario, SimulationFailure } = await import('../../src/sim/index.js');
-  if (bug !== undefined && !(await loaded)) return tell({ unfit: `the simulator does not load ${bug.file}` });
+  if (bug !== undefined && isLoaded?.() !== true) return tell({ unfit: `the simulator does not load ${bug.file}` });
   let caughtCount = 0;
   for (const run of runsOf(runsMax)) {
     try {
@@ -54,22 +53,12 @@ async function work({ bug, runsMax, catches }: Task): Promise<void> {
   }
 }
 
-/** Registers the hooks; true once the module with the bug is loaded, false when it was not after all others. */
-function withHooks(bug: Bug): Promise<boolean> {
-  const { port1, port2 } = new MessageChannel();
-  const data: HookData = { bug, port: port2 };
-  register('./hooks.js', import.meta.url, { data, transferList: [port2] });
-  return new Promise(resolve => {
-    port1.once('message', () => {
-      port1.close();
-      resolve(true);
-    });
-    void import('../../src/sim/index.js').then(() => {
-      port1.close();
-      // A message sent before is there in the next turn.
-      setImmediate(() => setImmediate(() => resolve(false)));
-    });
-  });
+/** Registers the hooks; tells, once all is imported, whether the module with the bug was among it. */
+function withHooks(bug: Bug): () => boolean {
+  const loaded = new Int32Array(new SharedArrayBuffer(4));
+  const data: HookData = { bug, loaded };
+  register('./hooks.js', import.meta.url, { data });
+  return () => Atomics.load(loaded, 0) === 1;
 }
 
 function tell(message: Ran | Unfit): Promise<void> {
