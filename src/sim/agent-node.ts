@@ -7,7 +7,7 @@ import type { AgentId } from '../base/ids.js';
 import { defaultAgentOptions } from '../agent/options.js';
 import type { AgentOptions, MasterConnection, MasterHandler } from '../agent/options.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
-import type { Attributes, FaultDomain } from '../protocol/entities.js';
+import type { AgentInfo, Attributes, FaultDomain } from '../protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { validateAgentEvent, validateExecutorCall } from '../protocol/validate.js';
 import type { Resources } from '../resources/index.js';
@@ -30,6 +30,8 @@ export interface AgentNodeOptions {
   readonly resources?: Resources;
   readonly attributes?: Attributes;
   readonly domain?: FaultDomain;
+  /** Default: all there are. */
+  readonly containerizers?: AgentInfo['containerizers'];
   readonly agent?: Partial<AgentOptions>;
   /** What containers do there; see `behaviourOf` for what they do without. */
   readonly script?: Script;
@@ -140,7 +142,7 @@ export class AgentNode {
   #agentOn(process: NodeProcess, store: Store): Agent {
     const world = this.#world;
     const { env } = process;
-    const containerizer = this.host.containerizer(process);
+    const containerizer = this.host.containerizer(process, this.#options.containerizers);
     const { resources, attributes, domain, agent, lends } = this.#options;
     const lending = env.random.fork('lends');
     return new Agent(env, {

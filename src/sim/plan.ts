@@ -51,7 +51,7 @@ export const plan = {
       groupLaunches: 250,
       faults: {
         'executor-crash': 40,
-        'executor-partition': 80,
+        'executor-partition': 40,
         'agent-crash': 50,
         'agent-power-cut': 50,
         'scheduler-crash': 50,

@@ -12,11 +12,14 @@ import type {
   HealthCheckInfo,
   OfferConstraints,
 } from '../protocol/entities.js';
+import { isTerminal } from '../protocol/task-state.js';
 import type { Resources } from '../resources/index.js';
 import { BatchTenant } from './batch-tenant.js';
 import type { Wish, WishedTask } from './batch-tenant.js';
 import { behaviourEnv } from './behaviour.js';
 import type { Behaviour } from './behaviour.js';
+import { GuestTenant } from './guest.js';
+import { Impostor } from './impostor.js';
 import { KeeperTenant } from './keeper-tenant.js';
 import { RandomOperator } from './operator.js';
 import type { Scenario } from './scenario.js';
@@ -27,6 +30,9 @@ import type { World } from './world.js';
 export interface Population {
   readonly batches: ReadonlyMap<string, BatchTenant>;
   readonly keepers: readonly KeeperTenant[];
+  /** By the names of their nodes. */
+  readonly guests: ReadonlyMap<string, GuestTenant>;
+  readonly impostors: readonly Impostor[];
   readonly operator: RandomOperator | undefined;
 }
 
@@ -53,6 +59,7 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
     world.addAgent({
       resources: { ...agentResources(random), ...(scenario.keepers > 0 ? ownDisks(random.fork(`disks-${i}`)) : {}) },
       attributes: { rack: `r${i % 2}` },
+      ...(scenario.guests > 0 && random.fork(`containerizers-${i}`).chance(0.4) ? { containerizers: ['PROCESS'] } : {}),
       agent: {
         oversubscribedResourcesIntervalMs: 5000,
         // Short for some, so that agents come back too late for their tasks.
@@ -91,6 +98,8 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
     const roles = scenario.operatorEveryMs > 0 && random.chance(0.5) ? ['*', 'prod'] : ['*'];
     world.addRawScheduler(name, rogue({ ...info(name, random), roles, failoverTimeoutMs: 1000 }));
   }
+  const guests = new Map(makeGuests(world, scenario, random.fork('guests')));
+  const impostors = Array.from({ length: scenario.impostors }, (_, i) => makeImpostor(world, `impostor-${i + 1}`));
   const operator =
     scenario.operatorEveryMs > 0
       ? new RandomOperator(world, {
@@ -99,7 +108,33 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
           onlyQuota: scenario.operatorDoes === 'quota',
         })
       : undefined;
-  return { batches, keepers, operator };
+  return { batches, keepers, guests, impostors, operator };
+}
+
+function makeGuests(world: World, scenario: Scenario, random: Random): [string, GuestTenant][] {
+  return named('guest', scenario.guests, random).map(name => {
+    const capabilities: FrameworkCapability[] = random.chance(0.8) ? ['PARTITION_AWARE'] : [];
+    // Gone at once when it is away, or waited for.
+    const failoverTimeoutMs = random.pick([1000, 600_000, 600_000]);
+    const tenant = new GuestTenant(
+      { name, roles: random.pick([['*'], ['dev']]), failoverTimeoutMs, capabilities },
+      scenario.operatorEveryMs === 0,
+    );
+    world.addRawScheduler(name, tenant.program);
+    return [name, tenant];
+  });
+}
+
+function makeImpostor(world: World, name: string): Impostor {
+  const impostor = new Impostor(() =>
+    [...(world.master.cluster?.frameworks.values() ?? [])].flatMap(({ id, tasks, unreachable }) =>
+      [...tasks.values(), ...unreachable.values()]
+        .filter(({ state }) => !isTerminal(state))
+        .map(task => ({ frameworkId: id, taskId: task.id })),
+    ),
+  );
+  world.addRawAgent(name, impostor.program);
+  return impostor;
 }
 
 const operatorRoles = ['prod', 'prod/web', 'prod/web/db', 'dev', 'store', '*'];

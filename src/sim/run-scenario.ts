@@ -36,6 +36,8 @@ export interface RunOptions {
 }
 
 const settleDefaultMs = 240_000;
+/** Longer than what checkers allow for something to be done in a calm cluster. */
+const guestsStayMs = 40_000;
 
 /**
  * Runs a scenario with a seed.
@@ -62,7 +64,9 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
   for (const tenant of [...population.batches.values(), ...population.keepers]) tenant.calm();
   population.operator?.calm();
   // What misbehaves must not keep the others from settling: it leaves. A hoarder alone can split an agent into crumbs for ever.
-  for (const node of world.rawSchedulers.values()) node.crash();
+  for (const [name, node] of world.rawSchedulers) if (!population.guests.has(name)) node.crash();
+  for (const impostor of population.impostors) impostor.calm();
+  seeOff(world, population.guests);
   for (const [name, node] of world.schedulers) if (name.startsWith('hoarder')) node.crash();
   const healedAtMs = world.nowMs;
   settle(world, population, options.settleMs ?? settleDefaultMs);
@@ -89,6 +93,14 @@ function loseOne(world: World, random: Random): void {
   world.emit({ type: 'FAULT', node: name, fault: 'agent-lost', healed: false });
 }
 
+// They stay until it shows whether what they asked for once was done, and then end their frameworks.
+function seeOff(world: World, guests: Population['guests']): void {
+  for (const guest of guests.values()) {
+    guest.calm();
+    world.clock.after(guestsStayMs, () => guest.leave());
+  }
+}
+
 function settle(world: World, population: Population, withinMs: number): void {
   const untilMs = world.nowMs + withinMs;
   for (;;) {
@@ -96,10 +108,18 @@ function settle(world: World, population: Population, withinMs: number): void {
     const { cluster } = world.master;
     if (population.operator === undefined && cluster !== undefined)
       for (const call of givingUp(world, cluster)) world.master.operate(call);
-    const wrong = unsettled(world, population.batches);
+    const wrong = [...stillHere(world, population.guests), ...unsettled(world, population.batches)];
     if (wrong.length === 0) return;
     if (world.nowMs >= untilMs) {
       world.fail('convergence', `${withinMs} ms after everything was healed:\n  ${wrong.slice(0, 12).join('\n  ')}`);
     }
   }
+}
+
+function stillHere(world: World, guests: Population['guests']): string[] {
+  return [...guests].flatMap(([name, guest]) => {
+    if (!guest.left) return [`${name} has not left`];
+    world.rawSchedulers.get(name)?.crash();
+    return [];
+  });
 }

@@ -16,6 +16,10 @@ export interface Scenario {
   readonly hoarders: number;
   readonly fickle: number;
   readonly rogues: number;
+  /** Frameworks that keep to the rules, and take no care. */
+  readonly guests: number;
+  /** Agents that tell of tasks that are others'. */
+  readonly impostors: number;
   /** Frameworks that reserve, make volumes and run on what is lent. */
   readonly keepers: number;
   /** Mean time between calls of an operator who changes quota, reservations, maintenance …; 0: there is none. */
@@ -40,6 +44,8 @@ const base = {
   hoarders: 0,
   fickle: 1,
   rogues: 0,
+  guests: 1,
+  impostors: 0,
   keepers: 0,
   operatorEveryMs: 0,
   operatorDoes: 'everything',
@@ -49,7 +55,7 @@ const base = {
 } as const;
 
 /** All that can be done to resources, for a shorter time. */
-const allocation = { ...base, keepers: 2, operatorEveryMs: 2500, lends: true, faultsMs: 50_000 } as const;
+const allocation = { ...base, guests: 0, keepers: 2, operatorEveryMs: 2500, lends: true, faultsMs: 50_000 } as const;
 
 export const scenarios = {
   calm: { ...base, about: 'nothing goes wrong', faults: () => ({}) },
@@ -88,12 +94,15 @@ export const scenarios = {
     hoarders: 1,
     fickle: 2,
     rogues: 3,
+    guests: 0,
+    impostors: 1,
     faults: () => ({}),
   },
   hoarding: {
     ...base,
     about: 'frameworks sit on offers while others wait, under any policy, with quota now and then',
     batches: 3,
+    guests: 0,
     hoarders: 3,
     operatorEveryMs: 25_000,
     operatorDoes: 'quota',
@@ -124,6 +133,8 @@ export const scenarios = {
     hoarders: 1,
     fickle: 2,
     rogues: 2,
+    guests: 1,
+    impostors: 1,
     commit: 'any',
     faultsMs: 100_000,
     faults: random => swarmRates(random, faultKinds),

@@ -1,6 +1,7 @@
 // A whole cluster on one virtual agenda: the production master, agents and schedulers, with checkers that look after each step.
 // In: a seed, nodes, time to run. Out: a journal, counts, and a SimulationFailure that says how to see it again.
 import { defaultAgentOptions } from '../agent/options.js';
+import type { AgentStateView } from '../agent/views.js';
 import type { FrameworkId, TaskId } from '../base/ids.js';
 import { parseDurationMs } from '../base/units.js';
 import { seededRandom } from '../env/random.js';
@@ -33,6 +34,8 @@ import type { MasterNodeOptions } from './master-node.js';
 import { SimNetwork } from './network.js';
 import type { SimNetworkOptions } from './network.js';
 import { NodeProcess } from './node-process.js';
+import { RawAgentNode } from './raw-agent-node.js';
+import type { RawAgent } from './raw-agent-node.js';
 import { RawSchedulerNode, SchedulerNode } from './scheduler-node.js';
 import type { Program, RawProgram, SchedulerNodeOptions } from './scheduler-node.js';
 import { Sessions } from './sessions.js';
@@ -135,6 +138,8 @@ export class World {
       hasDirectory: (node, path) => world.agents.get(node)?.volumes.has(path) ?? false,
       disk: node => (node === 'master' ? world.#master : world.agents.get(node))?.disk,
       recoveryTimeoutMs: node => world.agents.get(node)?.recoveryTimeoutMs ?? defaultAgentOptions.recoveryTimeoutMs,
+      agentViews: () => this.#agentViews(),
+      tracked: (node, taskId) => world.schedulers.get(node)?.framework?.tasks.get(taskId),
       get books() {
         return world.#master?.books;
       },
@@ -220,6 +225,11 @@ export class World {
     return node;
   }
 
+  /** Adds an agent that speaks the protocol by hand, and starts it: a stranger to checkers. */
+  addRawAgent(name: string, program: RawAgent): RawAgentNode {
+    return new RawAgentNode(this.#surroundings, name, program);
+  }
+
   /** Every container that is alive, on any host. */
   live(): LiveContainer[] {
     return [...this.agents.values()].flatMap(agent => agent.host.live);
@@ -289,6 +299,10 @@ export class World {
   fail(checker: string, message: string): never {
     this.#broken ??= { checker, message };
     this.#fail();
+  }
+
+  *#agentViews(): Iterable<readonly [string, AgentStateView]> {
+    for (const { name, agent } of this.agents.values()) if (agent !== undefined) yield [name, agent.view()];
   }
 
   #audit(): void {

@@ -393,6 +393,8 @@ test('under optimistic commit what is offered to several does not count, and wha
     hasDirectory: () => false,
     disk: () => undefined,
     recoveryTimeoutMs: () => 900_000,
+    agentViews: () => [],
+    tracked: () => undefined,
   };
   const said: string[] = [];
   const tell = (event: HistoryEvent): void => {

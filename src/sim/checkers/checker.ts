@@ -1,7 +1,9 @@
 // What a checker is: one invariant that watches a world. In: history events, the end of each step. Out: reports of what broke.
-import type { AgentId } from '../../base/ids.js';
+import type { AgentStateView } from '../../agent/views.js';
+import type { AgentId, TaskId } from '../../base/ids.js';
 import type { ClusterView } from '../../master/state.js';
 import type { Bag } from '../../resources/index.js';
+import type { TrackedTask } from '../../scheduler/tracker.js';
 import type { HistoryEvent } from '../history.js';
 import type { Sessions } from '../sessions.js';
 
@@ -27,6 +29,10 @@ export interface WorldView {
   disk(node: string): DiskView | undefined;
   /** How long the agent of a host may be away for its tasks to go on. */
   recoveryTimeoutMs(node: string): number;
+  /** What the agents that run tell of themselves, by node. */
+  agentViews(): Iterable<readonly [string, AgentStateView]>;
+  /** What the scheduler that runs on a node, and uses the SDK, believes of a task. */
+  tracked(node: string, taskId: TaskId): TrackedTask | undefined;
   /** Its allocator's books. */
   readonly books: AllocatorBooks | undefined;
 }

@@ -61,7 +61,8 @@ export class KillsChecker implements Checker {
         if (event.call.type === 'KILL') {
           const { taskId, killPolicy } = event.call;
           const id = world.sessions.schedulers.get(event.session)?.frameworkId;
-          const task = id === undefined ? undefined : world.cluster?.frameworks.get(id)?.tasks.get(taskId);
+          const framework = world.cluster?.frameworks.get(id ?? '');
+          const task = framework?.tasks.get(taskId) ?? framework?.unreachable.get(taskId);
           const isTheirs = event.call.agentId === undefined || event.call.agentId === task?.agentId;
           if (id !== undefined && task !== undefined && !isTerminal(task.state) && isTheirs)
             this.#dooms(id, taskId, killPolicy?.gracePeriodMs, false, world);

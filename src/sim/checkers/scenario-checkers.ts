@@ -1,16 +1,20 @@
 // The checkers of scenarios beside those every world has: they go by what tenants and operators asked for, and by what one master leaves to the next.
 // In: nothing. Out: one of each, for one run.
 import type { Checker } from './checker.js';
+import { AgentBooksChecker } from './agent-books.js';
 import { DurabilityChecker } from './durability.js';
 import { EndsChecker } from './ends.js';
 import { GoneChecker } from './gone.js';
 import { InheritanceChecker } from './inheritance.js';
 import { KillsChecker } from './kills.js';
 import { LeadershipChecker } from './leadership.js';
+import { ProvenanceChecker } from './provenance.js';
 import { ReconciliationChecker } from './reconciliation.js';
+import { RetriesChecker } from './retries.js';
 import { SilenceChecker } from './silence.js';
 import { StandingOffersChecker } from './standing-offers.js';
 import { SteadyChecker } from './steady.js';
+import { TrackersChecker } from './trackers.js';
 
 /** Made anew for each run. */
 export function scenarioCheckers(): readonly Checker[] {
@@ -25,5 +29,9 @@ export function scenarioCheckers(): readonly Checker[] {
     new StandingOffersChecker(),
     new GoneChecker(),
     new SteadyChecker(),
+    new AgentBooksChecker(),
+    new ProvenanceChecker(),
+    new RetriesChecker(),
+    new TrackersChecker(),
   ];
 }
