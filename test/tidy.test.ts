@@ -79,7 +79,6 @@ const pureBuiltins = [
 ];
 
 const soleImporters: Readonly<Record<string, RegExp>> = {
-  msgpackr: /^src\/protocol\/codec[^/]*\.ts$|^src\/protocol\/codec\//,
   // The proxy of the test kit has to do to sockets what no transport may.
   ws: /^src\/transport\/ws-[^/]*\.ts$|^src\/testing\/ws-proxy[^/]*\.ts$/,
   dockerode: /^src\/containerizer\/docker[^/]*\.ts$|^src\/containerizer\/docker\//,

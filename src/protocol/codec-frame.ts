@@ -58,7 +58,7 @@ export function typeOf(message: object): string {
 
 /**
  * Gathers encoded messages into frames below the bounds. `overhead` is what a frame adds to its messages, at most, and per message.
- * Small messages count as many items as they have bytes, an upper bound that costs nothing; only larger ones are counted.
+ * Of messages that nobody counted, small ones have as many items as bytes, an upper bound that costs nothing; only larger ones are counted.
  */
 export class FrameFiller<Chunk> {
   #chunks: Chunk[] = [];
@@ -75,9 +75,9 @@ export class FrameFiller<Chunk> {
     this.#emit = emit;
   }
 
-  add(message: object, chunk: Chunk, chunkBytes: number): void {
+  add(message: object, chunk: Chunk, chunkBytes: number, counted?: number): void {
     const bytes = chunkBytes + this.#overhead.message;
-    const items = chunkBytes <= countedFrom ? chunkBytes : countItems(message);
+    const items = counted ?? (chunkBytes <= countedFrom ? chunkBytes : countItems(message));
     assert(
       bytes + this.#overhead.frame <= frameBounds.bytesMax && items < frameBounds.itemsMax,
       () =>

@@ -135,7 +135,7 @@ test('a scheduler that imports it loads no server, no container engine, no comma
     }
   };
   walk(join(projectRoot(), 'src/index.ts'));
-  t.deepEqual([...loaded].toSorted(), ['msgpackr', 'pure-rand', 're2js', 'rxjs', 'ws']);
+  t.deepEqual([...loaded].toSorted(), ['pure-rand', 're2js', 'rxjs', 'ws']);
 });
 
 /** Imports and re-exports that remain in the compiled file. */
