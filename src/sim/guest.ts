@@ -58,6 +58,8 @@ class Guest implements RawProgram {
   readonly #kept: Kept;
   readonly #send: (call: SchedulerCall) => void;
   #isSubscribed = false;
+  /** What it launched last takes long to start. */
+  #starting = false;
   #hand: Offer[] = [];
   readonly #tasks = new Map<string, GuestTask>();
   /** How often each status has still to come before it is acknowledged. */
@@ -128,7 +130,9 @@ class Guest implements RawProgram {
       const task = random.pick([...this.#tasks.values()]);
       if (!task.isKilled) this.#kill(task);
     }
-    if (random.chance(0.025)) return this.#send({ type: 'TEARDOWN' });
+    // Most likely while something of its is just starting.
+    if (random.chance(this.#starting ? 0.2 : 0.02)) return this.#send({ type: 'TEARDOWN' });
+    this.#starting = false;
     // Those in hand may be of several agents and roles: together they are of no use, and all go back.
     const offers = random.shuffle(this.#hand.splice(0));
     if (offers.length > 1 && random.chance(0.3)) return this.#accept(offers.splice(0, 2), offers);
@@ -176,7 +180,9 @@ class Guest implements RawProgram {
       const docker = { type: 'DOCKER', docker: { image: 'simulated' } } as const;
       return { type: 'LAUNCH_GROUP', tasks: [this.#new(behaviour), { ...this.#new(behaviour), container: docker }] };
     }
-    return { type: 'LAUNCH', tasks: [this.#new(random.pick(lives))] };
+    const life = random.pick(lives);
+    this.#starting = life.prepareMs !== undefined;
+    return { type: 'LAUNCH', tasks: [this.#new(life)] };
   }
 
   #new(behaviour: Behaviour): TaskInfo {

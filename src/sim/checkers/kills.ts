@@ -1,6 +1,7 @@
 // What is to end does: a task whose kill was asked for, and everything of a framework that has ended, once nothing was disturbed for long enough.
 // In: kills, ends, faults, the master's frameworks. Out: reports for T8, T13.
 import type { FrameworkId, TaskId } from '../../base/ids.js';
+import type { TaskRecord } from '../../master/state.js';
 import type { TaskInfo } from '../../protocol/entities.js';
 import { isTerminal } from '../../protocol/task-state.js';
 import type { LiveContainer } from '../containers.js';
@@ -26,17 +27,22 @@ export class KillsChecker implements Checker {
   readonly #frameworkOf = new Map<string, FrameworkId>();
   /** Since when containers of an ended framework are alive. */
   readonly #orphans = new Map<string, number>();
+  /** When each host was told to end a task, or a framework. */
+  readonly #toldMs = new Map<string, number>();
   /** When each host last said something to the master. */
   readonly #heardMs = new Map<string, number>();
+  /** When each scheduler first heard something since it was calm: by then its session is alive on both sides. */
+  readonly #touchMs = new Map<string, number>();
   #nextMs = 0;
 
-  on(event: HistoryEvent, world: WorldView): void {
+  on(event: HistoryEvent, world: WorldView, report: Report): void {
     this.#calm.on(event, world.nowMs);
     switch (event.type) {
       case 'CONTAINER_STARTED': {
         const key = taskOf(event.container);
-        if (key !== undefined) this.#live.set(key, event.container);
-        return;
+        if (key === undefined) return;
+        this.#live.set(key, event.container);
+        return this.#starts(key, event.node, world.nowMs, report);
       }
       case 'CONTAINER_ENDED': {
         const key = taskOf(event.container);
@@ -50,19 +56,23 @@ export class KillsChecker implements Checker {
         this.#heardMs.set(event.node, world.nowMs);
         return;
       case 'AGENT_EVENT':
+        if (event.event.type === 'SHUTDOWN_FRAMEWORK')
+          this.#toldMs.set(keyOf(event.node, event.event.frameworkId), world.nowMs);
+        else if (event.event.type === 'KILL')
+          this.#toldMs.set(keyOf(event.node, keyOf(event.event.frameworkId, event.event.taskId)), world.nowMs);
         if (event.event.type !== 'LAUNCH') return;
         for (const task of event.event.tasks) {
           const key = keyOf(event.event.framework.id ?? '', task.taskId);
           this.#tasks.set(key, task);
           if (!this.#live.has(key)) this.#doomed.delete(key);
+          this.#toldMs.delete(keyOf(event.node, key));
         }
         return;
       case 'SCHEDULER_CALL':
         if (event.call.type === 'KILL') {
           const { taskId, killPolicy } = event.call;
           const id = world.sessions.schedulers.get(event.session)?.frameworkId;
-          const framework = world.cluster?.frameworks.get(id ?? '');
-          const task = framework?.tasks.get(taskId) ?? framework?.unreachable.get(taskId);
+          const task = id === undefined ? undefined : taskAt(world, id, taskId);
           const isTheirs = event.call.agentId === undefined || event.call.agentId === task?.agentId;
           if (id !== undefined && task !== undefined && !isTerminal(task.state) && isTheirs)
             this.#dooms(id, taskId, killPolicy?.gracePeriodMs, false, world);
@@ -76,6 +86,8 @@ export class KillsChecker implements Checker {
         return;
       case 'HEARD':
         this.#heard(event);
+        if ((this.#touchMs.get(event.node) ?? Number.NEGATIVE_INFINITY) < (this.#calm.since ?? world.nowMs))
+          this.#touchMs.set(event.node, world.nowMs);
         return;
       case 'PROCESS':
         if (event.kind === 'AGENT') return;
@@ -97,8 +109,12 @@ export class KillsChecker implements Checker {
     this.#lookForOrphans(world);
     const calmMs = this.#calm.since;
     if (calmMs === undefined) return;
-    for (const [key, { sinceMs, graceMs, lost }] of this.#doomed) {
-      const waitedMs = world.nowMs - Math.max(sinceMs, calmMs);
+    for (const [key, { sinceMs, graceMs, lost, lasting }] of this.#doomed) {
+      // Nobody is there who would repeat it.
+      const node = world.sessions.ofFramework.get(key.split('\n')[0] ?? '')?.node;
+      const touchMs = lasting ? this.#touchMs.get(node ?? '') : sinceMs;
+      if (node === undefined || touchMs === undefined || (lasting && touchMs < calmMs)) continue;
+      const waitedMs = world.nowMs - Math.max(sinceMs, calmMs, touchMs);
       const container = this.#live.get(key);
       if (
         container === undefined ||
@@ -106,8 +122,6 @@ export class KillsChecker implements Checker {
         !this.#isInTouch(container, world)
       )
         continue;
-      // Nobody is there who would repeat it.
-      if (!world.sessions.ofFramework.has(key.split('\n')[0] ?? '')) continue;
       report(`${taskIdOf(key)} is alive ${waitedMs} ms after its kill was asked for (T8)`);
     }
     for (const [key, sinceMs] of this.#orphans) {
@@ -116,6 +130,22 @@ export class KillsChecker implements Checker {
       if (container === undefined || waitedMs <= graceDefaultMs + slackMs || !this.#isInTouch(container, world))
         continue;
       report(`${taskIdOf(key)} is alive ${waitedMs} ms after its framework ended (T13)`);
+    }
+  }
+
+  // What was being prepared is not started any more.
+  #starts(key: string, node: string, nowMs: number, report: Report): void {
+    const calmMs = this.#calm.since;
+    if (calmMs === undefined) return;
+    const [frameworkId = '', taskId = ''] = key.split('\n');
+    for (const [told, id] of [
+      [key, 'T8'],
+      [frameworkId, 'T13'],
+    ] as const) {
+      const toldMs = this.#toldMs.get(keyOf(node, told));
+      // Told before the trouble, it may not have heard.
+      if (toldMs === undefined || toldMs < calmMs || nowMs - toldMs <= heardMs) continue;
+      report(`${taskId} starts on ${node} ${nowMs - toldMs} ms after the agent was told to end it (${id})`);
     }
   }
 
@@ -131,7 +161,7 @@ export class KillsChecker implements Checker {
     const before = this.#doomed.get(key);
     const own = this.#tasks.get(key)?.killPolicy?.gracePeriodMs ?? graceDefaultMs;
     // A master that waits for the agent may not know the task yet.
-    const isKnown = world.cluster?.frameworks.get(id)?.tasks.has(taskId) === true;
+    const isKnown = taskAt(world, id, taskId) !== undefined;
     this.#doomed.set(key, {
       sinceMs: before?.sinceMs ?? world.nowMs,
       graceMs: Math.max(graceMs ?? 0, own, before?.graceMs ?? 0),
@@ -160,12 +190,19 @@ export class KillsChecker implements Checker {
 }
 
 const lookEveryMs = 1000;
+/** What it takes for an agent to hear it, and to write it down. */
+const heardMs = 1000;
 /** The agent's, where neither the task nor the kill says another. */
 const graceDefaultMs = 5000;
 /** What T8 allows beyond the grace period. */
 const slackMs = 10_000;
 /** And what reconciliation takes when some of its answers are late. */
 const reconciledMs = 60_000;
+
+function taskAt({ cluster }: WorldView, id: FrameworkId, taskId: TaskId): Readonly<TaskRecord> | undefined {
+  const framework = cluster?.frameworks.get(id);
+  return framework?.tasks.get(taskId) ?? framework?.unreachable.get(taskId);
+}
 
 function taskOf({ spec: { env } }: LiveContainer): string | undefined {
   const taskId = env['PROFFER_TASK_ID'];
@@ -177,6 +214,6 @@ function taskIdOf(key: string): string {
   return key.split('\n')[1] ?? key;
 }
 
-function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
-  return `${frameworkId}\n${taskId}`;
+function keyOf(of: string, id: string): string {
+  return `${of}\n${id}`;
 }

@@ -8,6 +8,7 @@ import { GoneChecker } from './gone.js';
 import { InheritanceChecker } from './inheritance.js';
 import { KillsChecker } from './kills.js';
 import { LeadershipChecker } from './leadership.js';
+import { OrdersChecker } from './orders.js';
 import { ProvenanceChecker } from './provenance.js';
 import { ReconciliationChecker } from './reconciliation.js';
 import { RetriesChecker } from './retries.js';
@@ -30,6 +31,7 @@ export function scenarioCheckers(): readonly Checker[] {
     new GoneChecker(),
     new SteadyChecker(),
     new AgentBooksChecker(),
+    new OrdersChecker(),
     new ProvenanceChecker(),
     new RetriesChecker(),
     new TrackersChecker(),
