@@ -1,6 +1,6 @@
 // The tree of groups with their apps and pods: look up, put, remove. Pure: every update returns a new tree that shares what did not change.
 import type { AppDefinition } from './app.js';
-import { isBelow, parentOf, rootPath, segmentsOf } from './path.js';
+import { childOf, isBelow, parentOf, rootPath, segmentsOf } from './path.js';
 import type { PathId } from './path.js';
 import type { PodDefinition } from './pod.js';
 import type { RunSpec } from './run-spec.js';
@@ -86,14 +86,20 @@ export function transitiveIds(group: Group): Set<PathId> {
   return ids;
 }
 
-/** The tree with `spec` in it, in place of what had its id; missing groups are made. */
-export function putRunSpec(root: Group, spec: RunSpec, version: number): Group {
-  return updateGroup(root, parentOf(spec.id), version, group => {
-    // An id is an app or a pod, never both.
+/**
+ * The tree with `spec` in it, in place of the app or pod of its id; missing groups are made, and a group of that id goes if nothing runs in it.
+ * Whether something else has the id is for the rules of the tree. Top-level groups that are made enforce their role with `newEnforce`.
+ */
+export function putRunSpec(root: Group, spec: RunSpec, version: number, newEnforce = false): Group {
+  const put = (group: Group): Group => {
+    const namesake = group.groups.get(spec.id);
+    const vacant = namesake !== undefined && runSpecsOf(namesake).next().done === true;
+    const groups = vacant ? withoutEntry(group.groups, spec.id) : group.groups;
     return spec.kind === 'app'
-      ? { ...group, apps: withEntry(group.apps, spec.id, spec), pods: withoutEntry(group.pods, spec.id) }
-      : { ...group, pods: withEntry(group.pods, spec.id, spec), apps: withoutEntry(group.apps, spec.id) };
-  });
+      ? { ...group, groups, apps: withEntry(group.apps, spec.id, spec) }
+      : { ...group, groups, pods: withEntry(group.pods, spec.id, spec) };
+  };
+  return updateGroup(root, parentOf(spec.id), version, put, newEnforce);
 }
 
 /** The tree without this app or pod; the same tree when there is none. */
@@ -107,8 +113,8 @@ export function removeRunSpec(root: Group, id: PathId, version: number): Group {
 }
 
 /** The tree with `group` in place of the one of its id; missing parents are made. */
-export function putGroup(root: Group, group: Group, version: number): Group {
-  return updateGroup(root, group.id, version, () => group);
+export function putGroup(root: Group, group: Group, version: number, newEnforce = false): Group {
+  return updateGroup(root, group.id, version, () => group, newEnforce);
 }
 
 /** The tree without this group; the same tree when there is none. The root is emptied. */
@@ -119,18 +125,47 @@ export function removeGroup(root: Group, id: PathId, version: number): Group {
 }
 
 /** The tree with `change` applied to one group, which is made when missing; it and those above it get `version`. */
-export function updateGroup(root: Group, id: PathId, version: number, change: (group: Group) => Group): Group {
+export function updateGroup(
+  root: Group,
+  id: PathId,
+  version: number,
+  change: (group: Group) => Group,
+  newEnforce = false,
+): Group {
   if (id === root.id) return { ...change(root), version };
   const below = segmentsOf(id)[segmentsOf(root.id).length];
   if (below === undefined || !isBelow(id, root.id)) return root;
-  const childId = root.id === rootPath ? `/${below}` : `${root.id}/${below}`;
-  const child = root.groups.get(childId) ?? emptyGroup(childId, version);
-  return { ...root, version, groups: withEntry(root.groups, childId, updateGroup(child, id, version, change)) };
+  const childId = childOf(root.id, below);
+  const child = root.groups.get(childId) ?? emptyGroup(childId, version, newEnforce && root.id === rootPath);
+  const updated = updateGroup(child, id, version, change, newEnforce);
+  return { ...root, version, groups: withEntry(root.groups, childId, updated) };
+}
+
+/** The tree with every app and pod passed through `change`; groups in which nothing changed stay the same objects. */
+export function mapRunSpecs(group: Group, change: (spec: RunSpec) => RunSpec): Group {
+  const mapped = <T extends RunSpec>(specs: ReadonlyMap<PathId, T>): ReadonlyMap<PathId, T> =>
+    mapValues(specs, spec => change(spec) as T);
+  const apps = mapped(group.apps);
+  const pods = mapped(group.pods);
+  const groups = mapValues(group.groups, child => mapRunSpecs(child, change));
+  const same = apps === group.apps && pods === group.pods && groups === group.groups;
+  return same ? group : { ...group, apps, pods, groups };
 }
 
 /** Whether nothing runs in it and nothing is below it. */
 export function isEmptyGroup(group: Group): boolean {
   return group.apps.size === 0 && group.pods.size === 0 && group.groups.size === 0;
+}
+
+function mapValues<T>(map: ReadonlyMap<PathId, T>, change: (value: T) => T): ReadonlyMap<PathId, T> {
+  let changed: Map<PathId, T> | undefined;
+  for (const [key, value] of map) {
+    const next = change(value);
+    if (next === value) continue;
+    changed ??= new Map(map);
+    changed.set(key, next);
+  }
+  return changed ?? map;
 }
 
 function withEntry<T>(map: ReadonlyMap<PathId, T>, key: PathId, value: T): ReadonlyMap<PathId, T> {

@@ -120,7 +120,7 @@ export interface SpecCommon {
   readonly versionInfo: VersionInfo;
   readonly instances: InstanceCount;
   readonly role: Role;
-  /** Roles of resources it may use; `*` is unreserved ones. Empty: its own role's and unreserved ones. */
+  /** Roles of resources it may use; `*` is unreserved ones. Empty: what the framework accepts by default. */
   readonly acceptedResourceRoles: readonly Role[];
   /** As written: `hostname` and `@hostname` mean the same; `placementOf` has them in the SDK's words. */
   readonly constraints: readonly PlacementConstraint[];
