@@ -1,0 +1,254 @@
+// The tasks of one start of an instance, as the SDK launches them. In: a run spec, what was picked for it. Out: task specs. Pure.
+import type {
+  ContainerInfo,
+  FetchUri,
+  KillPolicy,
+  PortMapping,
+  Resources,
+  TaskId,
+  TaskSpec,
+  VolumeMount,
+} from 'proffer';
+import type { AppDefinition, AppContainer } from '../model/app.js';
+import { hostnameOf } from '../model/path.js';
+import type { PodContainer, PodDefinition } from '../model/pod.js';
+import { hasOwnNetwork } from '../model/run-spec.js';
+import type { RunSpec } from '../model/run-spec.js';
+import type { Artifact, PortNeed, PortProtocol, ResourceLimits } from '../model/spec.js';
+import { appCheck, appHealthCheck, podCheck, podCommand, podHealthCheck } from './checks.js';
+import { appEnv, declaredPorts, podEnv } from './env.js';
+import type { Circumstances } from './env.js';
+import { hasOwnExecutor } from './need.js';
+
+/** What was picked for one task. */
+export interface TaskParts {
+  readonly taskId: TaskId;
+  /** The container of a pod. */
+  readonly container?: string;
+  /** Named as in the offer; ports and volumes included. */
+  readonly resources: Resources;
+}
+
+/** What was picked for an instance. */
+export interface StartParts {
+  readonly tasks: readonly TaskParts[];
+  /** A custom executor's own. */
+  readonly executorResources?: Resources;
+  /** One for each of the run spec's port needs. */
+  readonly ports: readonly number[];
+  readonly needs: readonly PortNeed[];
+  readonly circumstances: Omit<Circumstances, 'taskId'>;
+  /** A port that is free inside a container, for mappings that leave it open and have none on the host. */
+  readonly freePort: () => number;
+}
+
+/** The tasks of a start. */
+export function tasksOf(spec: RunSpec, parts: StartParts): TaskSpec[] {
+  if (spec.kind === 'app') return parts.tasks.map(task => appTask(spec, task, parts));
+  return parts.tasks.flatMap(task => {
+    const container = spec.containers.find(({ name }) => name === task.container);
+    return container === undefined ? [] : [podTask(spec, container, task, parts)];
+  });
+}
+
+function appTask(app: AppDefinition, { taskId, resources }: TaskParts, parts: StartParts): TaskSpec {
+  const declared = declaredPorts(app);
+  let next = 0;
+  // Where each declared port is reached.
+  const ports = declared.map(
+    ({ onHost, port }) => (onHost ? parts.ports[next++] : undefined) ?? (port || parts.freePort()),
+  );
+  const own = hasOwnNetwork(app);
+  const insideOf = (index: number): number | undefined => {
+    const inside = own ? declared[index]?.port : undefined;
+    return inside === undefined || inside === 0 ? ports[index] : inside;
+  };
+  const env = appEnv(app, ports, { ...parts.circumstances, taskId });
+  const uris = app.fetch.map(uriOf);
+  const shared = { env, ...(uris.length === 0 ? {} : { uris }), ...(app.user === undefined ? {} : { user: app.user }) };
+  const container = appContainerInfo(app, ports, taskId);
+  const healthCheck = appHealthCheck(app.healthChecks, insideOf);
+  const check = appCheck(app.check, insideOf);
+  const common = {
+    taskId,
+    name: hostnameOf(app.id),
+    resources,
+    ...(healthCheck === undefined ? {} : { healthCheck }),
+    ...(check === undefined ? {} : { check }),
+    ...killPolicyOf(app.taskKillGracePeriodMs),
+    ...limitsOf(app.resourceLimits),
+    ...(Object.keys(app.labels).length === 0 ? {} : { labels: app.labels }),
+    discovery: { name: hostnameOf(app.id), ports: discoveryPorts(parts.needs, parts.ports) },
+  };
+  if (hasOwnExecutor(app)) {
+    const path = `'${app.executor.replaceAll("'", String.raw`'\''`)}'`;
+    const line = app.cmd ?? (app.args ?? []).join(' ');
+    const command = { ...shared, value: `chmod ug+rx ${path} && exec ${path} ${line}` };
+    return {
+      ...common,
+      executor: {
+        executorId: `marathon-${taskId}`,
+        command,
+        resources: parts.executorResources ?? {},
+        ...(container === undefined ? {} : { container }),
+      },
+    };
+  }
+  const { cmd, args = [] } = app;
+  const what = args.length > 0 ? { argv: args } : cmd === undefined || cmd === '' ? {} : { value: cmd };
+  return { ...common, command: { ...shared, ...what }, ...(container === undefined ? {} : { container }) };
+}
+
+function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, parts: StartParts): TaskSpec {
+  const own = hasOwnNetwork(pod);
+  const ports = new Map<string, number>();
+  for (const [index, { name }] of parts.needs.entries()) {
+    const port = parts.ports[index];
+    if (name !== undefined && port !== undefined) ports.set(name, port);
+  }
+  const insideOf = (name: string): number | undefined => {
+    const inside = own ? pod.containers.flatMap(each => each.endpoints).find(each => each.name === name) : undefined;
+    const port = inside?.containerPort;
+    return port === undefined || port === 0 ? ports.get(name) : port;
+  };
+  const env = podEnv(pod, container, ports, { ...parts.circumstances, taskId: task.taskId });
+  const uris = container.artifacts.map(uriOf);
+  const user = container.user ?? pod.user;
+  const healthCheck = podHealthCheck(container.healthCheck, insideOf);
+  const check = podCheck(container.check, insideOf);
+  const labels = { ...pod.labels, ...container.labels };
+  const needs = parts.needs.flatMap((need, index) => (need.container === container.name ? [{ need, index }] : []));
+  const info = podContainerInfo(pod, container, needs, parts.ports);
+  return {
+    taskId: task.taskId,
+    name: container.name,
+    resources: task.resources,
+    command: {
+      ...(container.exec === undefined ? {} : podCommand(container.exec.command)),
+      env,
+      ...(uris.length === 0 ? {} : { uris }),
+      ...(user === undefined ? {} : { user }),
+    },
+    ...(info === undefined ? {} : { container: info }),
+    ...(healthCheck === undefined ? {} : { healthCheck }),
+    ...(check === undefined ? {} : { check }),
+    ...killPolicyOf(container.killGracePeriodMs),
+    ...limitsOf(container.resourceLimits),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    discovery: {
+      name: hostnameOf(pod.id),
+      ports: discoveryPorts(
+        needs.map(({ need }) => need),
+        needs.map(({ index }) => parts.ports[index] ?? 0),
+      ),
+    },
+  };
+}
+
+function appContainerInfo(app: AppDefinition, ports: readonly number[], taskId: TaskId): ContainerInfo | undefined {
+  const { container } = app;
+  const volumes = hostVolumes(container);
+  const docker = container?.docker;
+  if (docker === undefined) return volumes.length === 0 ? undefined : { type: 'PROCESS', volumes };
+  const portMappings = (container?.portMappings ?? []).flatMap(({ containerPort, hostPort, protocol }, index) => {
+    const port = ports[index];
+    return hostPort === undefined || port === undefined ? [] : mappings(port, containerPort, protocol);
+  });
+  const { image, forcePullImage, privileged, parameters } = docker;
+  return {
+    type: 'DOCKER',
+    docker: {
+      image,
+      network: networkOf(app),
+      ...(portMappings.length === 0 || !hasOwnNetwork(app) ? {} : { portMappings }),
+      forcePullImage,
+      privileged,
+      parameters: [...parameters, { key: 'label', value: `MESOS_TASK_ID=${taskId}` }],
+    },
+    ...(volumes.length === 0 ? {} : { volumes }),
+  };
+}
+
+function podContainerInfo(
+  pod: PodDefinition,
+  container: PodContainer,
+  needs: readonly { readonly need: PortNeed; readonly index: number }[],
+  ports: readonly number[],
+): ContainerInfo | undefined {
+  const volumes = container.volumeMounts.flatMap(({ name, mountPath, readOnly }): VolumeMount[] => {
+    const volume = pod.volumes.find(each => each.name === name);
+    return volume?.kind === 'host'
+      ? [{ containerPath: mountPath, hostPath: volume.host, mode: readOnly ? 'RO' : 'RW' }]
+      : [];
+  });
+  const { image } = container;
+  if (image === undefined) return volumes.length === 0 ? undefined : { type: 'PROCESS', volumes };
+  const portMappings = needs.flatMap(({ need, index }) =>
+    mappings(ports[index] ?? 0, need.containerPort ?? 0, need.protocol),
+  );
+  return {
+    type: 'DOCKER',
+    docker: {
+      image: image.id,
+      network: networkOf(pod),
+      ...(portMappings.length === 0 || !hasOwnNetwork(pod) ? {} : { portMappings }),
+      forcePullImage: image.forcePull,
+    },
+    ...(volumes.length === 0 ? {} : { volumes }),
+  };
+}
+
+// A container port left open is the same as on the host, so that a program can tell others of it.
+function mappings(hostPort: number, containerPort: number, protocol: PortProtocol): PortMapping[] {
+  const inside = containerPort === 0 ? hostPort : containerPort;
+  const protocols = protocol === 'udp,tcp' ? (['udp', 'tcp'] as const) : ([protocol] as const);
+  return protocols.map(each => ({ hostPort, containerPort: inside, protocol: each }));
+}
+
+function networkOf(spec: RunSpec): string {
+  const own = spec.networks.find(({ mode }) => mode !== 'host');
+  if (own === undefined) return 'HOST';
+  return own.mode === 'container' && own.name !== undefined ? own.name : 'BRIDGE';
+}
+
+function hostVolumes(container: AppContainer | undefined): VolumeMount[] {
+  return (container?.volumes ?? []).flatMap(volume =>
+    volume.kind === 'host'
+      ? [{ containerPath: volume.containerPath, hostPath: volume.hostPath, mode: volume.mode }]
+      : [],
+  );
+}
+
+function uriOf({ uri: value, extract, executable, destPath }: Artifact): FetchUri {
+  return { value, extract, executable, ...(destPath === undefined ? {} : { outputFile: destPath }) };
+}
+
+function killPolicyOf(gracePeriodMs: number | undefined): { readonly killPolicy?: KillPolicy } {
+  return gracePeriodMs === undefined ? {} : { killPolicy: { gracePeriodMs } };
+}
+
+function limitsOf(limits: ResourceLimits | undefined): Pick<TaskSpec, 'limits'> {
+  if (limits === undefined || (limits.cpus === undefined && limits.mem === undefined)) return {};
+  const amount = (limit: number | 'unlimited'): number => (limit === 'unlimited' ? Number.POSITIVE_INFINITY : limit);
+  return {
+    limits: {
+      ...(limits.cpus === undefined ? {} : { cpus: amount(limits.cpus) }),
+      ...(limits.mem === undefined ? {} : { mem: amount(limits.mem) }),
+    },
+  };
+}
+
+function discoveryPorts(
+  needs: readonly PortNeed[],
+  ports: readonly number[],
+): NonNullable<NonNullable<TaskSpec['discovery']>['ports']> {
+  return needs.flatMap(({ name, protocol, labels }, index) => {
+    const number = ports[index] ?? 0;
+    return protocol.split(',').map(each => ({
+      number,
+      protocol: each,
+      ...(name === undefined ? {} : { name }),
+      ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    }));
+  });
+}
