@@ -9,7 +9,7 @@ const up = command({
   name: 'up',
   summary: 'run a whole cluster on this machine',
   description:
-    'Runs a master and agents, each in a process of its own, and shows where they are. One that dies is started again. Ctrl-C ends everything, tasks included.',
+    'Runs a master and agents, each in a process of its own, and shows where they are. One that dies is started again. Ctrl-C ends everything, tasks included; so does the end of this process by any other way.',
   examples: [
     ['proffer up', 'a master and three agents until Ctrl-C'],
     ['proffer up --sample', 'the same, and a batch of sample tasks'],

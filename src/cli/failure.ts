@@ -11,7 +11,10 @@ export function describeError(error: unknown): string {
   }
   if (error.problems.length < 2)
     return block(error.problems[0] === undefined ? error.message : describeProblem(error.problems[0]), error.hint);
-  return error.problems.map(problem => block(describeProblem(problem), problem.hint)).join('');
+  const lines = error.problems.map(problem => block(describeProblem(problem), problem.hint)).join('');
+  return error.hint === undefined || error.problems.some(({ hint }) => hint === error.hint)
+    ? lines
+    : `${lines}hint: ${error.hint}\n`;
 }
 
 function block(message: string, hint: string | undefined): string {

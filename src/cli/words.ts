@@ -66,6 +66,11 @@ export function lastStatus(task: TaskView): TaskStatus | undefined {
   return task.statuses.at(-1);
 }
 
+/** Where the task's agent listens; undefined when the master does not know the agent any more. */
+export function agentPlace({ hostname, agentPort }: TaskView): string | undefined {
+  return hostname === '' ? undefined : `${hostname}:${agentPort}`;
+}
+
 /** `3 agents`, `1 agent`. */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;

@@ -5,6 +5,7 @@ import { systemEnv } from '../env/system-env.js';
 import type { TaskStatus } from '../protocol/entities.js';
 import type { AgentView, TaskView } from '../protocol/operator-api.js';
 import { isTerminal } from '../protocol/task-state.js';
+import type { TaskState } from '../protocol/task-state.js';
 import { bagOf } from '../resources/index.js';
 import type { PlacementConstraint } from '../scheduler/constraints.js';
 import { constraintOperators } from '../scheduler/constraints.js';
@@ -82,7 +83,8 @@ export async function runTasks(
     {
       master: options.master,
       name: 'run',
-      capabilities: ['TASK_KILLING_STATE'],
+      // What runs on an agent that is away runs on: it is waited for.
+      capabilities: ['PARTITION_AWARE', 'TASK_KILLING_STATE'],
       roles: [options.role],
       labels: { command: options.argv.join(' ').slice(0, 200) },
     },
@@ -113,6 +115,7 @@ export async function runTasks(
     },
   );
   const followed = new Set<string>();
+  const away = new Set<string>();
   const follow = ({ offer, taskId }: BatchTask): void => {
     if (offer === undefined || followed.has(taskId)) return;
     followed.add(taskId);
@@ -125,6 +128,7 @@ export async function runTasks(
       // From its agent's own statuses on, the sandbox is there.
       if (status.source !== 'MASTER' && status.state !== 'TASK_STARTING') follow(task);
       if (isTerminal(status.state)) sayEnd(view, task, status, options.instances);
+      else sayAway(view, away, status);
     },
   });
   const waits = waitingNotes(batch, view);
@@ -167,7 +171,7 @@ async function agentOf(master: string, { taskId, frameworkId }: OutputPlace): Pr
   const answer = await fetch(`${master}/tasks/${encodeURIComponent(taskId)}?${query.toString()}`, { signal });
   if (!answer.ok) return undefined;
   const { hostname, agentPort } = (await answer.json()) as TaskView;
-  return { hostname, port: agentPort };
+  return hostname === '' || agentPort === 0 ? undefined : { hostname, port: agentPort };
 }
 
 /** `FIELD:OPERATOR[:VALUE]`. @throws ProfferError USAGE. */
@@ -220,8 +224,28 @@ function progressOf(task: BatchTask, status: TaskStatus): string {
 function sayEnd(view: RunTasksView, task: BatchTask, status: TaskStatus, instances: number): void {
   const line = endLine(task.taskId, status, instances);
   // Nothing else tells a task that is lost from one that failed.
-  if (line !== undefined) view[status.state === 'TASK_LOST' ? 'trouble' : 'note'](line);
+  if (line !== undefined) view[lostStates.has(status.state) ? 'trouble' : 'note'](line);
 }
+
+// Once when its agent is away, and once when it is back.
+function sayAway(view: RunTasksView, away: Set<string>, { taskId, state, agentId }: TaskStatus): void {
+  if (state === 'TASK_UNREACHABLE') {
+    if (!away.has(taskId))
+      view.trouble(
+        `${taskId} is out of reach with its agent, and waited for (proffer gone ${agentId ?? 'AGENT'} says that the agent never comes back)`,
+      );
+    away.add(taskId);
+  } else if (away.delete(taskId)) view.note(`${taskId} is back with its agent`);
+}
+
+/** Ends that no process has told. */
+const lostStates: ReadonlySet<TaskState> = new Set<TaskState>([
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+  'TASK_UNKNOWN',
+]);
 
 /** Says where output lies that could not be read: once for each agent and reason, as many tasks may share them. */
 export function lossTeller(say: (line: string) => void): OnLost {
@@ -242,12 +266,14 @@ export function endLine(taskId: string, status: TaskStatus, instances: number): 
   if (status.state === 'TASK_FINISHED') return undefined;
   if (status.exitCode !== undefined && status.reason !== 'MAX_COMPLETION_TIME_REACHED' && instances === 1)
     return undefined;
-  if (status.state === 'TASK_LOST' && status.reason === 'RECONCILIATION') {
-    const why = (status.message ?? 'nobody knows this task').replace(/^Reconciliation: /, '');
-    return `${taskId} lost: ${why}; was the cluster, or its agent, started anew meanwhile?`;
-  }
+  const isReconciled = status.reason === 'RECONCILIATION';
+  const message = status.message?.replace(/^Reconciliation: /, '');
+  if (isReconciled && (status.state === 'TASK_UNKNOWN' || status.state === 'TASK_GONE'))
+    return `${taskId} lost: ${message ?? 'nobody knows this task'}; was the cluster, or its agent, started anew meanwhile?`;
   const how = status.signal ?? (status.exitCode === undefined ? '' : `exit ${status.exitCode}`);
-  const why = [how, status.reason, status.message].filter(part => part !== undefined && part !== '').join(', ');
+  // That it was asked for says nothing of the end.
+  const reason = isReconciled ? undefined : status.reason;
+  const why = [how, reason, message].filter(part => part !== undefined && part !== '').join(', ');
   return `${taskId} ${status.state.replace(/^TASK_/, '').toLowerCase()}${why === '' ? '' : `: ${why}`}`;
 }
 

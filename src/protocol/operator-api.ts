@@ -117,7 +117,9 @@ export interface TaskView {
   readonly frameworkId: FrameworkId;
   readonly frameworkName: string;
   readonly agentId: AgentId;
+  /** Of the agent; empty when the master does not know the agent any more. */
   readonly hostname: string;
+  /** 0 when the agent has no HTTP server, or is not known any more. */
   readonly agentPort: number;
   readonly role: Role;
   readonly state: TaskState;

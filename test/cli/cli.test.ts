@@ -96,6 +96,19 @@ test('everything wrong is said at once, each with its place', t => {
   );
 });
 
+test('a hint for all of several violations comes once, after them', t => {
+  const problems = [
+    { path: 'resources', code: 'AGENT_RECONFIGURED', message: 'cpus: 4 before' },
+    { path: 'hostname', code: 'AGENT_RECONFIGURED', message: '"a" before' },
+  ] as const;
+  const error = new ProfferError('AGENT_RECONFIGURED', 'two', { problems, hint: 'or start anew' });
+  t.deepEqual(describeError(error).trimEnd().split('\n'), [
+    'error: resources: cpus: 4 before',
+    'error: hostname: "a" before',
+    'hint: or start anew',
+  ]);
+});
+
 test('a configuration file is told by file, line and column, with a hint', t => {
   const file = config(t, '{\n  "prot": 1,\n  "port": "high",\n  "up": { "cpu": 1 },\n  "cpus": { "a": 1 }\n}\n');
   const error = failure(t, () => settle(flags, { ...none, file }, known));

@@ -140,8 +140,13 @@ test('how a task ended is said where its exit code does not; one that is lost, w
   t.is(line({ signal: 'SIGKILL', message: 'killed' }), 'web.1 failed: SIGKILL, killed');
   t.is(line({ state: 'TASK_KILLED' }), 'web.1 killed');
   t.is(
-    line({ state: 'TASK_LOST', reason: 'RECONCILIATION', message: 'Reconciliation: nobody knows this task' }),
+    line({ state: 'TASK_UNKNOWN', reason: 'RECONCILIATION', message: 'Reconciliation: nobody knows this task' }),
     'web.1 lost: nobody knows this task; was the cluster, or its agent, started anew meanwhile?',
+  );
+  t.is(
+    line({ signal: 'SIGSEGV', reason: 'RECONCILIATION', message: 'Reconciliation: ended by SIGSEGV' }),
+    'web.1 failed: SIGSEGV, ended by SIGSEGV',
+    'what ended it, and not that it was asked for',
   );
 });
 

@@ -26,9 +26,13 @@ class Cluster {
   #offers: readonly Offer[] = [];
   #stopped = false;
 
-  constructor() {
+  constructor(...masterFlags: readonly string[]) {
     const where = ['--port', '0', '--work-dir', this.home.path];
-    this.#master = new Cli(['master', ...where, '--log-format', 'json'], { cwd: this.home.path });
+    this.#master = new Cli(['master', ...where, '--log-format', 'json', ...masterFlags], { cwd: this.home.path });
+  }
+
+  get masterUrl(): string {
+    return this.#masterUrl;
   }
 
   get framework(): Framework {
@@ -207,5 +211,24 @@ test('after a reboot tasks have failed, and what runs all the same is ended', as
   t.like(failed, { reason: 'AGENT_RESTARTED' });
   t.regex(failed.message ?? '', /^agent host rebooted/);
   t.deepEqual([(await cluster.state()).id, isRunning(pids[0] ?? 0)], [id, false]);
+  t.deepEqual(await cluster.stop(), []);
+});
+
+test('proffer run waits for a task whose agent is out of reach, and ends with its exit code', async t => {
+  const cluster = new Cluster('--agent-ping-timeout', '300ms', '--max-agent-ping-timeouts', '2');
+  t.teardown(() => cluster.stop());
+  await cluster.start();
+  await cluster.startAgent();
+  const done = join(cluster.home.path, 'done');
+  const command = `echo begun; while [ ! -e ${done} ]; do sleep 0.05; done; exit 3`;
+  const run = new Cli(['run', '--master', cluster.masterUrl, '--', 'sh', '-c', command], { cwd: cluster.home.path });
+  t.teardown(() => run.signal('SIGKILL'));
+  await run.until(/begun/);
+  await cluster.endAgent('SIGKILL');
+  await run.until(/is out of reach with its agent, and waited for/);
+  await cluster.startAgent();
+  await run.until(/is back with its agent/);
+  writeFileSync(done, '');
+  t.is(await run.ended, 3);
   t.deepEqual(await cluster.stop(), []);
 });

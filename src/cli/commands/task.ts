@@ -7,7 +7,7 @@ import type { RunCommand, Terminal } from '../command.js';
 import { exitCodes } from '../command.js';
 import type { TaskFlags } from '../flag-sets.js';
 import { table } from '../table.js';
-import { ago, lastStatus, outcome, ports, scalar, stateWord } from '../words.js';
+import { agentPlace, ago, lastStatus, outcome, ports, scalar, stateWord } from '../words.js';
 import { why } from './why.js';
 
 export const task: RunCommand<TaskFlags> = async ({ flags, args: [id = ''], terminal }) => {
@@ -50,10 +50,15 @@ async function known<T>(asked: Promise<T>): Promise<T | undefined> {
   }
 }
 
+function agentOf(view: TaskView): string {
+  const place = agentPlace(view);
+  return place === undefined ? `${view.agentId}, which is not there any more` : `${view.agentId} at ${place}`;
+}
+
 function launchedLine(view: TaskView): string {
   const now = Date.now();
   const status = lastStatus(view);
-  const where = `agent ${view.agentId} at ${view.hostname}:${view.agentPort}`;
+  const where = `agent ${agentOf(view)}`;
   const since = status === undefined ? '' : ` for ${ago(status.timestampMs, now)}`;
   const why_ = outcome(status);
   const said = why_ === '' ? '' : `: ${why_}`;
@@ -66,7 +71,7 @@ function show(terminal: Terminal, view: TaskView): string {
     ['name', view.name],
     ['state', stateWord(view.state) + (view.healthy === undefined ? '' : view.healthy ? ', healthy' : ', unhealthy')],
     ['framework', `${view.frameworkName} (${view.frameworkId})`],
-    ['agent', `${view.agentId} at ${view.hostname}:${view.agentPort}`],
+    ['agent', agentOf(view)],
     ['role', view.role],
     [
       'resources',

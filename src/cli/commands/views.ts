@@ -18,6 +18,7 @@ import { usage } from '../flags.js';
 import { table } from '../table.js';
 import { why, whyAll, whyQuery } from './why.js';
 import {
+  agentPlace,
   ago,
   amounts,
   counted,
@@ -273,7 +274,7 @@ function showTasks(terminal: Terminal, tasks: readonly TaskView[]): string {
     task.id,
     task.frameworkName,
     stateWord(task.state) + (task.healthy === undefined ? '' : task.healthy ? ' (healthy)' : ' (unhealthy)'),
-    `${task.hostname}:${task.agentPort}`,
+    agentPlace(task) ?? '-',
     scalar(task.resources, 'cpus'),
     scalar(task.resources, 'mem'),
     ports(task.resources),

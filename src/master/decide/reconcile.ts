@@ -98,7 +98,7 @@ export function statusOf(task: TaskRecord, at: Moment): TaskStatus {
       { taskId: task.id, agentId: task.agentId },
       state,
       'RECONCILIATION',
-      'Reconciliation: latest known state',
+      `Reconciliation: ${last?.message ?? 'latest known state'}`,
       at,
     ),
     ...(last?.healthy === undefined ? {} : { healthy: last.healthy }),
