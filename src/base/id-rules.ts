@@ -5,6 +5,7 @@ export const idBytesMax = 255;
 
 // Most ids; spares them the rest. Every character is one byte.
 const plainId = /^[A-Za-z0-9_][\w.:@+-]{0,254}$/;
+const plainText = /^[ -~]*$/;
 // What terminals, logs and file systems would trip over: control characters including DEL, and halves of surrogate pairs.
 const unprintable = /[\p{Cc}\p{Cs}]/u;
 
@@ -32,5 +33,6 @@ export function reportedIdProblem(id: string): string | undefined {
 
 /** Why `value` cannot be shown on one line. */
 export function printableProblem(value: string): string | undefined {
+  if (plainText.test(value)) return undefined;
   return unprintable.test(value) ? 'must not contain control characters' : undefined;
 }

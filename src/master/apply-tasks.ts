@@ -3,20 +3,17 @@ import { must } from '../base/assert.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { TaskStatus } from '../protocol/entities.js';
 import { freeHold } from './books.js';
+import { withoutData } from './payload.js';
 import type { AgentRecord, ClusterState, FrameworkRecord, TaskRecord } from './state.js';
 import { heldKey } from './state.js';
 
 export function note(state: ClusterState, task: TaskRecord, status: TaskStatus): void {
-  task.last = status.data === undefined ? status : withoutData(status);
+  task.last = withoutData(status);
   const { history } = task;
   const previous = history.at(-1);
   // A resent status is no news.
   if (previous?.uuid !== undefined && previous.uuid === status.uuid) return;
   task.history = [...(history.length < state.options.statusHistoryMax ? history : history.slice(1)), task.last];
-}
-
-function withoutData({ data: _data, ...kept }: TaskStatus): TaskStatus {
-  return kept;
 }
 
 export function complete(state: ClusterState, framework: FrameworkRecord, task: TaskRecord): void {

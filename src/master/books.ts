@@ -20,6 +20,7 @@ import {
   shared,
   subtract,
   takeAlike,
+  without,
 } from '../resources/index.js';
 import type { AgentRecord, ClusterState, FrameworkRecord } from './state.js';
 import { agentOf, anyFrameworkOf } from './state.js';
@@ -59,10 +60,10 @@ export function takeFree(agent: AgentRecord, resources: Bag): void {
 export function book(state: ClusterState, allocator: Allocator, hold: Hold): void {
   const agent = agentOf(state, hold.agentId);
   if (!contains(agent.free, hold.resources)) hold.resources = relabelled(agent.free, hold);
-  const own = exclusive(hold.resources);
   // All that it has may be in volumes by now, which are no disk for others.
-  if (contains(agent.free, own)) agent.free = subtract(agent.free, own);
-  else recount(agent);
+  const rest = without(agent.free, exclusive(hold.resources));
+  if (rest === undefined) recount(agent);
+  else agent.free = rest;
   allocator.book(grantOf(hold));
 }
 
@@ -107,7 +108,7 @@ export function freeHold(state: ClusterState, allocator: Allocator, hold: Hold):
   const framework = anyFrameworkOf(state, hold.frameworkId);
   framework.holds -= 1;
   giveBack(agentOf(state, hold.agentId), allocator, grantOf(hold), 0);
-  leaveAllocator(state, allocator, framework);
+  leaveAllocator(allocator, framework);
 }
 
 /** What tasks and executors of an agent hold. */
@@ -143,14 +144,9 @@ export function countHold(state: ClusterState, allocator: Allocator, id: Framewo
   framework.holds += 1;
 }
 
-// The allocator keeps an ended framework until nothing of it is held; then it may be forgotten, too.
-export function leaveAllocator(state: ClusterState, allocator: Allocator, framework: FrameworkRecord): void {
-  if (framework.state !== 'COMPLETED' || framework.holds > 0) return;
-  allocator.removeFramework(framework.id);
-  for (const [id, old] of state.completedFrameworks) {
-    if (state.completedFrameworks.size <= state.options.completedFrameworksMax) return;
-    if (old.holds === 0) state.completedFrameworks.delete(id);
-  }
+// The allocator keeps an ended framework until nothing of it is held.
+export function leaveAllocator(allocator: Allocator, framework: FrameworkRecord): void {
+  if (framework.state === 'COMPLETED' && framework.holds === 0) allocator.removeFramework(framework.id);
 }
 
 /** An agent as the allocator sees it. */

@@ -13,7 +13,9 @@ export function registerRule(call: AgentCall, path: string, say: Say): void {
     if (framework.id === undefined)
       say(`${path}.frameworks[${i}].id`, 'is missing; an agent knows its frameworks by id');
   }
-  once(call.tasks, entry => `${entry.task.taskId} of ${entry.frameworkId}`, `${path}.tasks`, say);
+  // Seldom have two frameworks tasks of one name, and then these are looked at together with their frameworks.
+  if (new Set(call.tasks.map(({ task }) => task.taskId)).size < call.tasks.length)
+    once(call.tasks, entry => `${entry.task.taskId} of ${entry.frameworkId}`, `${path}.tasks`, say);
   once(call.executors, entry => `${entry.executor.executorId} of ${entry.frameworkId}`, `${path}.executors`, say);
 }
 

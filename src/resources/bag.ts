@@ -59,6 +59,13 @@ export function addDisjoint(a: Bag, b: Bag): Bag {
 
 /** `a` without `b`, all of which must be there: asserts it, as a clamp would lose resources without a trace. */
 export function subtract(a: Bag, b: Bag): Bag {
+  const left = without(a, b);
+  assert(left !== undefined, 'subtracting resources that are not there');
+  return left;
+}
+
+/** `a` without `b`, or undefined where `contains(a, b)` says no. */
+export function without(a: Bag, b: Bag): Bag | undefined {
   if (b.length === 0) return a;
   const out: Resource[] = [];
   let i = 0;
@@ -70,7 +77,7 @@ export function subtract(a: Bag, b: Bag): Bag {
       i += 1;
       x = a[i];
     }
-    assert(x !== undefined && compareResources(x, y) === 0 && covers(x, y), 'subtracting resources that are not there');
+    if (x === undefined || compareResources(x, y) !== 0 || !covers(x, y)) return undefined;
     const left = remove(x, y);
     if (left !== undefined) out.push(left);
     i += 1;

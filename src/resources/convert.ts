@@ -1,10 +1,11 @@
 // From the boundary form to bags and back. Everything wrong with a peer's or a person's resources is found here, all at once.
 import type { Problem } from '../base/errors.js';
 import { problem, problemsError, shown } from '../base/errors.js';
+import { rangeEntry, scalarEntry } from './entries.js';
 import type { ParsedKey } from './key.js';
 import { parseKey } from './key.js';
 import { coalesceRanges } from './ranges.js';
-import type { Bag, Resource, ResourceKind } from './resource.js';
+import type { Bag, RangesResource, Resource, ResourceKind } from './resource.js';
 import { compareResources, emptyBag } from './resource.js';
 import type { Range, Resources } from './resources.js';
 
@@ -81,38 +82,42 @@ export function fromBag(bag: Bag): Resources {
 // Nearly all there are: plain amounts and single ranges under canonical keys, nothing wrong. Undefined for the rest, which `entriesToBag` looks at.
 function quickBag(resources: object): BagResult | undefined {
   const found: Resource[] = [];
-  for (const written of Object.keys(resources)) {
+  let ordered = true;
+  let last = '';
+  for (const written in resources) {
     const value = (resources as Record<string, unknown>)[written];
     const parsed = parseKey(written);
     // Two spellings may mean one key.
     if (typeof parsed === 'string' || parsed.key !== written) return undefined;
-    const { key, name, label } = parsed;
+    const { key, name } = parsed;
+    if (key < last) ordered = false;
+    last = key;
     const due = kindByName.get(name);
     if (typeof value === 'number') {
       const milli = inMilli(value);
       const sound = (due === undefined || due === 'scalar') && value >= 0 && value <= scalarMax;
       if (!sound || milli / 1000 !== value || (name === 'gpus' && milli % 1000 !== 0)) return undefined;
-      if (milli > 0) found.push({ kind: 'scalar', key, name, label, milli });
+      if (milli > 0) found.push(scalarEntry(parsed, milli));
       continue;
     }
-    const range = due === undefined || due === 'ranges' ? onlyRange(name, value) : undefined;
-    if (range === undefined) return undefined;
-    found.push({ kind: 'ranges', key, name, label, ranges: [range] });
+    const entry = due === undefined || due === 'ranges' ? onlyRange(parsed, value) : undefined;
+    if (entry === undefined) return undefined;
+    found.push(entry);
   }
-  if (found.length > 1) found.sort(compareResources);
+  if (!ordered) found.sort(compareResources);
   return { bag: found.length === 0 ? emptyBag : found, problems: noProblems };
 }
 
 const noProblems: readonly Problem[] = [];
 
-function onlyRange(name: string, value: unknown): Range | undefined {
+function onlyRange(parsed: ParsedKey, value: unknown): RangesResource | undefined {
   const item: unknown = Array.isArray(value) && value.length === 1 ? value[0] : undefined;
   if (!Array.isArray(item) || item.length !== 2) return undefined;
   const [begin, end] = item as readonly unknown[];
-  const { least, most } = boundsOf(name);
+  const { least, most } = boundsOf(parsed.name);
   if (!Number.isInteger(begin) || !Number.isInteger(end)) return undefined;
   const [from, to] = [begin as number, end as number];
-  return from >= least && to <= most && from <= to ? [from, to] : undefined;
+  return from >= least && to <= most && from <= to ? rangeEntry(parsed, from, to) : undefined;
 }
 
 function boundsOf(name: string): { readonly least: number; readonly most: number } {

@@ -14,6 +14,7 @@ export {
   subtract,
   sum,
   sumTotals,
+  without,
 } from './bag.js';
 export type { Conversion, Converted, VolumeEntry } from './conversions.js';
 export {

@@ -5,6 +5,9 @@ import { shown } from '../base/errors.js';
 /** The default role; what nobody reserved belongs to it. */
 export const defaultRole: Role = '*';
 
+// Most roles; spares them the rest.
+const plainRole = /^\w[\w.-]*(?:\/\w[\w.-]*)*$/;
+
 /** Longest role name in UTF-16 units; ids have the same bound. */
 export const roleLengthMax = 255;
 
@@ -16,6 +19,7 @@ const forbidden = /[\s\p{Cc}]/u;
  * no parentheses, which mark reservations in resource keys (`cpus(ads)`).
  */
 export function roleProblem(role: unknown): string | undefined {
+  if (typeof role === 'string' && plainRole.test(role) && role.length <= roleLengthMax) return undefined;
   if (typeof role !== 'string') return `${shown(role)} is not a role: a role is a string`;
   if (role === defaultRole) return undefined;
   const wrong = (why: string): string => `${shown(role)} is not a role: ${why}`;

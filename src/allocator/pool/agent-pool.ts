@@ -3,7 +3,17 @@
 import { assert } from '../../base/assert.js';
 import type { AgentId } from '../../base/ids.js';
 import type { Bag } from '../../resources/index.js';
-import { add, contains, emptyBag, exclusive, remainder, scalarMilli, shared, subtract } from '../../resources/index.js';
+import {
+  add,
+  contains,
+  emptyBag,
+  exclusive,
+  remainder,
+  scalarMilli,
+  shared,
+  subtract,
+  without,
+} from '../../resources/index.js';
 import type { AllocatorAgent, Conversion } from '../model.js';
 import type { Bits } from '../../base/bits.js';
 import { noBits } from '../../base/bits.js';
@@ -141,16 +151,24 @@ export class AgentPool {
   /** Hands out part of what is free, as an offer when `offeredMs` is given. Returns what counts in the client's share for it. */
   take(agent: PoolAgent, client: Client, resources: Bag, offeredMs?: number): Bag {
     const taken = agent.hasShared ? exclusive(resources) : resources;
-    const counted = agent.hasShared ? withoutShared(resources, heldOf(agent.held.get(client))) : resources;
-    agent.free = taken === agent.free ? emptyBag : subtract(agent.free, taken);
-    if (agent.active) this.#quota.release(taken, -1);
-    this.#hold(agent, client, resources, offeredMs);
-    return counted;
+    return this.#take(
+      agent,
+      client,
+      resources,
+      taken === agent.free ? emptyBag : subtract(agent.free, taken),
+      offeredMs,
+    );
   }
 
   /** Books what is in use, be it free or not. Returns what counts in the client's share for it. */
   book(agent: PoolAgent, client: Client, resources: Bag): Bag {
-    if (contains(agent.free, resources)) return this.take(agent, client, resources);
+    // Shared volumes have to be there, and stay.
+    const rest = !agent.hasShared
+      ? without(agent.free, resources)
+      : contains(agent.free, resources)
+        ? subtract(agent.free, exclusive(resources))
+        : undefined;
+    if (rest !== undefined) return this.#take(agent, client, resources, rest);
     const counted = agent.hasShared ? withoutShared(resources, heldOf(agent.held.get(client))) : resources;
     this.#hold(agent, client, resources, undefined);
     this.#recount(agent);
@@ -245,6 +263,15 @@ export class AgentPool {
     const out: PoolAgent[] = [];
     for (const agent of from) if (agent !== undefined && agent.active && agent.free.length > 0) out.push(agent);
     return out;
+  }
+
+  // `rest`: what of the free ones stays free.
+  #take(agent: PoolAgent, client: Client, resources: Bag, rest: Bag, offeredMs?: number): Bag {
+    const counted = agent.hasShared ? withoutShared(resources, heldOf(agent.held.get(client))) : resources;
+    agent.free = rest;
+    if (agent.active) this.#quota.release(agent.hasShared ? exclusive(resources) : resources, -1);
+    this.#hold(agent, client, resources, offeredMs);
+    return counted;
   }
 
   #hold(agent: PoolAgent, client: Client, resources: Bag, offeredMs: number | undefined): void {

@@ -6,6 +6,7 @@ import { toBag } from '../../resources/index.js';
 import type { Change } from '../changes.js';
 import type { Registration } from '../decision.js';
 import { Draft, masterStatus } from '../decision.js';
+import { withoutData } from '../payload.js';
 import type { Registry } from '../registry.js';
 import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, Moment, TaskRecord } from '../state.js';
@@ -33,15 +34,25 @@ export class Meeting {
   /** Tasks the master has and the agent did not list. */
   run(): { frameworkId: FrameworkId; taskId: string }[] {
     this.#meetFrameworks();
-    const listed = new Set<string>();
     for (const task of this.registration.tasks) {
-      listed.add(heldKey(task.frameworkId, task.task.taskId));
       if (this.#frameworks.get(task.frameworkId) === 'LIVE') this.#meetTask(task);
       else if (!isTerminal(task.state)) this.#hold(task);
     }
-    const reconcile = this.#missing(listed);
+    const reconcile = this.#knowsOfTasks() ? this.#missing(this.#listed()) : [];
     this.#meetExecutors();
     return reconcile;
+  }
+
+  // After a restart of the master agents come back of whose tasks nothing is known.
+  #knowsOfTasks(): boolean {
+    const { known } = this;
+    return known !== undefined && (known.tasks.size > 0 || known.state === 'UNREACHABLE');
+  }
+
+  #listed(): ReadonlySet<string> {
+    const listed = new Set<string>();
+    for (const { frameworkId, task } of this.registration.tasks) listed.add(heldKey(frameworkId, task.taskId));
+    return listed;
   }
 
   #meetFrameworks(): void {
@@ -59,24 +70,25 @@ export class Meeting {
       this.#frameworks.set(id, 'LIVE');
     }
     const { frameworks, tasks, executors } = this.registration;
-    for (const id of [
-      ...frameworks.map(info => info.id),
-      ...tasks.map(t => t.frameworkId),
-      ...executors.map(e => e.frameworkId),
-    ]) {
-      if (id === undefined || this.#frameworks.has(id)) continue;
-      if (view.frameworks.has(id)) {
-        this.#frameworks.set(id, 'LIVE');
-        continue;
-      }
-      this.#frameworks.set(id, 'ENDED');
-      if (!view.completedFrameworks.has(id)) {
-        // Nobody knows it any more, yet what it holds must be booked to someone until it has ended.
-        draft.change({ type: 'FRAMEWORK_ADDED', info: { id, name: id, roles: ['*'] }, wallMs: at.wallMs });
-        draft.change({ type: 'FRAMEWORK_ENDED', frameworkId: id, why: 'unknown to this master', wallMs: at.wallMs });
-      }
-      this.orders.toAgent(this.agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: id });
+    for (const { id } of frameworks) if (id !== undefined) this.#meetFramework(id);
+    for (const { frameworkId } of tasks) this.#meetFramework(frameworkId);
+    for (const { frameworkId } of executors) this.#meetFramework(frameworkId);
+  }
+
+  #meetFramework(id: FrameworkId): void {
+    const { view, draft, at } = this;
+    if (this.#frameworks.has(id)) return;
+    if (view.frameworks.has(id)) {
+      this.#frameworks.set(id, 'LIVE');
+      return;
     }
+    this.#frameworks.set(id, 'ENDED');
+    if (!view.completedFrameworks.has(id)) {
+      // Nobody knows it any more, yet what it holds must be booked to someone until it has ended.
+      draft.change({ type: 'FRAMEWORK_ADDED', info: { id, name: id, roles: ['*'] }, wallMs: at.wallMs });
+      draft.change({ type: 'FRAMEWORK_ENDED', frameworkId: id, why: 'unknown to this master', wallMs: at.wallMs });
+    }
+    this.orders.toAgent(this.agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: id });
   }
 
   #meetTask(listed: AgentTask): void {
@@ -119,6 +131,12 @@ export class Meeting {
       task: recordOf(listed, agentId, this.#roleOf(listed), at),
       booked: false,
     });
+    // It became unreachable under an earlier master, or was forgotten here while it was away: its framework may have been told so.
+    if (this.known?.state === 'UNREACHABLE' && framework !== undefined && !isTerminal(state))
+      draft.sendStatus(
+        framework,
+        masterStatus({ taskId, agentId }, state, 'AGENT_REREGISTERED', 'the agent is back', at),
+      );
   }
 
   #return(framework: Readonly<FrameworkRecord>, task: TaskRecord, listed: AgentTask): void {
@@ -243,13 +261,12 @@ export class Meeting {
 }
 
 function recordOf(listed: AgentTask, agentId: AgentId, role: Role, at: Moment): TaskRecord {
-  const { data, ...info } = listed.task;
   return {
     id: listed.task.taskId,
     frameworkId: listed.frameworkId,
     agentId,
     role,
-    info: data === undefined ? listed.task : info,
+    info: withoutData(listed.task),
     resources: toBag(listed.task.resources).bag,
     groupId: listed.groupId,
     launchedAtMs: at.wallMs,

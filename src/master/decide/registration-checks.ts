@@ -1,20 +1,21 @@
 // What can be wrong with an agent's registration. In: the merged call and the state. Out: every problem at once.
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
+import type { FrameworkId, TaskId } from '../../base/ids.js';
+import type { AgentTask } from '../../protocol/agent-api.js';
 import { agentMoves, isTerminal } from '../../protocol/task-state.js';
 import type { Bag } from '../../resources/index.js';
 import {
   bareBag,
-  contains,
   describeShortage,
   exclusive,
   nonRevocable,
   shortages,
-  subtract,
   toBag,
+  without,
 } from '../../resources/index.js';
 import type { Registration } from '../decision.js';
-import type { AgentRecord, ClusterView } from '../state.js';
+import type { AgentRecord, ClusterView, TaskRecord } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
 import { downProblem } from './maintenance.js';
 import { wireBytes } from '../wire-size.js';
@@ -78,22 +79,27 @@ export function registrationProblems(view: ClusterView, registration: Registrati
   }
   problems.push(...toBag(info.resources, 'register.agent.resources').problems);
   const seen = new Set<string>();
-  for (const [i, { frameworkId, task, state }] of tasks.entries()) {
+  // Seldom have two frameworks tasks of one name.
+  const mayRepeat = new Set(tasks.map(({ task }) => task.taskId)).size < tasks.length;
+  for (let i = 0; i < tasks.length; i += 1) {
+    const { frameworkId, task, state } = tasks[i] as AgentTask;
     if (!(state in agentMoves || isTerminal(state)) || state === 'TASK_GONE_BY_OPERATOR') {
       problems.push(
         problem(`register.tasks[${i}].state`, 'INVALID_AGENT', `${shown(state)} is not a state that an agent can know`),
       );
     }
-    const key = heldKey(frameworkId, task.taskId);
-    if (seen.has(key))
-      problems.push(
-        problem(
-          `register.tasks[${i}]`,
-          'INVALID_AGENT',
-          `task ${shown(task.taskId)} of framework ${frameworkId} is listed twice`,
-        ),
-      );
-    seen.add(key);
+    if (mayRepeat) {
+      const key = heldKey(frameworkId, task.taskId);
+      if (seen.has(key))
+        problems.push(
+          problem(
+            `register.tasks[${i}]`,
+            'INVALID_AGENT',
+            `task ${shown(task.taskId)} of framework ${frameworkId} is listed twice`,
+          ),
+        );
+      seen.add(key);
+    }
     if (toBag(task.resources).problems.length > 0)
       problems.push(...toBag(task.resources, `register.tasks[${i}].task.resources`).problems);
   }
@@ -127,9 +133,9 @@ export function capacityProblems(
   let left = amountsIn(total);
   const problems: Problem[] = [];
   const takes = (held: Bag): boolean => {
-    const want = amountsIn(held);
-    if (!contains(left, want)) return false;
-    left = subtract(left, want);
+    const rest = without(left, amountsIn(held));
+    if (rest === undefined) return false;
+    left = rest;
     return true;
   };
   const refuse = (path: string, what: string, held: Bag): void => {
@@ -144,18 +150,19 @@ export function capacityProblems(
       ),
     );
   };
+  const { tasks } = registration;
+  // Where nothing is known to run, nothing has to be looked up.
+  const mine = known === undefined || known.tasks.size === 0 ? undefined : known;
   const listed = new Set<string>();
-  for (const [i, { frameworkId, task, state }] of registration.tasks.entries()) {
-    const key = heldKey(frameworkId, task.taskId);
-    listed.add(key);
+  for (let i = 0; i < tasks.length; i += 1) {
+    const { frameworkId, task, state } = tasks[i] as AgentTask;
+    if (mine !== undefined) listed.add(heldKey(frameworkId, task.taskId));
     if (isTerminal(state)) continue;
-    const mine = view.frameworks.get(frameworkId)?.tasks.get(task.taskId);
-    const booked =
-      known === undefined ? undefined : mine?.agentId === known.id && mine.holds ? mine : known.held.get(key);
+    const booked = mine === undefined ? undefined : bookedTask(view, mine, frameworkId, task.taskId);
     const held = booked?.resources ?? toBag(task.resources).bag;
     if (!takes(held)) refuse(`register.tasks[${i}]`, `task ${task.taskId}`, held);
   }
-  for (const task of known?.tasks ?? []) {
+  for (const task of mine?.tasks ?? []) {
     const counted = task.holds && !isTerminal(task.state) && !listed.has(heldKey(task.frameworkId, task.id));
     if (counted && !takes(task.resources)) refuse('register.tasks', `task ${task.id}`, task.resources);
   }
@@ -164,6 +171,16 @@ export function capacityProblems(
     if (!takes(held)) refuse(`register.executors[${i}]`, `executor ${executor.executorId}`, held);
   }
   return problems;
+}
+
+function bookedTask(
+  view: ClusterView,
+  agent: Readonly<AgentRecord>,
+  frameworkId: FrameworkId,
+  taskId: TaskId,
+): Readonly<TaskRecord> | undefined {
+  const task = view.frameworks.get(frameworkId)?.tasks.get(taskId);
+  return task?.agentId === agent.id && task.holds ? task : agent.held.get(heldKey(frameworkId, taskId));
 }
 
 function amountsIn(bag: Bag): Bag {

@@ -163,25 +163,22 @@ export function object<T extends object>(what: string, fields: Fields<T>): Shape
   const names = Object.keys(fields);
   const shapes = names.map(name => fields[name as keyof T] as Shape<unknown> & { readonly optional?: true });
   const known = new Map(names.map((name, i) => [name, shapes[i] as (typeof shapes)[number]]));
+  const required = shapes.filter(shape => shape.optional === undefined).length;
   return {
     what,
     fields: known,
     ok(value) {
       if (!isPlain(value)) return false;
-      let present = 0;
-      for (let i = 0; i < names.length; i += 1) {
-        const field = value[names[i] as string];
-        const shape = shapes[i] as (typeof shapes)[number];
-        if (field === undefined) {
-          if (shape.optional === undefined) return false;
-        } else {
-          if (!shape.ok(field)) return false;
-          present += 1;
-        }
+      let missing = required;
+      for (const key in value) {
+        const shape = known.get(key);
+        if (shape === undefined) return false;
+        const field = value[key];
+        if (field === undefined) continue;
+        if (!shape.ok(field)) return false;
+        if (shape.optional === undefined) missing -= 1;
       }
-      for (const _ in value) present -= 1;
-      // Some more keys than fields: unknown ones, or known ones that are undefined.
-      return present === 0 || Object.keys(value).every(key => known.has(key));
+      return missing === 0;
     },
     explain(value, path, code, found) {
       if (!isPlain(value)) {
