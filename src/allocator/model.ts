@@ -35,6 +35,11 @@ export interface Grant {
   readonly offered?: Bag;
 }
 
+/** An offer that is to return for somebody who waits. */
+export interface TakenBack extends Grant {
+  readonly waiting: { readonly frameworkId: FrameworkId; readonly role: Role };
+}
+
 /** Amounts of scalars in integer thousandths, by name. */
 export type Amounts = ReadonlyMap<string, number>;
 
@@ -74,7 +79,7 @@ export type GrantBatch = readonly { readonly frameworkId: FrameworkId; readonly 
 export type OnGrants = (batch: GrantBatch) => void;
 
 /** Offers to be rescinded, because a client of lower share has waited long and would be served by their return. */
-export type OnStarved = (grants: readonly Grant[]) => void;
+export type OnStarved = (offers: readonly TakenBack[]) => void;
 
 /** Use of a role, for views and metrics. */
 export interface RoleUse {

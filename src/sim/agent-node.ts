@@ -20,6 +20,7 @@ import { SimHost } from './containers.js';
 import type { StartProgram } from './containers.js';
 import type { SimDisk } from './disk.js';
 import { ExecutorProgram } from './executor-program.js';
+import { following } from './following.js';
 import { NodeProcess } from './node-process.js';
 import type { Surroundings } from './surroundings.js';
 import { SimVolumes } from './volumes.js';
@@ -166,6 +167,7 @@ export class AgentNode {
       ...(lends === undefined ? {} : { estimator: { estimate: (_usage, answer) => answer(lends(lending)) } }),
       options: { executorEndpoint: `ws://${this.name}${executorPath}`, ...agent },
       outcomes: {
+        onRegistered: agentId => world.emit({ type: 'GOES_BY', node: this.name, agentId }),
         onShutdown: () => this.#leaves(restartMs, true),
         onFatal: () => this.#ended(restartMs),
         onRefused: () => this.#leaves(refusedMs, true),
@@ -270,7 +272,9 @@ export class AgentNode {
     return connectPersistently<AgentEvent, AgentCall>(
       process.env,
       {
-        dialer: process.dialer(this.#world.network.local.dialer(this.name)),
+        dialer: following(process.dialer(this.#world.network.local.dialer(this.name)), epoch =>
+          this.#world.emit({ type: 'FOLLOWS', node: this.name, epoch }),
+        ),
         target: this.#world.masterUrls,
         path: '/v1/agent',
         kind: 'agent',

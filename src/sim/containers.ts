@@ -82,6 +82,12 @@ export class SimHost {
     return [...this.#runs.values()].flatMap(run => run.program?.live ?? []);
   }
 
+  /** Whether something that runs here has been asked to end. */
+  get isEnding(): boolean {
+    for (const run of this.#runs.values()) if (run.isEnding) return true;
+    return false;
+  }
+
   /** Ends a container as a signal from outside would; its agent hears of it. False when it is not alive. */
   kill(containerId: string): boolean {
     const run = this.#runs.get(containerId);
@@ -180,6 +186,10 @@ class Run implements Container {
     this.#spec = spec;
     this.#behaviour = behaviour;
     this.#owner = owner;
+  }
+
+  get isEnding(): boolean {
+    return this.live !== undefined && Number.isFinite(this.#killAtMs);
   }
 
   get sandbox(): string {

@@ -33,6 +33,9 @@ export const faultKinds = [
   'operator-kill',
   'executor-crash',
   'executor-partition',
+  'flaky-link',
+  'stuck-link',
+  'past-master',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -93,8 +96,16 @@ export class Faults {
     switch (kind) {
       case 'agent-crash':
       case 'agent-power-cut': {
-        const node = random.pick([...world.agents.values()]);
-        return this.#crash(kind, node, kind === 'agent-crash', random.int(0, 100_000));
+        const agents = [...world.agents.values()];
+        const node = random.pick(agents);
+        const downMs = random.int(0, 100_000);
+        const isCrash = kind === 'agent-crash';
+        if (!random.chance(0.6)) return this.#crash(kind, node, isCrash, downMs);
+        // Where something is lost by it.
+        const busy = agents.filter(({ host }) => host.live.length > 0);
+        if (isCrash) this.#crashInAKill(node, downMs);
+        else this.#crash(kind, busy.length > 0 ? random.pick(busy) : node, isCrash, downMs);
+        return;
       }
       case 'agent-shutdown': {
         const node = random.pick([...world.agents.values()]);
@@ -124,6 +135,7 @@ export class Faults {
         if (executor === undefined) return;
         const name = executorNode(executor.host, executor.containerId);
         const { local } = world.network;
+        this.#heal(kind, name);
         local.partition(name, executor.host, { mode: random.chance(0.5) ? 'hold' : 'drop' });
         if (random.chance(0.3)) local.reset(name, executor.host);
         return this.#heals(kind, name, random.pick([500, 10_000, 90_000]), () => local.heal(name, executor.host));
@@ -162,6 +174,7 @@ export class Faults {
         return this.#trouble(kind, { duplicateRate: random.pick([0.02, 0.2]) }, random);
       case 'slow-disk': {
         const { name, disk } = random.pick(this.#withDisk());
+        this.#heal(kind, name);
         disk.latencyMs = [100, 4000];
         return this.#heals(kind, name, random.int(1000, 30_000), () => {
           disk.latencyMs = diskLatencyMs;
@@ -170,6 +183,7 @@ export class Faults {
       case 'disk-failure':
       case 'disk-full': {
         const { name, disk } = random.pick(this.#withDisk());
+        this.#heal(kind, name);
         disk.trouble = kind === 'disk-full' ? 'ENOSPC: no space left on device, write' : 'EIO: i/o error, write';
         return this.#heals(kind, name, random.int(100, 5000), () => {
           disk.trouble = undefined;
@@ -189,7 +203,62 @@ export class Faults {
         if (node.process !== undefined) node.process.wallSkewMs = random.int(-7_200_000, 7_200_000);
         return;
       }
+      case 'flaky-link':
+        return this.#flakyLink(random.pick([...world.agents.values()]).name, random);
+      case 'stuck-link':
+        return this.#stuckLink(random.pick(this.#peers()).name, random);
+      case 'past-master': {
+        const { master, network } = world;
+        const names = random.shuffle(this.#peers().map(node => node.name)).slice(0, random.int(1, 3));
+        this.#heals(kind, 'master', random.pick([2000, 10_000, 30_000]), () => {
+          master.astray = new Set();
+          for (const name of names) network.local.reset(name, 'master');
+        });
+        master.astray = new Set(names);
+        for (const name of names) network.local.reset(name, 'master');
+        return;
+      }
     }
+  }
+
+  // While something is being ended on an agent, if anything is soon: what is half done is what may be forgotten.
+  #crashInAKill(node: AgentNode, downMs: number, withinMs = 20_000): void {
+    if (this.#stopped) return;
+    const ending = [...this.#world.agents.values()].find(({ host, agent }) => agent !== undefined && host.isEnding);
+    if (ending !== undefined || withinMs <= 0) return this.#crash('agent-crash', ending ?? node, true, downMs);
+    this.#world.clock.after(lookEveryMs, () => this.#crashInAKill(node, downMs, withinMs - lookEveryMs));
+  }
+
+  // Gone for a moment, again and again, but never for long.
+  #flakyLink(name: string, random: Random): void {
+    const { clock, network } = this.#world;
+    let healed = false;
+    const cut = (): void => {
+      if (healed) return;
+      network.local.partition(name, 'master', { mode: 'hold' });
+      clock.after(random.int(6000, 14_000), () => {
+        if (healed) return;
+        network.local.heal(name, 'master');
+        clock.after(random.int(500, 3000), cut);
+      });
+    };
+    this.#heals('flaky-link', name, random.pick([30_000, 90_000]), () => {
+      healed = true;
+      network.local.heal(name, 'master');
+    });
+    cut();
+  }
+
+  // It introduces itself over a link that has got stuck, gives it up, and takes another, over which it is heard first.
+  #stuckLink(name: string, random: Random): void {
+    const { clock, network } = this.#world;
+    const delayMs = random.pick([6000, 15_000, 40_000]);
+    this.#heals('stuck-link', name, delayMs + 2000, () => network.stick(name, undefined));
+    network.stick(name, delayMs);
+    network.local.reset(name, 'master');
+    clock.after(random.int(1500, 4000), () => {
+      if (!this.#stopped) network.local.reset(name, 'master');
+    });
   }
 
   #crash(kind: FaultKind, node: AnyNode, tell: boolean, downMs: number): void {
@@ -222,6 +291,7 @@ export class Faults {
     const { local } = this.#world.network;
     const oneWay = kind === 'one-way-partition';
     const [from, to] = random.chance(0.5) ? [name, 'master'] : ['master', name];
+    this.#heal(kind, name);
     local.partition(from, to, { mode, oneWay });
     this.#heals(kind, name, random.pick([500, 10_000, 60_000, 150_000]), () => local.heal(name, 'master'));
   }
@@ -233,6 +303,7 @@ export class Faults {
     for (const [index, name] of names.entries()) {
       clock.after(index * random.int(100, 3000), () => {
         if (this.#stopped) return;
+        this.#heal('swizzle', name);
         network.local.partition(name, 'master', { mode: 'hold' });
         this.#heals('swizzle', name, random.int(5000, 60_000), () => network.local.heal(name, 'master'));
       });
@@ -241,6 +312,7 @@ export class Faults {
 
   #trouble(kind: FaultKind, trouble: Partial<typeof noTrouble>, random: Random): void {
     const { network } = this.#world;
+    this.#heal(kind, 'network');
     network.trouble = { ...noTrouble, ...trouble };
     this.#heals(kind, 'network', random.int(2000, 30_000), () => {
       network.trouble = noTrouble;
@@ -249,8 +321,8 @@ export class Faults {
 
   #heals(kind: FaultKind, node: string, afterMs: number, heal: () => void): void {
     const key = `${kind}\n${node}`;
+    this.#heal(kind, node);
     this.#told(kind, node, false);
-    this.#open.get(key)?.();
     const undo = (): void => {
       if (this.#open.get(key) !== undo) return;
       this.#open.delete(key);
@@ -259,6 +331,11 @@ export class Faults {
     };
     this.#open.set(key, undo);
     this.#world.clock.after(afterMs, undo);
+  }
+
+  // One of the kind that is open there is over before the next begins.
+  #heal(kind: FaultKind, node: string): void {
+    this.#open.get(`${kind}\n${node}`)?.();
   }
 
   #told(kind: FaultKind, node: string, healed: boolean): void {
@@ -289,3 +366,6 @@ export class Faults {
     return [this.#world.master, ...this.#peers()];
   }
 }
+
+/** How often to see whether something is being ended. */
+const lookEveryMs = 50;

@@ -1,7 +1,9 @@
 // What happened in a world, in one total order: what checkers look at and what the journal says. In: taps at sessions, hosts and faults.
 // Out: events to checkers, each also as one dense line.
+import type { TakenBack } from '../allocator/model.js';
 import { assertNever } from '../base/assert.js';
 import type { Problem } from '../base/errors.js';
+import type { AgentId } from '../base/ids.js';
 import type { ContainerExit } from '../containerizer/containerizer.js';
 import type { AgentCall, AgentEvent } from '../protocol/agent-api.js';
 import type { ValidatedSchedulerCall } from '../protocol/checked.js';
@@ -74,6 +76,12 @@ export type HistoryEvent =
   | { readonly type: 'STEPS_DOWN'; readonly node: string; readonly why: string }
   /** A master that another has followed does something all the same. */
   | { readonly type: 'STALE'; readonly node: string; readonly what: string }
+  /** An agent or a scheduler takes a master for the one that leads: told when it first says something that counts. */
+  | { readonly type: 'FOLLOWS'; readonly node: string; readonly epoch: number }
+  /** An agent has been registered, and goes by its id from now on. */
+  | { readonly type: 'GOES_BY'; readonly node: string; readonly agentId: AgentId }
+  /** The allocator wants offers back for clients that wait. */
+  | { readonly type: 'TAKES_BACK'; readonly node: string; readonly offers: readonly TakenBack[] }
   /** A machine lost its power: all that ran there is gone. */
   | { readonly type: 'REBOOT'; readonly node: string }
   /** A fault begins (or, with `healed`, ends). */
@@ -118,6 +126,12 @@ export function lineOf(event: HistoryEvent): string {
       return `steps down: ${event.why}`;
     case 'STALE':
       return `stale: ${event.what}`;
+    case 'FOLLOWS':
+      return `follows the master of epoch ${event.epoch}`;
+    case 'GOES_BY':
+      return `goes by ${event.agentId}`;
+    case 'TAKES_BACK':
+      return `takes back ${event.offers.map(({ frameworkId, agentId, waiting }) => `${agentId} from ${frameworkId} for ${waiting.frameworkId}`).join(', ')}`;
     case 'REBOOT':
       return 'power lost';
     case 'FAULT':

@@ -25,6 +25,7 @@ import type { Link, LinkEnd, LinkHandler } from '../transport/transport.js';
 import type { SimDisk } from './disk.js';
 import { NodeProcess } from './node-process.js';
 import { observed, ObservedBooks } from './observed-allocator.js';
+import { pastMaster } from './past-master.js';
 import type { Surroundings } from './surroundings.js';
 
 /** How a master is set up. */
@@ -64,6 +65,8 @@ export class MasterNode {
   readonly name: string;
   readonly disk: SimDisk;
   readonly options: MasterOptions;
+  /** Nodes that find a master of the past where the leading one should be. */
+  astray: ReadonlySet<string> = new Set();
   readonly #world: Surroundings;
   readonly #node: MasterNodeOptions;
   #incarnation = 0;
@@ -217,7 +220,10 @@ export class MasterNode {
           onGrants(batch);
         };
         const settings = { ...this.#node.allocator, ...world.mutations.allocatorOptions };
-        const real = createAllocator(env, settings, note, onStarved);
+        const real = createAllocator(env, settings, note, offers => {
+          if (reign === this.#reign) world.emit({ type: 'TAKES_BACK', node: this.name, offers });
+          onStarved(offers);
+        });
         allocator = real;
         return world.mutations.allocator?.(observed(real, books)) ?? observed(real, books);
       },
@@ -278,6 +284,7 @@ export class MasterNode {
   accept(link: Link, path: string): LinkHandler | undefined {
     const reign = this.#reign;
     if (reign?.process.alive !== true || reign.master === undefined) return undefined;
+    if (this.astray.has(link.remote)) return pastMaster(link, reign.epoch - 1);
     const { process, master } = reign;
     reign.links.add(link);
     const accept = (opened: Link, at: string): LinkHandler | undefined => {

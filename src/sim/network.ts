@@ -37,6 +37,8 @@ export class SimNetwork {
   readonly counts: NetworkCounts = { messages: 0, dropped: 0, duplicated: 0, delayed: 0 };
   #trouble: NetworkTrouble = noTrouble;
   readonly #fates: Random;
+  /** How late what a node next introduces itself with will be. */
+  readonly #stuck = new Map<string, number>();
 
   constructor(clock: VirtualClock, random: Random, options: SimNetworkOptions = {}) {
     const [min, max] = options.latencyMs ?? [1, 5];
@@ -44,7 +46,7 @@ export class SimNetwork {
     this.#fates = random.fork('fates');
     this.local = new LocalNetwork(clock, {
       latencyMs: () => (min === max ? min : latency.int(min, max)),
-      policy: () => this.#fate(),
+      policy: (from, _to, message) => this.#stuckFate(from, message) ?? this.#fate(),
       encode: options.encode ?? 'none',
     });
   }
@@ -52,6 +54,24 @@ export class SimNetwork {
   /** What messages meet from now on. */
   set trouble(trouble: NetworkTrouble) {
     this.#trouble = trouble;
+  }
+
+  /**
+   * The next time that `node` introduces itself, this, and whatever it says after it over the same link, is `delayMs` on its way; other links are quick.
+   * So a link gets stuck whose path is congested, until retransmission gets through. Undefined undoes it.
+   */
+  stick(node: string, delayMs: number | undefined): void {
+    if (delayMs === undefined) this.#stuck.delete(node);
+    else this.#stuck.set(node, delayMs);
+  }
+
+  #stuckFate(from: string, message: unknown): Fate | undefined {
+    const delayMs = this.#stuck.get(from);
+    if (delayMs === undefined || !introductions.has((message as { readonly type?: unknown }).type)) return undefined;
+    this.#stuck.delete(from);
+    this.counts.messages += 1;
+    this.counts.delayed += 1;
+    return { delayMs };
   }
 
   #fate(): Fate | undefined {
@@ -70,3 +90,5 @@ export class SimNetwork {
     return { duplicate, ...(delay ? { delayMs: this.#fates.int(delayMs[0], delayMs[1]) } : {}) };
   }
 }
+
+const introductions: ReadonlySet<unknown> = new Set(['REGISTER', 'SUBSCRIBE']);

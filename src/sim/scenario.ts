@@ -76,12 +76,24 @@ export const scenarios = {
         'disk-rot',
         'executor-crash',
         'executor-partition',
+        'past-master',
       ]),
   },
   partitions: {
     ...base,
     about: 'links are cut, one way or both, held or lossy, and healed',
-    faults: random => swarmRates(random, ['partition', 'one-way-partition', 'reset', 'swizzle', 'delay', 'pause']),
+    faults: random =>
+      swarmRates(random, [
+        'partition',
+        'one-way-partition',
+        'reset',
+        'swizzle',
+        'delay',
+        'pause',
+        'flaky-link',
+        'stuck-link',
+        'past-master',
+      ]),
   },
   lossy: {
     ...base,

@@ -10,6 +10,7 @@ import type { FrameworkOptions } from '../scheduler/framework.js';
 import { idInStore, keepingId } from '../scheduler/kept-id.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import type { SimDisk } from './disk.js';
+import { following } from './following.js';
 import { NodeProcess } from './node-process.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -68,7 +69,9 @@ export class SchedulerNode {
     const options = {
       name: this.#options.info.name,
       master: world.masterUrls,
-      dialer: process.dialer(world.network.local.dialer(this.name)),
+      dialer: following(process.dialer(world.network.local.dialer(this.name)), epoch =>
+        world.emit({ type: 'FOLLOWS', node: this.name, epoch }),
+      ),
       env,
     };
     const open = keepingId(handler => openConnection(env, options, handler, () => {}), keeper, id);
@@ -144,7 +147,9 @@ export class RawSchedulerNode {
     const connection = connectPersistently<SchedulerEvent, SchedulerCall>(
       process.env,
       {
-        dialer: process.dialer(world.network.local.dialer(this.name)),
+        dialer: following(process.dialer(world.network.local.dialer(this.name)), epoch =>
+          world.emit({ type: 'FOLLOWS', node: this.name, epoch }),
+        ),
         target: world.masterUrls,
         path: '/v1/scheduler',
         kind: 'scheduler',

@@ -3,7 +3,7 @@
 import type { Bag } from '../../resources/index.js';
 import { add, forRole, withoutCapabilities } from '../../resources/index.js';
 import type { PoolAgent } from '../pool/agent-pool.js';
-import type { Grant } from '../model.js';
+import type { Grant, TakenBack } from '../model.js';
 import { forEachBit } from '../../base/bits.js';
 import type { Client } from '../clients/clients.js';
 import { isUsable, needsOf } from '../clients/clients.js';
@@ -49,12 +49,12 @@ export class Starvation {
   }
 
   /** Offers whose return would serve clients that waited for long, oldest first for each. The agents are promised to these. */
-  look(nowMs: number): readonly Grant[] {
+  look(nowMs: number): readonly TakenBack[] {
     if (nowMs < this.#nextLookMs) return [];
     const waiting = this.#waiting();
     if (waiting.length === 0) return [];
     const { old, holders } = this.#offers(nowMs);
-    const out: Grant[] = [];
+    const out: TakenBack[] = [];
     let tests = 0;
     for (const client of waiting) {
       if (old.size === 0) break;
@@ -70,7 +70,7 @@ export class Starvation {
   }
 
   // Finds an agent for a client, takes it off the list, and notes its offers. Out: how many were looked at.
-  #serve(client: Client, old: Map<PoolAgent, Offer[]>, out: Grant[]): number {
+  #serve(client: Client, old: Map<PoolAgent, Offer[]>, out: TakenBack[]): number {
     let tests = 0;
     for (const [agent, offers] of old) {
       tests += 1;
@@ -83,7 +83,8 @@ export class Starvation {
       agent.promisedTo = client;
       this.#state.pool.indebted.add(agent);
       client.servedIn = this.#state.batch;
-      for (const { grant } of needed) out.push(grant);
+      const waiting = { frameworkId: client.framework.id, role: client.role };
+      for (const { grant } of needed) out.push({ ...grant, waiting });
       break;
     }
     return tests;

@@ -59,6 +59,9 @@ const lasting: ReadonlySet<string> = new Set([
   'disk-failure',
   'disk-full',
   'stale-master',
+  'flaky-link',
+  'stuck-link',
+  'past-master',
 ]);
 
 const delayMaxMs = 40_000;

@@ -1,7 +1,8 @@
-// Nothing is seen that a crash could still take back: a container runs only once its task's record is on disk, and a status, an agent's id or a framework's
-// id is told only then. In: containers, statuses, registrations; what is on disks. Out: reports for A3, D3.
+// Nothing is seen that a crash could still take back: a container runs only once its task's record is on disk, and a status, the outcome of an operation,
+// an agent's id or a framework's id is told, or gone by, only then. In: containers, statuses, registrations; what is on disks. Out: reports for A3, D3.
 import { keys } from '../../agent/records.js';
-import type { StatusUuid } from '../../base/ids.js';
+import type { OperationUuid, StatusUuid } from '../../base/ids.js';
+import type { OperationStatus } from '../../protocol/entities.js';
 import type { TaskState } from '../../protocol/task-state.js';
 import type { LiveContainer } from '../containers.js';
 import type { HistoryEvent } from '../history.js';
@@ -9,7 +10,7 @@ import type { Checker, Report, WorldView } from './checker.js';
 
 export class DurabilityChecker implements Checker {
   readonly name = 'durability';
-  readonly #heard = new Set<StatusUuid>();
+  readonly #heard = new Set<StatusUuid | OperationUuid>();
   /** Until when something may be under way of an agent whose records are gone by now, as they were to go. */
   readonly #forgettingUntilMs = new Map<string, number>();
 
@@ -20,6 +21,7 @@ export class DurabilityChecker implements Checker {
         return;
       case 'AGENT_CALL':
         if (event.call.type === 'UNREGISTER') this.#forgets(event.node, world);
+        else if (event.call.type === 'OPERATION_STATUS') this.#operated(event.node, event.call.status, world, report);
         else if (event.call.type === 'STATUS_UPDATE' && world.knows(event.node)) {
           const { frameworkId, status } = event.call;
           const { uuid, taskId, state } = status;
@@ -42,6 +44,10 @@ export class DurabilityChecker implements Checker {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'SUBSCRIBED') this.#registry(`framework/${event.event.frameworkId}`, world, report);
         return;
+      case 'GOES_BY':
+        if (world.disk(event.node)?.some(keys.id, id => id === event.agentId) === false)
+          report(`${event.node} goes by ${event.agentId} before that is on its disk (A3, A4)`);
+        return;
       case 'STEPS_DOWN':
       case 'REBOOT':
         this.#forgets(event.node, world);
@@ -59,6 +65,14 @@ export class DurabilityChecker implements Checker {
         ? keys.task(frameworkId, env['PROFFER_TASK_ID'] ?? '')
         : keys.executor(frameworkId, executorId);
     if (world.disk(host)?.has(key) === false) report(`${name} runs on ${host} before its record is on disk (A3)`);
+  }
+
+  #operated(node: string, { uuid }: OperationStatus, world: WorldView, report: Report): void {
+    if (uuid === undefined || this.#heard.has(uuid) || !world.knows(node)) return;
+    this.#heard.add(uuid);
+    if (world.nowMs < (this.#forgettingUntilMs.get(node) ?? 0)) return;
+    if (world.disk(node)?.has(keys.operations + uuid) === false)
+      report(`${node} tells what became of operation ${uuid} before it is on its disk (A3)`);
   }
 
   #registry(key: string, world: WorldView, report: Report): void {

@@ -4,6 +4,7 @@ import type { Checker } from './checker.js';
 import { AgentBooksChecker } from './agent-books.js';
 import { DurabilityChecker } from './durability.js';
 import { EndsChecker } from './ends.js';
+import { EpochsChecker } from './epochs.js';
 import { GoneChecker } from './gone.js';
 import { InheritanceChecker } from './inheritance.js';
 import { KillsChecker } from './kills.js';
@@ -12,10 +13,13 @@ import { OrdersChecker } from './orders.js';
 import { ProvenanceChecker } from './provenance.js';
 import { ReconciliationChecker } from './reconciliation.js';
 import { RetriesChecker } from './retries.js';
+import { RecoveryChecker } from './recovery.js';
 import { SilenceChecker } from './silence.js';
+import { SingleSessionChecker } from './single-session.js';
 import { StandingOffersChecker } from './standing-offers.js';
 import { SteadyChecker } from './steady.js';
 import { TrackersChecker } from './trackers.js';
+import { TakenBackChecker } from './taken-back.js';
 
 /** Made anew for each run. */
 export function scenarioCheckers(): readonly Checker[] {
@@ -35,5 +39,9 @@ export function scenarioCheckers(): readonly Checker[] {
     new ProvenanceChecker(),
     new RetriesChecker(),
     new TrackersChecker(),
+    new RecoveryChecker(),
+    new EpochsChecker(),
+    new SingleSessionChecker(),
+    new TakenBackChecker(),
   ];
 }

@@ -31,8 +31,9 @@ export class SilenceChecker implements Checker {
     const leastMs = agentPingTimeoutMs * (agentPingMissesMax - 1);
     for (const { id, leaving, state } of cluster.agents.values()) {
       const answeredMs = this.#answeredMs.get(id);
-      if (!leaving) this.#silentMs.delete(id);
-      else if (!this.#silentMs.has(id) && answeredMs !== undefined) this.#silentMs.set(id, nowMs - answeredMs);
+      if (!leaving && state !== 'UNREACHABLE') this.#silentMs.delete(id);
+      else if (leaving && !this.#silentMs.has(id) && answeredMs !== undefined)
+        this.#silentMs.set(id, nowMs - answeredMs);
       if (state !== 'UNREACHABLE') {
         this.#unreachable.delete(id);
         continue;

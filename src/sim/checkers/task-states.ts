@@ -37,13 +37,13 @@ export class TaskStatesChecker implements Checker {
         this.#started(taskOf(event.container.spec.env), event.node, report);
         return;
       case 'CONTAINER_ENDED':
-        this.#ended(taskOf(event.container.spec.env));
+        this.#ended(taskOf(event.container.spec.env), event.node);
         return;
       case 'EXECUTOR_TASK_STARTED':
         this.#started(keyOf(event.task.frameworkId, event.task.taskId), event.node, report);
         return;
       case 'EXECUTOR_TASK_ENDED':
-        this.#ended(keyOf(event.task.frameworkId, event.task.taskId));
+        this.#ended(keyOf(event.task.frameworkId, event.task.taskId), event.node);
         return;
       case 'AGENT_CALL':
         if (event.call.type !== 'STATUS_UPDATE' || !world.knows(event.node)) return;
@@ -110,13 +110,15 @@ export class TaskStatesChecker implements Checker {
     const left = this.#startsLeft.get(key) ?? 0;
     this.#startsLeft.set(key, left - 1);
     const name = key.slice(key.indexOf('\n') + 1);
-    if (this.#live.has(key)) report(`${name} is alive twice (T2)`);
+    const before = this.#live.get(key);
+    // What was given up with its host may be launched anew before the host has heard of it.
+    if (before !== undefined && !this.#givenUp.has(before)) report(`${name} is alive twice (T2)`);
     else if (left < 1) report(`${name} is started more often than it was launched (T1)`);
     this.#live.set(key, host);
   }
 
-  #ended(key: string | undefined): void {
-    if (key !== undefined) this.#live.delete(key);
+  #ended(key: string | undefined, host: string): void {
+    if (key !== undefined && this.#live.get(key) === host) this.#live.delete(key);
   }
 
   #next(streams: Map<string, Stream>, owner: string, status: TaskStatus, by: string, report: Report): void {

@@ -100,7 +100,6 @@ export const durability: readonly Bug[] = [
     file: 'src/agent/operations.ts',
     find: 'store.write(changes, error => { if (error === undefined) then(); else',
     replace: 'then(); store.write(changes, error => { if (error !== undefined)',
-    rare: true,
   },
   {
     name: 'the agent goes by an id that is not on disk',
@@ -109,7 +108,6 @@ export const durability: readonly Bug[] = [
     file: 'src/agent/agent.ts',
     find: 'this.#keptId = agentId; then(); release(); }); }',
     replace: 'this.#keptId = agentId; release(); }); then(); }',
-    rare: true,
   },
   {
     name: 'a quota counts before it is on disk',

@@ -62,7 +62,6 @@ export const healthyWork: readonly Bug[] = [
     file: 'src/master/liveness.ts',
     find: 'if (entry.misses >= missesMax) watching.silent(entry.id);',
     replace: 'if (entry.misses >= 1) watching.silent(entry.id);',
-    rare: true,
   },
   {
     name: 'pings that were missed long ago still count',
@@ -72,6 +71,5 @@ export const healthyWork: readonly Bug[] = [
     find: 'const wasSilent = entry.misses >= this.#watching.missesMax; entry.misses = 0; this.#quiet -= 1;',
     replace:
       'const wasSilent = entry.misses >= this.#watching.missesMax; if (!wasSilent) return; entry.misses = 0; this.#quiet -= 1;',
-    rare: true,
   },
 ];

@@ -1,0 +1,293 @@
+// Checkers that judge histories alone: what must hold is told to them as it should be, and then as it must not be. And what the simulator can do to
+// links and to masters, so that such histories come about.
+import test from 'ava';
+import { keys } from '../../src/agent/records.js';
+import type { AgentEvent } from '../../src/protocol/agent-api.js';
+import type { TaskStatus } from '../../src/protocol/entities.js';
+import type { SchedulerEvent } from '../../src/protocol/scheduler-api.js';
+import { Sessions, World } from '../../src/sim/index.js';
+import type { Checker, HistoryEvent, LiveContainer, WorldView } from '../../src/sim/index.js';
+import { DurabilityChecker } from '../../src/sim/checkers/durability.js';
+import { EpochsChecker } from '../../src/sim/checkers/epochs.js';
+import { RecoveryChecker } from '../../src/sim/checkers/recovery.js';
+import { SilenceChecker } from '../../src/sim/checkers/silence.js';
+import { SingleSessionChecker } from '../../src/sim/checkers/single-session.js';
+import { TakenBackChecker } from '../../src/sim/checkers/taken-back.js';
+
+const node = 'agent-1';
+const master = { id: 'm', hostname: 'm', port: 0, version: '1' };
+
+/** A history as it is told to one checker, in a world with little in it. */
+class Telling {
+  readonly #checker: Checker;
+  readonly #view: WorldView;
+  readonly #said: string[] = [];
+  /** By key, what is on the disk of the agent. */
+  readonly disk = new Map<string, unknown>();
+  nowMs = 0;
+
+  constructor(checker: Checker, more: Partial<WorldView> = {}) {
+    this.#checker = checker;
+    const told = this as Telling;
+    const disk = {
+      has: (key: string) => this.disk.has(key),
+      some: (prefix: string, is: (value: unknown) => boolean) =>
+        [...this.disk].some(([key, value]) => key.startsWith(prefix) && is(value)),
+    };
+    this.#view = {
+      get nowMs() {
+        return told.nowMs;
+      },
+      sessions: new Sessions(),
+      knows: () => true,
+      masterPaused: false,
+      cluster: undefined,
+      optimistic: false,
+      order: 'drf',
+      isPatient: true,
+      hasDirectory: () => false,
+      disk: () => disk,
+      recoveryTimeoutMs: () => 0,
+      books: undefined,
+      agentViews: () => [],
+      tracked: () => undefined,
+      ...more,
+    };
+  }
+
+  tell(...events: readonly HistoryEvent[]): this {
+    for (const event of events) {
+      this.#view.sessions.on(event);
+      this.#checker.on?.(event, this.#view, message => this.#said.push(message));
+    }
+    return this;
+  }
+
+  step(atMs: number): this {
+    this.nowMs = atMs;
+    this.#checker.afterStep?.(this.#view, message => this.#said.push(message));
+    return this;
+  }
+
+  /** All that was reported since it was asked last. */
+  get reports(): string {
+    return this.#said.splice(0).join('\n');
+  }
+}
+
+const open = (session: number, kind: 'AGENT' | 'SCHEDULER' = 'AGENT', of = node): HistoryEvent => ({
+  type: 'SESSION',
+  kind,
+  session,
+  node: of,
+  open: true,
+});
+const toAgent = (session: number, event: AgentEvent): HistoryEvent => ({ type: 'AGENT_EVENT', session, node, event });
+const registered = (session: number): HistoryEvent =>
+  toAgent(session, { type: 'REGISTERED', agentId: 's1', master, pingTimeoutMs: 1000, reconcile: [] });
+const toScheduler = (session: number, event: SchedulerEvent, of = 'f'): HistoryEvent => ({
+  type: 'SCHEDULER_EVENT',
+  session,
+  node: of,
+  event,
+});
+const subscribed = (session: number, of = 'f'): HistoryEvent =>
+  toScheduler(session, { type: 'SUBSCRIBED', frameworkId: 'F', master, heartbeatIntervalMs: 1 }, of);
+
+test('nobody who has followed one master follows one of an earlier epoch; a new process may not know', t => {
+  const telling = new Telling(new EpochsChecker());
+  const follows = (epoch: number): HistoryEvent => ({ type: 'FOLLOWS', node, epoch });
+  t.is(telling.tell(follows(3), follows(3), follows(5)).reports, '');
+  t.regex(telling.tell(follows(4)).reports, /agent-1 follows the master of epoch 4, and has followed that of 5 \(D5\)/);
+  telling.tell({ type: 'PROCESS', node, kind: 'AGENT', up: true });
+  t.is(telling.tell(follows(4)).reports, '');
+});
+
+test('a newer session replaces an older one, and not the other way round', t => {
+  const telling = new Telling(new SingleSessionChecker());
+  t.is(telling.tell(open(1), registered(1), open(2), registered(2)).reports, '');
+  t.regex(telling.tell(registered(1)).reports, /session 1 of agent-1 replaces the newer 2 for s1 \(P1\)/);
+  const later = new Telling(new SingleSessionChecker()).tell(open(1), registered(1), open(2), registered(2));
+  // The newer one is over: the older one is all there is.
+  later.tell({ type: 'SESSION', kind: 'AGENT', session: 2, node, open: false });
+  t.is(later.tell(registered(1)).reports, '');
+});
+
+test('the former session of a framework hears that it is over, and nothing else', t => {
+  const telling = new Telling(new SingleSessionChecker());
+  telling.tell(open(1, 'SCHEDULER', 'f'), subscribed(1), open(2, 'SCHEDULER', 'g'), subscribed(2, 'g'));
+  t.is(telling.tell(toScheduler(1, { type: 'ERROR', problems: [], fatal: true })).reports, '');
+  t.is(telling.tell(toScheduler(2, { type: 'RESCIND', offerIds: ['o'], why: 'AGENT_LOST' }, 'g')).reports, '');
+  t.regex(
+    telling.tell(toScheduler(1, { type: 'RESCIND', offerIds: ['o'], why: 'AGENT_LOST' })).reports,
+    /RESCIND goes to the former session of F, at f \(D10\)/,
+  );
+});
+
+function container(containerId: string, taskId: string): LiveContainer {
+  const env = { PROFFER_FRAMEWORK_ID: 'F', PROFFER_TASK_ID: taskId };
+  const spec = { containerId, name: taskId, sandbox: '/s', command: { value: 'run' }, env, cpusMilli: 1, labels: {} };
+  return { host: node, spec, startedAtMs: 0 };
+}
+
+function told(taskId: string, more: Partial<TaskStatus>): HistoryEvent {
+  const status = { taskId, state: 'TASK_FAILED', source: 'AGENT', timestampMs: 0, ...more } as TaskStatus;
+  const latestState = status.state;
+  return {
+    type: 'AGENT_CALL',
+    session: 1,
+    node,
+    call: { type: 'STATUS_UPDATE', frameworkId: 'F', status, latestState },
+  };
+}
+
+const launched = (...taskIds: string[]): HistoryEvent =>
+  toAgent(1, {
+    type: 'LAUNCH',
+    framework: { id: 'F', name: 'f', roles: ['*'] },
+    tasks: taskIds.map(taskId => ({ taskId, name: 't', command: { value: 'run' }, resources: {} })),
+  });
+
+test('what ended with the power of its machine did not end by itself', t => {
+  const ended = (id: string): HistoryEvent => ({
+    type: 'CONTAINER_ENDED',
+    node,
+    container: container(`c-${id}`, id),
+    exit: { oomKilled: false },
+  });
+  const telling = new Telling(new RecoveryChecker()).tell(launched('a', 'b', 'c'), ended('a'));
+  telling.tell({ type: 'REBOOT', node }, ended('b'), ended('c'), { type: 'PROCESS', node, kind: 'AGENT', up: true });
+  const failed = { state: 'TASK_FAILED', reason: 'COMMAND_EXECUTOR_FAILED' } as const;
+  t.is(telling.tell(told('a', { ...failed, container: { containerId: 'c-a' } })).reports, '');
+  t.regex(telling.tell(told('b', { ...failed, container: { containerId: 'c-b' } })).reports, /b on agent-1 .* \(A2\)/);
+  const rebooted = { state: 'TASK_FAILED', reason: 'AGENT_RESTARTED', container: { containerId: 'c-c' } } as const;
+  t.is(telling.tell(told('c', rebooted)).reports, '');
+});
+
+test('what an agent was ending is told to have been ended, also by its next process', t => {
+  const telling = new Telling(new RecoveryChecker()).tell(launched('a', 'b', 'bb', 'c'));
+  const task = (taskId: string, more: object = {}): [string, unknown] => [
+    keys.task('F', taskId),
+    { task: { taskId }, ...more },
+  ];
+  for (const [key, value] of [task('b', { ending: { state: 'TASK_KILLED', message: '' } }), task('bb'), task('c')])
+    telling.disk.set(key, value);
+  telling.tell(told('a', { state: 'TASK_KILLING' }), { type: 'PROCESS', node, kind: 'AGENT', up: true });
+  const byItself = { state: 'TASK_FAILED', reason: 'COMMAND_EXECUTOR_FAILED' } as const;
+  t.regex(telling.tell(told('a', { state: 'TASK_FINISHED' })).reports, /a on agent-1 .* was being ended \(A3, T8\)/);
+  t.regex(telling.tell(told('b', byItself)).reports, /b on agent-1 .* was being ended/);
+  t.is(telling.tell(told('bb', byItself), told('c', { state: 'TASK_FINISHED' })).reports, '');
+  t.is(telling.tell(launched('a'), told('a', { state: 'TASK_FINISHED' })).reports, '', 'an id that is used again');
+});
+
+test('an agent tells of operations, and goes by its id, once both are on its disk', t => {
+  const telling = new Telling(new DurabilityChecker());
+  telling.nowMs = 1;
+  const outcome = (uuid: string): HistoryEvent => ({
+    type: 'AGENT_CALL',
+    session: 1,
+    node,
+    call: { type: 'OPERATION_STATUS', status: { state: 'OPERATION_FINISHED', uuid } },
+  });
+  telling.disk.set(`${keys.operations}u1`, {}).set(keys.id, 's1');
+  t.is(telling.tell(outcome('u1'), { type: 'GOES_BY', node, agentId: 's1' }).reports, '');
+  telling.disk.delete(`${keys.operations}u1`);
+  t.is(telling.tell(outcome('u1')).reports, '', 'it was acknowledged meanwhile');
+  t.regex(telling.tell(outcome('u2')).reports, /agent-1 tells what became of operation u2 before .* \(A3\)/);
+  t.regex(telling.tell({ type: 'GOES_BY', node, agentId: 's2' }).reports, /agent-1 goes by s2 before .* \(A3, A4\)/);
+});
+
+test('an agent is given up for the silence that its master allows, and not for less', t => {
+  const agent = { id: 's1', leaving: false, state: 'REGISTERED' };
+  const cluster = {
+    options: { agentPingTimeoutMs: 1000, agentPingMissesMax: 5 },
+    agents: new Map([['s1', agent]]),
+  } as unknown as NonNullable<WorldView['cluster']>;
+  const telling = new Telling(new SilenceChecker(), { cluster });
+  const pong: HistoryEvent = { type: 'AGENT_CALL', session: 1, node, call: { type: 'PONG' } };
+  const givenUp = (atMs: number): string => {
+    agent.leaving = true;
+    telling.step(atMs);
+    Object.assign(agent, { leaving: false, state: 'UNREACHABLE' });
+    return telling.step(atMs + 5).reports;
+  };
+  telling.tell(open(1), registered(1), pong).step(0);
+  t.is(givenUp(4000), '');
+  agent.state = 'REGISTERED';
+  telling.step(5000).tell(pong);
+  t.regex(givenUp(6500), /agent s1 is given up 1500 ms after it answered \(T11: at least 4000\)/);
+});
+
+test('offers are not taken back from who comes first', t => {
+  const framework = { id: 'F', info: { roles: ['a'] }, state: 'ACTIVE', suppressed: new Set(), demand: [] };
+  const offer = { frameworkId: 'G', role: 'b', resources: [{ kind: 'scalar', name: 'cpus', milli: 1000 }] };
+  const agent = { state: 'REGISTERED', total: offer.resources, tasks: [], executors: new Map(), offers: [offer] };
+  const cluster = {
+    agents: new Map([['s1', agent]]),
+    frameworks: new Map([
+      ['F', framework],
+      ['G', { ...framework, id: 'G' }],
+    ]),
+    weights: new Map(),
+  } as unknown as NonNullable<WorldView['cluster']>;
+  const telling = new Telling(new TakenBackChecker(), { cluster });
+  const takes = (from: string, role: string, waits: string, itsRole: string): HistoryEvent => ({
+    type: 'TAKES_BACK',
+    node: 'master',
+    offers: [{ frameworkId: from, role, agentId: 's1', resources: [], waiting: { frameworkId: waits, role: itsRole } }],
+  });
+  t.is(telling.tell(takes('G', 'b', 'F', 'a')).reports, '', 'who has everything gives to who has nothing');
+  t.regex(
+    telling.tell(takes('F', 'a', 'G', 'b')).reports,
+    /taken back from F in role a for G in role b, who comes after it by drf \(R14\)/,
+  );
+});
+
+test('what a node introduces itself with over a link that has got stuck comes late, and another link is quick', t => {
+  const followed: HistoryEvent[] = [];
+  const heard: string[] = [];
+  const world = new World({
+    seed: 1,
+    checkers: [
+      {
+        name: 'listening',
+        on: event => {
+          if (event.type === 'AGENT_CALL' && event.call.type === 'REGISTER')
+            heard.push(`${event.session} at ${Math.floor(world.nowMs / 1000)} s`);
+          if (event.type === 'FOLLOWS') followed.push(event);
+        },
+      },
+    ],
+  });
+  world.addMaster();
+  world.network.stick(node, 20_000);
+  world.addAgent({ name: node });
+  world.run('5s');
+  t.deepEqual(heard, []);
+  world.network.local.reset(node, 'master');
+  world.run('5s');
+  t.is(heard.length, 1);
+  world.run('20s');
+  const [first = '', second = ''] = heard;
+  t.true(Number.parseInt(first, 10) > Number.parseInt(second, 10), 'the older session is heard of last');
+  t.true([...world.sessions.agents.values()].every(({ session }) => session === Number.parseInt(first, 10)));
+  t.is(followed.length, 2);
+});
+
+test('who comes upon a master of the past does not follow it, and is back with the one that leads once that is found again', t => {
+  const epochs: number[] = [];
+  const world = new World({
+    seed: 1,
+    checkers: [{ name: 'listening', on: event => void (event.type === 'FOLLOWS' && epochs.push(event.epoch)) }],
+  });
+  world.addMaster();
+  const agent = world.addAgent({ name: node });
+  t.true(world.runUntil(() => agent.agent?.registered === true));
+  world.master.astray = new Set([node]);
+  world.network.local.reset(node, 'master');
+  world.run('30s');
+  t.false(agent.agent?.registered);
+  world.master.astray = new Set();
+  t.true(world.runUntil(() => agent.agent?.registered === true));
+  t.is(new Set(epochs).size, 1);
+});
