@@ -3,6 +3,9 @@
 // Subscribing, and what a subscribed framework can do.
 export { connect } from './scheduler/connect.js';
 export type { ConnectOptions } from './scheduler/connect.js';
+export { openStore } from './compose/run.js';
+export type { SchedulerStoreOptions } from './compose/scheduler-store.js';
+export { MemoryStore } from './store/memory-store.js';
 export type { Store, StoreChange } from './store/store.js';
 export { Framework } from './scheduler/framework.js';
 export type { FrameworkOptions, InverseOffers, Offers } from './scheduler/framework.js';

@@ -3,6 +3,8 @@ import type { RunAgentOptions, RunningAgent } from './agent.js';
 import type { RunClusterOptions, RunningCluster } from './local-cluster.js';
 import type { RunMasterOptions } from './master.js';
 import type { Running } from './running.js';
+import type { Store } from '../store/store.js';
+import type { SchedulerStoreOptions } from './scheduler-store.js';
 
 /**
  * Runs a master in this process until it is closed, or `signal` is aborted.
@@ -28,4 +30,13 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
  */
 export async function runCluster(options: RunClusterOptions = {}, signal?: AbortSignal): Promise<RunningCluster> {
   return (await import('./local-cluster.js')).runCluster(options, signal);
+}
+
+/**
+ * Opens a store of a scheduler's own below `directory`, which is made when it is not there and locked for this process until the store is closed. What is
+ * written is on the disk when its callback is called; everything in it is verified. For `connect({ idStore })`, and whatever the scheduler keeps.
+ * @throws (rejects) ProfferError WORK_DIR_LOCKED naming the process that has it, STORE_DAMAGED, STORE_FAILED, SANDBOX when it cannot be made.
+ */
+export async function openStore(directory: string, options: SchedulerStoreOptions = {}): Promise<Store> {
+  return (await import('./scheduler-store.js')).openSchedulerStore(directory, options);
 }
