@@ -48,8 +48,33 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       allocator.updateFramework(allocatorFramework(framework));
       return;
     }
+    case 'FRAMEWORK_PLANNED':
+      frameworkOf(state, change.info.id).plan = change.info;
+      return;
+    case 'FRAMEWORK_RETURNING': {
+      const { info, peerId } = change;
+      state.returningFrameworks.set(info.id, peerId);
+      const framework = state.frameworks.get(info.id);
+      if (framework === undefined) return;
+      framework.plan = info;
+      if (framework.ending === 'FAILOVER_TIMEOUT') framework.ending = undefined;
+      return;
+    }
+    case 'FRAMEWORK_RETURN_FAILED':
+      state.returningFrameworks.delete(change.frameworkId);
+      return;
+    case 'FRAMEWORK_ENDING': {
+      const framework = frameworkOf(state, change.frameworkId);
+      if (framework.ending !== 'CALL') framework.ending = change.by;
+      return;
+    }
+    case 'FRAMEWORK_FORGOTTEN':
+      assert(state.completedFrameworks.get(change.frameworkId)?.holds === 0, 'a framework that holds is forgotten');
+      state.completedFrameworks.delete(change.frameworkId);
+      return;
     case 'FRAMEWORK_CONNECTED': {
       const framework = frameworkOf(state, change.frameworkId);
+      if (state.returningFrameworks.get(framework.id) === change.peerId) state.returningFrameworks.delete(framework.id);
       framework.state = 'ACTIVE';
       framework.peerId = change.peerId;
       framework.newestPeerId = change.peerId;
@@ -338,6 +363,7 @@ function endFramework(state: ClusterState, allocator: Allocator, id: FrameworkId
   // Its operations stay with their agents until those have told the outcome, which nobody waits for any more.
   framework.operations.clear();
   framework.state = 'COMPLETED';
+  framework.ending = undefined;
   framework.peerId = undefined;
   framework.failoverAtMs = undefined;
   framework.demand = [];
@@ -345,5 +371,5 @@ function endFramework(state: ClusterState, allocator: Allocator, id: FrameworkId
   state.frameworks.delete(id);
   state.completedFrameworks.set(id, framework);
   allocator.deactivateFramework(id);
-  leaveAllocator(state, allocator, framework);
+  leaveAllocator(allocator, framework);
 }

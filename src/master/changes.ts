@@ -34,8 +34,23 @@ export type Change =
       readonly suppressed: readonly Role[];
       readonly constraints: OfferConstraints;
     }
+  /** Its description is being written to the registry; FRAMEWORK_CHANGED follows. */
+  | { readonly type: 'FRAMEWORK_PLANNED'; readonly info: FrameworkInfo & { readonly id: FrameworkId } }
+  /** Its subscription is being written to the registry; FRAMEWORK_CONNECTED or FRAMEWORK_RETURN_FAILED follows. */
+  | {
+      readonly type: 'FRAMEWORK_RETURNING';
+      readonly info: FrameworkInfo & { readonly id: FrameworkId };
+      readonly peerId: number;
+    }
+  | { readonly type: 'FRAMEWORK_RETURN_FAILED'; readonly frameworkId: FrameworkId }
   | { readonly type: 'FRAMEWORK_CONNECTED'; readonly frameworkId: FrameworkId; readonly peerId: number }
   | { readonly type: 'FRAMEWORK_DISCONNECTED'; readonly frameworkId: FrameworkId; readonly failoverAtMs: number }
+  /** Being written to the registry; FRAMEWORK_ENDED follows, unless it returns before its time was over. */
+  | {
+      readonly type: 'FRAMEWORK_ENDING';
+      readonly frameworkId: FrameworkId;
+      readonly by: 'FAILOVER_TIMEOUT' | 'CALL';
+    }
   /** Its offers have ended before. Live tasks become TASK_KILLED and hold resources until their agents confirm. */
   | {
       readonly type: 'FRAMEWORK_ENDED';
@@ -43,6 +58,8 @@ export type Change =
       readonly why: string;
       readonly wallMs: number;
     }
+  /** It ended so long ago, and before so many others, that its id is not refused any more. */
+  | { readonly type: 'FRAMEWORK_FORGOTTEN'; readonly frameworkId: FrameworkId }
   | {
       readonly type: 'ROLES_SUPPRESSED' | 'ROLES_REVIVED';
       readonly frameworkId: FrameworkId;

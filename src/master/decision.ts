@@ -64,6 +64,13 @@ export type Durable =
       readonly constraints: OfferConstraints;
       readonly callId?: number;
     }
+  /** The end of the framework that a scheduler asked for too late. */
+  | {
+      readonly type: 'LATE_SUBSCRIPTION_STORED';
+      readonly peerId: number;
+      readonly frameworkId: FrameworkId;
+      readonly callId?: number;
+    }
   | { readonly type: 'FRAMEWORK_END_STORED'; readonly frameworkId: FrameworkId; readonly cause: FrameworkEndCause }
   | {
       readonly type: 'AGENT_STORED';

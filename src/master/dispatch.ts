@@ -17,7 +17,7 @@ import {
   decideUpdateFramework,
 } from './decide/framework-changes.js';
 import { decideEndFramework, decideFrameworkEnded } from './decide/framework-end.js';
-import { decideSubscribed } from './decide/frameworks.js';
+import { decideLateSubscription, decideSubscribed } from './decide/frameworks.js';
 import { decideDecline } from './decide/offers.js';
 import {
   decideAcknowledgeOperation,
@@ -73,7 +73,7 @@ export function decideSchedulerCall(
     case 'UPDATE_FRAMEWORK':
       return decideUpdateFramework(state, registry, framework, peerId, call);
     case 'TEARDOWN':
-      return decideEndFramework(state, registry, framework, {
+      return decideEndFramework(registry, framework, {
         by: 'SCHEDULER',
         peerId,
         ...(call.callId === undefined ? {} : { callId: call.callId }),
@@ -130,6 +130,8 @@ export function decideDurable(
       return decideSubscribed(state, registry, step, isOpen(step.peerId), at);
     case 'FRAMEWORK_CHANGE_STORED':
       return decideFrameworkChanged(state, step);
+    case 'LATE_SUBSCRIPTION_STORED':
+      return decideLateSubscription(step);
     case 'FRAMEWORK_END_STORED':
       return decideFrameworkEnded(state, registry, step, at);
     case 'AGENT_STORED':

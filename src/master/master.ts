@@ -24,8 +24,8 @@ import { Counts } from './counts.js';
 import type { Decision, Effect, Registration } from './decision.js';
 import { nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
-import { decideForget } from './decide/forget.js';
-import { decideEndFramework, decideSchedulerLost } from './decide/framework-end.js';
+import { decideForget, decideForgetFrameworks } from './decide/forget.js';
+import { decideSchedulerLost, decideTimedOut } from './decide/framework-end.js';
 import { decideSubscribe } from './decide/frameworks.js';
 import { decideExpiry, decideGrants, decideStarved } from './decide/offers.js';
 import { decideOperator } from './decide/operator.js';
@@ -144,6 +144,7 @@ export class Master implements OperatorDesk {
     this.#forgetting = every(env.clock, options.forgetIntervalMs, () => {
       this.#turn(() => decideForget(this.#state, this.#registry, this.#moment()));
     });
+    this.#turn(() => decideForgetFrameworks(this.#state, this.#registry));
     this.#term.until(parts.actUntilMs);
   }
 
@@ -463,8 +464,7 @@ export class Master implements OperatorDesk {
   #failoverEnded(id: FrameworkId): void {
     this.#turn(() => {
       const framework = this.#state.frameworks.get(id);
-      if (framework === undefined || framework.state === 'ACTIVE') return nothing;
-      return decideEndFramework(this.#state, this.#registry, framework, { by: 'FAILOVER_TIMEOUT' });
+      return framework === undefined ? nothing : decideTimedOut(this.#state, this.#registry, framework);
     });
   }
 

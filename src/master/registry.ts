@@ -72,23 +72,27 @@ export class Registry {
     return [{ key: frameworkPrefix + info.id, value }];
   }
 
-  /** Its id is not used again; the oldest of those remembered is forgotten by `forgotten`. */
-  frameworkEnded(info: FrameworkInfo & { readonly id: FrameworkId }, forgotten?: FrameworkId): StoreChange[] {
+  /** Its id is not used again. */
+  frameworkEnded(info: FrameworkInfo & { readonly id: FrameworkId }): StoreChange[] {
     const value: FrameworkEntry = { epoch: this.#epoch, info };
     return [
       { key: frameworkPrefix + info.id, remove: true },
       { key: completedPrefix + info.id, value },
-      ...(forgotten === undefined ? [] : [{ key: completedPrefix + forgotten, remove: true } as const]),
     ];
   }
 
-  /** Came back while its end was being written. */
+  /** Came back while its end was being written, or after it was forgotten. */
   frameworkRevived(info: FrameworkInfo & { readonly id: FrameworkId }): StoreChange[] {
     return [...this.frameworkKept(info), { key: completedPrefix + info.id, remove: true }];
   }
 
   frameworkForgotten(id: FrameworkId): StoreChange[] {
     return [{ key: frameworkPrefix + id, remove: true }];
+  }
+
+  /** Of those that ended and are remembered, the oldest. */
+  endForgotten(id: FrameworkId): StoreChange[] {
+    return [...this.frameworkForgotten(id), { key: completedPrefix + id, remove: true }];
   }
 
   agentAdmitted(id: AgentId, info: AgentInfo): StoreChange[] {
@@ -171,18 +175,19 @@ export function recoverRegistry(store: Store, masterId: string, options: MasterO
   const changes: Change[] = [];
   let frameworks = 0;
   let agents = 0;
-  const live = new Set<FrameworkId>();
+  const ended = store.load(completedPrefix).map(({ key, value }) => frameworkEntry(key, completedPrefix, value));
+  const endedIds = new Set(ended.map(({ info }) => info.id));
   for (const { key, value } of store.load(frameworkPrefix)) {
-    const info = frameworkEntry(key, frameworkPrefix, value);
-    live.add(info.id);
+    const { info } = frameworkEntry(key, frameworkPrefix, value);
+    // Its scheduler, or an operator, was told that it has ended.
+    if (endedIds.has(info.id)) continue;
     frameworks = Math.max(frameworks, numberAfter(masterId, '-', info.id));
     const graceMs = Math.max(info.failoverTimeoutMs ?? 0, options.frameworkReregisterTimeoutMs);
     changes.push({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
   }
-  for (const { key, value } of store.load(completedPrefix)) {
-    const info = frameworkEntry(key, completedPrefix, value);
+  // Of one epoch the order is not known.
+  for (const { info } of ended.toSorted((a, b) => a.epoch - b.epoch)) {
     frameworks = Math.max(frameworks, numberAfter(masterId, '-', info.id));
-    if (live.has(info.id)) continue;
     changes.push({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs });
     changes.push({
       type: 'FRAMEWORK_ENDED',
@@ -287,11 +292,11 @@ function maintenanceEntry(key: string, value: unknown): Maintenance {
   return maintenanceOf(windows, down);
 }
 
-function frameworkEntry(key: string, prefix: string, value: unknown): FrameworkEntry['info'] {
+function frameworkEntry(key: string, prefix: string, value: unknown): FrameworkEntry {
   const info = isRecord(value) && isRecord(value['info']) ? value['info'] : undefined;
   const whole = info !== undefined && info['id'] === key.slice(prefix.length) && Array.isArray(info['roles']);
   if (!whole) throw unreadable(key);
-  return (value as FrameworkEntry).info;
+  return value as FrameworkEntry;
 }
 
 function agentEntry(key: string, value: unknown): AgentEntry {

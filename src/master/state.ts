@@ -137,6 +137,10 @@ export interface FrameworkRecord {
   readonly id: FrameworkId;
   /** With `id`. */
   info: FrameworkInfo;
+  /** `info` as it was last written to the registry, which may not be durable yet. */
+  plan: FrameworkInfo;
+  /** Its end is being written to the registry. That of its failover timeout is taken back when it returns meanwhile. */
+  ending: 'FAILOVER_TIMEOUT' | 'CALL' | undefined;
   state: 'ACTIVE' | 'DISCONNECTED' | 'RECOVERED' | 'COMPLETED';
   partitionAware: boolean;
   suppressed: ReadonlySet<Role>;
@@ -209,7 +213,10 @@ export interface ClusterView {
   readonly master: MasterInfo;
   readonly options: MasterOptions;
   readonly frameworks: ReadonlyMap<FrameworkId, Readonly<FrameworkRecord>>;
+  /** The longest ended first. */
   readonly completedFrameworks: ReadonlyMap<FrameworkId, Readonly<FrameworkRecord>>;
+  /** Frameworks whose subscription is being written to the registry, with the newest session of each. They may be unknown, and do not end meanwhile. */
+  readonly returningFrameworks: ReadonlyMap<FrameworkId, number>;
   readonly agents: ReadonlyMap<AgentId, Readonly<AgentRecord>>;
   /** Agents declared gone for ever, and when on the wall clock. */
   readonly goneAgents: ReadonlyMap<AgentId, number>;
@@ -246,6 +253,7 @@ export interface ClusterView {
 export class ClusterState implements ClusterView {
   readonly frameworks = new Map<FrameworkId, FrameworkRecord>();
   readonly completedFrameworks = new Map<FrameworkId, FrameworkRecord>();
+  readonly returningFrameworks = new Map<FrameworkId, number>();
   readonly agents = new Map<AgentId, AgentRecord>();
   readonly goneAgents = new Map<AgentId, number>();
   readonly goingAgents = new Set<AgentId>();
@@ -285,6 +293,8 @@ export function newFramework(info: FrameworkInfo & { readonly id: FrameworkId },
   return {
     id: info.id,
     info,
+    plan: info,
+    ending: undefined,
     state: 'RECOVERED',
     partitionAware: isPartitionAware(info),
     suppressed: new Set(),

@@ -202,10 +202,13 @@ test('SUBSCRIBE of a new framework takes a number and waits for the store; the r
     { type: 'SUBSCRIBE', framework: frameworkInfo() },
     at,
   );
-  t.deepEqual(changes, [{ type: 'NUMBER_TAKEN', of: 'FRAMEWORK' }]);
+  const info = { ...frameworkInfo(), id: 'M-0000' };
+  t.deepEqual(changes, [
+    { type: 'NUMBER_TAKEN', of: 'FRAMEWORK' },
+    { type: 'FRAMEWORK_RETURNING', info, peerId: peer },
+  ]);
   t.is(effects.length, 1);
   t.like(effects[0], { type: 'STORE', next: { type: 'FRAMEWORK_STORED', peerId: peer, isNew: true } });
-  const info = { ...frameworkInfo(), id: 'M-0000' };
   t.deepEqual(effects[0]?.type === 'STORE' ? effects[0].changes : [], [
     { key: 'framework/M-0000', value: { epoch: 3, info } },
   ]);

@@ -9,7 +9,7 @@ import { agentsOf, Draft, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
 import { sameData } from '../same-data.js';
 import type { ClusterView, FrameworkRecord } from '../state.js';
-import { notSubscribed, roleProblems, sizeProblems } from './framework-problems.js';
+import { endingProblem, notSubscribed, roleProblems, sizeProblems } from './framework-problems.js';
 
 type Call<Type extends SchedulerCall['type']> = Extract<SchedulerCall, { type: Type }>;
 type KnownInfo = FrameworkInfo & { readonly id: FrameworkId };
@@ -44,6 +44,7 @@ export function decideUpdateFramework(
   const suppressed = call.suppressedRoles ?? [];
   const constraints = call.offerConstraints ?? {};
   problems.push(...roleProblems('updateFramework', info.roles, suppressed, Object.keys(constraints)));
+  if (framework.ending !== undefined) problems.push(endingProblem(framework.id));
   const draft = new Draft();
   if (problems.length > 0) return draft.answer(peerId, call.callId, problems);
   const then: Durable = {
@@ -54,13 +55,14 @@ export function decideUpdateFramework(
     constraints,
     ...(call.callId === undefined ? {} : { callId: call.callId }),
   };
-  if (sameData(framework.info, info)) return decideFrameworkChanged(view, then);
+  if (sameData(framework.info, info) && sameData(framework.plan, info)) return decideFrameworkChanged(view, then);
   // Suppression is not in the registry, so it need not wait; a SUPPRESS that comes before the write is durable must not be undone by it.
   const { suppressed: before, id: frameworkId } = framework;
   const known = suppressed.filter(role => framework.info.roles.includes(role));
   const revived = [...before].filter(role => !known.includes(role));
   if (known.length > 0) draft.change({ type: 'ROLES_SUPPRESSED', frameworkId, roles: known });
   if (revived.length > 0) draft.change({ type: 'ROLES_REVIVED', frameworkId, roles: revived });
+  draft.change({ type: 'FRAMEWORK_PLANNED', info });
   return draft.store(registry.frameworkKept(info), {
     ...then,
     suppressed: undefined,

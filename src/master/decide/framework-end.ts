@@ -3,9 +3,10 @@ import type { FrameworkId } from '../../base/ids.js';
 import type { FrameworkInfo } from '../../protocol/entities.js';
 import { closeCodes } from '../../transport/transport.js';
 import type { Decision, Durable, FrameworkEndCause } from '../decision.js';
-import { agentsOf, Draft } from '../decision.js';
+import { agentsOf, Draft, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { ClusterView, FrameworkRecord, Moment } from '../state.js';
+import { forgetFrameworks } from './forget.js';
 import { removedProblem } from './framework-problems.js';
 
 type KnownInfo = FrameworkInfo & { readonly id: FrameworkId };
@@ -21,19 +22,29 @@ export function decideSchedulerLost(
   for (const offer of framework.offers) draft.endOffer(offer, 'DISCARDED');
   const timeoutMs = framework.info.failoverTimeoutMs ?? 0;
   draft.change({ type: 'FRAMEWORK_DISCONNECTED', frameworkId: framework.id, failoverAtMs: at.nowMs + timeoutMs });
-  if (timeoutMs <= 0) storeEnd(view, registry, draft, framework, { by: 'FAILOVER_TIMEOUT' });
+  if (timeoutMs <= 0 && mayTimeOut(view, framework)) storeEnd(registry, draft, framework, { by: 'FAILOVER_TIMEOUT' });
   return draft;
+}
+
+/** The time to come back is over. */
+export function decideTimedOut(view: ClusterView, registry: Registry, framework: Readonly<FrameworkRecord>): Decision {
+  if (framework.state === 'ACTIVE' || !mayTimeOut(view, framework)) return nothing;
+  return decideEndFramework(registry, framework, { by: 'FAILOVER_TIMEOUT' });
+}
+
+// One that is on its way back has time again if it fails.
+function mayTimeOut(view: ClusterView, { id, ending }: Readonly<FrameworkRecord>): boolean {
+  return ending === undefined && !view.returningFrameworks.has(id);
 }
 
 /** Ends a framework: first in the registry. */
 export function decideEndFramework(
-  view: ClusterView,
   registry: Registry,
   framework: Readonly<FrameworkRecord>,
   cause: FrameworkEndCause,
 ): Decision {
   const draft = new Draft();
-  storeEnd(view, registry, draft, framework, cause);
+  storeEnd(registry, draft, framework, cause);
   return draft;
 }
 
@@ -52,15 +63,15 @@ export function decideFrameworkEnded(
     if (cause.by === 'OPERATOR') draft.effects.push({ type: 'ANSWER_OPERATOR', ticket: cause.ticket, problems: [] });
     return draft;
   }
-  // It came back in the last moment, while its end was being written.
-  if (cause.by === 'FAILOVER_TIMEOUT' && framework.state === 'ACTIVE')
-    return draft.store(registry.frameworkRevived(framework.info as KnownInfo));
+  // It came back in the last moment, which is being written behind its end.
+  if (cause.by === 'FAILOVER_TIMEOUT' && framework.ending !== 'FAILOVER_TIMEOUT') return nothing;
   const why = endMessages[cause.by];
   for (const agentId of agentsOf(view, framework.id)) {
     draft.toAgent(agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: framework.id });
   }
   for (const offer of framework.offers) draft.endOffer(offer, 'DISCARDED');
   draft.change({ type: 'FRAMEWORK_ENDED', frameworkId: framework.id, why, wallMs: at.wallMs });
+  forgetFrameworks(view, registry, draft, framework);
   if (cause.by === 'SCHEDULER') draft.answer(cause.peerId, cause.callId, []);
   if (cause.by === 'OPERATOR') draft.effects.push({ type: 'ANSWER_OPERATOR', ticket: cause.ticket, problems: [] });
   if (framework.peerId !== undefined) {
@@ -83,18 +94,14 @@ const endMessages = {
   FAILOVER_TIMEOUT: 'the failover timeout ended before a scheduler came back',
 } as const;
 
-function storeEnd(
-  view: ClusterView,
+/** Writes the end of a framework. */
+export function storeEnd(
   registry: Registry,
   draft: Draft,
   framework: Readonly<FrameworkRecord>,
   cause: FrameworkEndCause,
 ): void {
-  const [oldest] = view.completedFrameworks.keys();
-  const forgotten = view.completedFrameworks.size >= view.options.completedFrameworksMax ? oldest : undefined;
-  draft.store(registry.frameworkEnded(framework.info as KnownInfo, forgotten), {
-    type: 'FRAMEWORK_END_STORED',
-    frameworkId: framework.id,
-    cause,
-  });
+  const { id: frameworkId, plan } = framework;
+  draft.change({ type: 'FRAMEWORK_ENDING', frameworkId, by: cause.by === 'FAILOVER_TIMEOUT' ? cause.by : 'CALL' });
+  draft.store(registry.frameworkEnded(plan as KnownInfo), { type: 'FRAMEWORK_END_STORED', frameworkId, cause });
 }

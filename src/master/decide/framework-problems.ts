@@ -49,3 +49,12 @@ export function removedProblem(id: FrameworkId, why?: string): Problem {
     'subscribe without an id to become a new framework',
   );
 }
+
+export function endingProblem(id: FrameworkId): Problem {
+  return problem(
+    'updateFramework.framework.id',
+    'FRAMEWORK_REMOVED',
+    `framework ${id} is being torn down`,
+    'subscribe without an id to become a new framework',
+  );
+}

@@ -6,11 +6,12 @@ import type { FrameworkInfo } from '../../protocol/entities.js';
 import type { SchedulerCall } from '../../protocol/scheduler-api.js';
 import { closeCodes } from '../../transport/transport.js';
 import type { Decision, Durable } from '../decision.js';
-import { Draft, nothing } from '../decision.js';
+import { Draft } from '../decision.js';
 import type { Registry } from '../registry.js';
 import { sameData } from '../same-data.js';
 import type { ClusterView, FrameworkRecord, Moment } from '../state.js';
-import { tellAgents } from './framework-changes.js';
+import { decideFrameworkChanged, tellAgents } from './framework-changes.js';
+import { storeEnd } from './framework-end.js';
 import { removedProblem, roleProblems, sizeProblems } from './framework-problems.js';
 
 type Call<Type extends SchedulerCall['type']> = Extract<SchedulerCall, { type: Type }>;
@@ -29,7 +30,7 @@ export function decideSubscribe(
   const known = isNew ? undefined : view.frameworks.get(id);
   const problems = subscribeProblems(view, call, known);
   if (problems.length > 0) return refuse(peerId, problems, call.callId);
-  if (known !== undefined && isLate(known, peerId)) return refuse(peerId, [failedOver(known.id)], call.callId);
+  if (!isNew && isLate(view, id, peerId)) return refuse(peerId, [failedOver(id)], call.callId);
   const draft = new Draft();
   const framework: KnownInfo = isNew
     ? { ...unnamed, id: frameworkId(view) }
@@ -46,8 +47,41 @@ export function decideSubscribe(
     constraints: call.offerConstraints ?? {},
     ...(call.callId === undefined ? {} : { callId: call.callId }),
   };
-  if (known !== undefined && sameData(known.info, framework)) return decideSubscribed(view, registry, then, true, at);
+  if (known?.ending === 'CALL') return refuseWhenEnded(registry, known, then);
+  if (known !== undefined && isKept(view, known, framework)) return decideSubscribed(view, registry, then, true, at);
+  draft.change({ type: 'FRAMEWORK_RETURNING', info: framework, peerId });
+  const isEnding = known === undefined ? !isNew : known.ending !== undefined;
+  if (isEnding) return draft.store(registry.frameworkRevived(framework), then);
   return draft.store(registry.frameworkKept(framework), then);
+}
+
+/** Whether the registry has this description of it, durably, and is told nothing else. */
+function isKept(view: ClusterView, known: Readonly<FrameworkRecord>, info: FrameworkInfo): boolean {
+  if (known.ending !== undefined || view.returningFrameworks.has(known.id)) return false;
+  return sameData(known.info, info) && sameData(known.plan, info);
+}
+
+// Refused before the end is durable, it might live on without its scheduler. Written again, the end has its place behind the first.
+function refuseWhenEnded(
+  registry: Registry,
+  known: Readonly<FrameworkRecord>,
+  { peerId, callId }: Extract<Durable, { type: 'FRAMEWORK_STORED' }>,
+): Decision {
+  return new Draft().store(registry.frameworkEnded(known.plan as KnownInfo), {
+    type: 'LATE_SUBSCRIPTION_STORED',
+    peerId,
+    frameworkId: known.id,
+    ...(callId === undefined ? {} : { callId }),
+  });
+}
+
+/** The end of the framework that was subscribed with is durable. */
+export function decideLateSubscription({
+  peerId,
+  frameworkId: id,
+  callId,
+}: Extract<Durable, { type: 'LATE_SUBSCRIPTION_STORED' }>): Decision {
+  return refuse(peerId, [removedProblem(id)], callId);
 }
 
 /** The framework's id is durable: subscribes it, taking over from an older session. */
@@ -60,15 +94,14 @@ export function decideSubscribed(
 ): Decision {
   const { info, peerId } = stored;
   const draft = new Draft();
-  // Nobody has heard of the id of a new framework whose session ended meanwhile.
-  if (!peerOpen) return stored.isNew ? draft.store(registry.frameworkForgotten(info.id)) : nothing;
   const known = view.frameworks.get(info.id);
   if (view.completedFrameworks.has(info.id)) {
-    return refuse(peerId, [removedProblem(info.id)], stored.callId);
+    // It was unknown, and an agent has told of what it had before.
+    return refuse(peerId, [removedProblem(info.id)], stored.callId)
+      .change({ type: 'FRAMEWORK_RETURN_FAILED', frameworkId: info.id })
+      .store(registry.frameworkForgotten(info.id));
   }
-  if (known !== undefined && isLate(known, peerId)) {
-    return refuse(peerId, [failedOver(info.id)], stored.callId);
-  }
+  if (!peerOpen) return decideReturnFailed(view, registry, stored, known, at);
   if (known === undefined) draft.change({ type: 'FRAMEWORK_ADDED', info, wallMs: at.wallMs });
   if (known?.peerId !== undefined) {
     draft.toSchedulerPeer(known.peerId, { type: 'ERROR', fatal: true, problems: [failedOver(info.id)] });
@@ -95,6 +128,34 @@ export function decideSubscribed(
   return draft;
 }
 
+/** Its session ended while the subscription was being written: nobody has heard of it. */
+function decideReturnFailed(
+  view: ClusterView,
+  registry: Registry,
+  { info, peerId }: Extract<Durable, { type: 'FRAMEWORK_STORED' }>,
+  known: Readonly<FrameworkRecord> | undefined,
+  at: Moment,
+): Decision {
+  const draft = new Draft();
+  const isNewest = view.returningFrameworks.get(info.id) === peerId;
+  if (isNewest) draft.change({ type: 'FRAMEWORK_RETURN_FAILED', frameworkId: info.id });
+  if (known === undefined) return isNewest ? draft.store(registry.frameworkForgotten(info.id)) : draft;
+  // What the registry has of it is so, whoever it came from.
+  const { constraints, state, ending } = known;
+  const then = { type: 'FRAMEWORK_CHANGE_STORED', peerId, info, suppressed: undefined, constraints } as const;
+  const { changes, effects } = decideFrameworkChanged(view, then);
+  draft.changes.push(...changes);
+  draft.effects.push(...effects);
+  if (!isNewest || state === 'ACTIVE' || ending !== undefined) return draft;
+  // It was there a moment ago.
+  const timeoutMs = info.failoverTimeoutMs ?? 0;
+  const failoverAtMs = Math.max(known.failoverAtMs ?? at.nowMs, at.nowMs + timeoutMs);
+  if (failoverAtMs > at.nowMs)
+    return draft.change({ type: 'FRAMEWORK_DISCONNECTED', frameworkId: info.id, failoverAtMs });
+  storeEnd(registry, draft, known, { by: 'FAILOVER_TIMEOUT' });
+  return draft;
+}
+
 /** What the scheduler before has not acknowledged: of tasks it is the agents' to repeat, outcomes of operations are known here. */
 function repeatUnacknowledged(
   view: ClusterView,
@@ -112,8 +173,8 @@ function repeatUnacknowledged(
 }
 
 /** Over a connection that is older than one it was subscribed over: of a scheduler that has ended, or given that connection up. */
-function isLate({ newestPeerId }: Readonly<FrameworkRecord>, peerId: number): boolean {
-  return newestPeerId !== undefined && newestPeerId > peerId;
+function isLate({ frameworks, returningFrameworks }: ClusterView, id: FrameworkId, peerId: number): boolean {
+  return Math.max(frameworks.get(id)?.newestPeerId ?? 0, returningFrameworks.get(id) ?? 0) > peerId;
 }
 
 function failedOver(id: FrameworkId): Problem {
@@ -149,7 +210,7 @@ function subscribeProblems(
   return problems;
 }
 
-function refuse(peerId: number, problems: readonly Problem[], callId: number | undefined): Decision {
+function refuse(peerId: number, problems: readonly Problem[], callId: number | undefined): Draft {
   const draft = new Draft();
   if (callId !== undefined) draft.answer(peerId, callId, problems);
   return draft

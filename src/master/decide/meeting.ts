@@ -66,7 +66,8 @@ export class Meeting {
       const named = { ...info, id };
       const graceMs = Math.max(info.failoverTimeoutMs ?? 0, view.options.frameworkReregisterTimeoutMs);
       draft.change({ type: 'FRAMEWORK_ADDED', info: named, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
-      draft.store(this.registry.frameworkKept(named));
+      // What its own subscription writes is the last word.
+      if (!view.returningFrameworks.has(id)) draft.store(this.registry.frameworkKept(named));
       this.#frameworks.set(id, 'LIVE');
     }
     const { frameworks, tasks, executors } = this.registration;

@@ -27,7 +27,7 @@ export function decideOperator(
       return decideOperatorKill(view, call, ticket);
     case 'TEARDOWN': {
       const framework = view.frameworks.get(call.frameworkId);
-      if (framework !== undefined) return decideEndFramework(view, registry, framework, { by: 'OPERATOR', ticket });
+      if (framework !== undefined) return decideEndFramework(registry, framework, { by: 'OPERATOR', ticket });
       const ended = view.completedFrameworks.has(call.frameworkId);
       const why = ended ? 'ended already' : 'is not the id of a framework';
       return answered(ticket, [
