@@ -35,6 +35,8 @@ export interface InstanceReservation {
   /** As reserved, with their labels: what its tasks are launched on. */
   readonly resources: Resources;
   readonly volumes: readonly { readonly id: VolumeId; readonly containerPath: string; readonly mib: number }[];
+  /** Whether an agent has told of a task on it; until then it may never have been made, and another may be. */
+  readonly proven: boolean;
 }
 
 /** One start of an instance: its tasks, and where. */

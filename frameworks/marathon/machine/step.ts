@@ -126,7 +126,7 @@ function sameTask(a: InstanceTask, b: InstanceTask): boolean {
 function afterTasks(before: Instance, tasks: readonly InstanceTask[], status: TaskStatus, now: number): Outcome {
   const live = tasks.filter(({ condition }) => !isTerminal(condition));
   const condition = conditionFrom(tasks, live);
-  const after = withTasks(before, tasks, condition, status, now);
+  const after = proved(withTasks(before, tasks, condition, status, now), status);
   const effects: InstanceEffect[] = [];
   if (after.condition !== before.condition) effects.push(changed(before, after));
   if (after.healthy !== before.healthy) effects.push({ type: 'HEALTH_CHANGED', healthy: after.healthy });
@@ -143,6 +143,16 @@ function afterTasks(before: Instance, tasks: readonly InstanceTask[], status: Ta
     return more(effects, kill(after, now));
   }
   return more(effects, onTime(after, now));
+}
+
+// What an agent says of a task it says after what was to be reserved for it.
+function proved(instance: Instance, status: TaskStatus): Instance {
+  const { reservation } = instance;
+  if (reservation === undefined || reservation.proven) return instance;
+  const condition = conditionOf(status);
+  const seen = condition === 'Starting' || condition === 'Running' || condition === 'Killing';
+  if (!seen && (status.source === 'MASTER' || condition === 'Dropped')) return instance;
+  return { ...instance, reservation: { ...reservation, proven: true } };
 }
 
 // All ended: the worst end. Some: what is left is about to.

@@ -1,6 +1,6 @@
 // Does one waiting instance fit an offer? In: what is left of the offer, the instance, where the others are. Out: its start, or Marathon's reasons for the no. Pure but for draws of ports.
 import { add, bagOf, emptyBag, exclusive, fromBag, isEmpty, subtract, sum, take } from 'proffer';
-import type { AcceptRequest, Bag, FaultDomain, OpenOffer, Random, Resources, TaskId, TaskSpec } from 'proffer';
+import type { AcceptRequest, AgentId, Bag, FaultDomain, OpenOffer, Random, Resources, TaskId, TaskSpec } from 'proffer';
 import type { InstanceEvent } from '../machine/events.js';
 import { taskIdOf } from '../machine/ids.js';
 import type { Instance, InstanceReservation, Place } from '../machine/instance.js';
@@ -75,7 +75,8 @@ export function matchInstance(
   const { spec, placed, spread, agents } = contender;
   const { offer, left } = open;
   const need = needOf(spec);
-  const { reservation } = instance;
+  // One of which nobody knows whether it was made binds to nothing.
+  const reservation = instance.reservation?.proven === true ? instance.reservation : undefined;
   if (offer.role !== (reservation === undefined ? spec.role : instance.role)) return no('UnfulfilledRole');
   if (reservation !== undefined && reservation.agentId !== offer.agentId) return no('NoCorrespondingReservationFound');
   // What has data here stays here; the constraints chose the place when it came.
@@ -170,13 +171,13 @@ function chooseKept(
   context: MatchContext,
 ): Chosen {
   const { frameworkId, principal } = context;
-  const role = instance.reservation === undefined ? spec.role : instance.role;
+  const role = instance.reservation?.proven === true ? instance.role : spec.role;
   const keeper = { frameworkId, role, ...(principal === undefined ? {} : { principal }) };
   const executor = need.executor === undefined ? [] : [need.executor.bag];
   const amounts = sum([...need.parts.map(({ bag }) => bag), ...executor]);
   const bare: Chosen = { short: [], parts: [], consumed: emptyBag };
   const found = foundReservation(keeper, instance.id, amounts, need.mounts, left);
-  if (found === undefined && instance.reservation !== undefined) {
+  if (found === undefined && instance.reservation?.proven === true) {
     return { ...bare, short: ['NoCorrespondingReservationFound'] };
   }
   // Nothing can be kept for everybody.
@@ -244,12 +245,18 @@ function fit(
         ...(container === undefined ? {} : { container }),
         hostPorts: portsOfPart(need, ports.ports, container),
       })),
-      ...(kept === undefined ? {} : { reservation: { ...kept.reservation, agentId: offer.agentId } }),
+      ...(kept === undefined ? {} : { reservation: keptOn(offer.agentId, kept, instance) }),
     },
     tasks,
     requests: [...(kept?.operations ?? []), launch],
     left: subtract(left, exclusive(add(chosen.consumed, ports.bag))),
   };
+}
+
+// What is found in an offer has been made.
+function keptOn(agentId: AgentId, kept: Kept, instance: Instance): InstanceReservation {
+  const found = !kept.operations.some(({ type }) => type === 'RESERVE');
+  return { ...kept.reservation, agentId, proven: found || instance.reservation?.proven === true };
 }
 
 /** The resources of a task: its amounts, and its ports by the keys they were offered under. */

@@ -43,7 +43,7 @@ export interface Keeper {
 export interface Kept {
   /** To be carried out before the launch, in one ACCEPT with it. */
   readonly operations: readonly ResourceOperation[];
-  readonly reservation: Omit<InstanceReservation, 'agentId'>;
+  readonly reservation: Omit<InstanceReservation, 'agentId' | 'proven'>;
   /** What follows the name of a reserved resource. */
   readonly suffix: string;
   /** What of the offer the operations turn into the reservation, or the reservation itself. */

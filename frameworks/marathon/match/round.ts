@@ -76,7 +76,10 @@ function queueFor({ spec, waiting }: RoundContender, agentId: string): () => Ins
   let at = 0;
   if (!needOf(spec).resident) return () => waiting[at++];
   const there = waiting.filter(({ reservation }) => reservation?.agentId === agentId);
-  const queue = [...there, ...waiting.filter(({ reservation }) => reservation === undefined)];
+  const anywhere = waiting.filter(
+    ({ reservation }) => reservation?.agentId !== agentId && reservation?.proven !== true,
+  );
+  const queue = [...there, ...anywhere];
   if (queue.length === 0) queue.push(...waiting.slice(0, 1));
   return () => queue[at++];
 }

@@ -3,7 +3,7 @@
 // Nothing is remembered between two looks: all that was begun can be seen in the instances. So a look repeated, or taken by another leader, begins nothing twice.
 import { assertNever } from '../machine/assert.js';
 import type { InstanceId } from '../machine/ids.js';
-import { isCounted } from '../machine/instance.js';
+import { isCounted, isCurrent } from '../machine/instance.js';
 import type { Instance } from '../machine/instance.js';
 import { instancesOn, isResident } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
@@ -65,7 +65,10 @@ export function rollout(action: RolloutAction, view: RolloutView): Rollout {
     case 'Scale':
       return scaling(view, wanted(view, action.scaleTo), action.toKill);
     case 'Restart':
-      return outcome(view, restarting(view, wanted(view, spec.instances)));
+      return outcome(view, restarting(view, wanted(view, spec.instances)), {
+        // Old ones are not waited for: they wait for the others.
+        matters: instance => instance.goal !== 'Running' || isCurrent(instance, spec),
+      });
     default:
       return assertNever(action, 'action');
   }
@@ -92,9 +95,14 @@ type Steps = Pick<Rollout, 'launch' | 'renew' | 'kill'>;
 function outcome(
   view: RolloutView,
   steps: Steps,
-  given: { readonly done?: boolean; readonly killGoal?: Rollout['killGoal'] } = {},
+  given: {
+    readonly done?: boolean;
+    readonly killGoal?: Rollout['killGoal'];
+    readonly matters?: (instance: Instance) => boolean;
+  } = {},
 ): Rollout {
-  const { spec, instances, isReady, whyWaiting } = view;
+  const { spec, isReady, whyWaiting } = view;
+  const instances = given.matters === undefined ? view.instances : view.instances.filter(given.matters);
   const waits = given.done === true ? [] : waitingFor(instances, isReady, whyWaiting);
   const idle = steps.launch === 0 && steps.renew.length === 0 && steps.kill.length === 0;
   return {
