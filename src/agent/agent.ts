@@ -210,7 +210,8 @@ export class Agent {
     if (this.#journal.failed) return this.#env.clock.soon(done);
     if (this.#keptId !== undefined) this.#keeper.alive();
     this.#leave();
-    this.#journal.whenIdle(done);
+    // Tasks that go on may write for ever: only what is known by now has to be kept.
+    this.#journal.after(done);
   }
 
   /** Stops, as if the process ended: tasks run on, nobody is told anything, no timer is left. */
@@ -246,19 +247,25 @@ export class Agent {
     // How often a former master pinged says nothing about this one.
     this.#silenceMs = this.#options.pingTimeoutMs * this.#options.pingMissesMax;
     this.#watchSilence();
-    this.#gate.pass(() => this.#journal.whenIdle(() => this.#register(peer)));
+    // A new process learns how its containers are while it writes its first records.
+    this.#gate.pass(() => this.#journal.after(() => this.#register(peer)));
   }
 
+  // Everything as it is now, told once that much is on disk. Later changes follow when the agent is registered: there may be no moment without any.
   #register(peer: Peer<AgentCall>): void {
     if (this.#peer !== peer) return;
     const inventory = this.#inventory();
     this.#exits = [];
     this.#registrations += 1;
-    for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);
-    this.#env.log.info('registering', {
-      agentId: this.#state.agentId,
-      tasks: inventory.tasks.length,
-      master: peer.remote,
+    this.#outbox.describe();
+    this.#journal.after(() => {
+      if (this.#peer !== peer) return;
+      for (const call of registerCalls(inventory, this.#options.registerPartBytes)) peer.send(call);
+      this.#env.log.info('registering', {
+        agentId: inventory.agentId,
+        tasks: inventory.tasks.length,
+        master: peer.remote,
+      });
     });
   }
 
@@ -299,11 +306,9 @@ export class Agent {
         this.#runner.kill(event.frameworkId, event.taskId, event.killPolicy);
         return;
       case 'ACKNOWLEDGE': {
-        const { frameworkId, taskId } = event;
-        this.#outbox.acknowledge(frameworkId, taskId, event.uuid, isOver => {
-          const record = isOver ? this.#state.task(frameworkId, taskId) : undefined;
-          if (record !== undefined) this.#state.retire(record);
-        });
+        const over = this.#outbox.acknowledge(event.frameworkId, event.taskId, event.uuid);
+        // At once: the framework may use its id again, and the next launch may be right behind.
+        if (over !== undefined) this.#state.retire(over);
         return;
       }
       case 'MESSAGE':
@@ -478,7 +483,7 @@ export class Agent {
     const run = this.#whenEmpty;
     this.#whenEmpty = [];
     // How the last ones ended is told before the goodbye.
-    this.#journal.whenIdle(() => {
+    this.#journal.after(() => {
       for (const then of run) then();
     });
   }

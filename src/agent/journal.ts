@@ -56,12 +56,6 @@ export class Journal {
     else batch.effects.push(effect);
   }
 
-  /** Does `work` when nothing at all is on its way to the disk, so that it may tell whatever it sees. */
-  whenIdle(work: () => void): void {
-    if (this.#open === undefined && this.#underWay.length === 0) work();
-    else this.after(() => this.whenIdle(work));
-  }
-
   /** Writes what is still to be written, and carries out nothing more. */
   close(): void {
     if (this.#over) return;

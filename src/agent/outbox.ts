@@ -8,6 +8,7 @@ import type { ContainerStatus, TaskStatus } from '../protocol/entities.js';
 import type { Peer } from '../transport/peer.js';
 import type { Counts } from './counts.js';
 import type { Keeper } from './keeper.js';
+import { isTerminal } from '../protocol/task-state.js';
 import type { AgentState, TaskRecord } from './state.js';
 import type { StatusSend } from './status-queue.js';
 import { StatusQueue } from './status-queue.js';
@@ -30,6 +31,8 @@ export class Outbox {
   readonly #keeper: Keeper;
   readonly #queue = new StatusQueue();
   #peer: Peer<AgentCall> | undefined;
+  /** Told without acknowledgement since the registration under way was made, which says otherwise; undefined: none is. */
+  #meanwhile: StatusSend[] | undefined;
   #timer: Timer | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
 
@@ -75,17 +78,21 @@ export class Outbox {
     this.#enqueue(record, status, false);
   }
 
-  /** The framework acknowledged. `then` follows once that is durable: whether it was the task's last status. */
-  acknowledge(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid, then: (isOver: boolean) => void): void {
+  /** The framework acknowledged: the next status follows once that is durable. Gives the task if this was its last one; nothing follows that. */
+  acknowledge(frameworkId: FrameworkId, taskId: TaskId, uuid: StatusUuid): TaskRecord | undefined {
     const record = this.#state.task(frameworkId, taskId);
-    if (record === undefined || !this.#queue.inFlight(frameworkId, taskId, uuid)) return;
+    if (record === undefined || !this.#queue.inFlight(frameworkId, taskId, uuid)) return undefined;
+    if (isTerminal(record.life.state) && record.status?.uuid === uuid) {
+      this.#queue.forget(frameworkId, taskId);
+      return record;
+    }
     this.#keeper.acknowledged(record, uuid);
     this.#keeper.after(() => {
-      const { over, next } = this.#queue.acknowledge(frameworkId, taskId, uuid, this.#env.clock.now());
+      const { next } = this.#queue.acknowledge(frameworkId, taskId, uuid, this.#env.clock.now());
       if (next !== undefined) this.#send(next);
       this.#arm();
-      then(over);
     });
+    return undefined;
   }
 
   /** Whether this status of the task was reported before, as far as that is remembered: until the next one is acknowledged. */
@@ -110,12 +117,21 @@ export class Outbox {
 
   #tellOnce({ frameworkId }: TaskRecord, { uuid: _uuid, ...status }: TaskStatus): void {
     this.#queue.forget(frameworkId, status.taskId);
-    this.#send({ frameworkId, status, latestState: status.state, repeated: false });
+    const send = { frameworkId, status, latestState: status.state, repeated: false };
+    if (this.#peer === undefined) this.#meanwhile?.push(send);
+    else this.#send(send);
+  }
+
+  /** The agent describes itself as it is now: what was told before is part of that. */
+  describe(): void {
+    this.#meanwhile = [];
   }
 
   /** The master has registered the agent: everything due goes out at once. */
   open(peer: Peer<AgentCall>): void {
     this.#peer = peer;
+    for (const send of this.#meanwhile ?? []) this.#send(send);
+    this.#meanwhile = undefined;
     for (const send of this.#queue.open(this.#env.clock.now())) this.#send(send);
     this.#arm();
   }
@@ -129,6 +145,7 @@ export class Outbox {
   /** The master is gone; statuses wait. */
   close(): void {
     this.#peer = undefined;
+    this.#meanwhile = undefined;
     this.#queue.close();
     this.#timer?.cancel();
     this.#timer = undefined;
