@@ -21,6 +21,8 @@ export function connectAgent(
   const agent = known ?? newAgent(change.agentId, change.info, change.total);
   if (known === undefined) state.agents.set(agent.id, agent);
   if (known?.state === 'RECOVERED') state.agentsRecovering -= 1;
+  if (known?.tasksKnown === false) state.agentsOfUnknownTasks -= 1;
+  agent.tasksKnown = true;
   state.unreachableAgents.delete(agent.id);
   const before = agent.info;
   const sameTotal = equals(agent.total, change.total);
@@ -70,6 +72,14 @@ export function withdrawAgent(state: ClusterState, allocator: Allocator, agent: 
   if (inPool) allocator.removeAgent(agent.id);
 }
 
+/** One of its tasks is forgotten while it is away. */
+export function forgetTasks(state: ClusterState, agentId: AgentId): void {
+  const agent = state.agents.get(agentId);
+  if (agent?.tasksKnown !== true) return;
+  agent.tasksKnown = false;
+  state.agentsOfUnknownTasks += 1;
+}
+
 export function newAgent(id: AgentId, info: AgentInfo, total: Bag): AgentRecord {
   return {
     id,
@@ -79,6 +89,7 @@ export function newAgent(id: AgentId, info: AgentInfo, total: Bag): AgentRecord 
     overbooked: false,
     version: 0,
     state: 'RECOVERED',
+    tasksKnown: false,
     admin: activeAdmin,
     plan: activeAdmin,
     leaving: false,

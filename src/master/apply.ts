@@ -4,7 +4,7 @@ import type { FrameworkId, Role } from '../base/ids.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { Quota } from '../allocator/model.js';
 import { isResourceFree, isTerminal } from '../protocol/task-state.js';
-import { connectAgent, newAgent, withdrawAgent } from './apply-agents.js';
+import { connectAgent, forgetTasks, newAgent, withdrawAgent } from './apply-agents.js';
 import { applyResources } from './apply-resources.js';
 import { complete, forgetHeld, note, release, remember } from './apply-tasks.js';
 import { applyUpkeep, clearInverseFilters, discardInverse, forgetInverse } from './apply-upkeep.js';
@@ -206,7 +206,10 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       if (task.holds) release(state, allocator, task);
       framework.tasks.delete(task.id);
       agentOf(state, task.agentId).tasks.delete(task);
-      remember(framework.unreachable, task.id, task, state.options.unreachableTasksMax);
+      const { unreachable } = framework;
+      const oldest = unreachable.values().next().value;
+      remember(unreachable, task.id, task, state.options.unreachableTasksMax);
+      if (oldest !== undefined && !unreachable.has(oldest.id)) forgetTasks(state, oldest.agentId);
       return;
     }
     case 'TASK_RETURNED': {
@@ -279,6 +282,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       state.agents.set(agent.id, agent);
       if (away) state.unreachableAgents.add(agent.id);
       else state.agentsRecovering += 1;
+      state.agentsOfUnknownTasks += 1;
       return;
     }
     case 'AGENT_CONNECTED':
@@ -306,6 +310,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     case 'AGENT_REMOVED': {
       const agent = agentOf(state, change.agentId);
       withdrawAgent(state, allocator, agent);
+      if (!agent.tasksKnown) state.agentsOfUnknownTasks -= 1;
       state.agents.delete(agent.id);
       return;
     }

@@ -97,7 +97,7 @@ export class Master implements OperatorDesk {
   constructor(env: Env, parts: MasterParts) {
     this.#env = env;
     const options: MasterOptions = { ...masterDefaults, ...parts.options };
-    this.#state = new ClusterState(parts.info, options);
+    this.#state = new ClusterState(parts.info, options, env.clock.now() + options.agentReregisterTimeoutMs);
     this.#store = parts.store;
     this.#registry = new Registry(parts.epoch);
     this.#onStoreFailure = parts.onStoreFailure;

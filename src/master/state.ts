@@ -184,6 +184,8 @@ export interface AgentRecord {
   /** Counts what was taken of it and converted, for optimistic commit: what was offered at an earlier one may be gone. */
   version: number;
   state: AgentState;
+  /** It has registered with this master, which has forgotten none of its tasks since. */
+  tasksKnown: boolean;
   /** What operators want of it. */
   admin: AgentAdmin;
   /** `admin` with what is being written to the registry: calls close to each other go by what the one before wants. */
@@ -226,6 +228,10 @@ export interface ClusterView {
   readonly offers: ReadonlyMap<OfferId, OfferRecord>;
   /** Agents of the registry that have not come back. */
   readonly agentsRecovering: number;
+  /** Agents that may have tasks this master does not know: of the registry and not seen yet, or away for too long with too many. */
+  readonly agentsOfUnknownTasks: number;
+  /** Until when agents of earlier masters that are not in the registry may still come: it may be an older copy, or a new one. */
+  readonly strangersUntilMs: number;
   /** Longest gone first. */
   readonly unreachableAgents: ReadonlySet<AgentId>;
   /** The policy's, for optimistic commit. */
@@ -259,6 +265,7 @@ export class ClusterState implements ClusterView {
   readonly goingAgents = new Set<AgentId>();
   readonly offers = new Map<OfferId, OfferRecord>();
   agentsRecovering = 0;
+  agentsOfUnknownTasks = 0;
   readonly unreachableAgents = new Set<AgentId>();
   conflict: ConflictRule = fitOrNot;
   quotas: ReadonlyMap<Role, Quota> = new Map();
@@ -278,6 +285,7 @@ export class ClusterState implements ClusterView {
   constructor(
     readonly master: MasterInfo,
     readonly options: MasterOptions,
+    readonly strangersUntilMs = 0,
   ) {}
 }
 

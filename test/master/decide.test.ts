@@ -344,7 +344,7 @@ test('reconciliation by what is known of the agent', t => {
   world.agent.state = 'UNREACHABLE';
   t.deepEqual(ask('A'), ['TASK_UNREACHABLE']);
   world.agent.state = 'RECOVERED';
-  world.state.agentsRecovering = 1;
+  world.state.agentsOfUnknownTasks = 1;
   t.deepEqual(ask('A'), []);
   t.deepEqual(ask(), [], 'any agent that may come back may have it');
   t.deepEqual(ask('B'), ['TASK_UNKNOWN']);

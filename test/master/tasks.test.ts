@@ -158,7 +158,8 @@ test('explicit reconciliation: the last state told, without uuid, with health an
       { taskId: 'a' },
       { taskId: 'b' },
       { taskId: 'x', agentId: 'M-S0' },
-      { taskId: 'y', agentId: 'no-agent' },
+      { taskId: 'y', agentId: 'M-S9' },
+      { taskId: 'of an earlier master', agentId: 'L-S0' },
       { taskId: 'z' },
     ],
   });

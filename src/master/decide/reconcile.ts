@@ -1,5 +1,6 @@
 // RECONCILE: what the master knows of tasks, as statuses nobody acknowledges. Silence where the truth may still come back.
 import { assertNever } from '../../base/assert.js';
+import type { AgentId } from '../../base/ids.js';
 import type { TaskStatus } from '../../protocol/entities.js';
 import type { SchedulerCall, TaskReference } from '../../protocol/scheduler-api.js';
 import type { TaskState } from '../../protocol/task-state.js';
@@ -65,7 +66,8 @@ export function reconcileOne(
   }
   if (agent === undefined) {
     // Any agent that is still expected may have it.
-    if (agentId !== undefined || view.agentsRecovering === 0) say('TASK_UNKNOWN', 'nobody knows this task');
+    if (agentId === undefined ? view.agentsOfUnknownTasks === 0 : !mayStillCome(view, agentId, at))
+      say('TASK_UNKNOWN', 'nobody knows this task');
     return;
   }
   switch (agent.state) {
@@ -85,6 +87,11 @@ export function reconcileOne(
     default:
       assertNever(agent.state, 'agent state');
   }
+}
+
+// The agent was admitted by an earlier master, and the registry is older than that, or new.
+function mayStillCome(view: ClusterView, agentId: AgentId, at: Moment): boolean {
+  return at.nowMs < view.strangersUntilMs && !agentId.startsWith(`${view.master.id}-`);
 }
 
 /** The state the framework was told last, without what belonged to that status alone; the newest state when it was told none. */
