@@ -28,6 +28,7 @@ export function missingDependencies(root: Group): MissingDependency[] {
  * among these passes through an app or pod, since `all` leads only down and `need` only up or to an `all`. Depth first, without recursion.
  */
 export function dependencyCycle(root: Group): PathId[] | undefined {
+  if (!hasDependencies(root)) return undefined;
   const done = new Set<string>();
   for (const spec of runSpecsOf(root)) {
     const cycle = cycleFrom(`spec ${spec.id}`, node => edgesOf(root, node), done);
@@ -35,6 +36,14 @@ export function dependencyCycle(root: Group): PathId[] | undefined {
     return cycle.filter(node => node.startsWith('spec ')).map(node => node.slice('spec '.length));
   }
   return undefined;
+}
+
+function hasDependencies(root: Group): boolean {
+  for (const group of groupsOf(root)) {
+    if (group.dependencies.length > 0) return true;
+    for (const app of group.apps.values()) if (app.dependencies.length > 0) return true;
+  }
+  return false;
 }
 
 function edgesOf(root: Group, node: string): string[] {

@@ -141,13 +141,21 @@ export function updateGroup(
   return { ...root, version, groups: withEntry(root.groups, childId, updated) };
 }
 
-/** The tree with every app and pod passed through `change`; groups in which nothing changed stay the same objects. */
-export function mapRunSpecs(group: Group, change: (spec: RunSpec) => RunSpec): Group {
-  const mapped = <T extends RunSpec>(specs: ReadonlyMap<PathId, T>): ReadonlyMap<PathId, T> =>
-    mapValues(specs, spec => change(spec) as T);
-  const apps = mapped(group.apps);
-  const pods = mapped(group.pods);
-  const groups = mapValues(group.groups, child => mapRunSpecs(child, change));
+/**
+ * The tree with every app and pod passed through `change`, with what has its id and kind in `beside`; groups in which nothing changed stay the
+ * same objects, and those that are the same object in `beside` are not looked into.
+ */
+export function mapRunSpecs(
+  group: Group,
+  change: (spec: RunSpec, beside: RunSpec | undefined) => RunSpec,
+  beside?: Group,
+): Group {
+  if (group === beside) return group;
+  const mapped = <T extends RunSpec>(specs: ReadonlyMap<PathId, T>, others?: ReadonlyMap<PathId, T>) =>
+    mapValues(specs, (spec, id) => change(spec, others?.get(id)) as T);
+  const apps = mapped(group.apps, beside?.apps);
+  const pods = mapped(group.pods, beside?.pods);
+  const groups = mapValues(group.groups, (child, id) => mapRunSpecs(child, change, beside?.groups.get(id)));
   const same = apps === group.apps && pods === group.pods && groups === group.groups;
   return same ? group : { ...group, apps, pods, groups };
 }
@@ -157,10 +165,10 @@ export function isEmptyGroup(group: Group): boolean {
   return group.apps.size === 0 && group.pods.size === 0 && group.groups.size === 0;
 }
 
-function mapValues<T>(map: ReadonlyMap<PathId, T>, change: (value: T) => T): ReadonlyMap<PathId, T> {
+function mapValues<T>(map: ReadonlyMap<PathId, T>, change: (value: T, key: PathId) => T): ReadonlyMap<PathId, T> {
   let changed: Map<PathId, T> | undefined;
   for (const [key, value] of map) {
-    const next = change(value);
+    const next = change(value, key);
     if (next === value) continue;
     changed ??= new Map(map);
     changed.set(key, next);

@@ -6,5 +6,8 @@ type Present<T> = { readonly [K in keyof T as undefined extends T[K] ? never : K
 
 /** A copy of `members` without those that are undefined. */
 export function present<T extends object>(members: T): Present<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Present<T>;
+  const kept: { [key: string]: unknown } = {};
+  // Faster than by entries, and every reply is made of these.
+  for (const key in members) if (members[key] !== undefined) kept[key] = members[key];
+  return kept as Present<T>;
 }

@@ -1,5 +1,6 @@
 // Apps from JSON: new ones, whole replacements, partial updates, ways back to a version. In: JSON, and the tree it is for. Out: the definition
 // or every reason against it.
+import assert from 'node:assert/strict';
 import type { AppDefinition } from '../app.js';
 import { appAt } from '../group.js';
 import type { Group } from '../group.js';
@@ -109,9 +110,10 @@ function defined(raw: CanonicalApp, id: PathId, base: PathId, reading: Reading, 
 
 /** What is there, overlaid by what the update says. */
 function mergedWith(current: AppDefinition, update: CanonicalApp): CanonicalApp {
-  // What a reply shows is what a request may say: that reading it again gives the same is tested.
-  const known = appJson(current) as CanonicalApp;
-  const merged = { ...known, ...update };
+  // What a reply shows is what a request may say.
+  const known = parse(appSchema, appJson(current));
+  assert.ok(known.ok, `the reply that shows ${current.id} cannot be read again`);
+  const merged = { ...known.value, ...update };
   const moved = update.networks?.some(({ mode }) => mode !== 'host') ?? false;
   if (!moved || update.portDefinitions !== undefined) return merged;
   // Ports of the host's network would else become mappings beside those the update gives.

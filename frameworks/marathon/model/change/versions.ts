@@ -1,7 +1,7 @@
 // Versions of definitions: what changed since the last one decides whether instances are outdated. Pure.
 import { isDeepStrictEqual } from 'node:util';
 import type { Group } from '../group.js';
-import { mapRunSpecs, runSpecAt } from '../group.js';
+import { mapRunSpecs } from '../group.js';
 import type { RunSpec } from '../run-spec.js';
 import type { VersionInfo } from '../spec.js';
 
@@ -30,10 +30,9 @@ export function differenceOf(from: RunSpec, to: RunSpec): Difference {
  * the rest. Of what did not change the very objects of `from` stay.
  */
 export function stampVersions(from: Group, to: Group, version: number): Group {
-  return mapRunSpecs(to, spec => {
-    const old = runSpecAt(from, spec.id);
+  const stamped = (spec: RunSpec, old: RunSpec | undefined): RunSpec => {
     if (old === spec) return spec;
-    if (old === undefined || old.kind !== spec.kind) return { ...spec, versionInfo: newVersions(version) };
+    if (old === undefined) return { ...spec, versionInfo: newVersions(version) };
     switch (differenceOf(old, spec)) {
       case 'config':
         return { ...spec, versionInfo: newVersions(version) };
@@ -42,7 +41,8 @@ export function stampVersions(from: Group, to: Group, version: number): Group {
       case 'none':
         return spec.versionInfo.lastConfigChangeAt > old.versionInfo.version ? spec : old;
     }
-  });
+  };
+  return mapRunSpecs(to, stamped, from);
 }
 
 function configOf(spec: RunSpec): object {

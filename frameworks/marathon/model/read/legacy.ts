@@ -46,8 +46,6 @@ export function legacyProblems(raw: RawApp, report: Report): void {
     if (some(ipAddress.discovery?.ports) && some(container?.portMappings))
       report('/ipAddress', 'discovery.ports must not be given beside container.portMappings');
   }
-  const fixed = ports?.filter(port => port !== 0) ?? [];
-  if (new Set(fixed).size < fixed.length) report('/ports', 'ports must be unique');
   if (ports !== undefined && portDefinitions !== undefined && ports.join() !== portDefinitions.map(d => d.port).join())
     report('/', 'must not have both ports and portDefinitions, unless they say the same');
 }

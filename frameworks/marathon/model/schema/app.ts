@@ -2,17 +2,18 @@
 import * as v from 'valibot';
 import { healthProtocols } from '../app.js';
 import * as f from './fields.js';
+import { object, record } from './objects.js';
 
 const labelsOrNone = v.optional(f.labels, {});
 
-const portDefinition = v.object({
+const portDefinition = object({
   port: v.optional(f.anyPort, 0),
   labels: labelsOrNone,
   name: v.exactOptional(f.legacyName),
   protocol: f.protocol,
 });
 
-const portMapping = v.object({
+const portMapping = object({
   containerPort: v.optional(f.anyPort, 0),
   hostPort: v.exactOptional(f.anyPort),
   labels: labelsOrNone,
@@ -22,36 +23,36 @@ const portMapping = v.object({
   networkNames: v.optional(v.array(f.name), []),
 });
 
-const docker = v.object({
-  credential: v.exactOptional(v.object({ principal: f.text, secret: v.exactOptional(f.text) })),
+const docker = object({
+  credential: v.exactOptional(object({ principal: f.text, secret: v.exactOptional(f.text) })),
   pullConfig: v.exactOptional(f.pullConfig),
   forcePullImage: v.optional(f.flag, false),
   image: f.someText,
   network: v.exactOptional(v.picklist(['BRIDGE', 'HOST', 'NONE', 'USER'])),
-  parameters: v.optional(v.array(v.object({ key: f.someText, value: f.text })), []),
+  parameters: v.optional(v.array(object({ key: f.someText, value: f.text })), []),
   portMappings: v.exactOptional(v.array(portMapping)),
   privileged: v.optional(f.flag, false),
 });
 
 /** Which of the four kinds it is shows in its members. */
-const volume = v.object({
+const volume = object({
   containerPath: f.someText,
   mode: v.exactOptional(v.picklist(['RO', 'RW'])),
   hostPath: v.exactOptional(f.someText),
   persistent: v.exactOptional(f.persistent),
   external: v.exactOptional(
-    v.object({
+    object({
       name: v.exactOptional(f.text),
       provider: v.exactOptional(f.text),
       size: v.exactOptional(f.whole()),
-      options: v.optional(v.record(v.string(), v.unknown()), {}),
+      options: v.optional(record(v.unknown()), {}),
       shared: v.exactOptional(f.flag),
     }),
   ),
   secret: v.exactOptional(f.someText),
 });
 
-const container = v.object({
+const container = object({
   type: v.optional(v.picklist(['DOCKER', 'MESOS']), 'DOCKER'),
   docker: v.exactOptional(docker),
   linuxInfo: v.exactOptional(f.linuxInfo),
@@ -59,8 +60,8 @@ const container = v.object({
   portMappings: v.exactOptional(v.array(portMapping)),
 });
 
-const healthCheck = v.object({
-  command: v.exactOptional(v.object({ value: f.someText })),
+const healthCheck = object({
+  command: v.exactOptional(object({ value: f.someText })),
   gracePeriodSeconds: v.optional(f.seconds, 300),
   ignoreHttp1xx: v.optional(f.flag, false),
   intervalSeconds: v.optional(f.seconds, 60),
@@ -75,18 +76,18 @@ const healthCheck = v.object({
 });
 
 const checkTarget = { port: v.exactOptional(f.anyPort), portIndex: v.exactOptional(f.anyPort) };
-const check = v.object({
+const check = object({
   http: v.exactOptional(
-    v.object({ ...checkTarget, path: v.exactOptional(f.shortText), scheme: v.optional(f.httpScheme, 'HTTP') }),
+    object({ ...checkTarget, path: v.exactOptional(f.shortText), scheme: v.optional(f.httpScheme, 'HTTP') }),
   ),
-  tcp: v.exactOptional(v.object(checkTarget)),
+  tcp: v.exactOptional(object(checkTarget)),
   exec: v.exactOptional(f.execCheck),
   intervalSeconds: v.optional(f.seconds, 60),
   timeoutSeconds: v.optional(f.seconds, 20),
   delaySeconds: v.optional(f.seconds, 15),
 });
 
-const readinessCheck = v.object({
+const readinessCheck = object({
   name: v.optional(f.someText, 'readinessCheck'),
   protocol: v.optional(f.httpScheme, 'HTTP'),
   path: v.optional(f.shortText, '/'),
@@ -97,12 +98,12 @@ const readinessCheck = v.object({
   preserveLastResponse: v.optional(f.flag, false),
 });
 
-const ipAddress = v.object({
+const ipAddress = object({
   discovery: v.exactOptional(
-    v.object({
+    object({
       ports: v.optional(
         v.array(
-          v.object({
+          object({
             number: v.optional(f.anyPort, 0),
             name: f.legacyName,
             protocol: f.protocol,
@@ -119,7 +120,7 @@ const ipAddress = v.object({
 });
 
 /** An app, or as much of one as an update says. Unknown members are dropped. */
-export const appSchema = v.object({
+export const appSchema = object({
   id: v.exactOptional(f.text),
   acceptedResourceRoles: v.exactOptional(f.texts),
   args: v.exactOptional(f.texts),
@@ -150,7 +151,7 @@ export const appSchema = v.object({
   readinessChecks: v.exactOptional(v.array(readinessCheck)),
   requirePorts: v.exactOptional(f.flag),
   residency: v.exactOptional(
-    v.object({
+    object({
       relaunchEscalationTimeoutSeconds: v.exactOptional(f.longSeconds),
       taskLostBehavior: v.exactOptional(v.picklist(['WAIT_FOREVER', 'RELAUNCH_AFTER_TIMEOUT'])),
     }),
@@ -162,7 +163,7 @@ export const appSchema = v.object({
   tty: v.exactOptional(f.flag),
   unreachableStrategy: v.exactOptional(f.unreachableStrategy),
   upgradeStrategy: v.exactOptional(
-    v.object({ maximumOverCapacity: v.exactOptional(f.share), minimumHealthCapacity: v.exactOptional(f.share) }),
+    object({ maximumOverCapacity: v.exactOptional(f.share), minimumHealthCapacity: v.exactOptional(f.share) }),
   ),
   uris: v.exactOptional(v.array(f.shortText)),
   user: v.exactOptional(f.text),

@@ -2,6 +2,7 @@
 // those that depend on other fields are left to the reader.
 import * as v from 'valibot';
 import { networkModes, killSelections, persistentTypes, portProtocols } from '../spec.js';
+import { object, record } from './objects.js';
 
 const int32Max = 2_147_483_647;
 /** Above this an amount of anything is a mistake, and its thousandths would not be exact. */
@@ -56,7 +57,7 @@ const networkName = v.pipe(
   v.maxLength(63),
 );
 
-export const labels = v.record(v.string(), v.string());
+export const labels = record(v.string());
 
 /** Either of two shapes, told apart by whether the value is text; one clear message instead of one for each. */
 export function textOr<Text extends string, Other>(
@@ -68,37 +69,38 @@ export function textOr<Text extends string, Other>(
 
 const envValue = textOr(
   v.string(),
-  v.object({ secret: someText }, 'must be text, or an object that names a secret: {"secret": "…"}'),
+  object({ secret: someText }, 'must be text, or an object that names a secret: {"secret": "…"}'),
 );
-export const env = v.record(v.string(), envValue);
-export const secrets = v.record(v.string(), v.object({ source: someText }));
+export const env = record(envValue);
+export const secrets = record(object({ source: someText }));
 
 /** A count, or `*` for one on every agent. */
 export const instances = textOr(v.literal('*', 'must be a whole number, or "*" for one on every agent'), whole());
 
 export const killSelection = v.picklist(killSelections);
 
+const disabledOrObject = 'must be an object, or "disabled"';
 export const unreachableStrategy = textOr(
-  v.picklist(['disabled'], 'must be an object, or "disabled"'),
-  v.object({
-    inactiveAfterSeconds: v.optional(longSeconds, 0),
-    expungeAfterSeconds: v.optional(longSeconds, 0),
-  }),
+  v.picklist(['disabled'], disabledOrObject),
+  object(
+    { inactiveAfterSeconds: v.optional(longSeconds, 0), expungeAfterSeconds: v.optional(longSeconds, 0) },
+    disabledOrObject,
+  ),
 );
 
 const resourceLimit = textOr(
   v.picklist(['unlimited'], 'must be a number, or "unlimited"'),
   v.pipe(v.number(), v.minValue(0), v.maxValue(amountMax)),
 );
-export const resourceLimits = v.object({ cpus: v.exactOptional(resourceLimit), mem: v.exactOptional(resourceLimit) });
+export const resourceLimits = object({ cpus: v.exactOptional(resourceLimit), mem: v.exactOptional(resourceLimit) });
 
-export const executorResources = v.object({
+export const executorResources = object({
   cpus: v.optional(amount(0.1), 0.1),
   mem: v.optional(amount(32), 32),
   disk: v.optional(amount(10), 10),
 });
 
-export const network = v.object({
+export const network = object({
   name: v.exactOptional(networkName),
   mode: v.optional(v.picklist(networkModes), 'container'),
   labels: v.optional(labels, {}),
@@ -106,7 +108,7 @@ export const network = v.object({
 
 export const protocol = v.optional(v.picklist(portProtocols), 'tcp');
 
-export const artifact = v.object({
+export const artifact = object({
   uri: shortText,
   extract: v.optional(flag, true),
   executable: v.optional(flag, false),
@@ -114,7 +116,7 @@ export const artifact = v.object({
   destPath: v.exactOptional(shortText),
 });
 
-export const persistent = v.object({
+export const persistent = object({
   type: v.exactOptional(v.picklist(persistentTypes)),
   size: whole(0, amountMax),
   maxSize: v.exactOptional(whole(0, amountMax)),
@@ -122,17 +124,17 @@ export const persistent = v.object({
   constraints: v.optional(v.array(texts), []),
 });
 
-const command = v.object({ shell: v.exactOptional(someText), argv: v.exactOptional(v.pipe(texts, v.minLength(1))) });
-export const execCheck = v.object({ command });
+const command = object({ shell: v.exactOptional(someText), argv: v.exactOptional(v.pipe(texts, v.minLength(1))) });
+export const execCheck = object({ command });
 export const podCommand = command;
 export const httpScheme = v.picklist(['HTTP', 'HTTPS']);
 
-export const pullConfig = v.object({ secret: someText });
+export const pullConfig = object({ secret: someText });
 
-export const linuxInfo = v.object({
-  seccomp: v.exactOptional(v.object({ profileName: v.exactOptional(text), unconfined: v.optional(flag, false) })),
+export const linuxInfo = object({
+  seccomp: v.exactOptional(object({ profileName: v.exactOptional(text), unconfined: v.optional(flag, false) })),
   ipcInfo: v.exactOptional(
-    v.object({ mode: v.picklist(['PRIVATE', 'SHARE_PARENT']), shmSize: v.exactOptional(whole()) }),
+    object({ mode: v.picklist(['PRIVATE', 'SHARE_PARENT']), shmSize: v.exactOptional(whole()) }),
   ),
 });
 

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { RawApp } from './app.js';
 import { appSchema } from './app.js';
 import * as f from './fields.js';
+import { object } from './objects.js';
 
 /** What an update says of one group; absent members keep what is there. `pods` is not among them: Marathon ignores it here. */
 export interface RawGroup {
@@ -15,7 +16,7 @@ export interface RawGroup {
   readonly enforceRole?: boolean;
 }
 
-export const groupSchema: v.GenericSchema<unknown, RawGroup> = v.object({
+export const groupSchema: v.GenericSchema<unknown, RawGroup> = object({
   id: v.exactOptional(f.text),
   apps: v.exactOptional(v.array(appSchema)),
   groups: v.exactOptional(v.array(v.lazy((): v.GenericSchema<unknown, RawGroup> => groupSchema))),
@@ -26,4 +27,4 @@ export const groupSchema: v.GenericSchema<unknown, RawGroup> = v.object({
 });
 
 /** What PATCH may say of a group. */
-export const groupPatchSchema = v.object({ enforceRole: v.exactOptional(f.flag) });
+export const groupPatchSchema = object({ enforceRole: v.exactOptional(f.flag) });

@@ -44,8 +44,7 @@ function describe(issue: Issue): string {
   if (!issue.message.startsWith('Invalid ') && !isMissing(issue)) return `${issue.message}, ${given}`;
   switch (issue.type) {
     case 'object':
-    case 'record':
-      return isMissing(issue) ? 'is missing' : `must be an object, ${given}`;
+      return 'is missing';
     case 'array':
       return `must be a list, ${given}`;
     case 'string':

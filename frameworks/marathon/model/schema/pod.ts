@@ -1,11 +1,12 @@
 // The JSON of a pod as users write it.
 import * as v from 'valibot';
 import * as f from './fields.js';
+import { object } from './objects.js';
 
 const labelsOrNone = v.optional(f.labels, {});
 const envOrNone = v.optional(f.env, {});
 
-const endpoint = v.object({
+const endpoint = object({
   name: f.name,
   containerPort: v.exactOptional(f.anyPort),
   hostPort: v.exactOptional(f.anyPort),
@@ -16,22 +17,22 @@ const endpoint = v.object({
 
 const probes = {
   http: v.exactOptional(
-    v.object({ endpoint: f.name, path: v.exactOptional(f.shortText), scheme: v.optional(f.httpScheme, 'HTTP') }),
+    object({ endpoint: f.name, path: v.exactOptional(f.shortText), scheme: v.optional(f.httpScheme, 'HTTP') }),
   ),
-  tcp: v.exactOptional(v.object({ endpoint: f.name })),
+  tcp: v.exactOptional(object({ endpoint: f.name })),
   exec: v.exactOptional(f.execCheck),
   intervalSeconds: v.optional(f.seconds, 60),
   timeoutSeconds: v.optional(f.seconds, 20),
   delaySeconds: v.optional(f.seconds, 15),
 };
-const check = v.object(probes);
-const healthCheck = v.object({
+const check = object(probes);
+const healthCheck = object({
   ...probes,
   gracePeriodSeconds: v.optional(f.seconds, 300),
   maxConsecutiveFailures: v.optional(f.whole(), 3),
 });
 
-const image = v.object({
+const image = object({
   kind: v.picklist(['DOCKER']),
   id: f.shortText,
   pullConfig: v.exactOptional(f.pullConfig),
@@ -39,10 +40,10 @@ const image = v.object({
   labels: labelsOrNone,
 });
 
-const container = v.object({
+const container = object({
   name: f.name,
-  exec: v.exactOptional(v.object({ command: f.podCommand, overrideEntrypoint: v.exactOptional(f.flag) })),
-  resources: v.object({
+  exec: v.exactOptional(object({ command: f.podCommand, overrideEntrypoint: v.exactOptional(f.flag) })),
+  resources: object({
     cpus: f.amount(0.001),
     mem: f.amount(0.001),
     disk: v.optional(f.amount(), 0),
@@ -57,38 +58,38 @@ const container = v.object({
   healthCheck: v.exactOptional(healthCheck),
   check: v.exactOptional(check),
   volumeMounts: v.optional(
-    v.array(v.object({ name: f.name, mountPath: f.shortText, readOnly: v.optional(f.flag, false) })),
+    v.array(object({ name: f.name, mountPath: f.shortText, readOnly: v.optional(f.flag, false) })),
     [],
   ),
   artifacts: v.optional(v.array(f.artifact), []),
   labels: labelsOrNone,
-  lifecycle: v.exactOptional(v.object({ killGracePeriodSeconds: v.exactOptional(f.amount()) })),
+  lifecycle: v.exactOptional(object({ killGracePeriodSeconds: v.exactOptional(f.amount()) })),
   tty: v.exactOptional(f.flag),
 });
 
 /** Which of the four kinds it is shows in its members; a name alone is an ephemeral one. */
-const volume = v.object({
+const volume = object({
   name: f.name,
   host: v.exactOptional(f.someText),
   persistent: v.exactOptional(f.persistent),
   secret: v.exactOptional(f.someText),
 });
 
-const scheduling = v.object({
+const scheduling = object({
   backoff: v.exactOptional(
-    v.object({
+    object({
       backoff: v.optional(f.amount(), 1),
       backoffFactor: v.optional(f.amount(), 1.15),
       maxLaunchDelay: v.optional(f.amount(), 300),
     }),
   ),
   upgrade: v.exactOptional(
-    v.object({ maximumOverCapacity: v.exactOptional(f.share), minimumHealthCapacity: v.exactOptional(f.share) }),
+    object({ maximumOverCapacity: v.exactOptional(f.share), minimumHealthCapacity: v.exactOptional(f.share) }),
   ),
   placement: v.exactOptional(
-    v.object({
+    object({
       constraints: v.optional(
-        v.array(v.object({ fieldName: f.text, operator: f.text, value: v.exactOptional(f.text) })),
+        v.array(object({ fieldName: f.text, operator: f.text, value: v.exactOptional(f.text) })),
         [],
       ),
       acceptedResourceRoles: v.optional(f.texts, []),
@@ -99,7 +100,7 @@ const scheduling = v.object({
 });
 
 /** A pod. Unknown members are dropped. */
-export const podSchema = v.object({
+export const podSchema = object({
   id: f.text,
   labels: labelsOrNone,
   version: v.exactOptional(f.moment),
@@ -109,7 +110,7 @@ export const podSchema = v.object({
   secrets: v.optional(f.secrets, {}),
   volumes: v.optional(v.array(volume), []),
   networks: v.optional(v.array(f.network), []),
-  scaling: v.exactOptional(v.object({ kind: v.picklist(['fixed']), instances: v.optional(f.instances, 1) })),
+  scaling: v.exactOptional(object({ kind: v.picklist(['fixed']), instances: v.optional(f.instances, 1) })),
   scheduling: v.exactOptional(scheduling),
   executorResources: v.exactOptional(f.executorResources),
   role: v.exactOptional(f.someText),
