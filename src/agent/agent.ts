@@ -190,8 +190,8 @@ export class Agent {
    * called when no container is left, with whether the master has confirmed that it forgot this agent: if not, it may still wait for its id.
    */
   shutdown(onDone: (isGone: boolean) => void): void {
-    // Nothing that it does can be kept: it ends as if it had been killed, and its tasks run on.
-    if (this.#journal.failed) return this.#env.clock.soon(() => onDone(false));
+    // It has ended. If nothing that it does can be kept, it is as if it had been killed, and its tasks run on.
+    if (this.#journal.over) return this.#env.clock.soon(() => onDone(false));
     this.#end('the agent is shutting down', () => {
       this.#whenGone.push(onDone);
       if (!this.#registered) return this.#done(false);
@@ -207,7 +207,7 @@ export class Agent {
       this.close();
       onDone();
     };
-    if (this.#journal.failed) return this.#env.clock.soon(done);
+    if (this.#journal.over) return this.#env.clock.soon(done);
     if (this.#keptId !== undefined) this.#keeper.alive();
     this.#leave();
     // Tasks that go on may write for ever: only what is known by now has to be kept.

@@ -21,7 +21,6 @@ export class Journal {
   /** Its effects are being carried out. */
   #running: Batch | undefined;
   #over = false;
-  #failed = false;
 
   /** `onFailed` is called once; nothing more is written or carried out then. */
   constructor(clock: Clock, store: Store | undefined, onFailed: (error: Error) => void) {
@@ -30,9 +29,9 @@ export class Journal {
     this.#onFailed = onFailed;
   }
 
-  /** The store has failed: nothing is written or carried out any more. */
-  get failed(): boolean {
-    return this.#failed;
+  /** It is closed, or the store has failed: nothing is written or carried out any more. */
+  get over(): boolean {
+    return this.#over;
   }
 
   /** Keeps a record from now on, or drops it. */
@@ -71,18 +70,13 @@ export class Journal {
       if (this.#over) return;
       if (error !== undefined) {
         this.#over = true;
-        this.#failed = true;
         return this.#onFailed(error);
       }
       this.#underWay.shift();
       this.#running = batch;
       // An effect may add others that come right after.
-      for (const effect of batch.effects) if (!this.#isOver()) effect();
+      for (const effect of batch.effects) if (!this.over) effect();
       this.#running = undefined;
     });
-  }
-
-  #isOver(): boolean {
-    return this.#over;
   }
 }

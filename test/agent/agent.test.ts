@@ -347,12 +347,17 @@ test('the master can end the agent; an agent without tasks is done at once', t =
   t.deepEqual(ended, ['marked gone']);
   t.is(rig.containers.live.length, 0);
   t.is(rig.calls('UNREGISTER').length, 0);
+  const done: boolean[] = [];
+  rig.agent.shutdown(isGone => done.push(isGone));
+  rig.agent.leave(() => done.push(true));
+  rig.settle();
+  t.deepEqual(done, [false, true], 'whoever ends it afterwards is answered');
 
   const idle = new AgentRig();
-  let done = false;
-  idle.agent.shutdown(() => (done = true));
+  let gone = false;
+  idle.agent.shutdown(() => (gone = true));
   idle.disconnect(closeCodes.normal);
-  t.true(done);
+  t.true(gone);
 });
 
 test('a closed agent leaves its containers running and no timer behind', t => {
