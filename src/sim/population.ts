@@ -12,7 +12,6 @@ import type {
   HealthCheckInfo,
   OfferConstraints,
 } from '../protocol/entities.js';
-import { isTerminal } from '../protocol/task-state.js';
 import type { Resources } from '../resources/index.js';
 import { BatchTenant } from './batch-tenant.js';
 import type { Wish, WishedTask } from './batch-tenant.js';
@@ -127,10 +126,11 @@ function makeGuests(world: World, scenario: Scenario, random: Random): [string, 
 
 function makeImpostor(world: World, name: string): Impostor {
   const impostor = new Impostor(() =>
-    [...(world.master.cluster?.frameworks.values() ?? [])].flatMap(({ id, tasks, unreachable }) =>
-      [...tasks.values(), ...unreachable.values()]
-        .filter(({ state }) => !isTerminal(state))
-        .map(task => ({ frameworkId: id, taskId: task.id })),
+    [...(world.master.cluster?.frameworks.values() ?? [])].flatMap(({ id, tasks, unreachable, completed }) =>
+      [...tasks.values(), ...unreachable.values(), ...completed.values()].map(task => ({
+        frameworkId: id,
+        taskId: task.id,
+      })),
     ),
   );
   world.addRawAgent(name, impostor.program);

@@ -9,9 +9,10 @@ import type { ValidatedSchedulerCall } from '../../src/protocol/checked.js';
 import type { Quota } from '../../src/allocator/index.js';
 import { add, bagOf, equals, fromBag, volumesOf } from '../../src/resources/index.js';
 import type { Resources } from '../../src/resources/index.js';
-import { runScenario, Sessions, SimulationFailure } from '../../src/sim/index.js';
-import type { HistoryEvent, Mutations, ScenarioName, WorldView } from '../../src/sim/index.js';
+import { runScenario, SimulationFailure } from '../../src/sim/index.js';
+import type { HistoryEvent, Mutations, ScenarioName } from '../../src/sim/index.js';
 import { ConservationChecker } from '../../src/sim/checkers/conservation.js';
+import { emptyView, watching } from '../support/world-view.js';
 
 interface Bug {
   readonly name: string;
@@ -379,28 +380,7 @@ const bugs: readonly Bug[] = [
 
 test('under optimistic commit what is offered to several does not count, and what runs does', t => {
   const checker = new ConservationChecker();
-  const sessions = new Sessions();
-  const world: WorldView = {
-    nowMs: 0,
-    sessions,
-    knows: () => true,
-    masterPaused: false,
-    cluster: undefined,
-    books: undefined,
-    optimistic: true,
-    order: 'drf',
-    isPatient: false,
-    hasDirectory: () => false,
-    disk: () => undefined,
-    recoveryTimeoutMs: () => 900_000,
-    agentViews: () => [],
-    tracked: () => undefined,
-  };
-  const said: string[] = [];
-  const tell = (event: HistoryEvent): void => {
-    sessions.on(event);
-    checker.on(event, world, message => said.push(message));
-  };
+  const { tell, said } = watching(checker, emptyView({ optimistic: true }));
   const at = { session: 1, node: 'agent-1' };
   const info = {
     hostname: 'agent-1',

@@ -246,3 +246,27 @@ test('an agent fell over a launch for a framework without an id', t => {
     ['m-0000 TASK_FINISHED'],
   );
 });
+
+test('who had never had a task could end it a second time, once its end was acknowledged', t => {
+  const c = cluster({ agents: 1, seed: 14 });
+  const framework = c.connect({ name: 'one' });
+  const states: string[] = [];
+  framework.updates$.subscribe(({ state }) => states.push(state));
+  framework.offers$.subscribe(offer => {
+    if (states.length > 0) return;
+    framework.accept(offer, [
+      { type: 'LAUNCH', tasks: [{ taskId: 'a', name: 'a', command: 'true', resources: { cpus: 1, mem: 32 } }] },
+    ]);
+  });
+  t.true(c.runUntil(() => states.includes('TASK_FINISHED'), '60s'));
+  c.run('1s');
+  const liar = knock(c.world, 'agent');
+  const agent = { hostname: 'h', port: 0, resources: {}, attributes: {}, containerizers: ['PROCESS'], version: 'x' };
+  liar.say({ type: 'REGISTER', agent, frameworks: [], tasks: [], executors: [], more: false });
+  c.run('1s');
+  const status = { taskId: 'a', state: 'TASK_FAILED', source: 'AGENT', timestampMs: 1, uuid: 'made-up' };
+  liar.say({ type: 'STATUS_UPDATE', frameworkId: framework.id, status, latestState: 'TASK_FAILED' });
+  c.run('1s');
+  t.deepEqual(states, ['TASK_RUNNING', 'TASK_FINISHED']);
+  t.true(liar.types().includes('ACKNOWLEDGE'), 'it has no reason to say it again');
+});

@@ -43,6 +43,9 @@ export function decideStatusUpdate(
     const away = framework.unreachable.get(taskId);
     if (away !== undefined && away.agentId !== agent.id) return acknowledge(draft, agent, call);
     if (held !== undefined) return acknowledge(draft, agent, call);
+    // How it ended is known, and who had it.
+    const done = framework.completed.get(taskId);
+    if (done !== undefined && done.agentId !== agent.id) return acknowledge(draft, agent, call);
     // An end that is told again, as its acknowledgement was lost, has the name it had.
     return draft.sendStatus(framework, fitting(view, namedByDrain(agent, framework, placed)));
   }

@@ -6,7 +6,7 @@ import type { TaskInfo } from '../../protocol/entities.js';
 import { isTerminal } from '../../protocol/task-state.js';
 import type { LiveContainer } from '../containers.js';
 import type { HistoryEvent } from '../history.js';
-import { Calm } from './calm.js';
+import { Calm, Disturbances } from './calm.js';
 import type { Checker, Report, WorldView } from './checker.js';
 
 interface Doomed {
@@ -21,6 +21,8 @@ interface Doomed {
 export class KillsChecker implements Checker {
   readonly name = 'kills';
   readonly #calm = new Calm();
+  /** Of what agents hear: schedulers may come and go. */
+  readonly #hearing = new Disturbances();
   readonly #live = new Map<string, LiveContainer>();
   readonly #doomed = new Map<string, Doomed>();
   readonly #tasks = new Map<string, TaskInfo>();
@@ -37,6 +39,8 @@ export class KillsChecker implements Checker {
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
     this.#calm.on(event, world.nowMs);
+    this.#hearing.on(event, world.nowMs);
+    if (event.type === 'SESSION' && event.kind === 'AGENT') this.#hearing.note(world.nowMs);
     switch (event.type) {
       case 'CONTAINER_STARTED': {
         const key = taskOf(event.container);
@@ -135,7 +139,7 @@ export class KillsChecker implements Checker {
 
   // What was being prepared is not started any more.
   #starts(key: string, node: string, nowMs: number, report: Report): void {
-    const calmMs = this.#calm.since;
+    const calmMs = this.#hearing.since;
     if (calmMs === undefined) return;
     const [frameworkId = '', taskId = ''] = key.split('\n');
     for (const [told, id] of [

@@ -35,7 +35,6 @@ export const doubleLaunch: readonly Bug[] = [
     file: 'src/master/decide/accept.ts',
     find: 'if (offer.agentId !== first.agentId) {',
     replace: 'if (false) {',
-    rare: true,
   },
   {
     name: 'two tasks of one ACCEPT get the same resources',

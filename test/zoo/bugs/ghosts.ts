@@ -56,7 +56,6 @@ export const ghosts: readonly Bug[] = [
     file: 'src/master/decide/meeting.ts',
     find: "this.orders.toAgent(this.agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: id });",
     replace: '',
-    rare: true,
   },
   {
     name: 'a task that was given up is not ended when its agent comes back',
@@ -76,7 +75,6 @@ export const ghosts: readonly Bug[] = [
     file: 'src/agent/runner.ts',
     find: 'if (record.executorId === undefined) this.end(record, ending);',
     replace: 'if (record.executorId === undefined) { if (record.life.started) this.end(record, ending); }',
-    rare: true,
   },
   {
     name: 'a kill that the agent missed is not repeated when it is back',
@@ -85,7 +83,6 @@ export const ghosts: readonly Bug[] = [
     file: 'src/master/decide/meeting.ts',
     find: 'if (task.kill === undefined || isTerminal(state)) return;',
     replace: 'return;',
-    rare: true,
   },
   {
     name: 'a task of a lost agent cannot be killed',
@@ -94,7 +91,6 @@ export const ghosts: readonly Bug[] = [
     file: 'src/master/decide/tasks.ts',
     find: 'const task = framework.tasks.get(taskId) ?? framework.unreachable.get(taskId); if (task === undefined) { reconcileOne',
     replace: 'const task = framework.tasks.get(taskId); if (task === undefined) { reconcileOne',
-    rare: true,
   },
   {
     name: 'a gone agent’s tasks run on',

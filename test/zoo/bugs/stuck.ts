@@ -92,6 +92,5 @@ export const stuck: readonly Bug[] = [
     file: 'src/agent/runner.ts',
     find: 'ledger.giveBack(plan.resources); return { ...plan,',
     replace: 'return { ...plan,',
-    rare: true,
   },
 ];

@@ -71,7 +71,14 @@ export const wrongState: readonly Bug[] = [
     file: 'src/master/decide/tasks.ts',
     find: 'if (task.agentId !== agent.id) return acknowledge(draft, agent, call);',
     replace: '',
-    rare: true,
+  },
+  {
+    name: 'a task that has ended may be ended again by who never had it',
+    class: 'wrong state',
+    breaks: 'T3',
+    file: 'src/master/decide/tasks.ts',
+    find: 'if (done !== undefined && done.agentId !== agent.id) return acknowledge(draft, agent, call);',
+    replace: '',
   },
   {
     name: 'a new master says that it knows nothing',
@@ -91,7 +98,6 @@ export const wrongState: readonly Bug[] = [
     file: 'src/scheduler/tracker.ts',
     find: "if (known !== undefined && isTerminal(known.state) && known.state !== 'TASK_LOST') return undefined;",
     replace: '',
-    rare: true,
   },
   {
     name: 'a registration that arrives late replaces a newer one',
