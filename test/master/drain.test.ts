@@ -169,6 +169,26 @@ test('an end told ahead of the stream is by the operator, too, and stays what it
   t.deepEqual(scheduler.states('a').slice(2), ['TASK_GONE_BY_OPERATOR', 'TASK_GONE_BY_OPERATOR'], 'a resent one');
 });
 
+test('an end keeps the name it was first told by, also when the drain is to end with the agent gone since then', t => {
+  const { rig, agent, scheduler, id } = running();
+  // Keeps the agent draining.
+  scheduler.launch(task('b'));
+  rig.operate({ type: 'DRAIN_AGENT', agentId });
+  const end = { reason: 'AGENT_DRAINING', uuid: 'end' } as const;
+  agent.status(id, 'a', 'TASK_KILLED', end);
+  rig.operate({ type: 'DRAIN_AGENT', agentId, markGone: true });
+  agent.status(id, 'a', 'TASK_KILLED', end);
+  scheduler.acknowledge('a');
+  agent.status(id, 'a', 'TASK_KILLED', end);
+  t.deepEqual(scheduler.states('a').slice(1), ['TASK_KILLED', 'TASK_KILLED', 'TASK_KILLED']);
+  const other = running();
+  other.rig.operate({ type: 'DRAIN_AGENT', agentId });
+  other.agent.status(other.id, 'a', 'TASK_KILLING', { reason: 'AGENT_DRAINING', latest: 'TASK_KILLED' });
+  other.rig.operate({ type: 'DRAIN_AGENT', agentId, markGone: true });
+  other.agent.status(other.id, 'a', 'TASK_KILLED', end);
+  t.is(other.scheduler.states('a').at(-1), 'TASK_KILLED', 'views had that name for it');
+});
+
 test('a disconnected agent drains when it is back, one that was unreachable as well', t => {
   const story = running();
   const { rig, agent, scheduler, id } = story;

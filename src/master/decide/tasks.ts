@@ -47,13 +47,16 @@ export function decideStatusUpdate(
     const done = framework.completed.get(taskId);
     if (done !== undefined && done.agentId !== agent.id) return acknowledge(draft, agent, call);
     // An end that is told again, as its acknowledgement was lost, has the name it had.
-    return draft.sendStatus(framework, fitting(view, namedByDrain(agent, framework, placed)));
+    return draft.sendStatus(
+      framework,
+      fitting(view, namedByDrain(agent, framework, placed, toldBefore(framework, placed))),
+    );
   }
   if (task.agentId !== agent.id) return acknowledge(draft, agent, call);
   const repeated = placed.uuid !== undefined && placed.uuid === task.uuid;
   if (!repeated && !mayMove('AGENT', task.streamState, placed.state)) return acknowledge(draft, agent, call);
-  const status = namedByDrain(agent, framework, placed);
-  const latest = goneByDrain(agent, framework, placed, latestState);
+  const status = namedByDrain(agent, framework, placed, task.state);
+  const latest = goneByDrain(agent, framework, placed, latestState, task.state);
   const state = mayMove('AGENT', task.state, latestState) ? latest : task.state;
   const forwarded = framework.state === 'ACTIVE';
   draft.change({ type: 'TASK_UPDATED', frameworkId, taskId, state, status, forwarded });
@@ -64,22 +67,30 @@ export function decideStatusUpdate(
   return draft;
 }
 
+function toldBefore(framework: Readonly<FrameworkRecord>, { taskId, uuid }: TaskStatus): TaskState | undefined {
+  const done = framework.completed.get(taskId);
+  return uuid !== undefined && done?.uuid === uuid ? done.state : undefined;
+}
+
 function namedByDrain(
   agent: Readonly<AgentRecord>,
   framework: Readonly<FrameworkRecord>,
   status: TaskStatus,
+  before: TaskState | undefined,
 ): TaskStatus {
-  const state = goneByDrain(agent, framework, status, status.state);
+  const state = goneByDrain(agent, framework, status, status.state, before);
   return state === status.state ? status : { ...status, state };
 }
 
-// What a drain that ends with the agent gone has killed is gone with it, for frameworks that know the word.
+// What a drain that ends with the agent gone has killed is gone with it, for frameworks that know the word; unless it was killed before that was asked.
 function goneByDrain(
   agent: Readonly<AgentRecord>,
   framework: Readonly<FrameworkRecord>,
   status: TaskStatus,
   state: TaskState,
+  before: TaskState | undefined,
 ): TaskState {
+  if (state === 'TASK_KILLED' && (before === 'TASK_KILLED' || before === 'TASK_GONE_BY_OPERATOR')) return before;
   if (state !== 'TASK_KILLED' || status.reason !== 'AGENT_DRAINING' || !framework.partitionAware) return state;
   return agent.admin.activity === 'DRAINING' && agent.admin.markGone ? 'TASK_GONE_BY_OPERATOR' : state;
 }
