@@ -1,7 +1,7 @@
 // A framework's id outlives its scheduler: stored before anything else is heard of the subscription, and used for every later one.
 // In: a connection, where the id is kept. Out: a connection that keeps it. Ring 1.
 import type { Problem } from '../base/errors.js';
-import { problem } from '../base/errors.js';
+import { problem, ProfferError, shown } from '../base/errors.js';
 import type { FrameworkId } from '../base/ids.js';
 import type { SchedulerCall, SchedulerEvent } from '../protocol/scheduler-api.js';
 import type { Store } from '../store/store.js';
@@ -23,8 +23,13 @@ export function idInStore(store: Store): IdKeeper {
   return {
     where: `the record ${key} of its store`,
     load: () => {
-      const found = store.load(key).find(record => record.key === key)?.value;
-      return typeof found === 'string' ? found : undefined;
+      const found = store.load(key).find(record => record.key === key);
+      if (found === undefined) return undefined;
+      if (typeof found.value === 'string' && found.value !== '') return found.value;
+      throw new ProfferError('STORE_DAMAGED', `${shown(found.value)} is kept as the framework id, which is a text`, {
+        path: key,
+        hint: 'restore the store from a copy, or remove the record to begin as a new framework',
+      });
     },
     keep: (id, onDurable) => store.write([{ key, value: id }], onDurable),
   };

@@ -101,6 +101,15 @@ test('an id that was removed is a fatal error that says how to begin anew', t =>
   });
 });
 
+test('a record that is no id is said so and never taken for none: a second framework would be made', t => {
+  for (const value of [{ id: 'F1' }, 7, null, '']) {
+    const store = new MemoryStore(run => run());
+    store.write([{ key: 'framework-id', value }], () => {});
+    const keeper = idInStore(store);
+    t.throws(() => keeper.load(), { code: 'STORE_DAMAGED', message: /is kept as the framework id/ });
+  }
+});
+
 test('a file holds one id, and is replaced as a whole', t => {
   const file = join(directory(t), 'hello.id');
   const keeper = idInFile(file);
