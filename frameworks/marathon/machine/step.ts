@@ -64,7 +64,8 @@ function provision(instance: Instance, event: InstanceEvent & { type: 'PROVISION
     configVersion: spec.versionInfo.lastConfigChangeAt,
     hasHealthChecks: hasHealthChecks(spec),
     unreachableStrategy: spec.unreachableStrategy,
-    role: spec.role,
+    // What is kept stays with the role it was kept for.
+    role: instance.reservation?.proven === true ? instance.role : spec.role,
     place,
     tasks,
     ...(reservation === undefined ? {} : { reservation }),

@@ -1,20 +1,22 @@
 // Does one waiting instance fit an offer? In: what is left of the offer, the instance, where the others are. Out: its start, or Marathon's reasons for the no. Pure but for draws of ports.
-import { add, bagOf, emptyBag, exclusive, fromBag, isEmpty, subtract, sum, take } from 'proffer';
-import type { AcceptRequest, AgentId, Bag, FaultDomain, OpenOffer, Random, Resources, TaskId, TaskSpec } from 'proffer';
+import { add, bagOf, emptyBag, exclusive, fromBag, isEmpty, subtract } from 'proffer';
+import type { AcceptRequest, Bag, FaultDomain, OpenOffer, Random, Resources, TaskId, TaskSpec } from 'proffer';
+import { assert } from '../machine/assert.js';
 import type { InstanceEvent } from '../machine/events.js';
 import { taskIdOf } from '../machine/ids.js';
 import type { Instance, InstanceReservation, Place } from '../machine/instance.js';
 import { instancesOn } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
+import { byFunnel } from '../queue/funnel.js';
 import type { RejectReason } from '../queue/funnel.js';
+import { choose, chooseKept, keptOn, note } from './choose.js';
+import type { Chosen } from './choose.js';
 import { constraintNo, groupNo, groupYields } from './constraints.js';
 import type { ConstraintNo } from './constraints.js';
-import { needOf, usableFor } from './need.js';
+import { hasPorts, needOf, shortOf, usableFor } from './need.js';
 import type { Need } from './need.js';
 import type { Placements } from './placements.js';
 import { pickPorts } from './ports.js';
-import { foundReservation, newReservation, relabelled } from './reservations.js';
-import type { Kept } from './reservations.js';
 import type { Spread } from './spread.js';
 import { tasksOf } from './tasks.js';
 
@@ -89,18 +91,22 @@ export function matchInstance(
       ? groupNo(spec.constraints, placed, offer, instancesOn(spec.instances, agents))
       : undefined;
 
-  const reasons: RejectReason[] = [];
-  const chosen = need.resident ? chooseKept(open, instance, contender, need, context) : choose(need, left);
-  reasons.push(...chosen.short);
+  const { frameworkId, principal } = context;
+  const keeper = { frameworkId, role: offer.role, ...(principal === undefined ? {} : { principal }) };
+  const kept = need.resident ? chooseKept(keeper, instance, need, left) : undefined;
+  const reasons: RejectReason[] = kept === undefined ? [] : [...kept.short];
+  if (kept === undefined) for (const name of shortOf(need, left)) note(reasons, name);
   if (isLeaving(open, context)) reasons.push('AgentMaintenance');
-  const ports = pickPorts(need.ports, usableFor(need, subtract(left, chosen.consumed)), context.random);
-  if (ports === undefined) reasons.push('InsufficientPorts');
+  if (!hasPorts(need, left)) reasons.push('InsufficientPorts');
   if (isScarce(open, need, reservation, context)) reasons.push('DeclinedScarceResources');
-  const [first, ...rest] = reasons;
-  if (first !== undefined || ports === undefined) {
+  const [first, ...rest] = reasons.sort(byFunnel);
+  if (first !== undefined) {
     if (group !== undefined) return { ...no('UnfulfilledConstraint', ...reasons), detail: group.detail };
-    return no(first ?? 'InsufficientPorts', ...rest);
+    return no(first, ...rest);
   }
+  const chosen = kept ?? choose(need, left);
+  const ports = pickPorts(need.ports, usableFor(need, left), context.random);
+  assert(chosen.short.length === 0 && ports !== undefined, 'what was counted is there');
   if (reservation === undefined && !groupYields(spec.constraints, placed, offer, group, spread, context.now)) {
     return constraintSaid(group);
   }
@@ -111,15 +117,6 @@ export function matchInstance(
 export function placeOf({ offer }: Pick<OpenOffer, 'offer'>): Place {
   const { agentId, hostname, attributes, domain } = offer;
   return { agentId, hostname, attributes, ...(domain === undefined ? {} : { domain }) };
-}
-
-interface Chosen {
-  readonly short: readonly RejectReason[];
-  /** Per task, by the keys of the offer. */
-  readonly parts: readonly Bag[];
-  readonly executor?: Bag;
-  readonly consumed: Bag;
-  readonly kept?: Kept;
 }
 
 // Without constraints that count groups: those are an aim.
@@ -144,61 +141,6 @@ function placeNo(open: OpenOffer, need: Need, contender: Contender, context: Mat
 
 function constraintSaid(broken: ConstraintNo | undefined): NoFit {
   return { ...no('UnfulfilledConstraint'), ...(broken === undefined ? {} : { detail: broken.detail }) };
-}
-
-function choose(need: Need, left: Bag): Chosen {
-  let rest = usableFor(need, left);
-  let consumed: Bag = emptyBag;
-  const short: RejectReason[] = [];
-  const draw = (wanted: Bag): Bag => {
-    const { taken, shortages } = take(rest, wanted);
-    for (const { name } of shortages) note(short, name);
-    rest = subtract(rest, taken);
-    consumed = isEmpty(consumed) ? taken : add(consumed, taken);
-    return taken;
-  };
-  const parts = need.parts.map(({ bag }) => draw(bag));
-  const executor = need.executor === undefined ? {} : { executor: draw(need.executor.bag) };
-  return { short, parts, ...executor, consumed };
-}
-
-// Residents: what is kept for it here, or a new reservation of what nobody has.
-function chooseKept(
-  { left }: OpenOffer,
-  instance: Instance,
-  { spec }: Contender,
-  need: Need,
-  context: MatchContext,
-): Chosen {
-  const { frameworkId, principal } = context;
-  const role = instance.reservation?.proven === true ? instance.role : spec.role;
-  const keeper = { frameworkId, role, ...(principal === undefined ? {} : { principal }) };
-  const executor = need.executor === undefined ? [] : [need.executor.bag];
-  const amounts = sum([...need.parts.map(({ bag }) => bag), ...executor]);
-  const bare: Chosen = { short: [], parts: [], consumed: emptyBag };
-  const found = foundReservation(keeper, instance.id, amounts, need.mounts, left);
-  if (found === undefined && instance.reservation?.proven === true) {
-    return { ...bare, short: ['NoCorrespondingReservationFound'] };
-  }
-  // Nothing can be kept for everybody.
-  if (role === '*') return { ...bare, short: ['UnfulfilledRole'] };
-  const kept = found ?? newReservation(keeper, instance.id, amounts, need.mounts, left);
-  if (kept === undefined) {
-    const { short } = choose({ ...need, roles: new Set(['*']) }, left);
-    return { ...bare, short: short.length === 0 ? ['InsufficientDisk'] : short };
-  }
-  const volumes = bagOf(kept.reservation.resources).filter(({ label }) => label.volume !== undefined);
-  const parts = need.parts.map(({ bag }, at) => {
-    const part = relabelled(bag, kept.suffix);
-    return at === 0 ? add(part, volumes) : part;
-  });
-  return {
-    short: [],
-    parts,
-    ...(need.executor === undefined ? {} : { executor: relabelled(need.executor.bag, kept.suffix) }),
-    consumed: kept.consumed,
-    kept,
-  };
 }
 
 function fit(
@@ -253,12 +195,6 @@ function fit(
   };
 }
 
-// What is found in an offer has been made.
-function keptOn(agentId: AgentId, kept: Kept, instance: Instance): InstanceReservation {
-  const found = !kept.operations.some(({ type }) => type === 'RESERVE');
-  return { ...kept.reservation, agentId, proven: found || instance.reservation?.proven === true };
-}
-
 /** The resources of a task: its amounts, and its ports by the keys they were offered under. */
 function withPorts(
   part: Bag,
@@ -306,19 +242,6 @@ function isScarce(
 ): boolean {
   if (!gpusAreScarce || need.gpus || reservation !== undefined) return false;
   return left.some(({ name }) => name === 'gpus');
-}
-
-const shortages: Readonly<Record<string, RejectReason>> = {
-  cpus: 'InsufficientCpus',
-  mem: 'InsufficientMemory',
-  disk: 'InsufficientDisk',
-  gpus: 'InsufficientGpus',
-  ports: 'InsufficientPorts',
-};
-
-function note(short: RejectReason[], name: string): void {
-  const reason = shortages[name];
-  if (reason !== undefined && !short.includes(reason)) short.push(reason);
 }
 
 function no(first: RejectReason, ...rest: readonly RejectReason[]): NoFit {

@@ -19,6 +19,8 @@ export interface Need {
   readonly parts: readonly Part[];
   /** A custom executor's own. */
   readonly executor?: Part;
+  /** All of them together, in thousandths by name. */
+  readonly total: ReadonlyMap<string, number>;
   readonly ports: readonly PortNeed[];
   readonly mounts: readonly PersistentMount[];
   readonly resident: boolean;
@@ -40,10 +42,15 @@ export function needOf(spec: RunSpec): Need {
       ? partOf(spec.executorResources)
       : undefined;
   const containerizer = containerizerOf(spec);
+  const total = new Map<string, number>();
+  for (const { bag } of executor === undefined ? parts : [...parts, executor]) {
+    for (const r of bag) if (r.kind === 'scalar') total.set(r.name, (total.get(r.name) ?? 0) + r.milli);
+  }
   const accepted = spec.acceptedResourceRoles;
   const need: Need = {
     parts,
     ...(executor === undefined ? {} : { executor }),
+    total,
     ports: portNeedsOf(spec),
     mounts: mountsOf(spec),
     resident: isResident(spec),
@@ -69,6 +76,36 @@ export function usableFor(need: Need, left: Bag): Bag {
     else out ??= left.slice(0, at);
   }
   return out ?? left;
+}
+
+/** Names of amounts that `left` has too little of, whatever its reservations. Cheap: most offers fail here. */
+export function shortOf(need: Need, left: Bag): string[] {
+  const short: string[] = [];
+  for (const [name, milli] of need.total) {
+    let there = 0;
+    for (const r of left) if (r.kind === 'scalar' && r.name === name && isUsable(r, need.roles)) there += r.milli;
+    if (there < milli) short.push(name);
+  }
+  return short;
+}
+
+/** Whether there are host ports enough, and those that are named. */
+export function hasPorts(need: Need, left: Bag): boolean {
+  if (need.ports.length === 0) return true;
+  const named = new Set<number>();
+  let open = 0;
+  for (const { port } of need.ports) {
+    if (port === 0) open += 1;
+    else named.add(port);
+  }
+  let total = 0;
+  let found = 0;
+  for (const r of left) {
+    if (r.kind !== 'ranges' || r.name !== 'ports' || !isUsable(r, need.roles)) continue;
+    for (const [from, to] of r.ranges) total += to - from + 1;
+    for (const port of named) if (r.ranges.some(([from, to]) => from <= port && port <= to)) found += 1;
+  }
+  return found >= named.size && total >= open + named.size;
 }
 
 function isUsable({ label }: Resource, roles: ReadonlySet<Role>): boolean {

@@ -27,12 +27,15 @@ export interface FunnelStep {
 
 const ranks = new Map<RejectReason, number>(rejectReasons.map((reason, rank) => [reason, rank]));
 
+/** Compares two reasons: negative when `a` is asked for first. */
+export function byFunnel(a: RejectReason, b: RejectReason): number {
+  return (ranks.get(a) ?? 0) - (ranks.get(b) ?? 0);
+}
+
 /** The first of `reasons` in funnel order; undefined for none. */
 export function firstReason(reasons: Iterable<RejectReason>): RejectReason | undefined {
   let first: RejectReason | undefined;
-  for (const reason of reasons) {
-    if (first === undefined || (ranks.get(reason) ?? 0) < (ranks.get(first) ?? 0)) first = reason;
-  }
+  for (const reason of reasons) if (first === undefined || byFunnel(reason, first) < 0) first = reason;
   return first;
 }
 

@@ -6,7 +6,7 @@ import type { Instance } from '../machine/instance.js';
 import { isResident } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
 import { restartBounds } from './sizes.js';
-import { byUse, victims } from './victims.js';
+import { inOrder, victims } from './victims.js';
 
 /** What a restart looks at. */
 export interface RestartView {
@@ -33,7 +33,7 @@ export function restarting(view: RestartView, n: number): RestartSteps {
   const current = instances.filter(instance => isCounted(instance) && isCurrent(instance, spec));
   const old = instances.filter(instance => instance.goal === 'Running' && !isCurrent(instance, spec));
   const idle = old.filter(instance => !mayServe(instance));
-  const busy = old.filter(mayServe).sort(byUse(spec.killSelection));
+  const busy = old.filter(mayServe);
   const standing = current.filter(isStanding).length;
   const { minHealthy, maxCapacity } = restartBounds(n, spec.upgradeStrategy, {
     resident: isResident(spec),
@@ -55,7 +55,9 @@ export function restarting(view: RestartView, n: number): RestartSteps {
     if (!stands) kill.push(instance.id);
     if (!stands || killWhatMayGo(instance, true)) stay -= 1;
   }
-  for (const instance of busy) killWhatMayGo(instance, isServing(instance));
+  if (healthy >= minHealthy) {
+    for (const instance of inOrder(busy, spec.killSelection)) killWhatMayGo(instance, isServing(instance));
+  }
 
   let need = Math.max(0, n - stay);
   const renew: InstanceId[] = [];

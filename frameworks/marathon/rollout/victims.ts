@@ -1,5 +1,6 @@
 // Who goes when there are too many. In: instances, how many, the run spec. Out: those to kill. Pure.
 import { fieldText } from '../match/fields.js';
+import { assert } from '../machine/assert.js';
 import { isUnreachable } from '../machine/condition.js';
 import type { InstanceId } from '../machine/ids.js';
 import type { Instance } from '../machine/instance.js';
@@ -18,20 +19,20 @@ export function victims(
 ): Instance[] {
   if (count <= 0) return [];
   if (count >= instances.length) return [...instances];
-  const ordered = [...instances].sort(
-    (a, b) => Number(sentenced.has(b.id)) - Number(sentenced.has(a.id)) || byUse(spec.killSelection)(a, b),
-  );
+  const ordered = inOrder(instances, spec.killSelection);
   const first = ordered.filter(({ id }) => sentenced.has(id)).slice(0, count);
-  const rest = ordered.slice(first.length).filter(({ id }) => !sentenced.has(id));
+  const rest = sentenced.size === 0 ? ordered : ordered.filter(({ id }) => !sentenced.has(id));
   const left = count - first.length;
   const fields = [...new Set(spec.constraints.filter(isGroupBy).map(({ field }) => field))];
   return [...first, ...(fields.length === 0 ? rest.slice(0, left) : evenly(rest, left, fields))];
 }
 
-/** Of two instances the one that goes first. */
-export function byUse(selection: KillSelection): (a: Instance, b: Instance) => number {
+/** Those that are to go first, first. */
+export function inOrder(instances: readonly Instance[], selection: KillSelection): Instance[] {
   const sign = selection === 'YOUNGEST_FIRST' ? -1 : 1;
-  return (a, b) => useOf(a) - useOf(b) || sign * (ageKey(a) - ageKey(b)) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+  const keyed = instances.map(instance => ({ instance, use: useOf(instance), age: sign * bornAt(instance) }));
+  keyed.sort((a, b) => a.use - b.use || a.age - b.age || (a.instance.id < b.instance.id ? -1 : 1));
+  return keyed.map(({ instance }) => instance);
 }
 
 function useOf({ condition, healthy }: Instance): number {
@@ -53,7 +54,7 @@ function useOf({ condition, healthy }: Instance): number {
 }
 
 // A start that is under way is as old as the start; what runs is as old as its running.
-function ageKey({ activeSince, tasks, since }: Instance): number {
+function bornAt({ activeSince, tasks, since }: Instance): number {
   return activeSince ?? tasks[0]?.stagedAt ?? since;
 }
 
@@ -61,46 +62,69 @@ function isGroupBy({ operator }: { readonly operator: string }): boolean {
   return operator === 'GROUP_BY';
 }
 
-/** Those of one combination of values of the fields, the next to go last. */
+/** Those that agree in all further fields, the next to go last. */
 interface Bucket {
   readonly values: readonly (string | undefined)[];
   readonly members: Instance[];
 }
 
+/** Those that agree in the first field. */
+interface Cohort {
+  size: number;
+  readonly buckets: Map<string, Bucket>;
+}
+
 /**
- * Takes one after the other from a group that is largest by the first field, then by the second, and so on; of equals in the given order. What is in no group
- * goes first. Each victim costs a look at every combination of values, not at every instance.
+ * Takes one after the other from a group that is largest by the first field, within it by the second, and so on; of equals in the given order. What is in no
+ * group goes first. Goes down level by level: each group of the largest size gives one, then all are a level lower.
  */
 function evenly(ordered: readonly Instance[], count: number, fields: readonly string[]): Instance[] {
-  const sizes = fields.map(() => new Map<string | undefined, number>());
-  const buckets = new Map<string, Bucket>();
+  const [firstField = '', ...further] = fields;
+  const sizes: Sizes = further.map(() => new Map<string | undefined, number>());
+  const cohorts = new Map<string | undefined, Cohort>();
   const ranks = new Map(ordered.map((instance, rank) => [instance.id, rank]));
   const free: Instance[] = [];
-  for (const instance of ordered.toReversed()) {
+  for (let at = ordered.length - 1; at >= 0; at -= 1) {
+    const instance = ordered[at] as Instance;
     const { place } = instance;
-    const values = fields.map(field => (place === undefined ? undefined : fieldText(place, field)));
-    if (values.every(value => value === undefined)) {
-      free.unshift(instance);
+    const value = place === undefined ? undefined : fieldText(place, firstField);
+    const values = further.map(field => (place === undefined ? undefined : fieldText(place, field)));
+    if (value === undefined && values.every(each => each === undefined)) {
+      free.push(instance);
       continue;
     }
-    const key = JSON.stringify(values);
-    const bucket = buckets.get(key);
-    if (bucket === undefined) buckets.set(key, { values, members: [instance] });
+    let cohort = cohorts.get(value);
+    if (cohort === undefined) cohorts.set(value, (cohort = { size: 0, buckets: new Map() }));
+    cohort.size += 1;
+    const key = values.length === 0 ? '' : JSON.stringify(values);
+    const bucket = cohort.buckets.get(key);
+    if (bucket === undefined) cohort.buckets.set(key, { values, members: [instance] });
     else bucket.members.push(instance);
-    for (const [at, value] of values.entries()) change(sizes[at], value, 1);
+    for (const [field, each] of values.entries()) change(sizes[field], each, 1);
   }
-  const chosen = free.slice(0, count);
-  while (chosen.length < count) {
-    let best: Bucket | undefined;
-    for (const bucket of buckets.values()) {
-      if (bucket.members.length > 0 && (best === undefined || goesFirst(bucket, best, sizes, ranks))) best = bucket;
+  const chosen = free.reverse().slice(0, count);
+  const bySize = [...cohorts.values()].sort((a, b) => b.size - a.size);
+  let reached = 0;
+  for (let level = bySize[0]?.size ?? 0; level > 0 && chosen.length < count; level -= 1) {
+    while (reached < bySize.length && (bySize[reached] as Cohort).size >= level) reached += 1;
+    const heads = bySize.slice(0, reached).map(cohort => largestOf(cohort, sizes, ranks));
+    heads.sort((a, b) => (goesFirst(a, b, sizes, ranks) ? -1 : 1));
+    for (const bucket of heads.slice(0, count - chosen.length)) {
+      const victim = bucket.members.pop() as Instance;
+      for (const [field, each] of bucket.values.entries()) change(sizes[field], each, -1);
+      chosen.push(victim);
     }
-    const victim = best?.members.pop();
-    if (best === undefined || victim === undefined) break;
-    for (const [at, value] of best.values.entries()) change(sizes[at], value, -1);
-    chosen.push(victim);
   }
   return chosen;
+}
+
+function largestOf({ buckets }: Cohort, sizes: Sizes, ranks: ReadonlyMap<InstanceId, number>): Bucket {
+  let best: Bucket | undefined;
+  for (const bucket of buckets.values()) {
+    if (bucket.members.length > 0 && (best === undefined || goesFirst(bucket, best, sizes, ranks))) best = bucket;
+  }
+  assert(best !== undefined, 'a group that has a size has members');
+  return best;
 }
 
 type Sizes = readonly Map<string | undefined, number>[];

@@ -1,15 +1,6 @@
 // Run specs, instances, statuses and offers for the tests of Marathon's decisions, each with what does not matter filled in.
 import { bagOf } from 'proffer';
-import type {
-  AgentId,
-  FaultDomain,
-  Offer,
-  OfferId,
-  OpenOffer,
-  PlacementConstraint,
-  Resources,
-  TaskStatus,
-} from 'proffer';
+import type { FaultDomain, Offer, OpenOffer, PlacementConstraint, Resources, TaskStatus } from 'proffer';
 import { step } from '../../../../frameworks/marathon/machine/step.js';
 import type { InstanceEffect, InstanceEvent } from '../../../../frameworks/marathon/machine/events.js';
 import { taskIdOf } from '../../../../frameworks/marathon/machine/ids.js';
