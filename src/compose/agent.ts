@@ -97,7 +97,8 @@ export interface RunningAgent extends Running {
 
 /**
  * Runs an agent until it is closed, `signal` is aborted, the master ends it, or it cannot go on (then `closed` rejects). Closing ends its tasks; a signal
- * that is aborted with the reason SIGTERM or SIGHUP leaves them to the next agent, as `leave` does. With `agent.recover` `cleanup` it ends by itself.
+ * that is aborted with the reason SIGTERM or SIGHUP leaves them to the next agent, as `leave` does; so does a master that refuses it. With `agent.recover`
+ * `cleanup` it ends by itself.
  * @throws (rejects) ProfferError ADDRESS_IN_USE, FORBIDDEN, WORK_DIR_LOCKED, DISK_IN_USE, DOCKER_UNAVAILABLE, INVALID_AGENT, USAGE, STORE_DAMAGED, STORE_FAILED; INVALID_RESOURCES when `resources`
  * lack what reservations and volumes of this work directory were made of.
  */
@@ -148,13 +149,10 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     };
     const problems = agentInfoProblems(info, 'agent');
     if (problems.length > 0) throw problemsError(problems);
-    // Its id is used up: it has unregistered, or was refused, or is cleaned up.
-    let isForgotten = options.agent?.recover === 'cleanup';
+    const isCleanup = options.agent?.recover === 'cleanup';
+    // Its id is used up: it has unregistered, or was ended by the master, or is cleaned up.
+    let isForgotten = isCleanup;
     let isLeaving = false;
-    const refused = (error: ProfferError): void => {
-      isForgotten = true;
-      end.fail(error);
-    };
     const end = closable(async () => {
       if (isLeaving) {
         await new Promise<void>(resolve => agent.leave(resolve));
@@ -229,11 +227,17 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
               ...options.domain,
             },
             outcomes: {
-              onRefused: problems => refused(problemsError(problems)),
-              onShutdown: message =>
-                refused(new ProfferError('AGENT_REFUSED', `the master ended this agent: ${message}`)),
+              // Which may be the master's own mistake: whoever mends it and starts the agent again finds its tasks.
+              onRefused: problems => {
+                isLeaving = !isCleanup;
+                end.fail(problemsError(problems));
+              },
+              onShutdown: message => {
+                isForgotten = true;
+                end.fail(new ProfferError('AGENT_REFUSED', `the master ended this agent: ${message}`));
+              },
               onRegistered: () => {
-                if (options.agent?.recover === 'cleanup') void end.close();
+                if (isCleanup) void end.close();
               },
               // Nothing that it does can be kept: it ends as if it had been killed.
               onFatal: error => {
@@ -250,7 +254,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
       return false;
     };
     await endLeftovers(isKnown);
-    if (options.agent?.recover === 'cleanup') env.clock.after(cleanupWaitMs, () => void end.close());
+    if (isCleanup) env.clock.after(cleanupWaitMs, () => void end.close());
     const listener = wsListener({
       server: http.server,
       accept: link =>

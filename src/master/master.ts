@@ -1,6 +1,6 @@
 // The resource master: takes one message at a time, decides, applies, then speaks. In: calls of schedulers, agents, operators. Out: events, views.
 import { assertNever } from '../base/assert.js';
-import { problem, ProfferError } from '../base/errors.js';
+import { describeProblem, problem, ProfferError } from '../base/errors.js';
 import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId } from '../base/ids.js';
 import type { Allocator } from '../allocator/allocator.js';
@@ -198,8 +198,9 @@ export class Master implements OperatorDesk {
         this.#counts.invalid('agent');
         this.#env.log.warn('invalid agent message', { remote: peer.remote, agent: session.agentId, problems });
         if (session.agentId !== undefined || session.waiting) return;
-        peer.send({ type: 'REFUSED', problems });
-        this.#sessions.close(peer.id, closeCodes.policy, 'not a valid registration');
+        // Not REFUSED, after which an agent stops trying: it may be of a later release, and wait for ours.
+        const why = problems.map(describeProblem).join('; ');
+        this.#sessions.close(peer.id, closeCodes.policy, `not a valid registration: ${why}`);
       },
       onEnd: end => {
         session.closed = true;

@@ -170,7 +170,7 @@ export class AgentNode {
         onRegistered: agentId => world.emit({ type: 'GOES_BY', node: this.name, agentId }),
         onShutdown: () => this.#leaves(restartMs, true),
         onFatal: () => this.#ended(restartMs),
-        onRefused: () => this.#leaves(refusedMs, true),
+        onRefused: () => this.#agent?.leave(() => this.#ended(refusedMs)),
       },
     });
   }
@@ -244,13 +244,13 @@ export class AgentNode {
     };
   }
 
-  // It ends its tasks first. Once the master has let it go, or refused it, its id is used up.
-  #leaves(againMs: number, refused: boolean): void {
+  // It ends its tasks first. Once the master has let it go, or ended it, its id is used up.
+  #leaves(againMs: number, isEnded: boolean): void {
     const agent = this.#agent;
     const store = this.#store;
     agent?.shutdown(isGone => {
       if (agent !== this.#agent) return;
-      if (store !== undefined && (isGone || refused))
+      if (store !== undefined && (isGone || isEnded))
         store.write(forgetIdentity(store), () => {
           if (agent === this.#agent) this.#ended(againMs);
         });

@@ -2,7 +2,9 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import type { RunningAgent } from '../../src/compose/agent.js';
 import { runAgent } from '../../src/compose/agent.js';
+import type { AgentStateView } from '../../src/agent/views.js';
 import { agentAttributes, agentResources } from '../../src/compose/agent-text.js';
 import { agentShares } from '../../src/compose/cluster.js';
 import { whyNever } from '../../src/compose/feasible.js';
@@ -16,8 +18,12 @@ import { silentLogger } from '../../src/env/log.js';
 import type { TaskStatus } from '../../src/protocol/entities.js';
 import type { AgentView } from '../../src/protocol/operator-api.js';
 import { bagOf } from '../../src/resources/index.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
 import { readStoreFile, recordsOf } from '../../src/store/store-file.js';
+import { connect } from '../../src/scheduler/connect.js';
+import { launch } from '../../src/scheduler/launch.js';
 import { eventually, tempDir } from '../support/cli.js';
+import { isRunning } from '../support/processes.js';
 
 test('a work directory has one user at a time, and a dead one does not count', t => {
   const dir = tempDir();
@@ -246,6 +252,60 @@ test('an agent that ends without a master to tell keeps its id; one that unregis
   t.deepEqual(kept(), [id]);
   await run('agent');
   t.deepEqual(kept(), []);
+});
+
+test('an agent that a master refuses leaves its tasks running, and the next one with its directory has them', async t => {
+  const dir = tempDir();
+  t.teardown(() => dir.remove());
+  const domain = { region: 'r', zone: 'z' };
+  const start = (master: string): Promise<RunningAgent> =>
+    runAgent({
+      master,
+      workDir: dir.path,
+      port: 0,
+      containerizer: 'process',
+      resources: { cpus: 1, mem: 64 },
+      domain,
+    });
+  const state = async (agent: RunningAgent): Promise<AgentStateView> =>
+    (await (await fetch(`${agent.url}/state`)).json()) as AgentStateView;
+  const registry = new MemoryStore();
+  const master = await runMaster({ port: 0, store: registry, domain });
+  const port = Number(new URL(master.url).port);
+  const first = await start(master.url);
+  await eventually('registered', async () => (await state(first)).registered);
+  const framework = await connect({ master: master.url, name: 'lasting', failoverTimeoutMs: 600_000 });
+  t.teardown(() => framework.close());
+  const pids: (number | undefined)[] = [];
+  framework.updates$.subscribe(({ state, container }) => {
+    if (state === 'TASK_RUNNING') pids.push(container?.pid);
+  });
+  framework.offers$.subscribe(offer => {
+    const resources = { cpus: 0.1, mem: 32 };
+    framework.accept(offer, [launch({ taskId: 't', name: 't', command: 'sleep 3600', resources })]);
+  });
+  await eventually('it runs', () => pids.length > 0);
+  const [pid = 0] = pids;
+  await master.close();
+
+  // Somebody forgot to say where the master is.
+  const careless = await runMaster({ port, store: registry.another() });
+  t.like(await t.throwsAsync(first.closed), { code: 'AGENT_REFUSED' });
+  t.true(isRunning(pid), 'its tasks are not the ones to pay for that');
+  await careless.close();
+
+  const mended = await runMaster({ port, store: registry.another(), domain });
+  const second = await start(mended.url);
+  await eventually('registered again', async () => (await state(second)).registered);
+  t.deepEqual(
+    (await state(second)).tasks.map(({ id, state }) => [id, state]),
+    [['t', 'TASK_RUNNING']],
+  );
+  t.true(isRunning(pid));
+  await second.close();
+  t.false(isRunning(pid));
+  framework.close();
+  await mended.close();
 });
 
 test('an agent that a bad option stops leaves its directory free', async t => {

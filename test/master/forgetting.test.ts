@@ -77,7 +77,7 @@ test('ids that were declared gone are refused for two weeks, here and by later m
   next.advance(13 * day);
   const back = next.connectAgent();
   back.register(big, { agentId: 'M-S4' });
-  t.is(back.last('REFUSED').problems[0]?.code, 'AGENT_REFUSED');
+  t.is(back.last('SHUTDOWN').message, 'agent M-S4 was declared gone');
   next.advance(day);
   t.deepEqual(keysOf(next), []);
   t.is(next.master.view.goneAgents.size, 0);

@@ -130,7 +130,7 @@ test('agents that are unreachable or gone are so for the next master, too', t =>
   );
   const ghost = rig.connectAgent();
   ghost.register({ cpus: 1 }, { agentId: 'X-S2' });
-  t.is(ghost.last('REFUSED').problems[0]?.code, 'AGENT_REFUSED');
+  t.is(ghost.last('SHUTDOWN').message, 'agent X-S2 was declared gone');
 });
 
 test('a record that cannot be read stops the start and is named', t => {

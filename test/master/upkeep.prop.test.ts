@@ -242,10 +242,6 @@ class Story {
           node.agentId = undefined;
           agent.disconnect();
           return;
-        case 'REFUSED':
-          node.tasks.clear();
-          node.agentId = undefined;
-          break;
         default:
       }
     }

@@ -23,12 +23,7 @@ import { wireBytes } from '../wire-size.js';
 /** Why operators do not want this agent, whatever it says. */
 export function banProblem(view: ClusterView, { agentId, agent }: Registration): Problem | undefined {
   if (agentId === undefined || !view.goneAgents.has(agentId)) return downProblem(view.maintenance, agent.hostname);
-  return problem(
-    'register.agentId',
-    'AGENT_REFUSED',
-    `agent ${agentId} was declared gone`,
-    'remove its work directory to register as a new agent',
-  );
+  return problem('register.agentId', 'AGENT_REFUSED', `agent ${agentId} was declared gone`);
 }
 
 /** What is wrong with a registration by itself, all at once. */

@@ -33,7 +33,7 @@ export function decideRegister(
   }
   if (known !== undefined && isLate(known, peerId)) return replaced(peerId);
   const ban = banProblem(view, registration);
-  if (ban !== undefined) return turnAway(peerId, registration, ban);
+  if (ban !== undefined) return turnAway(view, peerId, registration, ban);
   const problems = registrationProblems(view, registration);
   if (problems.length > 0) return refuse(peerId, problems);
   const draft = new Draft();
@@ -61,7 +61,7 @@ export function decideRegistered(
   const ban = banProblem(view, registration);
   if (ban !== undefined) {
     // Maintenance was started while the admission was being written.
-    const away = turnAway(peerId, registration, ban);
+    const away = turnAway(view, peerId, registration, ban);
     return stored.isNew ? away.store(registry.agentRemoved(agentId)) : away;
   }
   const told = toBag(registration.agent.resources).bag;
@@ -122,10 +122,15 @@ function replaced(peerId: number): Decision {
   return new Draft().close(peerId, closeCodes.policy, 'the agent registered over a newer connection');
 }
 
-// Frameworks were told that what runs there is gone, so it has to go: REFUSED would leave it running.
-function turnAway(peerId: number, { tasks, executors }: Registration, ban: Problem): Draft {
+// Frameworks were told that what runs there is gone, so it has to go: REFUSED would leave it running. And an id that was declared gone is used up, which
+// SHUTDOWN says; after REFUSED the agent keeps it.
+function turnAway(view: ClusterView, peerId: number, registration: Registration, ban: Problem): Draft {
+  const { agentId, tasks, executors } = registration;
+  const isGone = agentId !== undefined && view.goneAgents.has(agentId);
   const runs = executors.length > 0 || tasks.some(task => !isTerminal(task.state));
-  return runs ? new Draft().toAgentPeer(peerId, { type: 'SHUTDOWN', message: ban.message }) : refuse(peerId, [ban]);
+  return runs || isGone
+    ? new Draft().toAgentPeer(peerId, { type: 'SHUTDOWN', message: ban.message })
+    : refuse(peerId, [ban]);
 }
 
 function refuse(peerId: number, problems: readonly Problem[]): Draft {

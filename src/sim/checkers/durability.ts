@@ -38,7 +38,7 @@ export class DurabilityChecker implements Checker {
         }
         return;
       case 'AGENT_EVENT':
-        if (event.event.type === 'SHUTDOWN' || event.event.type === 'REFUSED') this.#forgets(event.node, world);
+        if (event.event.type === 'SHUTDOWN') this.#forgets(event.node, world);
         else if (event.event.type === 'REGISTERED') this.#registry(`agent/${event.event.agentId}`, world, report);
         return;
       case 'SCHEDULER_EVENT':
