@@ -19,6 +19,7 @@ import { appListSchema, appSchema } from '../schema/app.js';
 import type { RawApp } from '../schema/app.js';
 import { parse } from '../schema/parse.js';
 import type { ModelSettings } from '../settings.js';
+import { keepServicePorts } from './service-ports.js';
 import { newVersions } from './versions.js';
 
 /** What a definition is read against. */
@@ -102,8 +103,8 @@ function defined(raw: CanonicalApp, id: PathId, base: PathId, reading: Reading, 
   const previous = appAt(root, id);
   const roles = roleRuleFor(root, id, settings, force);
   const versionInfo = previous?.versionInfo ?? newVersions(reading.version);
-  // Who replaces a service without naming a role does not ask for another one.
-  const app = appOf(raw, { id, base, role: roles.byDefault, versionInfo, settings });
+  const read = appOf(raw, { id, base, role: roles.byDefault, versionInfo, settings });
+  const app = previous === undefined ? read : keepServicePorts(read, previous, settings);
   appProblems(app, previous === undefined ? { settings, roles } : { settings, roles, previous }, report);
   return app;
 }

@@ -1,6 +1,6 @@
 // Service ports: numbers under which load balancers know an app. Those left open get a free one, the same as before where there was one. Pure.
 import type { AppDefinition } from '../app.js';
-import { mapRunSpecs, runSpecsOf } from '../group.js';
+import { appAt, mapRunSpecs, runSpecsOf } from '../group.js';
 import type { Group } from '../group.js';
 import { Violations } from '../refusal.js';
 import type { Checked } from '../refusal.js';
@@ -15,42 +15,45 @@ export function servicePortsOf(app: AppDefinition): number[] {
     : app.portDefinitions.map(({ port }) => port);
 }
 
+/** `app` with open service ports taken from those that its definition so far has and it does not name itself. */
+export function keepServicePorts(app: AppDefinition, previous: AppDefinition, settings: ModelSettings): AppDefinition {
+  const ports = servicePortsOf(app);
+  if (!ports.includes(0)) return app;
+  const { min, max } = settings.servicePorts;
+  const own = servicePortsOf(previous).filter(port => port >= min && port <= max && !ports.includes(port));
+  return own.length === 0
+    ? app
+    : withServicePorts(
+        app,
+        ports.map(port => (port === 0 ? (own.shift() ?? 0) : port)),
+      );
+}
+
 /** `to` with every service port assigned. Ports that an app gives up are not given to others in the same change. */
 export function assignServicePorts(from: Group, to: Group, settings: ModelSettings): Checked<Group> {
   const { min, max } = settings.servicePorts;
   const used = new Set<number>();
-  const before = new Map<PathId, number[]>();
-  let open = false;
-  for (const spec of runSpecsOf(from)) {
-    if (spec.kind !== 'app') continue;
-    const ports = servicePortsOf(spec);
-    before.set(spec.id, ports);
-    for (const port of ports) used.add(port);
-  }
-  for (const spec of runSpecsOf(to)) {
-    if (spec.kind !== 'app') continue;
-    for (const port of servicePortsOf(spec)) {
-      used.add(port);
-      open ||= port === 0;
+  for (const tree of from === to ? [to] : [from, to]) {
+    for (const spec of runSpecsOf(tree)) {
+      if (spec.kind === 'app') for (const port of servicePortsOf(spec)) used.add(port);
     }
   }
   const violations = new Violations();
-  if (!open) return violations.checked(to);
+  if (!used.has(0)) return violations.checked(to);
   let next = min;
   const free = (): number | undefined => {
     while (next <= max && used.has(next)) next += 1;
     return next <= max ? next++ : undefined;
   };
   const assigned = mapRunSpecs(to, spec => {
-    if (spec.kind !== 'app') return spec;
-    const ports = servicePortsOf(spec);
-    if (!ports.includes(0)) return spec;
-    const own = (before.get(spec.id) ?? []).filter(port => port >= min && port <= max && !ports.includes(port));
-    const filled = ports.map(port => (port === 0 ? (own.shift() ?? free()) : port));
+    if (spec.kind !== 'app' || !servicePortsOf(spec).includes(0)) return spec;
+    const previous = appAt(from, spec.id);
+    const kept = previous === undefined ? spec : keepServicePorts(spec, previous, settings);
+    const filled = servicePortsOf(kept).map(port => (port === 0 ? free() : port));
     if (filled.includes(undefined))
       violations.report('/', `no service port is free from ${min} to ${max} for ${spec.id}`);
     return withServicePorts(
-      spec,
+      kept,
       filled.map(port => port ?? 0),
     );
   });

@@ -1,6 +1,6 @@
 // How definitions change: partial updates keep what they do not mention, whole ones do not, versions say what an instance has to do with it.
 import test from 'ava';
-import { readAppUpdates } from '../../../../frameworks/marathon/model/change/app.js';
+import { readAppUpdate, readAppUpdates } from '../../../../frameworks/marathon/model/change/app.js';
 import {
   assignServicePorts,
   servicePortCollisions,
@@ -215,7 +215,44 @@ test('a service with data keeps its volumes, resources and host ports', t => {
   t.deepEqual(Object.keys(tree.updateRefusal('/r', { ports: [8001] }).errors), ['/']);
   t.deepEqual(Object.keys(tree.updateRefusal('/r', { container: { type: 'MESOS' } }).errors), ['/container/volumes']);
   t.is(tree.put('/r', { cmd: 'y', instances: 5 }).instances, 5);
+  const open = { id: '/s', cmd: 'x', container: container(1), requirePorts: true };
+  const first = tree.post(open);
+  t.is(tree.put('/s', open, false), first, 'a port left open is the one it has');
   t.is(tree.put('/r', appJson(tree.app('/r')), false).cmd, 'y');
+});
+
+test('a service with data changes its role by force only', t => {
+  const tree = new Tree();
+  tree.post({
+    id: '/dev/r',
+    cmd: 'x',
+    container: { type: 'MESOS', volumes: [{ containerPath: 'd', persistent: { size: 1 } }] },
+  });
+  const { errors } = tree.updateRefusal('/dev/r', { role: 'dev' });
+  t.regex(errors['/role'] ?? '', /must stay "web".*force=true/);
+  const forced = valueOf(readAppUpdate({ role: 'dev' }, '/dev/r', { ...tree.reading, force: true }, true));
+  t.is(forced.kind === 'definition' ? forced.app.role : undefined, 'dev');
+});
+
+test('an external volume belongs to one app, unless it is shared', t => {
+  const tree = new Tree();
+  const using = (id: string, more: object = {}) => ({
+    id,
+    cmd: 'x',
+    container: {
+      type: 'MESOS',
+      volumes: [
+        {
+          containerPath: '/v',
+          external: { name: 'disk', provider: 'dvdi', options: { 'dvdi/driver': 'd' }, ...more },
+        },
+      ],
+    },
+  });
+  tree.post(using('/a'));
+  const refused = t.throws(() => tree.post(using('/b')));
+  t.regex(refused.message, /"\/apps\/b".*the external volume .*disk.* is used by \/a already/s);
+  t.is(tree.post(using('/c', { shared: true })).id, '/c');
 });
 
 test('thousands of apps are read and settled at once', t => {

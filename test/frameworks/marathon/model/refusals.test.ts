@@ -242,6 +242,34 @@ const wrong: readonly (readonly [string, object, string])[] = [
     volume({ containerPath: '/k', external: { name: 'n', provider: 'dvdi' } }),
     '/container/volumes(0)/external/options',
   ],
+  ['two instances of one disk', { instances: 2, ...volume(dvdi({})) }, '/instances'],
+  [
+    'an option without a provider',
+    volume(dvdi({ options: { 'dvdi/driver': 'd', size: '1' } })),
+    '/container/volumes(0)/external/options',
+  ],
+  [
+    'an option that is no text',
+    volume(dvdi({ options: { 'dvdi/driver': 1 } })),
+    '/container/volumes(0)/external/options/dvdi/driver',
+  ],
+  [
+    'a size in Docker',
+    { container: { docker: { image: 'i' }, volumes: [dvdi({ size: 1 })] } },
+    '/container/volumes(0)/external/size',
+  ],
+  [
+    'another option in Docker',
+    { container: { docker: { image: 'i' }, volumes: [dvdi({ options: { 'dvdi/driver': 'd', 'dvdi/x': 'y' } })] } },
+    '/container/volumes(0)/external/options',
+  ],
+  [
+    'a CSI volume without its plugin',
+    volume({ containerPath: '/v', external: { name: 'n', provider: 'csi', options: { capability: {} } } }),
+    '/container/volumes(0)/external/options/pluginName',
+  ],
+  ['a disk twice', { container: { type: 'MESOS', volumes: [dvdi({}), dvdi({}, '/w')] } }, '/container/volumes'],
+  ['a path twice', { container: { type: 'MESOS', volumes: [dvdi({}), dvdi({ name: 'm' })] } }, '/container/volumes'],
   ['a pull secret in Docker', mapped({}, { pullConfig: { secret: 's' } }), '/container/docker/pullConfig'],
   ['GPUs in Docker', { ...mapped({}, {}), gpus: 1 }, '/gpus'],
   [
@@ -266,6 +294,10 @@ function mapped(container: object, docker: object): object {
 
 function volume(one: object): object {
   return { container: { type: 'MESOS', volumes: [one] } };
+}
+
+function dvdi(more: object, containerPath = '/v'): object {
+  return { containerPath, external: { name: 'n', provider: 'dvdi', options: { 'dvdi/driver': 'd' }, ...more } };
 }
 
 function persistent(info: object, more: object = {}): object {
