@@ -10,7 +10,7 @@ interface Entry<T> {
 /** Least key first; ties by insertion. push and pop are O(log n). */
 export class StableHeap<T> {
   #sequence = 0;
-  readonly #queue = new TinyQueue<Entry<T>>([], (a, b) => a.key - b.key || a.sequence - b.sequence);
+  readonly #queue = new TinyQueue<Entry<T>>([], earlier);
 
   get size(): number {
     return this.#queue.length;
@@ -31,4 +31,8 @@ export class StableHeap<T> {
   pop(): T | undefined {
     return this.#queue.pop()?.value;
   }
+}
+
+function earlier(a: Entry<unknown>, b: Entry<unknown>): number {
+  return a.key - b.key || a.sequence - b.sequence;
 }

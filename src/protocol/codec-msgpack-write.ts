@@ -1,7 +1,7 @@
 // Writes messages as msgpack with sequential records: the shape of an object is sent once, and named by one byte from then on.
 // In: messages of one direction of a connection. Out: frames.
 import { assert } from '../base/assert.js';
-import { FrameFiller } from './codec-frame.js';
+import { FrameFiller, frameBounds } from './codec-frame.js';
 import { firstNode, shapeOf } from './codec-msgpack-shapes.js';
 import type { Shape } from './codec-msgpack-shapes.js';
 
@@ -20,22 +20,37 @@ export class MsgpackWriter {
     // Sending may call somebody who sends: it goes on behind what is there.
     const before = at;
     at += headMax;
-    // Messages stand one after another, so where the first of a frame begins says it all.
-    const filler = new FrameFiller<number>({ frame: headMax, message: 0 }, (starts, size) => {
-      emit(framed(starts[0] as number, size, starts.length));
-    });
     try {
-      for (const message of messages) {
-        const start = at;
-        items = 0;
-        this.#write(message);
-        filler.add(message, start, at - start, items);
-      }
-      filler.flush();
+      if (messages.length > 1 || !this.#encodeOne(messages[0] as object, emit)) this.#encodeAll(messages, emit);
     } finally {
       at = before;
       if (at === 0 && bytes.length > keptBytesMax) grow(firstBytes);
     }
+  }
+
+  // Most frames hold one message. False: it is too big for one, and nothing is sent.
+  #encodeOne(message: object, emit: (frame: Uint8Array) => void): boolean {
+    const start = at;
+    items = 1;
+    this.#write(message);
+    const size = at - start;
+    if (size + headMax > frameBounds.bytesMax || items > frameBounds.itemsMax) return false;
+    emit(framed(start, size, 1));
+    return true;
+  }
+
+  #encodeAll(messages: readonly object[], emit: (frame: Uint8Array) => void): void {
+    // Messages stand one after another, so where the first of a frame begins says it all.
+    const filler = new FrameFiller<number>({ frame: headMax, message: 0 }, (starts, size) => {
+      emit(framed(starts[0] as number, size, starts.length));
+    });
+    for (const message of messages) {
+      const start = at;
+      items = 0;
+      this.#write(message);
+      filler.add(message, start, at - start, items);
+    }
+    filler.flush();
   }
 
   #write(value: unknown): void {

@@ -105,7 +105,8 @@ function quickBag(resources: object): BagResult | undefined {
     found.push(entry);
   }
   if (!ordered) found.sort(compareResources);
-  return { bag: found.length === 0 ? emptyBag : found, problems: noProblems };
+  // Bags are kept for long: a copy has no room to spare.
+  return { bag: found.length === 0 ? emptyBag : found.slice(), problems: noProblems };
 }
 
 const noProblems: readonly Problem[] = [];

@@ -12,7 +12,7 @@ export class LocalLane {
   readonly #clock: Clock;
   readonly #keepOrder: boolean;
   readonly #blocked: () => PartitionMode | undefined;
-  readonly #due = new StableHeap<() => void>();
+  readonly #due: Waiting;
   #lastDueMs = 0;
   #timer: Timer | undefined;
   #timerDueMs = 0;
@@ -27,6 +27,7 @@ export class LocalLane {
     this.to = path.to;
     this.#clock = clock;
     this.#keepOrder = keepOrder;
+    this.#due = keepOrder ? new Line() : new StableHeap();
     this.#blocked = blocked;
   }
 
@@ -71,3 +72,40 @@ export class LocalLane {
     }
   }
 }
+
+/** Deliveries by the time they fall due. */
+type Waiting = Pick<StableHeap<() => void>, 'size' | 'push' | 'peekKey' | 'pop'>;
+
+/** For those that come in order anyway; a network has two for each link, and most are empty. */
+class Line implements Waiting {
+  #keys: number[] = [];
+  #values: ((() => void) | undefined)[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#keys.length - this.#head;
+  }
+
+  push(key: number, value: () => void): void {
+    this.#keys.push(key);
+    this.#values.push(value);
+  }
+
+  peekKey(): number | undefined {
+    return this.#keys[this.#head];
+  }
+
+  pop(): (() => void) | undefined {
+    const value = this.#values[this.#head];
+    this.#values[this.#head] = undefined;
+    this.#head += 1;
+    if (this.#head * 2 > this.#keys.length && (this.size === 0 || this.#head > goneMax)) {
+      this.#keys = this.#keys.slice(this.#head);
+      this.#values = this.#values.slice(this.#head);
+      this.#head = 0;
+    }
+    return value;
+  }
+}
+
+const goneMax = 1024;
