@@ -5,6 +5,7 @@ import { AssertionError } from '../../src/base/assert.js';
 import { ProfferError } from '../../src/base/errors.js';
 import { BadFrame, codecs, frameBounds, subprotocols } from '../../src/protocol/codec.js';
 import type { Codec, Frame, FrameDecoder } from '../../src/protocol/codec.js';
+import { shapeBounds } from '../../src/protocol/codec-msgpack-shapes.js';
 
 const msgpack = codecs['proffer.v1.msgpack'];
 const json = codecs['proffer.v1.json'];
@@ -193,6 +194,22 @@ test('the deepest and widest frames allowed are read', t => {
   const wide = Buffer.alloc(frameBounds.itemsMax + 4, 0xc0);
   wide.set([0xdd, 0, 0, 0xff, 0xff]);
   t.is(msgpack.decoder().decode(wide).length, frameBounds.itemsMax - 1);
+});
+
+test('more shapes than are remembered, and shapes that are not remembered, arrive all the same', t => {
+  const encoder = msgpack.encoder();
+  const decoder = msgpack.decoder();
+  const { keysMax, keyLengthMax, nodesMax } = shapeBounds;
+  const object = (count: number, key: (i: number) => string): object =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [key(i), i]));
+  const first = { type: 'FIRST', n: 0 };
+  const wide = object(keysMax + 1, i => `w${i}`);
+  const long = { ['l'.repeat(keyLengthMax + 1)]: 1, type: 'LONG' };
+  const shapes = Math.ceil((1.2 * nodesMax) / keysMax);
+  for (let n = 0; n < shapes; n++) {
+    const sent = [first, object(keysMax, i => `k${n}.${i}`), wide, long, wide, {}, first];
+    encoder.encode(sent, frame => t.deepEqual(decoder.decode(frame), sent));
+  }
 });
 
 test('a reader that joins late sees shapes it never heard of, and refuses', t => {
