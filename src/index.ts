@@ -110,6 +110,7 @@ export type {
   FrameworkCapability,
   FrameworkInfo,
   HealthCheckInfo,
+  HealthStatus,
   InverseOffer,
   KillPolicy,
   Labels,

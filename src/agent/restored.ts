@@ -4,6 +4,7 @@ import type { Clock } from '../env/clock.js';
 import { isTerminal } from '../protocol/task-state.js';
 import { emptyBag, toBag } from '../resources/index.js';
 import { memLimitBytes } from './container-spec.js';
+import { emptyResults } from './health.js';
 import type { RecordedExecutor, RecordedTask } from './records.js';
 import type { ExecutorRecord, TaskRecord } from './state.js';
 import type { Condemned, TaskLife } from './task-machine.js';
@@ -39,7 +40,7 @@ export function restoredTask(recorded: RecordedTask, condemned: Condemned | unde
 function restoredLife({ kept, statuses }: RecordedTask, condemned: Condemned | undefined, clock: Clock): TaskLife {
   const last = statuses.at(-1);
   const { task, ending, killAtMs, graceMs = 0, containerId } = kept;
-  const { healthy, check } = last?.status ?? {};
+  const { healthy, check, checks, health } = last?.status ?? {};
   const memory = memLimitBytes(toBag(task.resources, 'resources', { round: true }).bag, task.limits);
   // Wall time may have jumped: the grace period never gets longer by that.
   const leftMs = Math.min(graceMs, Math.max(0, (killAtMs ?? 0) - clock.wallMs()));
@@ -51,7 +52,10 @@ function restoredLife({ kept, statuses }: RecordedTask, condemned: Condemned | u
     ...(condemned === undefined || !ownContainer ? {} : { condemned }),
     ...(memory === undefined || !ownContainer ? {} : { memLimitBytes: memory }),
     ...(ending === undefined ? {} : { ending, killByMs: clock.now() + leftMs }),
+    ...(ownContainer ? emptyResults(task) : {}),
     ...(healthy === undefined ? {} : { healthy }),
+    ...(health === undefined ? {} : { health }),
+    ...(checks === undefined ? {} : { checks }),
     ...(check === undefined ? {} : { check }),
   };
 }

@@ -17,8 +17,8 @@ import { Executors } from './executors.js';
 import { groupEnding, groupRefusal, Groups } from './groups.js';
 import { checkVerdicts$, healthVerdicts$ } from './health-checks.js';
 import type { Verdict } from './health-checks.js';
+import { emptyResults, healthChecksOf, noHealth } from './health.js';
 import type { AgentParts } from './parts.js';
-import { emptyResult } from './probe.js';
 import type { ProbeSubject } from './probe.js';
 import type { RecordedTask } from './records.js';
 import { adoptContainer, restoredTask } from './restored.js';
@@ -117,6 +117,12 @@ export class TaskRunner {
       this.step(record, { type: 'CONTAINER', event }),
     );
     if (life.killByMs !== undefined) record.container.kill(Math.max(0, life.killByMs - clock.now()));
+  }
+
+  /** Takes over a task whose executor is not there any more: it is over. */
+  adoptLost(framework: FrameworkRecord, recorded: RecordedTask, draft: StatusDraft): void {
+    this.adopt(framework, recorded);
+    this.step(must(framework.tasks.get(recorded.kept.task.taskId), 'task'), { type: 'OVER', draft });
   }
 
   /** The framework wants a task ended. Unknown ones are answered TASK_DROPPED. */
@@ -236,7 +242,7 @@ export class TaskRunner {
     const { life, wishes } = stepTask(before, event, this.#env.clock.now());
     record.life = life;
     const over = isTerminal(life.state) && !isTerminal(before.state);
-    if (life.state === 'TASK_RUNNING') record.startedAtMs ??= this.#env.clock.wallMs();
+    if (life.state === 'TASK_RUNNING') record.startedAtMs ??= this.#parts.keeper.nowMs;
     if (life.killByMs !== before.killByMs) this.#parts.keeper.task(record);
     // Freed before it is told, so that a launch in answer finds the resources.
     if (over) this.#release(record);
@@ -332,7 +338,7 @@ export class TaskRunner {
       phantom: plan.phantom === true,
       life: newLife({
         ...(memory === undefined ? {} : { memLimitBytes: memory }),
-        ...(task.check === undefined || !runs ? {} : { check: emptyResult(task.check.probe) }),
+        ...(runs ? emptyResults(task) : {}),
       }),
       container: undefined,
       unwatch: undefined,
@@ -387,8 +393,10 @@ export class TaskRunner {
 
   #watch(record: TaskRecord): void {
     const { task, life } = record;
-    const { check, healthCheck, maxCompletionTimeMs } = task;
-    if (this.#closed || (check === undefined && healthCheck === undefined && maxCompletionTimeMs === undefined)) return;
+    const { check, checks = [], maxCompletionTimeMs } = task;
+    const healthChecks = healthChecksOf(task);
+    const looks = check !== undefined || checks.length > 0 || healthChecks.length > 0;
+    if (this.#closed || (!looks && maxCompletionTimeMs === undefined)) return;
     const watch = new Subscription();
     const subject: ProbeSubject = {
       container: must(record.container, 'container'),
@@ -398,9 +406,16 @@ export class TaskRunner {
     };
     const judge = (verdict: Verdict): void => this.#judge(record, verdict);
     if (check !== undefined) watch.add(checkVerdicts$(check, subject, this.#scheduler).subscribe(judge));
-    if (healthCheck !== undefined) watch.add(healthVerdicts$(healthCheck, subject, this.#scheduler).subscribe(judge));
+    for (const [index, each] of checks.entries()) {
+      watch.add(checkVerdicts$(each, subject, this.#scheduler, index).subscribe(judge));
+    }
+    for (const [index, each] of healthChecks.entries()) {
+      const context = { index, before: life.health?.[index] ?? noHealth, wallMs: () => this.#env.clock.wallMs() };
+      watch.add(healthVerdicts$(each, subject, this.#scheduler, context).subscribe(judge));
+    }
     if (maxCompletionTimeMs !== undefined) {
-      const ranMs = Math.max(0, this.#env.clock.wallMs() - (record.startedAtMs ?? this.#env.clock.wallMs()));
+      const { nowMs } = this.#parts.keeper;
+      const ranMs = Math.max(0, nowMs - (record.startedAtMs ?? nowMs));
       const timer = this.#env.clock.after(Math.max(0, maxCompletionTimeMs - ranMs), () => {
         const message = `ran longer than ${maxCompletionTimeMs} ms`;
         this.end(record, { state: 'TASK_FAILED', reason: 'MAX_COMPLETION_TIME_REACHED', message });

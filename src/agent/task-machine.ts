@@ -4,9 +4,10 @@ import { assert, assertNever } from '../base/assert.js';
 import { merged } from '../base/merged.js';
 import { formatBytes } from '../base/units.js';
 import type { ContainerEvent, ContainerExit } from '../containerizer/containerizer.js';
-import type { CheckStatus, Labels, StatusReason, TaskStatus } from '../protocol/entities.js';
+import type { CheckStatus, HealthStatus, Labels, StatusReason, TaskStatus } from '../protocol/entities.js';
 import type { TaskState } from '../protocol/task-state.js';
 import { isTerminal, mayMove } from '../protocol/task-state.js';
+import { isHealthy } from './health.js';
 
 /** Why the agent ends a task, and what the task is to be reported as when its container is gone. */
 export interface Ending {
@@ -37,7 +38,11 @@ export interface TaskLife {
   readonly killByMs?: number;
   readonly toldProgressMs?: number;
   readonly healthy?: boolean;
+  /** Of each health check, when it has some. */
+  readonly health?: readonly HealthStatus[];
   readonly check?: CheckStatus;
+  /** Of each further check, when it has some. */
+  readonly checks?: readonly CheckStatus[];
   readonly pid?: number;
   readonly ip?: string;
 }
@@ -45,7 +50,18 @@ export interface TaskLife {
 /** What a status says beside who and when. */
 export type StatusDraft = Pick<
   TaskStatus,
-  'state' | 'reason' | 'message' | 'data' | 'healthy' | 'check' | 'exitCode' | 'signal' | 'labels' | 'uuid'
+  | 'state'
+  | 'reason'
+  | 'message'
+  | 'data'
+  | 'healthy'
+  | 'health'
+  | 'check'
+  | 'checks'
+  | 'exitCode'
+  | 'signal'
+  | 'labels'
+  | 'uuid'
 >;
 
 /** What happens to a task. */
@@ -53,8 +69,8 @@ export type TaskEvent =
   | { readonly type: 'CONTAINER'; readonly event: ContainerEvent }
   /** Somebody wants it ended. `tellKilling`: its framework wants to hear of TASK_KILLING. */
   | { readonly type: 'END'; readonly ending: Ending; readonly graceMs: number; readonly tellKilling: boolean }
-  | { readonly type: 'HEALTH'; readonly healthy: boolean; readonly message?: string }
-  | { readonly type: 'CHECK'; readonly check: CheckStatus }
+  | { readonly type: 'HEALTH'; readonly index: number; readonly health: HealthStatus; readonly message?: string }
+  | { readonly type: 'CHECK'; readonly check: CheckStatus; readonly index?: number }
   /** Its executor reports. */
   | { readonly type: 'TOLD'; readonly draft: StatusDraft }
   /** It ends without a word of its container: it was refused, or its executor is gone. An ending that was asked for goes first. */
@@ -77,8 +93,11 @@ export interface TaskStep {
 /** Progress is told at most this often. */
 export const progressPeriodMs = 1000;
 
-/** A task that was just received. `check` is its empty result when it has a check. */
-export function newLife(more: { memLimitBytes?: number; check?: CheckStatus } = {}): TaskLife {
+/** What a life begins with: the empty results of its checks, when it has some. */
+export type Beginning = Pick<TaskLife, 'memLimitBytes' | 'check' | 'checks' | 'health'>;
+
+/** A task that was just received. */
+export function newLife(more: Beginning = {}): TaskLife {
   return { state: 'TASK_STAGING', started: false, ...more };
 }
 
@@ -92,14 +111,14 @@ export function stepTask(life: TaskLife, event: TaskEvent, now: number): TaskSte
       return stepEnd(life, event, now);
     case 'HEALTH':
       if (life.state !== 'TASK_RUNNING' || life.ending !== undefined) return still(life);
-      return report(merged(life, { healthy: event.healthy }), {
+      return report(withHealth(life, event.index, event.health), {
         state: 'TASK_RUNNING',
         reason: 'TASK_HEALTH_CHECK_STATUS_UPDATED',
         ...(event.message === undefined ? {} : { message: event.message }),
       });
     case 'CHECK':
       if (life.state !== 'TASK_RUNNING' || life.ending !== undefined) return still(life);
-      return report(merged(life, { check: event.check }), {
+      return report(withCheck(life, event.check, event.index), {
         state: 'TASK_RUNNING',
         reason: 'TASK_CHECK_STATUS_UPDATED',
       });
@@ -110,6 +129,20 @@ export function stepTask(life: TaskLife, event: TaskEvent, now: number): TaskSte
     default:
       return assertNever(event, 'task event');
   }
+}
+
+function withHealth(life: TaskLife, index: number, status: HealthStatus): TaskLife {
+  const { healthy: _, ...rest } = life;
+  const health = (life.health ?? []).with(index, status);
+  const all = health.map(isHealthy);
+  const healthy = all.includes(false) ? false : all.includes(undefined) ? undefined : true;
+  return healthy === undefined ? merged(rest, { health }) : merged(rest, { health, healthy });
+}
+
+function withCheck(life: TaskLife, check: CheckStatus, index: number | undefined): TaskLife {
+  return index === undefined
+    ? merged(life, { check })
+    : merged(life, { checks: (life.checks ?? []).with(index, check) });
 }
 
 function stepContainer(life: TaskLife, event: ContainerEvent, now: number): TaskStep {
@@ -266,12 +299,19 @@ function finish(life: TaskLife, draft: StatusDraft): TaskStep {
 // Health and check are part of every report once known, so that the last values are there when somebody asks.
 function report(life: TaskLife, draft: StatusDraft, before: readonly TaskWish[] = [], replaceable = false): TaskStep {
   assert(mayMove('AGENT', life.state, draft.state), () => `a task moved from ${life.state} to ${draft.state}`);
+  const early = draft.state === 'TASK_STARTING';
   const full: StatusDraft = merged(draft, {
     ...(life.healthy === undefined ? {} : { healthy: life.healthy }),
-    ...(life.check === undefined || draft.state === 'TASK_STARTING' ? {} : { check: life.check }),
+    ...(life.health?.some(isKnown) === true ? { health: life.health } : {}),
+    ...(life.check === undefined || early ? {} : { check: life.check }),
+    ...(life.checks === undefined || early ? {} : { checks: life.checks }),
   });
   return {
     life: { ...life, state: draft.state },
     wishes: [...before, { type: 'REPORT', draft: full, replaceable }],
   };
+}
+
+function isKnown(health: HealthStatus): boolean {
+  return isHealthy(health) !== undefined;
 }

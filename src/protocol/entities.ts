@@ -214,7 +214,10 @@ export interface CheckInfo {
   readonly timeoutMs?: number;
 }
 
-/** A check that kills the task when it fails `consecutiveFailures` (default 3) times after the grace period (default 10 s). */
+/**
+ * A check that kills the task when it fails `consecutiveFailures` (default 3) times in a row after the grace period (default 10 s). With 0 it never
+ * does, and only tells.
+ */
 export interface HealthCheckInfo extends CheckInfo {
   readonly gracePeriodMs?: number;
   readonly consecutiveFailures?: number;
@@ -225,6 +228,17 @@ export type CheckStatus =
   | { readonly type: 'COMMAND'; readonly exitCode?: number }
   | { readonly type: 'HTTP'; readonly statusCode?: number }
   | { readonly type: 'TCP'; readonly succeeded?: boolean };
+
+/** How one health check of a task stands. Times are wall milliseconds at the agent, of the last look that was told of. */
+export interface HealthStatus {
+  /** 0 when the last look succeeded, or none has been made that counts. */
+  readonly consecutiveFailures: number;
+  readonly firstSuccessMs?: number;
+  readonly lastSuccessMs?: number;
+  readonly lastFailureMs?: number;
+  /** What the last failed look saw. */
+  readonly lastFailureCause?: string;
+}
 
 /** How to end a task: SIGTERM, then SIGKILL after the grace period. Default 3 s. */
 export interface KillPolicy {
@@ -267,6 +281,10 @@ export interface TaskInfo {
   readonly executor?: ExecutorInfo;
   readonly check?: CheckInfo;
   readonly healthCheck?: HealthCheckInfo;
+  /** Further ones besides `check`, each on its own. */
+  readonly checks?: readonly CheckInfo[];
+  /** Further ones besides `healthCheck`; the task is healthy when all say so. */
+  readonly healthChecks?: readonly HealthCheckInfo[];
   readonly killPolicy?: KillPolicy;
   /** Ends as TASK_FAILED, MAX_COMPLETION_TIME_REACHED, when it runs longer. */
   readonly maxCompletionTimeMs?: number;
@@ -303,6 +321,10 @@ export interface TaskStatus {
   readonly uuid?: StatusUuid;
   readonly healthy?: boolean;
   readonly check?: CheckStatus;
+  /** Of the task's `checks`, in their order. */
+  readonly checks?: readonly CheckStatus[];
+  /** Of `healthCheck`, then of `healthChecks` in their order, once one of them has something to tell. */
+  readonly health?: readonly HealthStatus[];
   readonly container?: ContainerStatus;
   readonly exitCode?: number;
   /** The signal that ended the process, e.g. `SIGKILL`. */

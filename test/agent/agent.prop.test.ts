@@ -7,6 +7,7 @@ import { must } from '../../src/base/assert.js';
 import { StatusQueue } from '../../src/agent/status-queue.js';
 import type { StatusSend } from '../../src/agent/status-queue.js';
 import { newLife, progressPeriodMs, stepTask } from '../../src/agent/task-machine.js';
+import { noHealth } from '../../src/agent/health.js';
 import type { TaskEvent, TaskLife, TaskWish } from '../../src/agent/task-machine.js';
 import type { TaskStatus } from '../../src/protocol/entities.js';
 import type { TaskState } from '../../src/protocol/task-state.js';
@@ -41,7 +42,14 @@ const containerEvent: fc.Arbitrary<TaskEvent> = fc.record({
   ),
 });
 const verdict: fc.Arbitrary<TaskEvent> = fc.oneof(
-  fc.record({ type: fc.constant('HEALTH' as const), healthy: fc.boolean() }),
+  fc.record({
+    type: fc.constant('HEALTH' as const),
+    index: fc.nat({ max: 1 }),
+    health: fc.constantFrom(
+      { consecutiveFailures: 0, firstSuccessMs: 1, lastSuccessMs: 1 },
+      { consecutiveFailures: 2, lastFailureMs: 1, lastFailureCause: 'silence' },
+    ),
+  }),
   fc.record({
     type: fc.constant('CHECK' as const),
     check: fc.record({ type: fc.constant('COMMAND' as const), exitCode: fc.nat({ max: 3 }) }),
@@ -63,7 +71,7 @@ test('a task only moves forward, ends once, and its kills only come closer', t =
   holds(
     t,
     fc.property(history, steps => {
-      let life: TaskLife = newLife();
+      let life: TaskLife = newLife({ health: [noHealth, noHealth] });
       let now = 0;
       let ends = 0;
       let killByMs = Number.POSITIVE_INFINITY;

@@ -41,16 +41,17 @@ test('every event in every state gives a legal step or none', t => {
     { type: 'CONTAINER', event: { type: 'EXITED', exit: { oomKilled: false } } },
     { type: 'CONTAINER', event: { type: 'FAILED', code: 'SANDBOX', message: 'm' } },
     { type: 'END', ending: { state: 'TASK_KILLED', message: 'm' }, graceMs: 1, tellKilling: true },
-    { type: 'HEALTH', healthy: false },
+    { type: 'HEALTH', index: 0, health: { consecutiveFailures: 1, lastFailureMs: 1 } },
     { type: 'CHECK', check: { type: 'TCP', succeeded: true } },
     { type: 'OVER', draft: { state: 'TASK_ERROR' } },
   ];
+  const fresh = newLife({ health: [{ consecutiveFailures: 0 }] });
   const lives: readonly TaskLife[] = [
-    newLife(),
-    { ...newLife(), state: 'TASK_STARTING', toldProgressMs: 0 },
-    { ...newLife(), state: 'TASK_RUNNING', started: true },
-    { ...newLife(), state: 'TASK_KILLING', started: true, ending: { state: 'TASK_KILLED', message: 'm' }, killByMs: 9 },
-    { ...newLife(), state: 'TASK_FINISHED', started: true },
+    fresh,
+    { ...fresh, state: 'TASK_STARTING', toldProgressMs: 0 },
+    { ...fresh, state: 'TASK_RUNNING', started: true },
+    { ...fresh, state: 'TASK_KILLING', started: true, ending: { state: 'TASK_KILLED', message: 'm' }, killByMs: 9 },
+    { ...fresh, state: 'TASK_FINISHED', started: true },
   ];
   const table = lives.map(life =>
     events.map(event => {

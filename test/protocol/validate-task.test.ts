@@ -128,9 +128,14 @@ const tasks: readonly Row<Fields>[] = [
     ['check.probe.type', 'INVALID_TASK', /allowed: COMMAND, HTTP, TCP/],
   ],
   [
-    'zero failures',
-    { healthCheck: { probe: { type: 'TCP', port: 80 }, consecutiveFailures: 0 } },
-    ['healthCheck.consecutiveFailures', 'INVALID_TASK', /1 or more/],
+    'failures below zero',
+    { healthCheck: { probe: { type: 'TCP', port: 80 }, consecutiveFailures: -1 } },
+    ['healthCheck.consecutiveFailures', 'INVALID_TASK', /0 or more/],
+  ],
+  [
+    'a further health check with a wrong path',
+    { healthChecks: [{ probe: { type: 'HTTP', port: 80, path: 'health' } }] },
+    ['healthChecks[0].probe.path', 'INVALID_TASK', /must start with a slash/],
   ],
   [
     'an image with a space',

@@ -12,6 +12,7 @@ import type {
   ExecutorInfo,
   FrameworkInfo,
   HealthCheckInfo,
+  HealthStatus,
   Labels,
   Probe,
   TaskInfo,
@@ -187,7 +188,7 @@ const probe: Arbitrary<Probe> = fc.oneof(
 const times = { delayMs: durationMs, intervalMs: positiveMs, timeoutMs: durationMs };
 const check: Arbitrary<CheckInfo> = record({ probe, ...times }, { requiredKeys: ['probe'] });
 const healthCheck: Arbitrary<HealthCheckInfo> = record(
-  { probe, ...times, gracePeriodMs: durationMs, consecutiveFailures: fc.integer({ min: 1, max: 9 }) },
+  { probe, ...times, gracePeriodMs: durationMs, consecutiveFailures: fc.integer({ min: 0, max: 9 }) },
   { requiredKeys: ['probe'] },
 );
 
@@ -219,6 +220,8 @@ export function arbitraryTaskInfo(pools: IdPools = smallPools): Arbitrary<TaskIn
       agentId: from(pools.agents),
       check,
       healthCheck,
+      checks: fc.array(check, { maxLength: 2 }),
+      healthChecks: fc.array(healthCheck, { maxLength: 2 }),
       killPolicy: record({ gracePeriodMs: durationMs }, maybe),
       maxCompletionTimeMs: positiveMs,
       data: fc.string({ maxLength: 8 }),
@@ -328,6 +331,17 @@ const checkStatus: Arbitrary<CheckStatus> = fc.constantFrom<CheckStatus>(
   { type: 'HTTP' },
 );
 
+const healthStatus: Arbitrary<HealthStatus> = record(
+  {
+    consecutiveFailures: fc.nat({ max: 9 }),
+    firstSuccessMs: fc.nat(),
+    lastSuccessMs: fc.nat(),
+    lastFailureMs: fc.nat(),
+    lastFailureCause: line,
+  },
+  { requiredKeys: ['consecutiveFailures'] },
+);
+
 /** Any status; `uuid` is there or not. */
 export function arbitraryTaskStatus(pools: IdPools = smallPools): Arbitrary<TaskStatus> {
   return record(
@@ -344,6 +358,8 @@ export function arbitraryTaskStatus(pools: IdPools = smallPools): Arbitrary<Task
       uuid,
       healthy: fc.boolean(),
       check: checkStatus,
+      checks: fc.array(checkStatus, { maxLength: 2 }),
+      health: fc.array(healthStatus, { maxLength: 2 }),
       container: record(
         { containerId: uuid, pid: fc.nat(), ip: fc.constant('172.17.0.2') },
         { requiredKeys: ['containerId'] },

@@ -182,11 +182,11 @@ export class FakeProber implements NetworkProber {
   readonly https: { readonly url: string; done(result: { statusCode?: number; error?: string }): void }[] = [];
   readonly tcps: { readonly address: string; done(result: { connected: boolean; error?: string }): void }[] = [];
   /** Answers from here on, instead of the test. */
-  answerHttp: (() => { statusCode?: number; error?: string }) | undefined;
+  answerHttp: ((url: string) => { statusCode?: number; error?: string }) | undefined;
 
   http(url: string, _timeoutMs: number, done: (result: { statusCode?: number; error?: string }) => void): void {
     this.https.push({ url, done });
-    if (this.answerHttp !== undefined) done(this.answerHttp());
+    if (this.answerHttp !== undefined) done(this.answerHttp(url));
   }
 
   tcp(

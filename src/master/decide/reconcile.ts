@@ -110,6 +110,8 @@ export function statusOf(task: TaskRecord, at: Moment): TaskStatus {
     ),
     ...(last?.healthy === undefined ? {} : { healthy: last.healthy }),
     ...(last?.check === undefined ? {} : { check: last.check }),
+    ...(last?.checks === undefined ? {} : { checks: last.checks }),
+    ...(last?.health === undefined ? {} : { health: last.health }),
     ...(last?.container === undefined ? {} : { container: last.container }),
     ...(last?.exitCode === undefined ? {} : { exitCode: last.exitCode }),
     ...(last?.signal === undefined ? {} : { signal: last.signal }),

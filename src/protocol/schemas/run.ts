@@ -119,7 +119,7 @@ export const checkInfo = object<CheckInfo>('a check', checkFields);
 export const healthCheckInfo = object<HealthCheckInfo>('a health check', {
   ...checkFields,
   gracePeriodMs: optional(leaves.durationMs),
-  consecutiveFailures: optional(whole('a whole number, 1 or more', 1)),
+  consecutiveFailures: optional(whole('a whole number, 0 or more', 0)),
 });
 
 export const killPolicy = object<KillPolicy>('a kill policy', { gracePeriodMs: optional(leaves.durationMs) });
