@@ -78,7 +78,7 @@ export interface KeptExecutor {
 export interface KeptStatus {
   readonly status: TaskStatus & { readonly uuid: StatusUuid };
   readonly acknowledged?: true;
-  /** When the task began to run, in wall milliseconds. */
+  /** When the task began to run, on the scale of `KeptBoot.aliveAtMs`: wall time may be set. */
   readonly startedAtMs?: number;
 }
 

@@ -36,11 +36,14 @@ export function recover(
   for (const task of plan.tasks)
     runner.adopt(must(state.frameworks.get(task.frameworkId), 'framework'), task, task.condemned);
   for (const task of plan.over) runner.adopt(must(state.frameworks.get(task.frameworkId), 'framework'), task);
+  for (const task of plan.stranded)
+    runner.adoptLost(
+      must(state.frameworks.get(task.frameworkId), 'framework'),
+      task,
+      task.condemned?.ending ?? { ...lost, message: 'what the agent had kept of its executor cannot be read' },
+    );
   for (const { frameworkId, taskId } of plan.lost)
-    runner.dropUnknown(frameworkId, taskId, 'what the agent had kept of the task cannot be read', {
-      state: 'TASK_LOST',
-      reason: 'AGENT_RESTARTED',
-    });
+    runner.dropUnknown(frameworkId, taskId, 'what the agent had kept of the task cannot be read', lost);
   if (plan.agentId !== undefined) {
     journal.put({ key: keys.host, value: hostOf(deps.info) });
     keeper.alive();
@@ -59,6 +62,8 @@ export function recover(
   for (const { path, ageMs } of deps.formerSandboxes ?? []) if (!own.has(path)) garbage.add(path, ageMs);
   return plan;
 }
+
+const lost = { state: 'TASK_LOST', reason: 'AGENT_RESTARTED' } as const;
 
 function planOf({ deps, options, keeper }: AgentParts): RecoveryPlan {
   const { store, info, bootId } = deps;

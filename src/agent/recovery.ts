@@ -54,6 +54,8 @@ export interface RecoveryPlan {
   readonly tasks: readonly (RecordedTask & Survivor)[];
   /** They have ended, and a status of them is not acknowledged. */
   readonly over: readonly RecordedTask[];
+  /** There is no record of the executor that they run in, nobody else would ever tell how they end. */
+  readonly stranded: readonly (RecordedTask & Survivor)[];
   readonly executors: readonly (RecordedExecutor & Survivor)[];
   /** Their records were not to be understood: reported as TASK_LOST. */
   readonly lost: readonly { readonly frameworkId: FrameworkId; readonly taskId: TaskId }[];
@@ -90,7 +92,9 @@ export function recovered(recorded: Recorded, present: Present, options: Recover
     rebooted
       ? rebootedEnding
       : (lateEnding(recorded, present, options) ?? uncheckpointed(recorded, frameworkId, options));
+  const hasExecutor = new Set(recorded.executors.map(one => keys.executor(one.frameworkId, one.kept.info.executorId)));
   const tasks: (RecordedTask & Survivor)[] = [];
+  const stranded: (RecordedTask & Survivor)[] = [];
   const over: RecordedTask[] = [];
   const changes: StoreChange[] = damaged.flatMap(({ key, value }) => [
     { key, remove: true },
@@ -100,9 +104,11 @@ export function recovered(recorded: Recorded, present: Present, options: Recover
   for (const task of recorded.tasks) {
     const closing = recorded.frameworks.get(task.frameworkId)?.closing === true;
     const last = task.statuses.at(-1);
-    if (last === undefined || !isTerminal(last.status.state))
-      tasks.push({ ...task, condemned: condemned(task.frameworkId) });
-    else if (closing || last.acknowledged === true) {
+    const { executorId } = task.kept;
+    if (last === undefined || !isTerminal(last.status.state)) {
+      const isStranded = executorId !== undefined && !hasExecutor.has(keys.executor(task.frameworkId, executorId));
+      (isStranded ? stranded : tasks).push({ ...task, condemned: condemned(task.frameworkId) });
+    } else if (closing || last.acknowledged === true) {
       changes.push(...droppedTask(task));
       continue;
     } else over.push(task);
@@ -120,6 +126,7 @@ export function recovered(recorded: Recorded, present: Present, options: Recover
     frameworks,
     tasks,
     over,
+    stranded,
     executors,
     lost: [...lost.values()],
     damaged,
@@ -157,6 +164,7 @@ function begunAnew(recorded: Recorded, rebooted: boolean): RecoveryPlan {
     frameworks: new Map(),
     tasks: [],
     over: [],
+    stranded: [],
     executors: [],
     lost: [],
     damaged,

@@ -41,7 +41,7 @@ export interface TaskRecord {
   statusesKept: readonly KeptNumber[];
   /** The one of them that is acknowledged: it only says where the task stands. */
   acknowledged: StatusUuid | undefined;
-  /** Wall milliseconds of its start. */
+  /** When it began to run, on the scale of `KeptBoot.aliveAtMs`. */
   startedAtMs: number | undefined;
 }
 

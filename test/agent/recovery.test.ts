@@ -1,7 +1,7 @@
 // What an agent process that was killed leaves to the next one on the machine: tasks run on and are taken over, ends meanwhile are told, statuses that
 // nobody acknowledged come again. Under virtual time with fake containers; records are real.
 import test from 'ava';
-import { readRecords } from '../../src/agent/records.js';
+import { keys, readRecords } from '../../src/agent/records.js';
 import { must } from '../../src/base/assert.js';
 import { ProfferError } from '../../src/base/errors.js';
 import type { TaskInfo } from '../../src/protocol/entities.js';
@@ -321,6 +321,45 @@ test('a record that cannot be understood is refused with its key; not strict, it
   t.deepEqual([...second.agent.sandboxes()].length, 2, 'what runs in another sandbox is for the caller to end');
   t.deepEqual(readRecords(store.load('agent/')).damaged, []);
   t.true(store.load('quarantine/').some(({ key }) => key === `quarantine/agent/task/${frameworkId}/a`));
+});
+
+test('tasks whose executor has no record that can be read are lost, too: nobody else would ever tell of them', t => {
+  const store = diskOf();
+  const options = { executorEndpoint: 'ws://agent/v1/executor' };
+  const executor = { executorId: 'e', resources: { cpus: 0.1, mem: 32 }, command: { value: 'program' } };
+  const rig = new AgentRig({ deps: { store }, options });
+  rig.launch([task('inside', { executor }), task('beside')]);
+  rig.crash();
+  store.write([{ key: keys.executor(frameworkId, 'e'), value: { info: 7 } }], () => {});
+  t.like(
+    t.throws(() => new AgentRig({ before: rig, deps: { store }, options })),
+    { code: 'STORE_DAMAGED' },
+  );
+  const second = new AgentRig({ before: rig, options: { ...options, strictRecovery: false }, deps: { store } });
+  t.like(second.last('inside'), { state: 'TASK_LOST', reason: 'AGENT_RESTARTED', executorId: 'e' });
+  t.deepEqual(second.states('beside'), []);
+  t.like(second.agent.view().used, { cpus: 0.5 });
+  second.clock.advance(minute);
+  t.deepEqual(second.states('inside'), ['TASK_LOST'], 'told and acknowledged');
+  t.false(keysOf(store).some(key => key.includes('inside')));
+});
+
+test('how long a task has run is told by the time since boot: wall time that is set ends none, nor lets it go on', t => {
+  const store = diskOf();
+  const lasting = task('a', { maxCompletionTimeMs: 60 * minute });
+  const rig = new AgentRig({ deps: { store, bootId: 'b', uptimeMs: 0 } });
+  rig.launch([lasting]);
+  rig.clock.advance(10 * minute);
+  const ahead = next(rig, store, { deps: { bootId: 'b', uptimeMs: 10 * minute }, wallSkewMs: 24 * 60 * minute });
+  ahead.clock.advance(10 * minute);
+  t.deepEqual(ahead.containers.of('a').kills, [], 'it has run for 20 minutes');
+  const behind = next(ahead, store, { deps: { bootId: 'b', uptimeMs: 20 * minute }, wallSkewMs: -24 * 60 * minute });
+  behind.clock.advance(40 * minute - 1);
+  t.deepEqual(behind.containers.of('a').kills, []);
+  behind.clock.advance(1);
+  t.is(behind.containers.of('a').kills.length, 1);
+  behind.register();
+  t.like(behind.last('a'), { state: 'TASK_FAILED', reason: 'MAX_COMPLETION_TIME_REACHED' });
 });
 
 test('sandboxes of earlier processes are removed in their time', t => {

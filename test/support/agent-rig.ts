@@ -49,6 +49,8 @@ export interface RigOptions {
   readonly acknowledges?: boolean;
   /** Connects and registers at once. Default true. */
   readonly registers?: boolean;
+  /** How far its wall clock is ahead. */
+  readonly wallSkewMs?: number;
   /** The rig of an agent process before this one on the same machine, which has crashed: its containers are there. */
   readonly before?: AgentRig;
 }
@@ -77,7 +79,7 @@ export class AgentRig {
     const random = before?.env.random ?? seededRandom(7);
     this.clock = before?.clock ?? new VirtualClock();
     this.env = {
-      clock: this.#mortal(this.clock),
+      clock: this.#mortal(this.clock, options.wallSkewMs ?? 0),
       random,
       ids: before?.env.ids ?? randomIds(random.fork('ids')),
       log: silentLogger,
@@ -202,13 +204,13 @@ export class AgentRig {
   }
 
   // Timers of a process die with it.
-  #mortal(clock: VirtualClock): Clock {
+  #mortal(clock: VirtualClock, wallSkewMs: number): Clock {
     const alive = (run: () => void) => (): void => {
       if (!this.#dead) run();
     };
     return {
       now: () => clock.now(),
-      wallMs: () => clock.wallMs(),
+      wallMs: () => clock.wallMs() + wallSkewMs,
       after: (delayMs, run) => clock.after(delayMs, alive(run)),
       soon: run => clock.soon(alive(run)),
     };
