@@ -9,7 +9,7 @@ export interface Standing {
   readonly startedAt: number;
   /** When something last came closer to the end. */
   readonly progressAt: number;
-  /** What was left to do then: anything else is progress, or at least change. */
+  /** The fewest steps that were ever left of the step in hand; empty before the first look. */
   readonly left: string;
   readonly stalled: boolean;
 }
@@ -35,13 +35,13 @@ export function currentStep(plan: DeploymentPlan, standing: Standing): Deploymen
 }
 
 /**
- * The standing after a look at the current step: on to the next one when `done`. `left` is a text that changes as work gets done, e.g. numbers of instances
- * that are waited for.
+ * The standing after a look at the current step: on to the next one when `done`. `left` is how many steps are left of all its actions (`workLeft`): fewer than ever
+ * before is progress, anything else, such as an instance that fails and starts over and over, is not.
  */
 export function advanced(
   plan: DeploymentPlan,
   standing: Standing,
-  look: { readonly done: boolean; readonly left: string },
+  look: { readonly done: boolean; readonly left: number },
   now: number,
 ): { readonly standing: Standing; readonly progress: readonly Progress[] } {
   const { step } = standing;
@@ -52,8 +52,8 @@ export function advanced(
       next.step < plan.steps.length ? { type: 'STEP_STARTED', step: next.step } : { type: 'DONE' };
     return { standing: next, progress: [{ type: 'STEP_DONE', step }, after] };
   }
-  if (look.left !== standing.left) {
-    return { standing: { ...standing, left: look.left, progressAt: now, stalled: false }, progress: [] };
+  if (standing.left === '' || look.left < Number(standing.left)) {
+    return { standing: { ...standing, left: String(look.left), progressAt: now, stalled: false }, progress: [] };
   }
   const sinceMs = now - standing.progressAt;
   if (standing.stalled || sinceMs < stalledMs) return { standing, progress: [] };

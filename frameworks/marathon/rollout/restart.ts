@@ -1,10 +1,11 @@
 // A rolling restart: instances of another configuration give way to those of the present one, without too few serving or too many being there. Pure.
 import { isActive } from '../machine/condition.js';
 import type { InstanceId } from '../machine/ids.js';
-import { isCounted, isCurrent, isEnding, isOver, isServing, isWaiting } from '../machine/instance.js';
+import { isCounted, isCurrent, isEnding, isServing, isWaiting } from '../machine/instance.js';
 import type { Instance } from '../machine/instance.js';
 import { isResident } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
+import { returning } from './returning.js';
 import { restartBounds } from './sizes.js';
 import { inOrder, victims } from './victims.js';
 
@@ -19,6 +20,8 @@ export interface RestartSteps {
   readonly launch: number;
   readonly renew: readonly InstanceId[];
   readonly kill: readonly InstanceId[];
+  /** Stopped residents to come back as soon as their agents are reached. */
+  readonly awaited: readonly Instance[];
 }
 
 /**
@@ -70,18 +73,8 @@ export function restarting(view: RestartView, n: number): RestartSteps {
   }
   const room = Math.max(0, maxCapacity - occupiedBy(instances));
   const starts = Math.min(need, room);
-  const stopped = stoppedOf(instances, starts);
-  return { launch: starts - stopped.length, renew: [...renew, ...stopped], kill };
-}
-
-/** Residents that were stopped, at most `most`: they come back before new ones are made, as their data is there. */
-export function stoppedOf(instances: readonly Instance[], most: number): InstanceId[] {
-  const ids: InstanceId[] = [];
-  for (const instance of instances) {
-    if (ids.length >= most) break;
-    if (instance.goal === 'Stopped' && instance.reservation !== undefined && isOver(instance)) ids.push(instance.id);
-  }
-  return ids;
+  const back = returning(instances, starts);
+  return { launch: back.launch, renew: [...renew, ...back.renew], kill, awaited: back.awaited };
 }
 
 /** Whether it serves, or nobody knows whether it does. */

@@ -8,10 +8,13 @@ import type { Instance } from '../machine/instance.js';
 import { instancesOn, isResident } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { InstanceCount } from '../model/spec.js';
-import { restarting, stoppedOf } from './restart.js';
+import { restarting } from './restart.js';
+import type { RestartSteps } from './restart.js';
+import { returning } from './returning.js';
 import { victims } from './victims.js';
 import { waitingFor } from './waiting.js';
 import type { WaitingFor } from './waiting.js';
+import { workLeft } from './work.js';
 
 /** What is to be done to a run spec. `Keep` is what goes on without a deployment: the number stays, whatever the configuration. */
 export type RolloutAction =
@@ -46,6 +49,8 @@ export interface Rollout {
   /** The goal of those killed. */
   readonly killGoal: 'Stopped' | 'Decommissioned';
   readonly waitingFor: readonly WaitingFor[];
+  /** Steps left to the end, see `workLeft`. */
+  readonly left: number;
   /** Nothing is left to do or to wait for. */
   readonly done: boolean;
 }
@@ -55,20 +60,19 @@ export function rollout(action: RolloutAction, view: RolloutView): Rollout {
   const { spec } = view;
   switch (action.type) {
     case 'Start':
-      return outcome(view, { launch: 0, renew: [], kill: [] }, { done: true });
+      return { launch: 0, renew: [], kill: [], killGoal: killGoalOf(spec), waitingFor: [], left: 0, done: true };
     case 'Stop': {
       const kill = view.instances.filter(({ goal }) => goal !== 'Decommissioned').map(({ id }) => id);
-      return outcome(view, { launch: 0, renew: [], kill }, { killGoal: 'Decommissioned' });
+      return { ...outcome(view, { ...nothing, kill }, 0), killGoal: 'Decommissioned' };
     }
     case 'Keep':
       return scaling(view, wanted(view, spec.instances), []);
     case 'Scale':
       return scaling(view, wanted(view, action.scaleTo), action.toKill);
-    case 'Restart':
-      return outcome(view, restarting(view, wanted(view, spec.instances)), {
-        // Old ones are not waited for: they wait for the others.
-        matters: instance => instance.goal !== 'Running' || isCurrent(instance, spec),
-      });
+    case 'Restart': {
+      const n = wanted(view, spec.instances);
+      return outcome(view, restarting(view, n), n, instance => isCurrent(instance, spec));
+    }
     default:
       return assertNever(action, 'action');
   }
@@ -86,29 +90,37 @@ function scaling(view: RolloutView, n: number, toKill: readonly InstanceId[]): R
   const doomed = counted.filter(({ id }) => sentenced.has(id)).length;
   const kill = victims(counted, Math.max(counted.length - n, doomed), spec, sentenced);
   const starts = Math.max(0, n - counted.length + kill.length);
-  const renew = stoppedOf(instances, starts);
-  return outcome(view, { launch: starts - renew.length, renew, kill: kill.map(({ id }) => id) });
+  // One that a user named is not to come back at once.
+  const others = sentenced.size === 0 ? instances : instances.filter(({ id }) => !sentenced.has(id));
+  // Those named that nobody counts any more go as well.
+  const gone = instances.filter(each => sentenced.has(each.id) && each.goal === 'Running' && !isCounted(each));
+  const steps = { ...returning(others, starts), kill: [...kill, ...gone].map(({ id }) => id) };
+  return outcome(view, steps, n, ({ id }) => !sentenced.has(id));
 }
 
-type Steps = Pick<Rollout, 'launch' | 'renew' | 'kill'>;
+const nothing: RestartSteps = { launch: 0, renew: [], kill: [], awaited: [] };
 
 function outcome(
   view: RolloutView,
-  steps: Steps,
-  given: {
-    readonly done?: boolean;
-    readonly killGoal?: Rollout['killGoal'];
-    readonly matters?: (instance: Instance) => boolean;
-  } = {},
+  { awaited, ...steps }: RestartSteps,
+  n: number,
+  isWanted: (instance: Instance) => boolean = () => true,
 ): Rollout {
-  const { spec, isReady, whyWaiting } = view;
-  const instances = given.matters === undefined ? view.instances : view.instances.filter(given.matters);
-  const waits = given.done === true ? [] : waitingFor(instances, isReady, whyWaiting);
+  const { spec, instances, isReady, whyWaiting } = view;
+  // What is to be replaced is not waited for: it waits for the others.
+  const looked = instances.filter(instance => instance.goal !== 'Running' || isWanted(instance));
+  const away = awaited.map((instance): Instance => ({ ...instance, goal: 'Running' }));
+  const waits = waitingFor([...looked, ...away], isReady, whyWaiting);
   const idle = steps.launch === 0 && steps.renew.length === 0 && steps.kill.length === 0;
   return {
     ...steps,
-    killGoal: given.killGoal ?? (isResident(spec) ? 'Stopped' : 'Decommissioned'),
+    killGoal: killGoalOf(spec),
     waitingFor: waits,
-    done: given.done ?? (idle && waits.length === 0),
+    left: workLeft(n, instances, isWanted, isReady) + awaited.length,
+    done: idle && waits.length === 0,
   };
+}
+
+function killGoalOf(spec: RunSpec): Rollout['killGoal'] {
+  return isResident(spec) ? 'Stopped' : 'Decommissioned';
 }

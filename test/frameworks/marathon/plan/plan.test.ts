@@ -245,7 +245,7 @@ test('instances to kill make a scale of what would be nothing', t => {
 test('a deployment goes step by step, says when it stalls, and goes on from where it was stored', t => {
   const made = plan(tree(), tree(app({ id: '/a' }), app({ id: '/b', dependencies: ['/a'] })));
   t.is(made.steps.length, 3);
-  let { standing, progress } = advanced(made, beginning(made, noon), { done: true, left: '' }, noon + 1);
+  let { standing, progress } = advanced(made, beginning(made, noon), { done: true, left: 0 }, noon + 1);
   t.deepEqual(progress, [
     { type: 'STEP_DONE', step: 0 },
     { type: 'STEP_STARTED', step: 1 },
@@ -254,22 +254,25 @@ test('a deployment goes step by step, says when it stalls, and goes on from wher
     currentStep(made, standing)?.actions.map(({ runSpecId }) => runSpecId),
     ['/a'],
   );
-  const look = (left: string, at: number) => {
+  const look = (left: number, at: number) => {
     ({ standing, progress } = advanced(made, standing, { done: false, left }, at));
     return progress;
   };
-  t.deepEqual(look('1 to be launched', noon + 2), []);
+  t.deepEqual(look(5, noon + 2), []);
   t.is(stallsAt(standing), noon + 2 + stalledMs);
-  t.deepEqual(look('1 to be launched', noon + 1 + stalledMs), []);
-  t.deepEqual(look('1 to be launched', noon + 2 + stalledMs), [{ type: 'STALLED', sinceMs: stalledMs }]);
+  t.deepEqual(look(3, noon + 3), []);
+  t.deepEqual(look(4, noon + 9), [], 'one failed and starts again');
+  t.deepEqual(look(3, noon + 2 + stalledMs), [], 'as far as it was before is no progress');
+  t.deepEqual(look(4, noon + 3 + stalledMs), [{ type: 'STALLED', sinceMs: stalledMs }]);
   t.true(standing.stalled);
-  t.deepEqual(look('1 to be launched', noon + 3 + stalledMs), [], 'said once');
-  look('1 to be healthy', noon + 4 + stalledMs);
+  t.deepEqual(look(3, noon + 4 + stalledMs), [], 'said once');
+  t.true(standing.stalled);
+  look(2, noon + 5 + stalledMs);
   t.false(standing.stalled);
   const stored = structuredClone(standing);
-  ({ standing } = advanced(made, stored, { done: true, left: '' }, noon + 5 + stalledMs));
-  ({ standing, progress } = advanced(made, standing, { done: true, left: '' }, noon + 6 + stalledMs));
+  ({ standing } = advanced(made, stored, { done: true, left: 0 }, noon + 5 + stalledMs));
+  ({ standing, progress } = advanced(made, standing, { done: true, left: 0 }, noon + 6 + stalledMs));
   t.deepEqual(progress, [{ type: 'STEP_DONE', step: 2 }, { type: 'DONE' }]);
   t.is(currentStep(made, standing), undefined);
-  t.deepEqual(advanced(made, standing, { done: true, left: '' }, noon).progress, [{ type: 'DONE' }]);
+  t.deepEqual(advanced(made, standing, { done: true, left: 0 }, noon).progress, [{ type: 'DONE' }]);
 });

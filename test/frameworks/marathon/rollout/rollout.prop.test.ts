@@ -66,9 +66,9 @@ class World {
   }
 
   /** One look, carried out, with all that must hold of it. */
-  look(): { idle: boolean; done: boolean } {
+  look(): { left: number; done: boolean } {
     const before = this.all;
-    const { launch, renew, kill, killGoal, waitingFor, done } = rollout(this.action, {
+    const { launch, renew, kill, killGoal, waitingFor, left, done } = rollout(this.action, {
       spec: this.spec,
       instances: before,
       isReady: this.isReady,
@@ -108,7 +108,9 @@ class World {
     const idle = launch === 0 && renew.length === 0 && kill.length === 0;
     assert.equal(done, idle && waitingFor.length === 0);
     assert.ok(!idle || done || waitingFor.length > 0, 'who does nothing and is not done says why');
-    return { idle, done };
+    assert.ok(left >= 0 && (left > 0 || done), 'something is left until it is done');
+    assert.ok(!done || left === 0, 'and nothing then');
+    return { left, done };
   }
 
   happen({ what, at }: Happening): void {
@@ -159,8 +161,12 @@ class World {
 
   /** Everybody does what is asked of them until nothing is left to do; how many looks that takes. */
   settle(): number {
+    let before = Number.POSITIVE_INFINITY;
     for (let looks = 1; looks <= 200; looks += 1) {
-      if (this.look().done) return looks;
+      const { left, done } = this.look();
+      if (done) return looks;
+      assert.ok(left < before, `without faults it comes closer with each look: ${left} after ${before}`);
+      before = left;
       this.wait(1000);
       for (const { id } of this.all) {
         for (const what of ['RETURN', 'ACK', 'START', 'RUN', 'WELL', 'READY'] as const) {

@@ -121,6 +121,14 @@ test('those that a user named go first, and are replaced where the number stays'
   t.deepEqual([rest.launch, names(rest.kill)], [0, ['a', 'c']]);
 });
 
+test('one that a user named goes also when it is replaced already', t => {
+  const spec = app({ unreachableStrategy: { inactiveAfterMs: 0, expungeAfterMs: 60_000 } });
+  const away = unreachable(running(spec, 'a'));
+  t.is(away.condition, 'UnreachableInactive');
+  const named = look(scale(1, 'a'), spec, [away, running(spec, 'b')]);
+  t.deepEqual([named.launch, names(named.kill)], [0, ['a']]);
+});
+
 test('the balance of groups comes before the order', t => {
   const spec = app({ constraints: [constraint('rack', 'GROUP_BY')] });
   const on = (rack: string, name: string, at: number) => running(spec, name, place(`on-${name}`, { rack }), noon + at);
@@ -275,6 +283,17 @@ test('scaling residents down keeps their data, and up again takes it', t => {
   const stopping = after(runs, noon, { type: 'GOAL', goal: 'Stopped' });
   const stopped = after(stopping, noon, { type: 'STATUS', status: status(stopping, 'TASK_KILLED') });
   t.like(look(scale(2), spec, [stopped]), { launch: 1, renew: [runs.id] });
+  t.like(look(scale(2), spec, [stopping]), { launch: 1, renew: [] }, 'as soon as it has stopped');
+  const away = after(
+    runs,
+    noon,
+    { type: 'STATUS', status: status(runs, 'TASK_UNREACHABLE') },
+    { type: 'GOAL', goal: 'Stopped' },
+  );
+  const awaits = look(scale(1), spec, [away]);
+  t.like(awaits, { launch: 0, renew: [], done: false }, 'nothing new has its data');
+  t.deepEqual(kinds(awaits), ['reachable 1']);
+  t.true(look(scale(0), spec, [away]).done);
 });
 
 test('what is waited for is told in a line, with the queue’s word', t => {
