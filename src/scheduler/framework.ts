@@ -411,8 +411,9 @@ export class Framework {
     this.#reconciler?.answered(status.taskId);
     const kill = this.#kills.get(status.taskId);
     if (isTerminal(status.state) || status.state === 'TASK_UNKNOWN') this.#kills.delete(status.taskId);
-    // A master that did not know the task yet when it was told to end it has forgotten that by now.
-    else if (kill !== undefined && status.reason === 'RECONCILIATION') this.#call(kill);
+    // A master that did not know the task yet when it was told to end it has forgotten that by now. Of an agent that is away it still does not, and
+    // would answer the same again.
+    else if (kill !== undefined && status.state !== 'TASK_UNREACHABLE' && returns.has(status.reason)) this.#call(kill);
     this.tasks.update(status, this.env.clock.now());
     this.#inbox.put(status);
   }
@@ -494,3 +495,6 @@ export class Framework {
     this.#call({ type, inverseOfferIds, ...(filters === undefined ? {} : { filters }) });
   }
 }
+
+/** Why a master tells of a task that it may have come to know just now. */
+const returns: ReadonlySet<TaskStatus['reason']> = new Set(['RECONCILIATION', 'AGENT_REREGISTERED']);

@@ -273,6 +273,10 @@ test('a kill is repeated when reconciliation finds the task alive: the master ma
   t.deepEqual(rig.take('KILL'), [], 'that it runs does not say that the kill was lost');
   rig.status({ taskId: 't1' }, 'TASK_RUNNING', { reason: 'RECONCILIATION' });
   t.like(rig.take('KILL'), [{ taskId: 't1', killPolicy: { gracePeriodMs: 5000 } }]);
+  rig.status({ taskId: 't1' }, 'TASK_UNREACHABLE', { reason: 'RECONCILIATION' });
+  t.deepEqual(rig.take('KILL'), [], 'it would be answered in the same way, for ever');
+  rig.status({ taskId: 't1' }, 'TASK_RUNNING', { reason: 'AGENT_REREGISTERED' });
+  t.is(rig.take('KILL').length, 1);
   rig.status({ taskId: 't1' }, 'TASK_KILLED', { reason: 'RECONCILIATION' });
   t.deepEqual(rig.take('KILL'), []);
 });

@@ -7,11 +7,16 @@ import type { TaskStatus } from '../../src/protocol/entities.js';
 import type { SchedulerEvent } from '../../src/protocol/scheduler-api.js';
 import { Sessions, World } from '../../src/sim/index.js';
 import type { Checker, HistoryEvent, LiveContainer, WorldView } from '../../src/sim/index.js';
+import { AnswersChecker } from '../../src/sim/checkers/answers.js';
+import { BoundsChecker } from '../../src/sim/checkers/bounds.js';
 import { DurabilityChecker } from '../../src/sim/checkers/durability.js';
 import { EpochsChecker } from '../../src/sim/checkers/epochs.js';
+import { PatienceChecker } from '../../src/sim/checkers/patience.js';
 import { RecoveryChecker } from '../../src/sim/checkers/recovery.js';
+import { RemovalsChecker } from '../../src/sim/checkers/removals.js';
 import { SilenceChecker } from '../../src/sim/checkers/silence.js';
 import { SingleSessionChecker } from '../../src/sim/checkers/single-session.js';
+import { StormsChecker } from '../../src/sim/checkers/storms.js';
 import { TakenBackChecker } from '../../src/sim/checkers/taken-back.js';
 
 const node = 'agent-1';
@@ -53,6 +58,11 @@ class Telling {
       tracked: () => undefined,
       ...more,
     };
+  }
+
+  look(): this {
+    this.#checker.audit?.(this.#view, message => this.#said.push(message));
+    return this;
   }
 
   tell(...events: readonly HistoryEvent[]): this {
@@ -241,6 +251,93 @@ test('offers are not taken back from who comes first', t => {
     telling.tell(takes('F', 'a', 'G', 'b')).reports,
     /taken back from F in role a for G in role b, who comes after it by drf \(R14\)/,
   );
+});
+
+type Cluster = NonNullable<WorldView['cluster']>;
+
+test('agents are not given up faster than the limit says', t => {
+  const agents = new Map(['a', 'b', 'c'].map(id => [id, { id, leaving: false, state: 'REGISTERED' }]));
+  const options = { agentRemovalRateLimit: { count: 1, perMs: 1000 } };
+  const telling = new Telling(new RemovalsChecker(), { cluster: { agents, options } as unknown as Cluster }).step(0);
+  const giveUp = (id: string, decidedMs: number, doneMs: number): string => {
+    Object.assign(agents.get(id) ?? {}, { leaving: true });
+    telling.step(decidedMs);
+    Object.assign(agents.get(id) ?? {}, { leaving: false, state: 'UNREACHABLE' });
+    return telling.step(doneMs).reports;
+  };
+  t.is(giveUp('a', 100, 900), '');
+  t.is(giveUp('b', 1100, 1110), '', 'the decisions count, not when they were on disk');
+  t.regex(giveUp('c', 1900, 3000), /2 agents are given up within 800 ms, c too \(D8: 1 in 1000 ms\)/);
+});
+
+test('who launches hears of it, and not only of the others', t => {
+  const cluster = { frameworks: new Map([['F', {}]]) } as unknown as Cluster;
+  const telling = new Telling(new AnswersChecker(), { cluster }).tell(open(1, 'SCHEDULER', 'f'), subscribed(1));
+  const tasks = ['a', 'b'].map(taskId => ({ taskId, name: 't', command: { value: 'run' }, resources: {} }));
+  const call = { type: 'ACCEPT', offerIds: ['o'], operations: [{ type: 'LAUNCH', tasks }] } as const;
+  telling.tell({ type: 'SCHEDULER_CALL', session: 1, node: 'f', call });
+  const status = { taskId: 'a', state: 'TASK_STARTING', source: 'AGENT', timestampMs: 0 } as const;
+  t.is(telling.tell(toScheduler(1, { type: 'UPDATE', status })).step(60_000).reports, '');
+  t.regex(telling.step(62_000).reports, /^F hears nothing of b for 62000 ms \(T6\)$/);
+});
+
+test('what is remembered is bounded', t => {
+  const framework = { id: 'F', completed: new Map([['t', {}]]), unreachable: new Map() };
+  const cluster = {
+    options: {
+      completedFrameworksMax: 1,
+      completedTasksMax: 1,
+      unreachableTasksMax: 0,
+      goneAgentsMax: 0,
+      unreachableAgentsMax: 0,
+    },
+    agents: new Map([['a', { state: 'REGISTERED' }]]),
+    completedFrameworks: new Map([['G', {}]]),
+    frameworks: new Map([['F', framework]]),
+    goneAgents: new Map(),
+  };
+  const telling = new Telling(new BoundsChecker(), { cluster: cluster as unknown as Cluster });
+  t.is(telling.look().reports, '');
+  framework.completed.set('u', {});
+  cluster.agents.set('b', { state: 'UNREACHABLE' });
+  t.is(
+    telling.look().reports,
+    'unreachable agents: 1 are remembered, at most 0 should be (L3)\nended tasks of F: 2 are remembered, at most 1 should be (L3)',
+  );
+});
+
+test('a framework that is away is ended when its time is over, and not before', t => {
+  const frameworks = new Map<string, object>();
+  const add = (id: string, state: string): void =>
+    void frameworks.set(id, { id, state, info: { failoverTimeoutMs: 1000 } });
+  const cluster = { frameworks, options: { frameworkReregisterTimeoutMs: 5000 } } as unknown as Cluster;
+  const telling = new Telling(new PatienceChecker(), { cluster });
+  for (const id of ['F', 'G']) add(id, 'ACTIVE');
+  for (const id of ['H', 'I']) add(id, 'RECOVERED');
+  telling.step(0);
+  for (const id of ['F', 'G']) add(id, 'DISCONNECTED');
+  telling.step(500);
+  frameworks.delete('F');
+  t.regex(telling.step(900).reports, /^framework F is ended after 900 ms without it \(D11: at least 1000\)$/);
+  frameworks.delete('G');
+  t.is(telling.step(1100).reports, '');
+  frameworks.delete('H');
+  t.regex(telling.step(1200).reports, /framework H is ended after 1200 ms .* at least 5000/);
+  frameworks.delete('I');
+  t.is(telling.step(5000).reports, '');
+});
+
+test('to ask for the end of a task once more is well, and again and again is not', t => {
+  const telling = new Telling(new StormsChecker());
+  const kill: HistoryEvent = { type: 'SAID', node: 'f', call: { type: 'KILL', taskId: 'a' } };
+  for (let i = 0; i < 100; i += 1) {
+    telling.nowMs = i * 100;
+    telling.tell(kill);
+  }
+  t.is(telling.reports, '');
+  telling.nowMs = 20_000;
+  for (let i = 0; i < 21; i += 1) telling.tell(kill);
+  t.regex(telling.reports, /f says KILL a, 21 times within 0 ms \(L1\)/);
 });
 
 test('what a node introduces itself with over a link that has got stuck comes late, and another link is quick', t => {

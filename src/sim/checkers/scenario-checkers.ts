@@ -2,6 +2,8 @@
 // In: nothing. Out: one of each, for one run.
 import type { Checker } from './checker.js';
 import { AgentBooksChecker } from './agent-books.js';
+import { AnswersChecker } from './answers.js';
+import { BoundsChecker } from './bounds.js';
 import { DurabilityChecker } from './durability.js';
 import { EndsChecker } from './ends.js';
 import { EpochsChecker } from './epochs.js';
@@ -10,8 +12,10 @@ import { InheritanceChecker } from './inheritance.js';
 import { KillsChecker } from './kills.js';
 import { LeadershipChecker } from './leadership.js';
 import { OrdersChecker } from './orders.js';
+import { PatienceChecker } from './patience.js';
 import { ProvenanceChecker } from './provenance.js';
 import { ReconciliationChecker } from './reconciliation.js';
+import { RemovalsChecker } from './removals.js';
 import { RetriesChecker } from './retries.js';
 import { RecoveryChecker } from './recovery.js';
 import { SilenceChecker } from './silence.js';
@@ -19,6 +23,7 @@ import { SingleSessionChecker } from './single-session.js';
 import { StandingOffersChecker } from './standing-offers.js';
 import { SteadyChecker } from './steady.js';
 import { TrackersChecker } from './trackers.js';
+import { StormsChecker } from './storms.js';
 import { TakenBackChecker } from './taken-back.js';
 
 /** Made anew for each run. */
@@ -43,5 +48,10 @@ export function scenarioCheckers(): readonly Checker[] {
     new EpochsChecker(),
     new SingleSessionChecker(),
     new TakenBackChecker(),
+    new RemovalsChecker(),
+    new StormsChecker(),
+    new AnswersChecker(),
+    new BoundsChecker(),
+    new PatienceChecker(),
   ];
 }

@@ -72,4 +72,13 @@ export const healthyWork: readonly Bug[] = [
     replace:
       'const wasSilent = entry.misses >= this.#watching.missesMax; if (!wasSilent) return; entry.misses = 0; this.#quiet -= 1;',
   },
+  {
+    name: 'agents that were given up are not counted',
+    class: 'healthy work killed',
+    breaks: 'D8',
+    file: 'src/master/removals.ts',
+    find: 'this.#removed.push({ atMs: nowMs, stayedAway });',
+    replace: '',
+    rare: true,
+  },
 ];

@@ -93,4 +93,13 @@ export const stuck: readonly Bug[] = [
     find: 'ledger.giveBack(plan.resources); return { ...plan,',
     replace: 'return { ...plan,',
   },
+  {
+    name: 'a kill is repeated whatever is answered to it',
+    class: 'stuck',
+    breaks: 'L1',
+    file: 'src/scheduler/framework.ts',
+    find: "status.state !== 'TASK_UNREACHABLE' && returns.has(status.reason)",
+    replace: "status.reason === 'RECONCILIATION'",
+    rare: true,
+  },
 ];
