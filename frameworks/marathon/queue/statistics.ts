@@ -45,6 +45,11 @@ export class OfferStatistics {
     if (oldest !== undefined) this.#lastUnused.delete(oldest);
   }
 
+  /** An agent is gone, and its last word with it. */
+  agentGone(agentId: AgentId): void {
+    this.#lastUnused.delete(agentId);
+  }
+
   get processed(): number {
     return this.#processed;
   }
