@@ -33,8 +33,8 @@ export const accounting: readonly Bug[] = [
     class: 'accounting',
     breaks: 'R2',
     file: 'src/allocator/pool/agent-pool.ts',
-    find: 'agent.free = taken === agent.free ? emptyBag : subtract(agent.free, taken);',
-    replace: 'agent.free = subtract(agent.free, agent.hasShared ? emptyBag : taken);',
+    find: 'taken === agent.free ? emptyBag : subtract(agent.free, taken), offeredMs',
+    replace: 'subtract(agent.free, agent.hasShared ? emptyBag : taken), offeredMs',
   },
   {
     name: 'an agent’s new total is unknown to the allocator',

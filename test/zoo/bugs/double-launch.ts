@@ -93,8 +93,8 @@ export const doubleLaunch: readonly Bug[] = [
     breaks: 'R2',
     evidence: 'MESOS-1718',
     file: 'src/master/books.ts',
-    find: 'recount(agent); allocator.book(grantOf(hold));',
-    replace: 'recount(agent);',
+    find: 'agent.free = rest; allocator.book(grantOf(hold));',
+    replace: 'agent.free = rest;',
     rare: true,
   },
   {
