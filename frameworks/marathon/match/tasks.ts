@@ -15,7 +15,7 @@ import type { PodContainer, PodDefinition } from '../model/pod.js';
 import { hasOwnNetwork } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { Artifact, PortNeed, PortProtocol, ResourceLimits } from '../model/spec.js';
-import { appCheck, appHealthCheck, podCheck, podCommand, podHealthCheck } from './checks.js';
+import { appChecks, podChecks, podCommand } from '../health/checks.js';
 import { appEnv, declaredPorts, podEnv } from './env.js';
 import type { Circumstances } from './env.js';
 import { hasOwnExecutor } from './need.js';
@@ -67,14 +67,11 @@ function appTask(app: AppDefinition, { taskId, resources }: TaskParts, parts: St
   const uris = app.fetch.map(uriOf);
   const shared = { env, ...(uris.length === 0 ? {} : { uris }), ...(app.user === undefined ? {} : { user: app.user }) };
   const container = appContainerInfo(app, ports, taskId);
-  const healthCheck = appHealthCheck(app.healthChecks, insideOf);
-  const check = appCheck(app.check, insideOf);
   const common = {
     taskId,
     name: hostnameOf(app.id),
     resources,
-    ...(healthCheck === undefined ? {} : { healthCheck }),
-    ...(check === undefined ? {} : { check }),
+    ...appChecks(app, insideOf),
     ...killPolicyOf(app.taskKillGracePeriodMs),
     ...limitsOf(app.resourceLimits),
     ...(Object.keys(app.labels).length === 0 ? {} : { labels: app.labels }),
@@ -114,8 +111,6 @@ function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, p
   const env = podEnv(pod, container, ports, { ...parts.circumstances, taskId: task.taskId });
   const uris = container.artifacts.map(uriOf);
   const user = container.user ?? pod.user;
-  const healthCheck = podHealthCheck(container.healthCheck, insideOf);
-  const check = podCheck(container.check, insideOf);
   const labels = { ...pod.labels, ...container.labels };
   const needs = parts.needs.flatMap((need, index) => (need.container === container.name ? [{ need, index }] : []));
   const info = podContainerInfo(pod, container, needs, parts.ports);
@@ -130,8 +125,7 @@ function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, p
       ...(user === undefined ? {} : { user }),
     },
     ...(info === undefined ? {} : { container: info }),
-    ...(healthCheck === undefined ? {} : { healthCheck }),
-    ...(check === undefined ? {} : { check }),
+    ...podChecks(container, insideOf),
     ...killPolicyOf(container.killGracePeriodMs),
     ...limitsOf(container.resourceLimits),
     ...(Object.keys(labels).length === 0 ? {} : { labels }),

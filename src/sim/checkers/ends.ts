@@ -178,7 +178,8 @@ export class EndsChecker implements Checker {
     if (!launched.checkpoint) return true;
     const { task, others } = launched;
     const { env = {} } = task.command ?? {};
-    if (task.healthCheck !== undefined && env[simEnv.probeExitCode] !== undefined) return true;
+    const looked = task.healthCheck !== undefined || (task.healthChecks ?? []).length > 0;
+    if (looked && env[simEnv.probeExitCode] !== undefined) return true;
     if (Object.keys(task.resources).some(name => name.includes('revocable'))) return true;
     return others.some(other => this.#isSpoilt(other));
   }

@@ -101,7 +101,8 @@ function volumeJson(volume: AppVolume): object {
   }
 }
 
-function healthCheckJson(check: AppHealthCheck): object {
+/** A health check of an app, also as its events show it. */
+export function healthCheckJson(check: AppHealthCheck): object {
   const isCommand = check.protocol === 'COMMAND';
   const { port, portIndex } = isCommand ? {} : check;
   return present({

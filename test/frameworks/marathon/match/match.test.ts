@@ -290,7 +290,10 @@ test('ports: named ones are had or not, others are drawn, one number for two pro
   });
   const random = seededRandom(1);
   const all = pickPorts([need(), need(), need(31002), need(), need(), need(), need()], left, random);
-  t.deepEqual([...(all?.ports ?? [])].sort((a, b) => a - b), [31000, 31001, 31002, 31003, 31004, 32000, 32001]);
+  t.deepEqual(
+    [...(all?.ports ?? [])].sort((a, b) => a - b),
+    [31000, 31001, 31002, 31003, 31004, 32000, 32001],
+  );
   t.is(formatResources(all?.bag ?? []), formatResources(left));
   t.is(pickPorts([need(30000)], left, random), undefined);
   t.is(
@@ -409,14 +412,16 @@ test('a container with its own network maps ports, and is checked inside', t => 
     },
     volumes: [{ containerPath: '/in', hostPath: '/out', mode: 'RO' }],
   });
-  t.deepEqual(task?.healthCheck, {
-    probe: { type: 'HTTP', port: 80, path: '/health', scheme: 'http' },
-    gracePeriodMs: 1,
-    intervalMs: 2,
-    timeoutMs: 3,
-    delayMs: 4,
-    consecutiveFailures: 1,
-  });
+  const often = { gracePeriodMs: 1, intervalMs: 2, timeoutMs: 3 };
+  t.deepEqual(task?.healthChecks, [
+    { probe: { type: 'TCP', port: two }, ...often, delayMs: 0, consecutiveFailures: 0 },
+    {
+      probe: { type: 'HTTP', port: 80, path: '/health', scheme: 'http' },
+      ...often,
+      delayMs: 4,
+      consecutiveFailures: 1,
+    },
+  ]);
   t.deepEqual(
     [task?.killPolicy, task?.limits],
     [{ gracePeriodMs: 5000 }, { cpus: Number.POSITIVE_INFINITY, mem: 256 }],
