@@ -25,13 +25,16 @@ export function registerCalls(inventory: Inventory, partBytes: number): readonly
   };
   const headBytes = bytesOf(head);
   const calls: Register[] = [];
+  const say = (more: boolean): void => {
+    calls.push({ ...head, ...part, ...(calls.length === 0 ? {} : { part: calls.length }), more });
+  };
   let part = newPart();
   let bytes = headBytes;
   const put = <T>(list: (part: Part) => T[], items: readonly T[]): void => {
     for (const item of items) {
       const size = bytesOf(item);
       if (bytes > headBytes && bytes + size > partBytes) {
-        calls.push({ ...head, ...part, more: true });
+        say(true);
         part = newPart();
         bytes = headBytes;
       }
@@ -43,7 +46,7 @@ export function registerCalls(inventory: Inventory, partBytes: number): readonly
   put(to => to.executors, inventory.executors);
   put(to => to.tasks, inventory.tasks);
   put(to => (to.operations ??= []), inventory.operations);
-  calls.push({ ...head, ...part, more: false });
+  say(false);
   return calls;
 }
 

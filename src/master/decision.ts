@@ -40,7 +40,7 @@ export type Effect =
   | { readonly type: 'STORE'; readonly changes: readonly StoreChange[]; readonly next?: Durable };
 
 /** A call merged from the parts it came in. */
-export type Registration = Omit<Extract<AgentCall, { type: 'REGISTER' }>, 'type' | 'more'>;
+export type Registration = Omit<Extract<AgentCall, { type: 'REGISTER' }>, 'type' | 'part' | 'more'>;
 
 /** What goes on after a write. Whatever it names may have ended meanwhile. */
 export type Durable =

@@ -21,8 +21,8 @@ import { applyChange } from './apply.js';
 import type { Change } from './changes.js';
 import { conflictRule } from './conflict.js';
 import { Counts } from './counts.js';
-import type { Decision, Effect, Registration } from './decision.js';
-import { nothing } from './decision.js';
+import type { Decision, Effect } from './decision.js';
+import { Draft, nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
 import { decideForget, decideForgetFrameworks } from './decide/forget.js';
 import { decideSchedulerLost, decideTimedOut } from './decide/framework-end.js';
@@ -445,14 +445,19 @@ export class Master implements OperatorDesk {
         ? `this connection is of agent ${session.agentId}`
         : 'a registration over this connection is under way';
       // Not REFUSED, after which an agent stops trying: a fresh connection heals this.
-      return { changes: [], effects: [{ type: 'CLOSE_PEER', peerId, code: closeCodes.policy, reason: why }] };
+      return new Draft().close(peerId, closeCodes.policy, why);
     }
-    const { type: _type, more, ...part } = call;
-    const registration: Registration = joinParts(session.parts, part);
-    session.parts = more ? registration : undefined;
+    const { type: _type, more, part: number = 0, ...part } = call;
+    const parts = joinParts(session.parts, number, part);
+    if (parts === undefined) {
+      // What is missing would pass for gone, and be ended.
+      const why = `part ${number} of a registration, where ${session.parts?.count ?? 0} came before`;
+      return new Draft().close(peerId, closeCodes.protocolError, why);
+    }
+    session.parts = more ? parts : undefined;
     if (more) return nothing;
     session.waiting = true;
-    return decideRegister(this.#state, this.#registry, peerId, registration, this.#moment());
+    return decideRegister(this.#state, this.#registry, peerId, parts.registration, this.#moment());
   }
 
   #agentSilent(id: AgentId): void {

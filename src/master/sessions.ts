@@ -25,8 +25,13 @@ export interface AgentSession {
   /** REGISTER is under way. */
   waiting: boolean;
   closed: boolean;
-  /** Of a registration in parts, those that came. */
-  parts: Registration | undefined;
+  parts: Parts | undefined;
+}
+
+/** Of a registration in parts, those that came. */
+export interface Parts {
+  readonly count: number;
+  readonly registration: Registration;
 }
 
 export class Sessions {
@@ -93,14 +98,20 @@ export class Sessions {
   }
 }
 
-/** The parts of a registration together; the description of the agent is the first part's. */
-export function joinParts(before: Registration | undefined, part: Registration): Registration {
-  if (before === undefined) return part;
-  return {
+/**
+ * The parts that came and one more, before which `number` were sent; undefined when one of them is missing or came again. The first begins a registration, and
+ * the description of the agent is that of the first.
+ */
+export function joinParts(parts: Parts | undefined, number: number, part: Registration): Parts | undefined {
+  if (number === 0) return { count: 1, registration: part };
+  if (parts?.count !== number) return undefined;
+  const { registration: before } = parts;
+  const registration = {
     ...before,
     frameworks: [...before.frameworks, ...part.frameworks],
     tasks: [...before.tasks, ...part.tasks],
     executors: [...before.executors, ...part.executors],
     operations: [...(before.operations ?? []), ...(part.operations ?? [])],
   };
+  return { count: number + 1, registration };
 }

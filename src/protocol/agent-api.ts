@@ -56,6 +56,8 @@ export type AgentCall =
       readonly executors: readonly AgentExecutor[];
       /** Outcomes that nobody acknowledged. */
       readonly operations?: readonly OperationStatus[];
+      /** How many parts of this registration came before. Default 0: it begins anew. */
+      readonly part?: number;
       readonly more: boolean;
     }
   | { readonly type: 'PONG' }

@@ -218,7 +218,7 @@ function eventLine(event: SchedulerEvent): string {
 function agentCallLine(call: AgentCall): string {
   switch (call.type) {
     case 'REGISTER':
-      return `REGISTER ${call.agentId ?? 'new'} [${call.tasks.map(({ task, state }) => `${task.taskId}:${state}`).join(',')}]${call.more ? ' more' : ''}`;
+      return `REGISTER ${call.agentId ?? 'new'} [${call.tasks.map(({ task, state }) => `${task.taskId}:${state}`).join(',')}]${call.part === undefined ? '' : ` part ${call.part}`}${call.more ? ' more' : ''}`;
     case 'STATUS_UPDATE':
       return `STATUS_UPDATE ${call.status.taskId} ${call.status.state} ${call.status.uuid ?? '-'} latest ${call.latestState}`;
     case 'EXECUTOR_EXITED':

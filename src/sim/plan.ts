@@ -92,6 +92,7 @@ export const plan = {
       launches: 2000,
       reconnects: 160,
       reregistrations: 160,
+      registerParts: 400,
       faults: { drop: 80, duplicate: 80, delay: 80, reset: 40 },
     },
   },

@@ -61,6 +61,8 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
       ...(scenario.guests > 0 && random.fork(`containerizers-${i}`).chance(0.4) ? { containerizers: ['PROCESS'] } : {}),
       agent: {
         oversubscribedResourcesIntervalMs: 5000,
+        // Each task or executor is a part of its own.
+        ...(random.fork(`parts-${i}`).chance(0.3) ? { registerPartBytes: 1 } : {}),
         // Short for some, so that agents come back too late for their tasks.
         ...(lasting.chance(0.2) ? { recoveryTimeoutMs: 90_000 } : {}),
       },

@@ -134,6 +134,10 @@ test('a registration travels in parts, frameworks first, each task once', t => {
     parts.map(part => part?.more),
     parts.map((_, i) => i < parts.length - 1),
   );
+  t.deepEqual(
+    parts.map(part => part?.part),
+    parts.map((_, i) => (i === 0 ? undefined : i)),
+  );
   t.true(parts.every(part => JSON.stringify(part).length < 4500));
   t.is(parts[0]?.frameworks.length, 1);
   t.deepEqual(

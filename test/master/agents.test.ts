@@ -247,11 +247,60 @@ test('a registration in parts takes effect with the last one', t => {
   const part = { type: 'REGISTER', agentId: 'old-S3', agent: agentInfo(big), executors: [] } as const;
   agent.raw({ ...part, frameworks: [frameworkInfo({ id: 'old-0001' })], tasks: [listed('old-0001', 'a')], more: true });
   t.deepEqual(agent.events, []);
-  agent.raw({ ...part, frameworks: [], tasks: [listed('old-0001', 'b')], more: false });
+  agent.raw({ ...part, frameworks: [], tasks: [listed('old-0001', 'b')], part: 1, more: false });
   t.is(agent.agentId, 'old-S3');
   t.deepEqual(
     rig.master.views.tasks().map(view => view.id),
     ['a', 'b'],
+  );
+});
+
+test('of a registration nothing takes effect when a part is lost or comes again: what is not in it would be ended', t => {
+  const { rig, scheduler, agent, id } = running();
+  for (const taskId of ['b', 'c']) {
+    scheduler.launch(task(taskId));
+    agent.status(id, taskId, 'TASK_RUNNING');
+    scheduler.acknowledge(taskId);
+  }
+  const before = { told: scheduler.events.length, agentId: agent.agentId };
+  agent.disconnect();
+  const part = (number: number, tasks: readonly string[], more: boolean): object => ({
+    type: 'REGISTER',
+    agentId: before.agentId,
+    agent: agentInfo(big),
+    frameworks: number === 0 ? [frameworkInfo({ id })] : [],
+    tasks: tasks.map(taskId => listed(id, taskId)),
+    executors: [],
+    ...(number === 0 ? {} : { part: number }),
+    more,
+  });
+  const parts = [part(0, ['a'], true), part(1, ['b'], true), part(2, ['c'], false)] as const;
+  for (const [come, closed] of [
+    [[0, 2], 'part 2 of a registration, where 1 came before'],
+    [[1, 2], 'part 1 of a registration, where 0 came before'],
+    [[0, 1, 1, 2], 'part 1 of a registration, where 2 came before'],
+    [[0, 1, 0, 2], 'part 2 of a registration, where 1 came before'],
+  ] as const) {
+    const peer = rig.connectAgent();
+    for (const number of come) peer.raw(parts[number]);
+    t.deepEqual(peer.closed, { code: 1002, reason: closed });
+    t.deepEqual(peer.events, []);
+  }
+  const whole = rig.connectAgent();
+  // One that begins anew is whole in itself.
+  for (const number of [0, 0, 1, 2] as const) whole.raw(parts[number]);
+  t.is(whole.agentId, before.agentId);
+  t.deepEqual(whole.last('REGISTERED').reconcile, []);
+  t.deepEqual(whole.got('KILL'), []);
+  // The last part, again and behind its time: it would pass for all there is.
+  whole.raw(parts[2]);
+  t.is(whole.closed?.code, 1002);
+  const again = rig.connectAgent();
+  for (const each of parts) again.raw(each);
+  t.deepEqual(again.got('KILL'), []);
+  t.deepEqual(
+    scheduler.events.slice(before.told).filter(event => event.type === 'UPDATE'),
+    [],
   );
 });
 

@@ -37,6 +37,7 @@ export const agentCall = refine(
       tasks: list(agentTask, 'a list of tasks'),
       executors: list(agentExecutor, 'a list of executors'),
       operations: optional(list(operationStatus, 'a list of operation statuses')),
+      part: optional(leaves.count),
       more: boolean,
     },
     PONG: {},

@@ -100,7 +100,8 @@ export class ConservationChecker implements Checker {
   /** Tasks and executors of a registration under way, part by part. */
   readonly #registering = new Map<SessionId, Pick<Books, 'tasks' | 'executors'>>();
 
-  #registers(session: SessionId, { tasks, executors }: Extract<AgentCall, { type: 'REGISTER' }>): void {
+  #registers(session: SessionId, { tasks, executors, part }: Extract<AgentCall, { type: 'REGISTER' }>): void {
+    if (part === undefined) this.#registering.delete(session);
     const list = this.#registering.get(session) ?? { tasks: new Map<string, Bag>(), executors: new Map<string, Bag>() };
     this.#registering.set(session, list);
     for (const { frameworkId, task, state } of tasks) {

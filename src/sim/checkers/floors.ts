@@ -16,6 +16,8 @@ export interface Counts {
   kills: number;
   reconnects: number;
   reregistrations: number;
+  /** Parts of registrations, but for the last of each. */
+  registerParts: number;
   masterStarts: number;
   /** Processes of agents that found records of one before, and of schedulers. */
   agentRestarts: number;
@@ -74,6 +76,7 @@ const nothing: Counts = {
   kills: 0,
   reconnects: 0,
   reregistrations: 0,
+  registerParts: 0,
   masterStarts: 0,
   agentRestarts: 0,
   schedulerRestarts: 0,
@@ -170,8 +173,8 @@ export class FloorsChecker implements Checker {
         }
         return;
       case 'AGENT_CALL':
-        if (event.call.type === 'REGISTER' && event.call.agentId !== undefined && !event.call.more)
-          counts.reregistrations += 1;
+        if (event.call.type === 'REGISTER' && event.call.more) counts.registerParts += 1;
+        else if (event.call.type === 'REGISTER' && event.call.agentId !== undefined) counts.reregistrations += 1;
         else if (event.call.type === 'EXECUTOR_EXITED') counts.executorsExited += 1;
         else if (event.call.type === 'STATUS_UPDATE') this.#status(event.call.status.uuid);
         return;

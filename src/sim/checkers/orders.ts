@@ -65,7 +65,8 @@ export class OrdersChecker implements Checker {
     if (call.agentId === undefined || call.agentId === task.agentId) this.#asked.add(keyOf(id, call.taskId));
   }
 
-  #lists(session: SessionId, { tasks, executors }: Extract<AgentCall, { type: 'REGISTER' }>): void {
+  #lists(session: SessionId, { tasks, executors, part }: Extract<AgentCall, { type: 'REGISTER' }>): void {
+    if (part === undefined) this.#listed.delete(session);
     const listed = this.#listed.get(session) ?? { tasks: [], frameworks: new Set() };
     this.#listed.set(session, listed);
     for (const { frameworkId, task, state } of tasks) {
