@@ -17,6 +17,7 @@ import { defaultInstanceTimes } from './events.js';
 import type { InstanceEffect, InstanceEvent, InstanceTimes, Outcome } from './events.js';
 import { isWaiting, liveTaskIds } from './instance.js';
 import type { Instance, InstanceTask } from './instance.js';
+import { revised, revisedTask } from './revised.js';
 
 /** What `event` makes of an instance. */
 export function step(
@@ -45,7 +46,7 @@ export function step(
     case 'UNRESERVED':
       return isActive(instance.condition)
         ? same(instance)
-        : settle(instance, without(instance, 'reservation', 'place'), now);
+        : settle(instance, revised(instance, { reservation: undefined, place: undefined }), now);
     default:
       return assertNever(event, 'event of an instance');
   }
@@ -54,9 +55,9 @@ export function step(
 function provision(instance: Instance, event: InstanceEvent & { type: 'PROVISION' }, now: number): Outcome {
   assert(isWaiting(instance), `instance ${instance.id} is to start, but it does not wait`);
   const { spec, place, reservation } = event;
-  const tasks = event.tasks.map((task): InstanceTask => ({ ...task, condition: 'Provisioned', stagedAt: now }));
-  const after: Instance = {
-    ...without(instance, 'lost'),
+  const tasks = event.tasks.map(task => revisedTask(task, { condition: 'Provisioned', stagedAt: now }));
+  const after = revised(instance, {
+    lost: undefined,
     condition: 'Provisioned',
     since: now,
     incarnation: instance.incarnation + 1,
@@ -68,8 +69,8 @@ function provision(instance: Instance, event: InstanceEvent & { type: 'PROVISION
     role: instance.reservation?.proven === true ? instance.role : spec.role,
     place,
     tasks,
-    ...(reservation === undefined ? {} : { reservation }),
-  };
+    reservation: reservation ?? instance.reservation,
+  });
   return { instance: after, effects: [changed(instance, after)] };
 }
 
@@ -96,28 +97,21 @@ function onStranger(instance: Instance, status: TaskStatus, now: number): Outcom
   }
   // It was given up, and here it is again: no other start was made, so it goes on.
   const { tasks: _tasks, ...start } = lost;
-  const back: InstanceTask = { ...task, condition: 'Unreachable' };
-  const adopted: Instance = { ...without(instance, 'lost'), ...start, tasks: [back] };
+  const back = revisedTask(task, { condition: 'Unreachable', stagedAt: task.stagedAt });
+  const adopted = revised(instance, { lost: undefined, ...start, tasks: [back] });
   return afterTasks(adopted, [updateTask(back, condition, status, now)], status, now);
 }
 
 function updateTask(task: InstanceTask, condition: Condition, status: TaskStatus, now: number): InstanceTask {
   const running = condition === 'Running';
-  const healthy = running ? (status.healthy ?? task.healthy) : undefined;
-  const ip = status.container?.ip ?? task.ip;
-  const { id, container, stagedAt, hostPorts } = task;
-  const startedAt = task.startedAt ?? (running ? now : undefined);
-  return {
-    id,
+  return revisedTask(task, {
     condition,
-    stagedAt,
-    hostPorts,
-    ...(container === undefined ? {} : { container }),
-    ...(startedAt === undefined ? {} : { startedAt }),
-    ...(healthy === undefined ? {} : { healthy }),
-    ...(ip === undefined ? {} : { ip }),
-    ...(status.message === undefined ? {} : { message: status.message }),
-  };
+    stagedAt: task.stagedAt,
+    startedAt: task.startedAt ?? (running ? now : undefined),
+    healthy: running ? (status.healthy ?? task.healthy) : undefined,
+    ip: status.container?.ip ?? task.ip,
+    message: status.message,
+  });
 }
 
 function sameTask(a: InstanceTask, b: InstanceTask): boolean {
@@ -134,7 +128,8 @@ function afterTasks(before: Instance, tasks: readonly InstanceTask[], status: Ta
   if (condition === 'Running' && before.activeSince === undefined) effects.push({ type: 'RUNS' });
   if (isTerminal(condition)) {
     effects.push({ type: 'ENDED', status, condition, counts: after.goal === 'Running' && countsAsFailure(condition) });
-    const ended = status.state === 'TASK_GONE_BY_OPERATOR' ? without(after, 'reservation', 'place') : after;
+    const ended =
+      status.state === 'TASK_GONE_BY_OPERATOR' ? revised(after, { reservation: undefined, place: undefined }) : after;
     return more(effects, settle(after, ended, now));
   }
   const returned = isUnreachable(before.condition) && isActive(condition);
@@ -153,7 +148,7 @@ function proved(instance: Instance, status: TaskStatus): Instance {
   const condition = conditionOf(status);
   const seen = condition === 'Starting' || condition === 'Running' || condition === 'Killing';
   if (!seen && (status.source === 'MASTER' || condition === 'Dropped')) return instance;
-  return { ...instance, reservation: { ...reservation, proven: true } };
+  return revised(instance, { reservation: { ...reservation, proven: true } });
 }
 
 // All ended: the worst end. Some: what is left is about to.
@@ -177,15 +172,7 @@ function withTasks(
     ? (before.unreachableSince ?? Math.min(now, status.unreachableTimeMs ?? now))
     : undefined;
   const activeSince = before.activeSince ?? (condition === 'Running' ? now : undefined);
-  return {
-    ...without(before, 'healthy', 'unreachableSince', 'activeSince'),
-    tasks,
-    condition,
-    since,
-    ...(healthy === undefined ? {} : { healthy }),
-    ...(unreachableSince === undefined ? {} : { unreachableSince }),
-    ...(activeSince === undefined ? {} : { activeSince }),
-  };
+  return revised(before, { tasks, condition, since, healthy, unreachableSince, activeSince });
 }
 
 // One that is not healthy decides; then one that is.
@@ -198,7 +185,7 @@ function setGoal(instance: Instance, goal: Instance['goal'], now: number): Outco
   if (instance.goal === goal) return same(instance);
   // What is given up does not come back.
   if (instance.goal === 'Decommissioned') return same(instance);
-  const after: Instance = { ...instance, goal };
+  const after = revised(instance, { goal });
   if (isActive(instance.condition) && goal !== 'Running') {
     return instance.goal === 'Running' || instance.killedAt === undefined ? kill(after, now) : same(after);
   }
@@ -207,7 +194,7 @@ function setGoal(instance: Instance, goal: Instance['goal'], now: number): Outco
 
 function kill(instance: Instance, now: number): Outcome {
   const taskIds = liveTaskIds(instance);
-  return { instance: { ...instance, killedAt: now }, effects: [{ type: 'KILL_TASKS', taskIds }] };
+  return { instance: revised(instance, { killedAt: now }), effects: [{ type: 'KILL_TASKS', taskIds }] };
 }
 
 function renew(instance: Instance, { spec }: InstanceEvent & { type: 'RENEW' }, now: number): Outcome {
@@ -216,12 +203,11 @@ function renew(instance: Instance, { spec }: InstanceEvent & { type: 'RENEW' }, 
   if (!stopped && !isWaiting(instance)) return same(instance);
   const { version, lastConfigChangeAt } = spec.versionInfo;
   if (!stopped && instance.runSpecVersion === version) return same(instance);
-  const after: Instance = {
-    ...(stopped ? waiting(instance, now) : instance),
+  const after = revised(stopped ? waiting(instance, now) : instance, {
     goal: 'Running',
     runSpecVersion: version,
     configVersion: lastConfigChangeAt,
-  };
+  });
   return { instance: after, effects: condition === after.condition ? [] : [changed(instance, after)] };
 }
 
@@ -239,7 +225,7 @@ function onTime(instance: Instance, now: number): Outcome {
   const goneMs = now - unreachableSince;
   if (goneMs >= strategy.expungeAfterMs && instance.reservation === undefined) return expunge();
   if (goneMs < strategy.inactiveAfterMs || condition === 'UnreachableInactive') return same(instance);
-  const after: Instance = { ...instance, condition: 'UnreachableInactive', since: now };
+  const after = revised(instance, { condition: 'UnreachableInactive', since: now });
   return { instance: after, effects: [changed(instance, after)] };
 }
 
@@ -258,26 +244,28 @@ function settle(before: Instance, after: Instance, now: number): Outcome {
   if (reservation === undefined) return expunge();
   if (goal === 'Stopped') return moved(before, after);
   const { condition: was } = after;
-  const over: Instance = was === 'Scheduled' ? { ...after, condition: 'Killed', since: now } : after;
+  const over = was === 'Scheduled' ? revised(after, { condition: 'Killed', since: now }) : after;
   return more(moved(before, over).effects, { instance: over, effects: [{ type: 'RELEASE', reservation }] });
 }
 
 // Back to waiting for an offer; on its agent where something is reserved for it.
 function waiting(instance: Instance, now: number): Instance {
   const { place, tasks, condition, incarnation, runSpecVersion, configVersion, reservation } = instance;
-  const bare = without(instance, 'healthy', 'activeSince', 'unreachableSince', 'killedAt', 'place', 'lost');
   const lost =
     place === undefined || !isUncertain(condition) || instance.killedAt !== undefined
       ? undefined
       : { incarnation, runSpecVersion, configVersion, place, tasks };
-  return {
-    ...bare,
+  return revised(instance, {
     condition: 'Scheduled',
     since: now,
     tasks: [],
-    ...(reservation === undefined || place === undefined ? {} : { place }),
-    ...(lost === undefined ? {} : { lost }),
-  };
+    place: reservation === undefined ? undefined : place,
+    lost,
+    healthy: undefined,
+    activeSince: undefined,
+    unreachableSince: undefined,
+    killedAt: undefined,
+  });
 }
 
 function moved(before: Instance, after: Instance): Outcome {
@@ -298,10 +286,4 @@ function same(instance: Instance): Outcome {
 
 function expunge(): Outcome {
   return { instance: undefined, effects: [{ type: 'EXPUNGED' }] };
-}
-
-function without<K extends keyof Instance>(instance: Instance, ...keys: readonly K[]): Omit<Instance, K> & Instance {
-  const copy: { -readonly [key in keyof Instance]?: Instance[key] } = { ...instance };
-  for (const key of keys) delete copy[key];
-  return copy as Omit<Instance, K> & Instance;
 }
