@@ -14,8 +14,9 @@ import type { DeploymentPlan } from './plan.js';
 export function reverted(plan: DeploymentPlan, tree: Group, version: number): Group {
   let result = tree;
   for (const [id, { before, after }] of plan.runSpecs) {
+    // A pod may have become an app.
+    if (after !== undefined && after.kind !== before?.kind) result = removeRunSpec(result, id, version);
     if (before !== undefined) result = putRunSpec(result, before, version);
-    else if (after !== undefined) result = removeRunSpec(result, id, version);
   }
   const inner = [...plan.groups].sort((a, b) => segmentsOf(b.id).length - segmentsOf(a.id).length);
   for (const change of inner) result = revertGroup(change, result, version);

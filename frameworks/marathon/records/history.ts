@@ -152,8 +152,8 @@ export class History {
   }
 
   #addGroup(id: PathId, { at, changes }: Span, node: GroupNode | undefined): void {
-    checkLength(id);
     const log = this.#groups.get(id) ?? [];
+    checkNext(id, log, at);
     if (node === undefined && log.length === 0) return;
     const entry = node === undefined ? { at, version: at } : { at, version: node.version, value: node };
     this.#groups.set(id, [...log, entry]);
@@ -162,8 +162,8 @@ export class History {
   }
 
   #addSpec(id: PathId, { at, changes }: Span, spec: RunSpec | undefined): void {
-    checkLength(id);
     const log = this.#specs.get(id) ?? [];
+    checkNext(id, log, at);
     if (spec === undefined && log.length === 0) return;
     const longer = appended(log, at, spec);
     this.#specs.set(id, longer);
@@ -222,7 +222,8 @@ function versionsIn(log: Log<unknown> | undefined, numberOf: (entry: Entry<unkno
   return [...new Set(versions)].toSorted((a, b) => b - a);
 }
 
-function checkLength(id: PathId): void {
+function checkNext(id: PathId, log: Log<unknown>, at: number): void {
+  assert((log.at(-1)?.at ?? -1) < at, `version ${at} has two definitions of ${id}`);
   assert(id.length <= pathCharactersMax, `the id ${id.slice(0, 64)}… is too long to be kept`);
 }
 

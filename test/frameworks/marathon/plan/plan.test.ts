@@ -190,6 +190,13 @@ test('taking back undoes what the plan did, and leaves what others did meanwhile
   t.deepEqual([...(groupAt(reverted(made, filled, noon + 4), '/fresh')?.apps.keys() ?? [])], ['/fresh/theirs']);
 });
 
+test('a pod that became an app is a pod again, and the app is gone', t => {
+  const original = tree(pod({ id: '/a' }));
+  const target = putRunSpec(removeRunSpec(original, '/a', noon), app({ id: '/a', versionInfo: versionOf(2) }), noon);
+  const back = reverted(plan(original, target), target, noon + 1);
+  t.deepEqual([[...back.apps.keys()], [...back.pods.keys()]], [[], ['/a']]);
+});
+
 test('there and back again is where one was, whatever changed', t => {
   const specs = fc.uniqueArray(
     fc.record({

@@ -1,6 +1,10 @@
 // What Marathon keeps, as stories: a decision becomes one write, and whoever starts again finds everything as it was, or a clear no.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
+import { openStore } from '../../../../src/index.js';
 import { MemoryStore } from '../../../../src/store/memory-store.js';
 import type { StoreChange } from '../../../../src/store/store.js';
 import {
@@ -203,6 +207,25 @@ test('callbacks, settings and last failures are kept', t => {
   t.deepEqual([...again.callbacks], ['http://b/']);
   t.deepEqual(again.config, { restore: 'file:///x' });
   t.deepEqual(again.failureOf('/shop/web'), failure('/shop/web'));
+});
+
+test('on a real disk it is the same, beside the id that the SDK keeps there', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'proffer-marathon-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const root = treeOf(web, pod('/shop/pair', 1100, { labels: { ünï: '☃' } }));
+  const store = await openStore(directory);
+  await new Promise<void>((resolve, reject) => {
+    store.write([{ key: 'framework-id', value: 'F1' }], () => {});
+    store.write(openLedger(store).record([{ type: 'ROOT', root }]), error => (error ? reject(error) : resolve()));
+  });
+  await new Promise<void>(resolve => {
+    store.close(resolve);
+  });
+  const again = await openStore(directory);
+  t.deepEqual(listed(openLedger(again).root), listed(root));
+  await new Promise<void>(resolve => {
+    again.close(resolve);
+  });
 });
 
 test('versions go on when the clock stands still or goes back', t => {

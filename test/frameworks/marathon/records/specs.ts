@@ -6,68 +6,22 @@ import { emptyGroup, groupsOf, putRunSpec } from '../../../../frameworks/maratho
 import type { Group } from '../../../../frameworks/marathon/model/group.js';
 import type { PodDefinition, PodVolume } from '../../../../frameworks/marathon/model/pod.js';
 import type { RunSpec } from '../../../../frameworks/marathon/model/run-spec.js';
-import type { SpecCommon } from '../../../../frameworks/marathon/model/spec.js';
+import { newVersions } from '../../../../frameworks/marathon/model/change/versions.js';
 import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
+import { app as sampleApp, pod as samplePod } from '../machine/samples.js';
 import { newInstance } from '../../../../frameworks/marathon/machine/instance.js';
 
-const resources = { cpus: 0.1, mem: 32, disk: 0, gpus: 0 };
-
-function common(id: string, version: number): Omit<SpecCommon, 'user'> {
-  return {
-    id,
-    versionInfo: { version, lastScalingAt: version, lastConfigChangeAt: version },
-    instances: 1,
-    role: '*',
-    acceptedResourceRoles: [],
-    constraints: [],
-    backoff: { backoffMs: 1000, factor: 1.15, maxLaunchDelayMs: 300_000 },
-    upgradeStrategy: { minimumHealthCapacity: 1, maximumOverCapacity: 1 },
-    killSelection: 'YOUNGEST_FIRST',
-    unreachableStrategy: { inactiveAfterMs: 0, expungeAfterMs: 0 },
-    dependencies: [],
-    networks: [{ mode: 'host', labels: {} }],
-    env: {},
-    labels: {},
-    secrets: {},
-  };
-}
-
+/** An app of this version. */
 export function app(id: string, version: number, more: Partial<AppDefinition> = {}): AppDefinition {
-  return {
-    kind: 'app',
-    ...common(id, version),
-    cmd: 'sleep 1000',
-    executor: '',
-    resources,
-    fetch: [],
-    healthChecks: [],
-    readinessChecks: [],
-    portDefinitions: [{ port: 10_000, protocol: 'tcp', labels: {} }],
-    requirePorts: false,
-    ...more,
-  };
+  return sampleApp({ id, versionInfo: newVersions(version), portDefinitions, ...more });
 }
 
+/** A pod of this version. */
 export function pod(id: string, version: number, more: Partial<PodDefinition> = {}): PodDefinition {
-  return {
-    kind: 'pod',
-    ...common(id, version),
-    containers: [
-      {
-        name: 'c1',
-        resources,
-        endpoints: [],
-        env: {},
-        volumeMounts: [],
-        artifacts: [],
-        labels: {},
-      },
-    ],
-    volumes: [],
-    executorResources: { cpus: 0.1, mem: 32, disk: 10, gpus: 0 },
-    ...more,
-  };
+  return samplePod({ id, versionInfo: newVersions(version), ...more });
 }
+
+const portDefinitions = [{ port: 10_000, protocol: 'tcp', labels: {} }] as const;
 
 /** The tree with these put in, one version each. */
 export function treeOf(...specs: readonly RunSpec[]): Group {
