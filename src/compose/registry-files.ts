@@ -1,14 +1,17 @@
 // What an operator does with the registry of a master: read, verify, copy, restore it; also while the master runs. In: a work directory or a copy.
 // Out: verified records, or which of them is damaged.
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProfferError } from '../base/errors.js';
+import { masterDefaults } from '../master/options.js';
+import { recoverRegistry } from '../master/registry.js';
 import { copyStore, restoreStore } from '../store/store-directory.js';
 import type { StoreFile, StoreRecord } from '../store/store-file.js';
 import { readStoreFile, recordsOf, storeExists, storeFileOf } from '../store/store-file.js';
 import { registryDirectory, registryHint } from './stores.js';
 import { holderOf, lockWorkDir } from './work-dir.js';
+import type { WorkDir } from './work-dir.js';
 
 /** A registry, every record of it verified. */
 export interface RegistryContent {
@@ -65,12 +68,34 @@ export async function restoreRegistry(
   workDir: string,
   from: string,
 ): Promise<{ readonly content: RegistryContent; readonly former: string | undefined }> {
-  const lock = lockWorkDir(join(workDir, 'master'));
+  const copy = present(from);
+  const directory = registryDirectory(workDir);
+  if (existsSync(storeFileOf(directory)) && realpathSync(copy) === realpathSync(storeFileOf(directory))) {
+    throw new ProfferError('USAGE', `${from} is the registry itself`, {
+      hint: 'name a copy made by proffer registry backup',
+    });
+  }
+  const lock = lockToRestore(workDir);
   try {
-    const { restored, former } = await restoreStore(registryDirectory(workDir), present(from));
-    return { content: contentOf(restored, from), former };
+    // Nothing is replaced by what no master could start with.
+    const content = contentOf(readStoreFile(copy, 'choose another copy'), from);
+    const { former } = await restoreStore(directory, copy);
+    return { content, former };
   } finally {
     lock.release();
+  }
+}
+
+function lockToRestore(workDir: string): WorkDir {
+  try {
+    return lockWorkDir(join(workDir, 'master'));
+  } catch (error) {
+    if (!(error instanceof ProfferError) || error.code !== 'WORK_DIR_LOCKED') throw error;
+    const { message, path } = error;
+    throw new ProfferError('WORK_DIR_LOCKED', message, {
+      path,
+      hint: 'stop the master first: it has its registry in memory',
+    });
   }
 }
 
@@ -78,6 +103,8 @@ function contentOf(read: StoreFile, file: string): RegistryContent {
   const { bytes, head, unsound } = read;
   const { epoch, generation } = head;
   const records = recordsOf(read, '');
+  // Whether a master could start with it; an agent's store is whole as well.
+  recoverRegistry({ load: prefix => recordsOf(read, prefix) }, '', masterDefaults, { nowMs: 0, wallMs: 0 });
   return { file, bytes, epoch, generation, ...(unsound === undefined ? {} : { unsound }), records };
 }
 

@@ -68,8 +68,8 @@ function makeDirectory(path: string): void {
 // The lock appears with its content: a link to a file that was written before.
 function take(file: string, directory: string, attempts: number): void {
   const own = `${file}.${process.pid}`;
-  writeFileSync(own, `${process.pid} ${startTimeOf(process.pid) ?? ''}\n`);
   try {
+    writeFileSync(own, `${process.pid} ${startTimeOf(process.pid) ?? ''}\n`);
     linkSync(own, file);
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;

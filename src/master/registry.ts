@@ -59,6 +59,21 @@ interface IntentEntry {
   readonly askedAtMs: number;
 }
 
+/** Where records are read. */
+export type Readable = Pick<Store, 'load'>;
+
+/** All there is. What a later release has added to it would be lost if it were passed over. */
+const kinds: readonly { readonly prefix: string; readonly fields: readonly string[] }[] = [
+  { prefix: frameworkPrefix, fields: ['epoch', 'info'] },
+  { prefix: completedPrefix, fields: ['epoch', 'info'] },
+  { prefix: agentPrefix, fields: ['epoch', 'state', 'info', 'sinceMs'] },
+  { prefix: drainPrefix, fields: ['epoch', 'activity', 'sinceMs', 'gracePeriodMs', 'markGone'] },
+  { prefix: maintenanceKey, fields: ['epoch', 'windows', 'down'] },
+  { prefix: quotaPrefix, fields: ['epoch', 'limits', 'guarantees'] },
+  { prefix: weightPrefix, fields: ['epoch', 'weight'] },
+  { prefix: intentPrefix, fields: ['epoch', 'agentId', 'kind', 'consumed', 'produced', 'askedAtMs'] },
+];
+
 /** Makes the writes; each record carries the epoch of the master that wrote it. */
 export class Registry {
   readonly #epoch: number;
@@ -169,9 +184,10 @@ export class Registry {
 /**
  * What the registry holds, as changes to an empty state. Frameworks get at least the re-registration time to come back; agents that do not
  * come back in theirs become unreachable.
- * @throws ProfferError STORE_FAILED for a record that this version cannot read: it is never skipped, as what it held would be lost.
+ * @throws ProfferError STORE_DAMAGED for a record that this version cannot read or does not know: it is never skipped, as what it held would be lost.
  */
-export function recoverRegistry(store: Store, masterId: string, options: MasterOptions, at: Moment): Change[] {
+export function recoverRegistry(from: Readable, masterId: string, options: MasterOptions, at: Moment): Change[] {
+  const store = byKind(from);
   const changes: Change[] = [];
   let frameworks = 0;
   let agents = 0;
@@ -215,8 +231,23 @@ export function recoverRegistry(store: Store, masterId: string, options: MasterO
   return changes;
 }
 
+// Each record read once; none of a kind, and none with a field, that this release does not know.
+function byKind(store: Readable): Readable {
+  const found = new Map<string, { readonly key: string; readonly value: unknown }[]>();
+  for (const record of store.load('')) {
+    const { key, value } = record;
+    const kind = kinds.find(({ prefix }) => key.startsWith(prefix));
+    if (kind === undefined) throw unreadable(key);
+    if (isRecord(value) && Object.keys(value).some(field => !kind.fields.includes(field))) throw unreadable(key);
+    const those = found.get(kind.prefix);
+    if (those === undefined) found.set(kind.prefix, [record]);
+    else those.push(record);
+  }
+  return { load: prefix => found.get(prefix) ?? [] };
+}
+
 // After the agents, which it is about.
-function recoverUpkeep(store: Store, agents: readonly Change[]): Change[] {
+function recoverUpkeep(store: Readable, agents: readonly Change[]): Change[] {
   const changes: Change[] = [];
   const known = new Set(agents.flatMap(change => (change.type === 'AGENT_RECOVERED' ? [change.agentId] : [])));
   for (const { key, value } of store.load(drainPrefix)) {
@@ -234,7 +265,7 @@ function recoverUpkeep(store: Store, agents: readonly Change[]): Change[] {
   return changes;
 }
 
-function recoverShares(store: Store): Change[] {
+function recoverShares(store: Readable): Change[] {
   const changes: Change[] = [];
   for (const { key, value } of store.load(quotaPrefix)) {
     const role = key.slice(quotaPrefix.length);
@@ -249,7 +280,7 @@ function recoverShares(store: Store): Change[] {
   return changes;
 }
 
-function recoverIntents(store: Store): Change[] {
+function recoverIntents(store: Readable): Change[] {
   return store.load(intentPrefix).map(({ key, value }) => {
     if (!isRecord(value) || typeof value['agentId'] !== 'string' || typeof value['kind'] !== 'string')
       throw unreadable(key);
@@ -314,9 +345,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function unreadable(key: string): ProfferError {
-  return new ProfferError('STORE_FAILED', `the record ${shown(key)} of the registry cannot be read`, {
+  return new ProfferError('STORE_DAMAGED', `the record ${shown(key)} is none that a registry of this release holds`, {
     path: key,
-    hint: 'it was damaged or written by another version; restore the store from a copy',
+    hint: 'it was damaged, written by a later release, or the file is not a registry: go back to that release, or restore a copy of the registry',
   });
 }
 

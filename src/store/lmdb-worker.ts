@@ -38,19 +38,16 @@ port.on('message', (request: LmdbRequest) => {
 async function answerTo(request: LmdbRequest): Promise<LmdbAnswer> {
   switch (request.type) {
     case 'OPEN':
-      file = request.file;
-      database = openFile(file);
+      database = openForWriting(request.file);
       return done(0);
     case 'REOPEN': {
       const { unsound } = readStoreFile(request.file, '');
       if (unsound !== undefined) throw new Error(`its list of free pages is damaged: ${unsound}`);
-      file = request.file;
-      database = openFile(file);
+      database = openForWriting(request.file);
       return done(0);
     }
     case 'BUILD': {
-      file = request.file;
-      const made = openFile(file);
+      const made = openForWriting(request.file);
       needRoom(request.batch.byteLength);
       made.transactionSync(() => {
         for (const { key, record } of decodeBatch(request.batch)) if (record !== undefined) made.putSync(key, record);
@@ -75,6 +72,13 @@ async function answerTo(request: LmdbRequest): Promise<LmdbAnswer> {
     default:
       return assertNever(request);
   }
+}
+
+// LMDB maps pages and a lock file that the disk may have no room for: touching them then ends the process with SIGBUS.
+function openForWriting(path: string): RootDatabase<Buffer, Buffer> {
+  file = path;
+  needRoom(0);
+  return openFile(path);
 }
 
 function openFile(path: string, readOnly = false): RootDatabase<Buffer, Buffer> {

@@ -1,5 +1,16 @@
 // A store's directory: made, opened, copied, replaced. In: its path. Out: a store, or a verified copy. Nothing unreadable is ever taken for empty.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, ProfferError } from '../base/errors.js';
 import type { Logger } from '../env/log.js';
@@ -140,11 +151,36 @@ export async function restoreStore(
   const epoch = Math.max(restored.head.epoch, epochOf(directory));
   await buildStoreFile(storeFileOf(next), restored.entries, { ...restored.head, epoch });
   syncDirectory(next);
-  const former = storeExists(directory) ? freeName(`${directory}.before-restore`) : undefined;
-  if (former !== undefined) renameSync(directory, former);
-  renameSync(next, directory);
-  syncDirectory(dirname(directory));
+  if (!storeExists(directory)) {
+    renameSync(next, directory);
+    syncDirectory(dirname(directory));
+    return { restored, former: undefined };
+  }
+  const former = freeName(`${directory}.before-restore`);
+  keepAside(storeFileOf(directory), former);
+  // One step: whoever is interrupted leaves the former store or the restored one, and never none.
+  renameSync(storeFileOf(next), storeFileOf(directory));
+  syncDirectory(directory);
+  rmSync(`${storeFileOf(directory)}-lock`, { force: true });
+  rmSync(next, { recursive: true, force: true });
   return { restored, former };
+}
+
+// A second name for the file, so that it is never without one.
+function keepAside(file: string, aside: string): void {
+  mkdirSync(aside);
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  const to = storeFileOf(aside);
+  if (found?.isFile() === true) {
+    try {
+      linkSync(file, to);
+    } catch {
+      // Not every file system has links.
+      copyFileSync(file, to);
+    }
+  } else if (found !== undefined) renameSync(file, to);
+  syncDirectory(aside);
+  syncDirectory(dirname(aside));
 }
 
 // Of a store too damaged to say, the copy's counts.

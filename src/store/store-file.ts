@@ -79,10 +79,19 @@ function* sealedOf(entries: readonly LmdbEntry[]): Iterable<Buffer> {
 
 function contentOf(path: string, hint: string): Buffer {
   try {
+    // To read from a pipe would take for ever.
+    if (!statSync(path).isFile()) throw damaged(path, 'it is not a plain file', hint);
     return readFileSync(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      throw damaged(path, 'it is missing', hint);
+    if (error instanceof ProfferError) throw error;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw damaged(path, 'it is missing', hint);
+    if (code === 'EACCES' || code === 'EPERM') {
+      throw new ProfferError('STORE_DAMAGED', `the store ${path} cannot be read: ${messageOf(error)}`, {
+        hint: 'run this as the user whose file it is',
+        cause: error,
+      });
+    }
     throw new ProfferError('STORE_FAILED', `${path} could not be read: ${messageOf(error)}`, { cause: error });
   }
 }

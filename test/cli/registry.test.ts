@@ -2,6 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { silentLogger } from '../../src/env/log.js';
+import { openStore } from '../../src/store/store-directory.js';
 import { Cli, cli, tempDir } from '../support/cli.js';
 
 test('a registry is shown, verified, copied while its master runs, and restored when it does not', async t => {
@@ -33,6 +35,7 @@ test('a registry is shown, verified, copied while its master runs, and restored 
   const refused = await cli(['registry', 'restore', 'copy.mdb'], options);
   t.deepEqual([refused.code, refused.stdout], [78, '']);
   t.regex(refused.stderr, new RegExp(`used by process ${master.child.pid}\\b`));
+  t.regex(refused.stderr, /hint: stop the master first/);
   master.signal('SIGTERM');
   await master.ended;
 
@@ -43,6 +46,20 @@ test('a registry is shown, verified, copied while its master runs, and restored 
   };
   t.deepEqual(await weightIn(), [['weight/ads', 3]]);
   t.deepEqual(await weightIn('copy.mdb'), [['weight/ads', 2]]);
+  const itself = await cli(['registry', 'restore', join('.proffer', 'master', 'registry', 'data.mdb')], options);
+  t.is(itself.code, 2);
+  t.regex(itself.stderr, /is the registry itself/);
+  const foreign = await openStore(join(dir.path, 'foreign'), {
+    hint: '',
+    log: silentLogger,
+    initial: [{ key: 'agent/attributes', value: {} }],
+  });
+  await new Promise<void>(resolve => foreign.close(() => resolve()));
+  for (const command of ['check', 'restore']) {
+    const other = await cli(['registry', command, join('foreign', 'data.mdb')], options);
+    t.is(other.code, 78, command);
+    t.regex(other.stderr, /"agent\/attributes" is none that a registry/);
+  }
   const restored = await cli(['registry', 'restore', 'copy.mdb'], options);
   t.regex(restored.stdout, /restored from copy\.mdb[^]*kept as .*registry\.before-restore\n/);
   t.deepEqual(await weightIn(), [['weight/ads', 2]]);

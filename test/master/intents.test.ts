@@ -218,5 +218,5 @@ test('a record of an operation that cannot be read stops the start', t => {
   const rig = new MasterRig();
   rig.store.write([{ key: 'intent/x', value: { agentId: 'A', kind: 'RESERVE', consumed: { cpus: -1 } } }], () => {});
   rig.settle();
-  t.throws(() => new MasterRig({ store: rig.store, clock: rig.clock }), { code: 'STORE_FAILED' });
+  t.throws(() => new MasterRig({ store: rig.store, clock: rig.clock }), { code: 'STORE_DAMAGED' });
 });

@@ -142,10 +142,12 @@ test('a record that cannot be read stops the start and is named', t => {
     ['agent/A', null],
     ['agent/A', { epoch: 1, state: 'DRAINING', info: agentInfo({ cpus: 1 }) }],
     ['agent/A', { epoch: 1, state: 'ADMITTED', info: agentInfo({ cpus: -1 }) }],
+    ['weight/ads', { epoch: 1, weight: 2, since: 'a later release' }],
+    ['principal/ops', { epoch: 1 }],
   ] as const) {
     const store = new MemoryStore(() => {});
     store.write([{ key, value }], () => {});
     const error = t.throws(() => new MasterRig({ store }), { name: 'ProfferError' });
-    t.like(error, { code: 'STORE_FAILED', path: key });
+    t.like(error, { code: 'STORE_DAMAGED', path: key });
   }
 });

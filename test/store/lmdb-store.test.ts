@@ -1,7 +1,7 @@
 // The store on disk: what was acknowledged is there after kill -9, a power cut or a full disk; whoever lost the lead writes nothing; damage is refused.
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
+import fs, {
   copyFileSync,
   existsSync,
   mkdtempSync,
@@ -12,6 +12,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -162,6 +163,66 @@ test('a copy is whole while others write, and takes the place of a store that is
   const kept = await opened(former ?? '');
   t.deepEqual(kept.load('a'), [{ key: 'a', value: 2 }]);
   await closed(kept);
+});
+
+test.serial('a restore that is interrupted leaves the former store, or the restored one', async t => {
+  const dir = tempDir(t);
+  const directory = join(dir, 'store');
+  const store = await opened(directory);
+  await write(store, [{ key: 'a', value: 1 }]);
+  await copyStore(directory, join(dir, 'copy'), true, hint);
+  await write(store, [{ key: 'a', value: 2 }]);
+  await closed(store);
+  const rename = fs.renameSync;
+  const seen: unknown[] = [];
+  t.teardown(() => {
+    fs.renameSync = rename;
+    syncBuiltinESMExports();
+  });
+  fs.renameSync = (from, to) => {
+    if (to !== storeFileOf(directory)) return rename(from, to);
+    seen.push(readStoreFile(storeFileOf(directory), hint).entries.length);
+    throw new Error('interrupted');
+  };
+  syncBuiltinESMExports();
+  await t.throwsAsync(restoreStore(directory, join(dir, 'copy')), { message: 'interrupted' });
+  t.deepEqual(seen, [1], 'the former one is still in its place');
+  const former = await opened(directory);
+  t.deepEqual(former.load(''), [{ key: 'a', value: 2 }]);
+  await closed(former);
+  fs.renameSync = rename;
+  syncBuiltinESMExports();
+  await restoreStore(directory, join(dir, 'copy'));
+  const restored = await opened(directory);
+  t.deepEqual(restored.load(''), [{ key: 'a', value: 1 }]);
+  await closed(restored);
+});
+
+asRoot('a disk without room for a store is said to be full; it ended the process by SIGBUS', async t => {
+  const dir = tempDir(t);
+  for (const size of ['4k', '8k', '12k', '64k']) {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir]);
+    try {
+      await t.throwsAsync(opened(join(dir, 'store')), { code: 'STORE_FAILED', message: /no space left/i }, size);
+    } finally {
+      execFileSync('umount', [dir]);
+    }
+  }
+});
+
+test('what is no plain file is refused at once, and nothing hangs', async t => {
+  const dir = tempDir(t);
+  const directory = join(dir, 'store');
+  await closed(await opened(directory));
+  const file = storeFileOf(directory);
+  rmSync(file);
+  execFileSync('mkfifo', [file]);
+  await t.throwsAsync(opened(directory), { code: 'STORE_DAMAGED', message: /not a plain file/ });
+  rmSync(file);
+  fs.mkdirSync(file);
+  await t.throwsAsync(opened(directory), { code: 'STORE_DAMAGED', message: /not a plain file/ });
+  writeFileSync(join(dir, 'text'), '');
+  t.like(await t.throwsAsync(opened(join(dir, 'text'))), { code: 'STORE_DAMAGED', hint });
 });
 
 test('what is missing or cut is damaged, never empty; a damaged copy is not restored', async t => {
