@@ -105,6 +105,11 @@ export class BatchTenant {
       const tasks = [...this.#byTask].map(([taskId, { agentId }]) => ({ taskId, agentId }));
       if (tasks.length > 0) framework.reconcile(tasks);
     });
+    // As authors do who know only what they asked for, and not where it went.
+    framework.connection$.subscribe(({ state }) => {
+      const tasks = [...this.#byTask.keys()].map(taskId => ({ taskId }));
+      if (state === 'CONNECTED' && tasks.length > 0) framework.reconcile(tasks);
+    });
     if (this.#killEveryMs > 0) this.#killLater(framework, env, env.random.fork('kills'));
   }
 
@@ -143,6 +148,8 @@ export class BatchTenant {
     const { taskId, state } = status;
     const item = this.#byTask.get(taskId)?.item;
     if (item === undefined || !(isTerminal(state) || state === 'TASK_UNKNOWN')) return;
+    // Whoever does not say where the task went cannot be told for good.
+    if (state === 'TASK_UNKNOWN' && status.agentId === undefined) return;
     this.#byTask.delete(taskId);
     item.open.delete(taskId);
     item.failed ||= this.#killing.delete(taskId) || lost.has(state) || item.wish.kind === 'service';
