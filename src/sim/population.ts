@@ -12,6 +12,7 @@ import type {
   HealthCheckInfo,
   OfferConstraints,
 } from '../protocol/entities.js';
+import type { MasterOptions } from '../master/options.js';
 import type { Resources } from '../resources/index.js';
 import { BatchTenant } from './batch-tenant.js';
 import type { Wish, WishedTask } from './batch-tenant.js';
@@ -46,6 +47,7 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
       agentReregisterTimeoutMs: 120_000,
       frameworkReregisterTimeoutMs: 120_000,
       agentPingTimeoutMs: 5000,
+      ...bounds(random.fork('bounds')),
       ...(scenario.offerTimeoutMs === undefined ? {} : { offerTimeoutMs: random.pick(scenario.offerTimeoutMs) }),
     },
     heartbeatIntervalMs: random.pick([5000, 15_000]),
@@ -137,6 +139,14 @@ function makeImpostor(world: World, name: string): Impostor {
   );
   world.addRawAgent(name, impostor.program);
   return impostor;
+}
+
+/** Small ones in some runs, so that they are reached. */
+function bounds(random: Random): Partial<MasterOptions> {
+  return {
+    ...(random.chance(0.25) ? { agentRemovalRateLimit: { count: 1, perMs: 20_000 } } : {}),
+    ...(random.chance(0.25) ? { completedTasksMax: 5, completedFrameworksMax: 2 } : {}),
+  };
 }
 
 const operatorRoles = ['prod', 'prod/web', 'prod/web/db', 'dev', 'store', '*'];
