@@ -52,6 +52,8 @@ export class EventStreams {
 
   /** Answers with a stream of events. The response is this stream's from now on. */
   serve(response: ServerResponse, { remoteAddress, types }: StreamRequest): void {
+    // Gone before it was answered.
+    if (response.destroyed) return;
     response.writeHead(200, {
       'content-type': 'text/event-stream;charset=utf-8',
       'cache-control': 'no-cache, no-store, must-revalidate',

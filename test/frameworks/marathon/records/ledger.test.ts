@@ -19,6 +19,7 @@ import { planDeployment } from '../../../../frameworks/marathon/plan/plan.js';
 import { beginning } from '../../../../frameworks/marathon/plan/progress.js';
 import { openLedger } from '../../../../frameworks/marathon/records/ledger.js';
 import type { Act, Ledger, LedgerOptions } from '../../../../frameworks/marathon/records/ledger.js';
+import { maybe, number, problemOf, shape, text } from '../../../../frameworks/marathon/records/shape.js';
 import { app, instanceOf, listed, pod, treeOf } from './specs.js';
 
 /** A ledger with its store: `take` writes, `again` is another process. */
@@ -236,6 +237,24 @@ test('versions go on when the clock stands still or goes back', t => {
   t.throws(() => kept.ledger.record([{ type: 'ROOT', root: putRunSpec(kept.ledger.root, app('/x', 900), 900) }]), {
     message: 'the tree goes from version 1000 to 900',
   });
+});
+
+test('a shape has a schema for each member and no other, or it does not compile', t => {
+  interface Pet {
+    readonly name: string;
+    readonly age?: number;
+  }
+  const pet = shape<Pet>({ name: text, age: maybe(number) });
+  // @ts-expect-error age has none
+  shape<Pet>({ name: text });
+  // @ts-expect-error age may be absent
+  shape<Pet>({ name: text, age: number });
+  // @ts-expect-error a name is text
+  shape<Pet>({ name: number, age: maybe(number) });
+  t.is(problemOf(pet, { name: 'Rex' }, 'pet'), undefined);
+  t.regex(problemOf(pet, { name: 'Rex', age: 'old' }, 'pet') ?? '', /^pet\.age: /);
+  t.regex(problemOf(pet, { name: 'Rex', colour: 'red' }, 'pet') ?? '', /^pet\.colour: /);
+  t.regex(problemOf(pet, {}, 'pet') ?? '', /^pet\.name: /);
 });
 
 test('what cannot be understood is refused, with its key and what to do', t => {
