@@ -360,39 +360,6 @@ test('an agent of the registry that does not come back in ten minutes is unreach
   t.deepEqual(again.states('zzz'), ['TASK_UNKNOWN']);
 });
 
-test('the registry is older than the agents: their tasks are not called unknown while they may still come', t => {
-  const { rig, id } = running();
-  rig.master.close();
-  const next = new MasterRig({ clock: rig.clock, masterId: 'N' });
-  const again = next.scheduler();
-  const ask = (agentId: string): readonly string[] => {
-    again.clear();
-    again.call({ type: 'RECONCILE', tasks: [{ taskId: 'a', agentId }] });
-    return again.states('a');
-  };
-  t.deepEqual([ask('M-S0'), ask('N-S7')], [[], ['TASK_UNKNOWN']], 'its own agents this master knows');
-  next.advance(600_000);
-  t.deepEqual(ask('M-S0'), ['TASK_UNKNOWN']);
-  t.truthy(id);
-});
-
-test('what an agent brings back that its master has forgotten is told as well, and is not unknown before', t => {
-  const rig = new MasterRig({ options: { unreachableTasksMax: 1 } });
-  const agent = rig.agent(big);
-  const scheduler = rig.scheduler();
-  const id = scheduler.frameworkId;
-  scheduler.launch(task('a'), task('b'));
-  for (const taskId of ['a', 'b']) agent.status(id, taskId, 'TASK_RUNNING');
-  agent.disconnect();
-  rig.advance(100_000);
-  t.deepEqual([scheduler.states('a').at(-1), scheduler.states('b').at(-1)], ['TASK_UNREACHABLE', 'TASK_UNREACHABLE']);
-  scheduler.clear();
-  scheduler.call({ type: 'RECONCILE', tasks: [{ taskId: 'a' }] });
-  t.deepEqual(scheduler.updates, []);
-  rig.agent(big, { agentId: 'M-S0', tasks: [listed(id, 'a'), listed(id, 'b')], frameworks: [frameworkInfo({ id })] });
-  t.deepEqual([scheduler.states('a'), scheduler.states('b')], [['TASK_RUNNING'], ['TASK_RUNNING']]);
-});
-
 test('a framework whose tasks an agent brings is known again even when the registry is not', t => {
   const rig = new MasterRig();
   rig.agent(big, {
