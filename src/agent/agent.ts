@@ -18,7 +18,7 @@ import { Gate } from './gate.js';
 import { Journal } from './journal.js';
 import { Keeper } from './keeper.js';
 import { Operations } from './operations.js';
-import type { AgentDeps, AgentOptions, MasterConnection } from './options.js';
+import type { AgentDeps, AgentOptions, MasterConnection, MasterHandler } from './options.js';
 import { defaultAgentOptions } from './options.js';
 import { Outbox } from './outbox.js';
 import { Oversubscription } from './oversubscription.js';
@@ -62,6 +62,8 @@ export class Agent {
   readonly #keeper: Keeper;
   /** The id that the next process of this agent will know. */
   #keptId: AgentId | undefined;
+  /** Of the latest master that has welcomed it; its next process believes none of before. */
+  #epoch: number;
   /** Nothing is done under an id that may be lost, or on resources that may: what comes meanwhile waits. */
   readonly #gate = new Gate();
   /** How long the master may be silent. */
@@ -133,16 +135,19 @@ export class Agent {
       setRevocable: bag => this.#operations.setRevocable(bag),
       preempt: (record, message) => this.#runner.preempt(record, message),
     });
-    this.#keptId = recover(env, parts, this.#runner, this.#journal).agentId;
+    const { agentId, epoch } = recover(env, parts, this.#runner, this.#journal);
+    this.#keptId = agentId;
+    this.#epoch = epoch;
     if (this.#keptId !== undefined) this.#journal.put(this.#operations.keep());
     this.#keeper.watch(() => this.#state.containers > 0);
     this.#oversubscription.start();
-    this.#connection = deps.connect({
-      onConnected: peer => this.#onConnected(peer),
+    const handler: MasterHandler = {
+      onConnected: (peer, welcome) => this.#onConnected(peer, welcome?.epoch ?? 0),
       onMessage: event => this.#onMessage(event),
       onInvalid: problems => this.#onInvalid(problems),
       onDisconnected: end => this.#onDisconnected(end),
-    });
+    };
+    this.#connection = deps.connect(handler, epoch);
   }
 
   /** The id the master gave it; undefined before the first registration. */
@@ -240,7 +245,10 @@ export class Agent {
     this.#connection.close();
   }
 
-  #onConnected(peer: Peer<AgentCall>): void {
+  #onConnected(peer: Peer<AgentCall>, epoch: number): void {
+    // On disk before it registers, and so before it heeds this master.
+    if (epoch > this.#epoch) this.#journal.put({ key: keys.epoch, value: epoch });
+    this.#epoch = Math.max(this.#epoch, epoch);
     this.#peer = peer;
     this.#registered = false;
     this.#heardAtMs = this.#env.clock.now();

@@ -77,7 +77,8 @@ export const defaultAgentOptions: AgentOptions = {
 
 /** What the agent hears of its connection to the leading master. One session at a time; after `onDisconnected` a new `onConnected`. */
 export interface MasterHandler {
-  onConnected(peer: Peer<AgentCall>): void;
+  /** `epoch`: in which the master leads; default 0. */
+  onConnected(peer: Peer<AgentCall>, welcome?: { readonly epoch: number }): void;
   onMessage(event: AgentEvent): void;
   onInvalid(problems: readonly Problem[]): void;
   onDisconnected(end: LinkEnd): void;
@@ -141,8 +142,8 @@ export interface AgentDeps {
   readonly prober: NetworkProber;
   /** Absolute path below which sandboxes are made. */
   readonly sandboxRoot: string;
-  /** Connects to the leading master, for ever: `handler => connectPersistently(env, {...}, handler)`. */
-  readonly connect: (handler: MasterHandler) => MasterConnection;
+  /** Connects to the leading master, for ever: `(handler, epochSeen) => connectPersistently(env, {..., epochSeen}, handler)`. */
+  readonly connect: (handler: MasterHandler, epochSeen: number) => MasterConnection;
   /** Where all outlives the agent's process that has to. Default: nowhere. */
   readonly store?: Store;
   /** Of the boot of the machine: another one than before means that nothing of before runs. Default: it is never rebooted. */

@@ -21,6 +21,8 @@ export const keys = {
   operations: 'agent/operation/',
   host: 'agent/attributes',
   boot: 'agent/boot',
+  /** Of the latest master that has welcomed the agent. */
+  epoch: 'agent/epoch',
   framework: (id: FrameworkId): string => `agent/framework/${id}`,
   task: (frameworkId: FrameworkId, taskId: TaskId): string => `agent/task/${frameworkId}/${taskId}`,
   executor: (frameworkId: FrameworkId, id: ExecutorId): string => `agent/executor/${frameworkId}/${id}`,
@@ -106,6 +108,8 @@ export interface Recorded {
   readonly agentId: AgentId | undefined;
   readonly host: KeptHost | undefined;
   readonly boot: KeptBoot | undefined;
+  /** 0: no master has welcomed it yet. */
+  readonly epoch: number;
   readonly frameworks: ReadonlyMap<FrameworkId, KeptFramework>;
   readonly tasks: readonly RecordedTask[];
   readonly executors: readonly RecordedExecutor[];
@@ -120,6 +124,7 @@ export function readRecords(rows: readonly Row[]): Recorded {
   let agentId: AgentId | undefined;
   let host: KeptHost | undefined;
   let boot: KeptBoot | undefined;
+  let epoch = 0;
   const frameworks = new Map<FrameworkId, KeptFramework>();
   const taskRows: { readonly row: Row; readonly frameworkId: FrameworkId; readonly kept: KeptTask }[] = [];
   const executorRows: { readonly row: Row; readonly frameworkId: FrameworkId; readonly kept: KeptExecutor }[] = [];
@@ -145,6 +150,10 @@ export function readRecords(rows: readonly Row[]): Recorded {
         if (why === undefined) boot = value as KeptBoot;
         return why;
       }
+      case 'epoch':
+        if (!Number.isSafeInteger(value) || Number(value) < 0) return `an epoch is expected, not ${shown(value)}`;
+        epoch = Number(value);
+        return undefined;
       case 'framework': {
         const why = shapeProblem(value, { info: 'object' }) ?? infoProblem(value as KeptFramework, frameworkId);
         if (why === undefined) frameworks.set(frameworkId, value as KeptFramework);
@@ -196,7 +205,7 @@ export function readRecords(rows: readonly Row[]): Recorded {
   );
   for (const left of statuses.values())
     for (const { row } of left) damaged.push({ ...row, why: 'there is no record of its task' });
-  return { agentId, host, boot, frameworks, tasks, executors, damaged };
+  return { agentId, host, boot, epoch, frameworks, tasks, executors, damaged };
 }
 
 /** The sandboxes that records tell of: what runs in any other is nobody's. */

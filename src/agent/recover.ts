@@ -1,7 +1,6 @@
 // The start of an agent after an earlier process of it: reads the records, takes over what the plan says, ends the rest. In: the agent's parts, its
 // store. Out: its id, and its state as if it had never been away.
 import { must } from '../base/assert.js';
-import type { AgentId } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import { recallKept, baselineOf } from './checkpoint.js';
 import type { Journal } from './journal.js';
@@ -12,7 +11,7 @@ import { hostOf, recovered } from './recovery.js';
 import type { TaskRunner } from './runner.js';
 
 /**
- * Recovers. Gives the id of the agent; undefined when it begins anew.
+ * Recovers. Gives the id of the agent, undefined when it begins anew, and the epoch of the latest master that has welcomed it.
  * @throws ProfferError AGENT_RECONFIGURED, STORE_DAMAGED; see `recovered`. STORE_FAILED when the resources cannot be read.
  */
 export function recover(
@@ -20,10 +19,10 @@ export function recover(
   parts: AgentParts,
   runner: TaskRunner,
   journal: Journal,
-): { readonly agentId: AgentId | undefined } {
+): Pick<RecoveryPlan, 'agentId' | 'epoch'> {
   const { deps, state, keeper, garbage } = parts;
   const { store } = deps;
-  if (store === undefined) return { agentId: undefined };
+  if (store === undefined) return { agentId: undefined, epoch: 0 };
   const plan = planOf(parts);
   state.agentId = plan.agentId;
   for (const change of plan.changes) journal.put(change);

@@ -48,6 +48,8 @@ export interface Survivor {
 export interface RecoveryPlan {
   /** Undefined: the agent begins anew. */
   readonly agentId: AgentId | undefined;
+  /** See {@link Recorded.epoch}: also of an agent that begins anew. */
+  readonly epoch: number;
   readonly rebooted: boolean;
   readonly frameworks: ReadonlyMap<FrameworkId, KeptFramework>;
   /** Their containers are taken over, but for executors' tasks. */
@@ -122,6 +124,7 @@ export function recovered(recorded: Recorded, present: Present, options: Recover
   const frameworks = new Map([...recorded.frameworks].filter(([id]) => !gone.has(id)));
   return {
     agentId: recorded.agentId,
+    epoch: recorded.epoch,
     rebooted,
     frameworks,
     tasks,
@@ -160,6 +163,7 @@ function begunAnew(recorded: Recorded, rebooted: boolean): RecoveryPlan {
   ];
   return {
     agentId: undefined,
+    epoch: recorded.epoch,
     rebooted,
     frameworks: new Map(),
     tasks: [],

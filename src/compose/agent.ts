@@ -194,7 +194,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
             uptimeMs: uptime() * 1000,
             formerSandboxes: former,
             sandboxRoot,
-            connect: handler =>
+            connect: (handler, epochSeen) =>
               connectPersistently<AgentEvent, AgentCall>(
                 env,
                 {
@@ -203,6 +203,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
                   path: '/v1/agent',
                   kind: 'agent',
                   version,
+                  epochSeen,
                   validate: validateAgentEvent,
                 },
                 {

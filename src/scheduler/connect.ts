@@ -70,15 +70,15 @@ export function connect(options: ConnectOptions): Promise<Framework> {
   try {
     const keeper = keeperOf(options);
     const kept = keeper?.load();
-    checkSame(options, kept, keeper);
-    const open: OpenFrameworkConnection = handler =>
-      openConnection(env, options, handler, reason => {
-        failure = reason;
-      });
+    checkSame(options, kept?.id, keeper);
+    const onFailure = (reason: string): void => {
+      failure = reason;
+    };
+    const open: OpenFrameworkConnection = handler => openConnection(env, options, handler, onFailure, kept?.epoch);
     framework = new Framework(
       env,
-      keeper === undefined ? open : keepingId(open, keeper, kept),
-      frameworkOptions(kept === undefined ? options : { ...options, id: kept }),
+      keeper === undefined ? open : keepingId(open, keeper, kept, env.log),
+      frameworkOptions(kept === undefined ? options : { ...options, id: kept.id }),
     );
   } catch (error) {
     return Promise.reject(error instanceof Error ? error : new Error(String(error)));
@@ -161,7 +161,8 @@ function frameworkOptions(options: ConnectOptions): FrameworkOptions {
 }
 
 /**
- * The persistent session of a framework, for those who make a `Framework` without waiting for the master; `connect` waits.
+ * The persistent session of a framework, for those who make a `Framework` without waiting for the master; `connect` waits. No master of an epoch before
+ * `epochSeen` is believed.
  * @throws ProfferError USAGE when an address of `options.master` is none.
  */
 export function openConnection(
@@ -169,6 +170,7 @@ export function openConnection(
   options: ConnectOptions,
   handler: FrameworkConnectionHandler,
   onFailure: (reason: string) => void,
+  epochSeen = 0,
 ): FrameworkConnection {
   const connection = connectPersistently<SchedulerEvent, SchedulerCall>(
     env,
@@ -178,11 +180,12 @@ export function openConnection(
       path: '/v1/scheduler',
       kind: 'scheduler',
       version,
+      epochSeen,
       validate: validateSchedulerEvent,
       ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
     },
     {
-      onConnected: () => handler.onConnected(),
+      onConnected: (_peer, welcome) => handler.onConnected(welcome.epoch),
       onMessage: event => handler.onMessage(event),
       onInvalid: problems => handler.onInvalid(problems),
       onDisconnected: (end, nextAttemptInMs) => handler.onDisconnected(end.reason, nextAttemptInMs ?? 0),

@@ -21,7 +21,8 @@ export interface FrameworkConnection {
 
 /** What the session tells. */
 export interface FrameworkConnectionHandler {
-  onConnected(): void;
+  /** `epoch`: in which the master leads; default 0. */
+  onConnected(epoch?: number): void;
   onMessage(event: SchedulerEvent): void;
   onInvalid(problems: readonly Problem[]): void;
   onDisconnected(reason: string, nextAttemptInMs: number): void;

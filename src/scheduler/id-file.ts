@@ -1,17 +1,17 @@
-// A framework's id in a file of its own, replaced as a whole and flushed before it counts. In: a path. Out: an IdKeeper.
+// A framework's id in a file of its own, with the epoch of the latest master below it: replaced as a whole and flushed before it counts. In: a path.
+// Out: an IdKeeper.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { messageOf, ProfferError } from '../base/errors.js';
-import type { FrameworkId } from '../base/ids.js';
-import type { IdKeeper } from './kept-id.js';
+import type { IdKeeper, KeptId } from './kept-id.js';
 
 /** The id in the file at `path`, which need not be there yet; its directory must. */
 export function idInFile(path: string): IdKeeper {
   const file = resolve(path);
-  return { where: file, load: () => read(file), keep: (id, onDurable) => onDurable(write(file, id)) };
+  return { where: file, load: () => read(file), keep: (kept, onDurable) => onDurable(write(file, kept)) };
 }
 
-function read(file: string): FrameworkId | undefined {
+function read(file: string): KeptId | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -19,10 +19,10 @@ function read(file: string): FrameworkId | undefined {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw damaged(file, messageOf(error), error);
   }
-  const id = text.trim();
-  // One word: an empty or torn file must not pass for a framework that never was.
-  if (!text.endsWith('\n') || !/^\S+$/.test(id)) throw damaged(file, 'it does not hold one id and a line end');
-  return id;
+  const [, id, epoch = 0] = /^\s*(\S+)\s*\n(?:epoch (\d{1,15})\n)?\s*$/.exec(text) ?? [];
+  // One word, and a whole line: an empty or torn file must not pass for a framework that never was.
+  if (id === undefined) throw damaged(file, 'it does not hold one id and a line end');
+  return { id, epoch: Number(epoch) };
 }
 
 function damaged(file: string, why: string, cause?: unknown): ProfferError {
@@ -33,10 +33,10 @@ function damaged(file: string, why: string, cause?: unknown): ProfferError {
   });
 }
 
-function write(file: string, id: FrameworkId): Error | undefined {
+function write(file: string, { id, epoch }: KeptId): Error | undefined {
   try {
     const next = `${file}.next`;
-    flushed(next, 'w', fd => writeSync(fd, `${id}\n`));
+    flushed(next, 'w', fd => writeSync(fd, epoch === 0 ? `${id}\n` : `${id}\nepoch ${epoch}\n`));
     renameSync(next, file);
     flushed(dirname(file), 'r', () => {});
     return undefined;

@@ -159,7 +159,7 @@ export class AgentNode {
       containerizer: world.mutations.containerizer?.(containerizer) ?? containerizer,
       prober: this.host.prober(process),
       sandboxRoot: `/sim/${this.name}`,
-      connect: handler => this.#connect(process, handler),
+      connect: (handler, epochSeen) => this.#connect(process, handler, epochSeen),
       store,
       bootId: `${this.name}/${this.#boots}`,
       uptimeMs: world.clock.now() - this.#bootedAtMs,
@@ -268,7 +268,7 @@ export class AgentNode {
     clock.after(againMs, () => this.start());
   }
 
-  #connect(process: NodeProcess, handler: MasterHandler): MasterConnection {
+  #connect(process: NodeProcess, handler: MasterHandler, epochSeen: number): MasterConnection {
     return connectPersistently<AgentEvent, AgentCall>(
       process.env,
       {
@@ -279,10 +279,11 @@ export class AgentNode {
         path: '/v1/agent',
         kind: 'agent',
         version: 'sim',
+        epochSeen,
         validate: validateAgentEvent,
       },
       {
-        onConnected: peer => handler.onConnected(peer),
+        onConnected: (peer, welcome) => handler.onConnected(peer, welcome),
         onMessage: event => handler.onMessage(event),
         onInvalid: problems => handler.onInvalid(problems),
         onDisconnected: end => handler.onDisconnected(end),

@@ -209,13 +209,16 @@ export class Faults {
         return this.#stuckLink(random.pick(this.#peers()).name, random);
       case 'past-master': {
         const { master, network } = world;
-        const names = random.shuffle(this.#peers().map(node => node.name)).slice(0, random.int(1, 3));
+        const nodes = random.shuffle(this.#peers()).slice(0, random.int(1, 3));
+        const names = nodes.map(node => node.name);
         this.#heals(kind, 'master', random.pick([2000, 10_000, 30_000]), () => {
           master.astray = new Set();
           for (const name of names) network.local.reset(name, 'master');
         });
         master.astray = new Set(names);
         for (const name of names) network.local.reset(name, 'master');
+        // A new process finds nobody else.
+        for (const node of nodes) if (random.chance(0.3)) this.#crash('past-master', node, true, random.int(1, 1000));
         return;
       }
     }

@@ -65,7 +65,7 @@ export class SchedulerNode {
     const { env } = process;
     world.emit({ type: 'PROCESS', node: this.name, kind: 'SCHEDULER', up: true });
     const keeper = idInStore(this.disk.open(env));
-    const id = keeper.load();
+    const kept = keeper.load();
     const options = {
       name: this.#options.info.name,
       master: world.masterUrls,
@@ -74,7 +74,12 @@ export class SchedulerNode {
       ),
       env,
     };
-    const open = keepingId(handler => openConnection(env, options, handler, () => {}), keeper, id);
+    const open = keepingId(
+      handler => openConnection(env, options, handler, () => {}, kept?.epoch),
+      keeper,
+      kept,
+      env.log,
+    );
     const framework = new Framework(
       env,
       handler => {
@@ -93,7 +98,7 @@ export class SchedulerNode {
           close: () => connection.close(),
         };
       },
-      { ...this.#options, info: id === undefined ? this.#options.info : { ...this.#options.info, id } },
+      { ...this.#options, info: kept === undefined ? this.#options.info : { ...this.#options.info, id: kept.id } },
     );
     this.#framework = framework;
     framework.connection$.subscribe(state => {

@@ -136,7 +136,7 @@ export class World {
         return world.#master?.isPatient ?? false;
       },
       hasDirectory: (node, path) => world.agents.get(node)?.volumes.has(path) ?? false,
-      disk: node => (node === 'master' ? world.#master : world.agents.get(node))?.disk,
+      disk: node => (node === 'master' ? world.#master : (world.agents.get(node) ?? world.schedulers.get(node)))?.disk,
       recoveryTimeoutMs: node => world.agents.get(node)?.recoveryTimeoutMs ?? defaultAgentOptions.recoveryTimeoutMs,
       agentViews: () => this.#agentViews(),
       tracked: (node, taskId) => world.schedulers.get(node)?.framework?.tasks.get(taskId),

@@ -36,6 +36,8 @@ export interface PersistentOptions<In> {
   readonly kind: string;
   /** Our release. */
   readonly version: string;
+  /** Of the latest master that an earlier process of ours was welcomed by: none of an earlier epoch is believed. Default 0. */
+  readonly epochSeen?: number;
   readonly validate: (raw: unknown) => Checked<In>;
   /** The wait before each further attempt is uniform in [0, bound); the bound is 1 s and twice the time since the trouble began, at most 60 s, by default. */
   readonly backoff?: Backoff;
@@ -95,7 +97,7 @@ class Reconnecting<In, Out extends object> implements PersistentConnection<Out> 
   #turn = 0;
   /** When the first attempt or session of an unsteady time ended. */
   #troubleSinceMs: number | undefined;
-  #epochSeen = 0;
+  #epochSeen: number;
   /** Tells callbacks of the current dial from those of one given up. */
   #dialNumber = 0;
   #dialed: { close(code: CloseCode, reason: string): void } | undefined;
@@ -109,6 +111,7 @@ class Reconnecting<In, Out extends object> implements PersistentConnection<Out> 
     this.#env = env;
     this.#options = options;
     this.#handler = handler;
+    this.#epochSeen = options.epochSeen ?? 0;
   }
 
   get peer(): Peer<Out> | undefined {

@@ -362,6 +362,27 @@ test('how long a task has run is told by the time since boot: wall time that is 
   t.like(behind.last('a'), { state: 'TASK_FAILED', reason: 'MAX_COMPLETION_TIME_REACHED' });
 });
 
+test('no master of before is believed by a later process: a later one is on disk before the agent registers with it', t => {
+  const store = new SlowStore();
+  const rig = new AgentRig({ registers: false, deps: { store } });
+  t.is(rig.epochSeen, 0);
+  rig.connect(5);
+  rig.settle();
+  t.deepEqual(rig.calls('REGISTER'), []);
+  store.sync();
+  t.is(rig.calls('REGISTER').length, 1);
+  const second = next(rig, store, { registers: false });
+  t.is(second.epochSeen, 5, 'also without an id yet');
+  second.connect(4);
+  second.settle();
+  store.sync();
+  t.is(next(second, store, { registers: false }).epochSeen, 5);
+
+  const damaged = new MemoryStore(run => run());
+  damaged.write([{ key: keys.epoch, value: 'five' }], () => {});
+  t.throws(() => new AgentRig({ registers: false, deps: { store: damaged } }), { message: /an epoch is expected/ });
+});
+
 test('sandboxes of earlier processes are removed in their time', t => {
   const store = diskOf();
   const rig = new AgentRig({ deps: { store }, options: { gcDelayMs: 60 * minute } });

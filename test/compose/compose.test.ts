@@ -15,7 +15,7 @@ import { openAgentStore } from '../../src/compose/stores.js';
 import { token, Wiring } from '../../src/compose/wiring.js';
 import { lockWorkDir } from '../../src/compose/work-dir.js';
 import { silentLogger } from '../../src/env/log.js';
-import type { TaskStatus } from '../../src/protocol/entities.js';
+import type { Offer, TaskStatus } from '../../src/protocol/entities.js';
 import type { AgentView } from '../../src/protocol/operator-api.js';
 import { bagOf } from '../../src/resources/index.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
@@ -280,10 +280,11 @@ test('an agent that a master refuses leaves its tasks running, and the next one 
   framework.updates$.subscribe(({ state, container }) => {
     if (state === 'TASK_RUNNING') pids.push(container?.pid);
   });
-  framework.offers$.subscribe(offer => {
-    const resources = { cpus: 0.1, mem: 32 };
-    framework.accept(offer, [launch({ taskId: 't', name: 't', command: 'sleep 3600', resources })]);
+  const offer = await new Promise<Offer>(resolve => {
+    framework.offers$.subscribe(resolve);
   });
+  const resources = { cpus: 0.1, mem: 32 };
+  framework.accept(offer, [launch({ taskId: 't', name: 't', command: 'sleep 3600', resources })]);
   await eventually('it runs', () => pids.length > 0);
   const [pid = 0] = pids;
   await master.close();

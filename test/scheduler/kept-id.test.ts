@@ -18,7 +18,7 @@ function rigWith(keeper: IdKeeper): FrameworkRig {
   const kept = keeper.load();
   return new FrameworkRig({
     through: open => keepingId(open, keeper, kept),
-    ...(kept === undefined ? {} : { info: { id: kept } }),
+    ...(kept === undefined ? {} : { info: { id: kept.id } }),
   });
 }
 
@@ -107,7 +107,70 @@ test('a record that is no id is said so and never taken for none: a second frame
     store.write([{ key: 'framework-id', value }], () => {});
     const keeper = idInStore(store);
     t.throws(() => keeper.load(), { code: 'STORE_DAMAGED', message: /is kept as the framework id/ });
+    store.write([{ key: 'framework-id', value: 'F1' }], () => {});
+    t.deepEqual(keeper.load(), { id: 'F1', epoch: 0 });
+    store.write([{ key: 'framework-epoch', value: [7] }], () => {});
+    t.throws(() => keeper.load(), { code: 'STORE_DAMAGED', message: /is kept as an epoch/ });
   }
+});
+
+test('no master of before is believed by a later run: each later one is kept before it is subscribed with', t => {
+  const store = new SlowStore();
+  const keeper = idInStore(store);
+  const rig = rigWith(keeper);
+  rig.connect(5);
+  rig.hear({ type: 'SUBSCRIBED', frameworkId: 'F1', heartbeatIntervalMs: 15_000, master });
+  store.sync();
+  t.deepEqual(keeper.load(), { id: 'F1', epoch: 5 });
+  rig.lose();
+  rig.said();
+  rig.connect(7);
+  t.deepEqual(rig.said(), [], 'it is not on disk yet');
+  store.sync();
+  t.deepEqual([rig.said(), keeper.load()], [['SUBSCRIBE F1 suppressed='], { id: 'F1', epoch: 7 }]);
+  rig.lose();
+  rig.connect(7);
+  t.deepEqual([rig.said(), store.waiting], [['SUBSCRIBE F1 suppressed='], 0], 'the same one again');
+  rig.lose();
+  rig.connect(9);
+  rig.lose();
+  store.sync();
+  t.deepEqual(rig.said(), [], 'its session is over');
+});
+
+test('who has no id yet subscribes at once, and whichever master was the last is kept with it', t => {
+  const store = new SlowStore();
+  const keeper = idInStore(store);
+  const rig = rigWith(keeper);
+  rig.connect(5);
+  rig.hear({ type: 'SUBSCRIBED', frameworkId: 'F1', heartbeatIntervalMs: 15_000, master });
+  rig.lose();
+  rig.connect(6);
+  rig.hear({ type: 'SUBSCRIBED', frameworkId: 'F1', heartbeatIntervalMs: 15_000, master });
+  store.sync(1);
+  t.false(rig.framework.connected);
+  store.sync();
+  t.true(rig.framework.connected);
+  t.deepEqual(keeper.load(), { id: 'F1', epoch: 6 });
+});
+
+test('a framework goes on when only the epoch cannot be kept, as in a file for reading only', t => {
+  const rig = new FrameworkRig({
+    info: { id: 'F1' },
+    through: open =>
+      keepingId(
+        open,
+        {
+          where: 'a file',
+          load: () => undefined,
+          keep: (_kept, onDurable) => onDurable(new Error('EROFS')),
+        },
+        { id: 'F1', epoch: 0 },
+      ),
+  });
+  rig.connect(5);
+  rig.hear({ type: 'SUBSCRIBED', frameworkId: 'F1', heartbeatIntervalMs: 15_000, master });
+  t.true(rig.framework.connected);
 });
 
 test('a file holds one id, and is replaced as a whole', t => {
@@ -115,24 +178,26 @@ test('a file holds one id, and is replaced as a whole', t => {
   const keeper = idInFile(file);
   t.is(keeper.load(), undefined);
   const errors: (Error | undefined)[] = [];
-  keeper.keep('F1', error => errors.push(error));
-  keeper.keep('F2', error => errors.push(error));
+  keeper.keep({ id: 'F1', epoch: 0 }, error => errors.push(error));
+  t.is(readFileSync(file, 'utf8'), 'F1\n', 'as a person would write it');
+  t.deepEqual(idInFile(file).load(), { id: 'F1', epoch: 0 });
+  keeper.keep({ id: 'F2', epoch: 7 }, error => errors.push(error));
   t.deepEqual(errors, [undefined, undefined]);
-  t.is(readFileSync(file, 'utf8'), 'F2\n');
+  t.is(readFileSync(file, 'utf8'), 'F2\nepoch 7\n');
   t.deepEqual(readdirSync(join(file, '..')), ['hello.id']);
-  t.is(idInFile(file).load(), 'F2');
+  t.deepEqual(idInFile(file).load(), { id: 'F2', epoch: 7 });
 });
 
 test('a file that is damaged, or cannot be read or written, is said so and never taken for none', t => {
   const path = directory(t);
   const file = join(path, 'hello.id');
-  for (const text of ['', 'F1', 'F1 F2\n', '\n']) {
+  for (const text of ['', 'F1', 'F1 F2\n', '\n', 'F1\nepoch 7', 'F1\nepoch seven\n', 'F1\nF2\n']) {
     writeFileSync(file, text);
     t.throws(() => idInFile(file).load(), { code: 'STORE_DAMAGED' }, JSON.stringify(text));
   }
   t.throws(() => idInFile(path).load(), { code: 'STORE_DAMAGED' });
   const errors: (Error | undefined)[] = [];
-  idInFile(join(path, 'nowhere', 'id')).keep('F1', error => errors.push(error));
+  idInFile(join(path, 'nowhere', 'id')).keep({ id: 'F1', epoch: 0 }, error => errors.push(error));
   t.regex(errors[0]?.message ?? '', /ENOENT/);
 });
 

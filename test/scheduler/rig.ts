@@ -65,9 +65,9 @@ export class FrameworkRig implements FrameworkConnection {
     this.closed = true;
   }
 
-  /** The session is up; the master has not answered the subscription. */
-  connect(): void {
-    must(this.#handler, 'handler').onConnected();
+  /** The session is up, with a master of this epoch; it has not answered the subscription. */
+  connect(epoch?: number): void {
+    must(this.#handler, 'handler').onConnected(epoch);
   }
 
   /** The session is up, and the master accepts the framework. Forgets the calls of that. */

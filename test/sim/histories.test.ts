@@ -104,13 +104,17 @@ const toScheduler = (session: number, event: SchedulerEvent, of = 'f'): HistoryE
 const subscribed = (session: number, of = 'f'): HistoryEvent =>
   toScheduler(session, { type: 'SUBSCRIBED', frameworkId: 'F', master, heartbeatIntervalMs: 1 }, of);
 
-test('nobody who has followed one master follows one of an earlier epoch; a new process may not know', t => {
+test('nobody who has followed one master follows one of an earlier epoch, nor does a later process of the same id', t => {
   const telling = new Telling(new EpochsChecker());
   const follows = (epoch: number): HistoryEvent => ({ type: 'FOLLOWS', node, epoch });
   t.is(telling.tell(follows(3), follows(3), follows(5)).reports, '');
   t.regex(telling.tell(follows(4)).reports, /agent-1 follows the master of epoch 4, and has followed that of 5 \(D5\)/);
+  telling.disk.set('agent/id', 's1');
   telling.tell({ type: 'PROCESS', node, kind: 'AGENT', up: true });
-  t.is(telling.tell(follows(4)).reports, '');
+  t.regex(telling.tell(follows(4)).reports, /follows the master of epoch 4, and has followed that of 5/);
+  telling.disk.clear();
+  telling.tell({ type: 'PROCESS', node, kind: 'AGENT', up: true });
+  t.is(telling.tell(follows(4)).reports, '', 'it begins anew');
 });
 
 test('a newer session replaces an older one, and not the other way round', t => {
@@ -379,12 +383,21 @@ test('who comes upon a master of the past does not follow it, and is back with t
   });
   world.addMaster();
   const agent = world.addAgent({ name: node });
-  t.true(world.runUntil(() => agent.agent?.registered === true));
-  world.master.astray = new Set([node]);
-  world.network.local.reset(node, 'master');
-  world.run('30s');
-  t.false(agent.agent?.registered);
-  world.master.astray = new Set();
-  t.true(world.runUntil(() => agent.agent?.registered === true));
+  const info = { name: 'f', roles: ['*'], failoverTimeoutMs: 3_600_000 };
+  const scheduler = world.addScheduler('f', { info }, () => {});
+  const isBack = (): boolean => agent.agent?.registered === true && scheduler.framework?.connected === true;
+  t.true(world.runUntil(isBack));
+  for (const isNew of [false, true]) {
+    world.master.astray = new Set([node, 'f']);
+    for (const each of [agent, scheduler]) {
+      if (isNew) each.crash();
+      else world.network.local.reset(each.name, 'master');
+      each.start();
+    }
+    world.run('30s');
+    t.false(agent.agent?.registered === true || scheduler.framework?.connected === true);
+    world.master.astray = new Set();
+    t.true(world.runUntil(isBack));
+  }
   t.is(new Set(epochs).size, 1);
 });

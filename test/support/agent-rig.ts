@@ -69,6 +69,8 @@ export class AgentRig {
   /** Reasons for which the agent gave up a session. */
   readonly reconnects: string[] = [];
   connectionClosed = false;
+  /** The latest epoch it knows of from earlier processes. */
+  epochSeen = 0;
   acknowledges: boolean;
   #handler: MasterHandler | undefined;
   #session = 0;
@@ -94,8 +96,9 @@ export class AgentRig {
       prober: this.prober,
       sandboxRoot: '/work',
       janitor: { remove: path => this.removed.push(path) },
-      connect: handler => {
+      connect: (handler, epochSeen) => {
         this.#handler = handler;
+        this.epochSeen = epochSeen;
         return {
           reconnect: reason => {
             this.reconnects.push(reason);
@@ -117,8 +120,8 @@ export class AgentRig {
     return must(this.#handler, 'handler');
   }
 
-  /** A session comes up; the agent says REGISTER. */
-  connect(): void {
+  /** A session comes up, with a master of this epoch; the agent says REGISTER. */
+  connect(epoch = 0): void {
     const session = ++this.#session;
     const peer: Peer<AgentCall> = {
       id: session,
@@ -128,7 +131,7 @@ export class AgentRig {
       },
       close: () => {},
     };
-    this.handler.onConnected(peer);
+    this.handler.onConnected(peer, { epoch });
   }
 
   /** The session breaks, or the master ends it. */
