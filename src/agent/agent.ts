@@ -458,12 +458,13 @@ export class Agent {
       const before = tasks.length + executors.length;
       for (const { info, role } of framework.executors.values())
         executors.push({ frameworkId: framework.id, executor: info, ...(role === undefined ? {} : { role }) });
-      for (const { task, life, groupId, status, phantom } of framework.tasks.values()) {
+      for (const { task, life, groupId, receivedAtMs, status, phantom } of framework.tasks.values()) {
         if (phantom) continue;
         tasks.push({
           frameworkId: framework.id,
           task,
           state: life.state,
+          launchedAtMs: receivedAtMs,
           ...(groupId === undefined ? {} : { groupId }),
           ...(status === undefined ? {} : { status }),
         });

@@ -31,6 +31,8 @@ export interface AgentTask {
   /** The newest state, which may be ahead of what the framework has acknowledged. */
   readonly state: TaskState;
   readonly groupId?: string;
+  /** When the agent was told to launch it, in wall milliseconds at the agent. */
+  readonly launchedAtMs?: number;
   /** The last status made for it. */
   readonly status?: TaskStatus;
 }

@@ -30,7 +30,9 @@ const registered = (rig: AgentRig): Record<string, string> =>
 test('kill -9: tasks run on under the same id; ends meanwhile are told with their codes, how one ended that nobody saw is not made up', t => {
   const store = diskOf();
   const rig = new AgentRig({ deps: { store } });
+  const launchedAtMs = rig.clock.wallMs();
   rig.launch(['lives', 'fails', 'finishes', 'vanishes'].map(id => task(id)));
+  rig.clock.advance(1000);
   rig.crash();
   rig.containers.of('fails').exit(7);
   rig.containers.of('finishes').exit(0);
@@ -44,6 +46,8 @@ test('kill -9: tasks run on under the same id; ends meanwhile are told with thei
     finishes: 'TASK_FINISHED',
     vanishes: 'TASK_FAILED',
   });
+  const times = second.calls('REGISTER')[0]?.tasks.map(one => one.launchedAtMs);
+  t.deepEqual(times, [launchedAtMs, launchedAtMs, launchedAtMs, launchedAtMs], 'a master that knows nothing of them');
   t.deepEqual(second.states('lives'), [], 'that it runs was told and acknowledged');
   t.like(second.last('fails'), { state: 'TASK_FAILED', exitCode: 7 });
   t.like(second.last('finishes'), { state: 'TASK_FINISHED', exitCode: 0 });

@@ -179,6 +179,32 @@ test('a framework that ended during the partition is shut down when the agent re
   t.deepEqual(rig.master.views.agents()[0]?.used, {});
 });
 
+test('when a task was launched its agent tells a master that was not there, or its last status does; a clock ahead counts for now', t => {
+  const rig = new MasterRig();
+  rig.advance(60_000);
+  const now = rig.clock.wallMs();
+  const status = { taskId: 'b', state: 'TASK_RUNNING', source: 'AGENT', timestampMs: now - 3000 } as const;
+  rig.agent(big, {
+    agentId: 'old-S0',
+    frameworks: [frameworkInfo({ id: 'old-0000' })],
+    tasks: [
+      { ...listed('old-0000', 'a'), status: { ...status, taskId: 'a' }, launchedAtMs: now - 50_000 },
+      { ...listed('old-0000', 'b'), status },
+      { ...listed('old-0000', 'c'), launchedAtMs: now + 9000 },
+      listed('old-0000', 'd'),
+    ],
+  });
+  t.deepEqual(
+    rig.master.views.tasks().map(({ id, launchedAtMs }) => [id, launchedAtMs - now]),
+    [
+      ['a', -50_000],
+      ['b', -3000],
+      ['c', 0],
+      ['d', 0],
+    ],
+  );
+});
+
 test('UNREGISTER removes the agent: its tasks are gone, and it comes back as new', t => {
   const { rig, agent, scheduler } = running();
   agent.raw({ type: 'UNREGISTER', message: 'maintenance' });

@@ -270,7 +270,8 @@ function recordOf(listed: AgentTask, agentId: AgentId, role: Role, at: Moment): 
     info: withoutData(listed.task),
     resources: toBag(listed.task.resources).bag,
     groupId: listed.groupId,
-    launchedAtMs: at.wallMs,
+    // No later than now, whatever the agent's clock says.
+    launchedAtMs: Math.min(listed.launchedAtMs ?? listed.status?.timestampMs ?? at.wallMs, at.wallMs),
     state: listed.state,
     streamState: 'TASK_STAGING',
     last: listed.status,

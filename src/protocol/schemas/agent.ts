@@ -19,6 +19,7 @@ const agentTask = object<AgentTask>('a task of an agent', {
   task: taskInfo,
   state: taskState,
   groupId: optional(leaves.id()),
+  launchedAtMs: optional(leaves.wallMs),
   status: optional(taskStatus),
 });
 
