@@ -74,6 +74,8 @@ export class AgentRig {
   acknowledges: boolean;
   #handler: MasterHandler | undefined;
   #session = 0;
+  /** What the master says to the next REGISTER. */
+  #answer: Extract<AgentEvent, { type: 'REGISTERED' }> | undefined;
   #dead = false;
 
   constructor(options: RigOptions = {}) {
@@ -140,12 +142,10 @@ export class AgentRig {
     this.handler.onDisconnected({ code, reason: 'test' });
   }
 
-  /** Connects, and the master registers the agent. */
+  /** Connects, and the master registers the agent: at once, or as soon as it has described itself. */
   register(reconcile: Extract<AgentEvent, { type: 'REGISTERED' }>['reconcile'] = []): void {
+    this.#answer = { type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 15_000, reconcile };
     this.connect();
-    // It describes itself once nothing of it is on its way to the disk.
-    this.settle();
-    this.tell({ type: 'REGISTERED', agentId, master: masterInfo, pingTimeoutMs: 15_000, reconcile });
     this.settle();
   }
 
@@ -219,10 +219,21 @@ export class AgentRig {
     };
   }
 
+  #registered(): void {
+    const answer = this.#answer;
+    if (answer === undefined) return;
+    this.#answer = undefined;
+    const session = this.#session;
+    this.clock.soon(() => {
+      if (session === this.#session) this.tell(answer);
+    });
+  }
+
   #hear(call: AgentCall): void {
     const checked = validateAgentCall(structuredClone(call));
     assert(checked.ok, () => `the agent said what is not valid: ${JSON.stringify(checked)}`);
     this.said.push(call);
+    if (call.type === 'REGISTER' && !call.more) this.#registered();
     if (call.type !== 'STATUS_UPDATE' || !this.acknowledges || call.status.uuid === undefined) return;
     const { frameworkId: by, status } = call;
     const session = this.#session;

@@ -10,5 +10,5 @@ export function holds<Args>(
   property: fc.IProperty<Args>,
   options: fc.Parameters<Args> = {},
 ): void {
-  t.notThrows(() => fc.assert(property, options));
+  t.notThrows(() => fc.assert(property, { includeErrorInReport: true, ...options }));
 }
