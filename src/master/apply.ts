@@ -69,7 +69,7 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       return;
     }
     case 'FRAMEWORK_FORGOTTEN':
-      assert(state.completedFrameworks.get(change.frameworkId)?.holds === 0, 'a framework that holds is forgotten');
+      assert(state.idleFrameworks.delete(change.frameworkId), 'a framework that holds is forgotten');
       state.completedFrameworks.delete(change.frameworkId);
       return;
     case 'FRAMEWORK_CONNECTED': {
@@ -376,5 +376,5 @@ function endFramework(state: ClusterState, allocator: Allocator, id: FrameworkId
   state.frameworks.delete(id);
   state.completedFrameworks.set(id, framework);
   allocator.deactivateFramework(id);
-  leaveAllocator(allocator, framework);
+  leaveAllocator(state, allocator, framework);
 }

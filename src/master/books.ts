@@ -108,7 +108,7 @@ export function freeHold(state: ClusterState, allocator: Allocator, hold: Hold):
   const framework = anyFrameworkOf(state, hold.frameworkId);
   framework.holds -= 1;
   giveBack(agentOf(state, hold.agentId), allocator, grantOf(hold), 0);
-  leaveAllocator(allocator, framework);
+  leaveAllocator(state, allocator, framework);
 }
 
 /** What tasks and executors of an agent hold. */
@@ -138,15 +138,18 @@ export function recount(agent: AgentRecord): void {
 export function countHold(state: ClusterState, allocator: Allocator, id: FrameworkId): void {
   const framework = anyFrameworkOf(state, id);
   if (framework.state === 'COMPLETED' && framework.holds === 0) {
+    state.idleFrameworks.delete(id);
     allocator.addFramework(allocatorFramework(framework), []);
     allocator.deactivateFramework(id);
   }
   framework.holds += 1;
 }
 
-// The allocator keeps an ended framework until nothing of it is held.
-export function leaveAllocator(allocator: Allocator, framework: FrameworkRecord): void {
-  if (framework.state === 'COMPLETED' && framework.holds === 0) allocator.removeFramework(framework.id);
+// The allocator keeps an ended framework until nothing of it is held; then it may be forgotten, too.
+export function leaveAllocator(state: ClusterState, allocator: Allocator, framework: FrameworkRecord): void {
+  if (framework.state !== 'COMPLETED' || framework.holds > 0) return;
+  allocator.removeFramework(framework.id);
+  state.idleFrameworks.add(framework.id);
 }
 
 /** An agent as the allocator sees it. */

@@ -133,7 +133,7 @@ export function decideDurable(
     case 'LATE_SUBSCRIPTION_STORED':
       return decideLateSubscription(step);
     case 'FRAMEWORK_END_STORED':
-      return decideFrameworkEnded(state, registry, step, at);
+      return decideFrameworkEnded(state, step, at);
     case 'AGENT_STORED':
       return decideRegistered(state, registry, step, isOpen(step.peerId), at);
     case 'AGENT_UNREACHABLE_STORED':

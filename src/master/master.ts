@@ -24,7 +24,7 @@ import { Counts } from './counts.js';
 import type { Decision, Effect } from './decision.js';
 import { Draft, nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
-import { decideForget, decideForgetFrameworks } from './decide/forget.js';
+import { decideForget } from './decide/forget.js';
 import { decideSchedulerLost, decideTimedOut } from './decide/framework-end.js';
 import { decideSubscribe } from './decide/frameworks.js';
 import { decideExpiry, decideGrants, decideStarved } from './decide/offers.js';
@@ -144,7 +144,6 @@ export class Master implements OperatorDesk {
     this.#forgetting = every(env.clock, options.forgetIntervalMs, () => {
       this.#turn(() => decideForget(this.#state, this.#registry, this.#moment()));
     });
-    this.#turn(() => decideForgetFrameworks(this.#state, this.#registry));
     this.#term.until(parts.actUntilMs);
   }
 

@@ -217,6 +217,8 @@ export interface ClusterView {
   readonly frameworks: ReadonlyMap<FrameworkId, Readonly<FrameworkRecord>>;
   /** The longest ended first. */
   readonly completedFrameworks: ReadonlyMap<FrameworkId, Readonly<FrameworkRecord>>;
+  /** Those of them of which nothing is held, so that they may be forgotten. */
+  readonly idleFrameworks: ReadonlySet<FrameworkId>;
   /** Frameworks whose subscription is being written to the registry, with the newest session of each. They may be unknown, and do not end meanwhile. */
   readonly returningFrameworks: ReadonlyMap<FrameworkId, number>;
   readonly agents: ReadonlyMap<AgentId, Readonly<AgentRecord>>;
@@ -259,6 +261,7 @@ export interface ClusterView {
 export class ClusterState implements ClusterView {
   readonly frameworks = new Map<FrameworkId, FrameworkRecord>();
   readonly completedFrameworks = new Map<FrameworkId, FrameworkRecord>();
+  readonly idleFrameworks = new Set<FrameworkId>();
   readonly returningFrameworks = new Map<FrameworkId, number>();
   readonly agents = new Map<AgentId, AgentRecord>();
   readonly goneAgents = new Map<AgentId, number>();

@@ -1,9 +1,10 @@
-// What has to be looked at after a change: drains that may be over, frameworks to be asked to leave agents. In: changes, the clock. Out: decisions.
+// What has to be looked at after a change: drains that may be over, frameworks to be asked to leave agents, too many that have ended. In: changes, the clock. Out: decisions.
 import type { AgentId, FrameworkId, TaskId } from '../base/ids.js';
 import type { Clock, Timer } from '../env/clock.js';
 import type { Change } from './changes.js';
 import type { Decision } from './decision.js';
 import { decideDrained } from './decide/drain.js';
+import { decideForgetFrameworks, mayForgetFrameworks } from './decide/forget.js';
 import { decideIntents } from './decide/reservations.js';
 import { decideInverseOffers } from './decide/inverse-offers.js';
 import type { Registry } from './registry.js';
@@ -89,6 +90,7 @@ export class Upkeep {
 
   /** The next decision that is due, until there is none. */
   next(): ((at: Moment) => Decision) | undefined {
+    if (mayForgetFrameworks(this.#view)) return () => decideForgetFrameworks(this.#view, this.#registry);
     for (const agentId of this.#drainsToCheck) {
       this.#drainsToCheck.delete(agentId);
       return at => decideDrained(this.#view, this.#registry, agentId, at);

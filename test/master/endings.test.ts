@@ -258,7 +258,6 @@ test('an ended framework is remembered for as long as something of it may run', 
     [`completed-framework/${id}`],
   );
   agent.status(id, 'a', 'TASK_KILLED');
-  rig.advance(rig.master.view.options.forgetIntervalMs);
   t.deepEqual(rig.store.load('completed-framework/'), []);
   t.deepEqual(rig.master.views.completedFrameworks(), []);
 });

@@ -3,7 +3,7 @@ import type { AgentId } from '../../base/ids.js';
 import type { Decision, Durable } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { Registry } from '../registry.js';
-import type { ClusterView, FrameworkRecord, Moment } from '../state.js';
+import type { ClusterView, Moment } from '../state.js';
 import { endUnreachable, isLeaving } from './agent-ends.js';
 
 /** Forgets the old and the too many. An agent that comes back later is admitted like one that the registry lost. */
@@ -19,30 +19,22 @@ export function decideForget(view: ClusterView, registry: Registry, at: Moment):
   const forgotten = outdated(unreachable, untilMs, unreachableAgentsMax);
   const gone = outdated([...view.goneAgents], untilMs, goneAgentsMax);
   store(registry, draft, { unreachable: forgotten, gone, why: 'unreachable for too long' });
-  forgetFrameworks(view, registry, draft);
   return draft;
 }
 
-/** At the start of a master: an earlier one may have remembered more. */
+/** Whether more ended frameworks are remembered than should be, and one can be forgotten. */
+export function mayForgetFrameworks({ completedFrameworks, idleFrameworks, options }: ClusterView): boolean {
+  return idleFrameworks.size > 0 && completedFrameworks.size > options.completedFrameworksMax;
+}
+
+/** Of the frameworks that have ended the oldest beyond the bound. Those that still hold something wait until they do not. */
 export function decideForgetFrameworks(view: ClusterView, registry: Registry): Decision {
+  const { completedFrameworks, idleFrameworks, options } = view;
+  const beyond = completedFrameworks.size - options.completedFrameworksMax;
+  const oldest = [...completedFrameworks.keys()].filter(id => idleFrameworks.has(id)).slice(0, beyond);
   const draft = new Draft();
-  forgetFrameworks(view, registry, draft);
-  return draft;
-}
-
-/** Of the frameworks that have ended, with `ending`, the oldest beyond the bound. Those that still hold something wait for another time. */
-export function forgetFrameworks(
-  view: ClusterView,
-  registry: Registry,
-  draft: Draft,
-  ending?: Readonly<FrameworkRecord>,
-): void {
-  const ended = [...view.completedFrameworks.values(), ...(ending === undefined ? [] : [ending])];
-  const beyond = Math.max(0, ended.length - view.options.completedFrameworksMax);
-  const oldest = ended.filter(({ holds }) => holds === 0).slice(0, beyond);
-  if (oldest.length === 0) return;
-  for (const { id } of oldest) draft.change({ type: 'FRAMEWORK_FORGOTTEN', frameworkId: id });
-  draft.store(oldest.flatMap(({ id }) => registry.endForgotten(id)));
+  for (const id of oldest) draft.change({ type: 'FRAMEWORK_FORGOTTEN', frameworkId: id });
+  return draft.store(oldest.flatMap(id => registry.endForgotten(id)));
 }
 
 /** When one more than is kept becomes unreachable, without waiting for the next round. */

@@ -6,7 +6,6 @@ import type { Decision, Durable, FrameworkEndCause } from '../decision.js';
 import { agentsOf, Draft, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { ClusterView, FrameworkRecord, Moment } from '../state.js';
-import { forgetFrameworks } from './forget.js';
 import { removedProblem } from './framework-problems.js';
 
 type KnownInfo = FrameworkInfo & { readonly id: FrameworkId };
@@ -51,7 +50,6 @@ export function decideEndFramework(
 /** The end is durable: agents shut the framework down, its session closes. */
 export function decideFrameworkEnded(
   view: ClusterView,
-  registry: Registry,
   stored: Extract<Durable, { type: 'FRAMEWORK_END_STORED' }>,
   at: Moment,
 ): Decision {
@@ -71,7 +69,6 @@ export function decideFrameworkEnded(
   }
   for (const offer of framework.offers) draft.endOffer(offer, 'DISCARDED');
   draft.change({ type: 'FRAMEWORK_ENDED', frameworkId: framework.id, why, wallMs: at.wallMs });
-  forgetFrameworks(view, registry, draft, framework);
   if (cause.by === 'SCHEDULER') draft.answer(cause.peerId, cause.callId, []);
   if (cause.by === 'OPERATOR') draft.effects.push({ type: 'ANSWER_OPERATOR', ticket: cause.ticket, problems: [] });
   if (framework.peerId !== undefined) {

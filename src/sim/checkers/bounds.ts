@@ -11,8 +11,9 @@ export class BoundsChecker implements Checker {
     const look = (what: string, size: number, max: number): void => {
       if (size > max) report(`${what}: ${size} are remembered, at most ${max} should be (L3)`);
     };
-    // Those whose tasks have not ended are kept until it is looked again.
-    look('ended frameworks', cluster.completedFrameworks.size, options.completedFrameworksMax + holdingMax);
+    // Of which something may run cannot be forgotten.
+    const idle = [...cluster.completedFrameworks.values()].filter(({ holds }) => holds === 0).length;
+    if (idle > 0) look('ended frameworks', cluster.completedFrameworks.size, options.completedFrameworksMax);
     look('gone agents', cluster.goneAgents.size, options.goneAgentsMax);
     look('unreachable agents', unreachableIn(cluster), options.unreachableAgentsMax);
     for (const { id, completed, unreachable } of cluster.frameworks.values()) {
@@ -22,8 +23,6 @@ export class BoundsChecker implements Checker {
   }
 }
 
-/** Ended frameworks that may hold something at a time. */
-const holdingMax = 10;
 
 function unreachableIn({ agents }: ClusterView): number {
   let count = 0;
