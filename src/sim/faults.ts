@@ -31,6 +31,7 @@ export const faultKinds = [
   'disk-rot',
   'wall-clock-jump',
   'operator-kill',
+  'operator-teardown',
   'executor-crash',
   'executor-partition',
   'flaky-link',
@@ -121,6 +122,16 @@ export class Faults {
         const { id: taskId, frameworkId } = random.pick(tasks);
         this.#told(kind, taskId, false);
         master.operate({ type: 'KILL', taskId, frameworkId }, () => {});
+        return;
+      }
+      case 'operator-teardown': {
+        const guests = [...(world.master.cluster?.frameworks.values() ?? [])].filter(one =>
+          beginAnew.test(one.info.name),
+        );
+        if (world.master.process?.paused === true || guests.length === 0) return;
+        const { id: frameworkId } = random.pick(guests);
+        this.#told(kind, frameworkId, false);
+        world.master.operate({ type: 'TEARDOWN', frameworkId });
         return;
       }
       case 'executor-crash': {
@@ -372,3 +383,6 @@ export class Faults {
 
 /** How often to see whether something is being ended. */
 const lookEveryMs = 50;
+
+/** Those who come back as another framework. */
+const beginAnew = /^(guest|visitor|rogue)-/;

@@ -55,6 +55,8 @@ interface GuestTask {
 class Guest implements RawProgram {
   readonly #env: Env;
   readonly #random: Random;
+  /** For how it describes itself. */
+  readonly #moods: Random;
   readonly #kept: Kept;
   readonly #send: (call: SchedulerCall) => void;
   #isSubscribed = false;
@@ -68,6 +70,7 @@ class Guest implements RawProgram {
   constructor(env: Env, kept: Kept, send: (call: SchedulerCall) => void) {
     this.#env = env;
     this.#random = env.random.fork('guest');
+    this.#moods = env.random.fork('moods');
     this.#kept = kept;
     this.#send = send;
     every(env.clock, turnMs, () => this.#turn());
@@ -79,7 +82,13 @@ class Guest implements RawProgram {
     for (const task of this.#tasks.values()) task.isKnown = false;
     const { info, id, mood } = this.#kept;
     if (mood === 'leaving' && id === undefined) return;
-    this.#send({ type: 'SUBSCRIBE', framework: id === undefined ? info : { ...info, id } });
+    this.#send({ type: 'SUBSCRIBE', framework: this.#described(id === undefined ? info : { ...info, id }) });
+  }
+
+  /** Not always the same. */
+  #described(info: FrameworkInfo): FrameworkInfo {
+    const random = this.#moods;
+    return random.chance(0.4) ? { ...info, labels: { turn: String(random.int(1, 3)) } } : info;
   }
 
   on(event: SchedulerEvent): void {
@@ -131,7 +140,7 @@ class Guest implements RawProgram {
       if (!task.isKilled) this.#kill(task);
     }
     // Most likely while something of its is just starting.
-    if (random.chance(this.#starting ? 0.2 : 0.02)) return this.#send({ type: 'TEARDOWN' });
+    if (random.chance(this.#starting ? 0.2 : 0.02)) return this.#end();
     this.#starting = false;
     // Those in hand may be of several agents and roles: together they are of no use, and all go back.
     const offers = random.shuffle(this.#hand.splice(0));
@@ -140,6 +149,14 @@ class Guest implements RawProgram {
     if (offer === undefined) return;
     if (this.#tasks.size >= tasksMax || random.chance(0.3)) this.#decline(offers);
     else this.#accept([offer], rest);
+  }
+
+  #end(): void {
+    const { info, id } = this.#kept;
+    this.#send({ type: 'TEARDOWN' });
+    // Said too late.
+    if (id !== undefined && this.#moods.chance(0.5))
+      this.#send({ type: 'UPDATE_FRAMEWORK', framework: this.#described({ ...info, id }) });
   }
 
   #accept(offers: readonly Offer[], rest: readonly Offer[]): void {

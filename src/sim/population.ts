@@ -24,6 +24,7 @@ import { KeeperTenant } from './keeper-tenant.js';
 import { RandomOperator } from './operator.js';
 import type { Scenario } from './scenario.js';
 import { fickle, hoarder, rogue } from './tenants.js';
+import { Visits } from './visits.js';
 import type { World } from './world.js';
 
 /** Those that do something until they are told to be calm. */
@@ -32,6 +33,7 @@ export interface Population {
   readonly keepers: readonly KeeperTenant[];
   /** By the names of their nodes. */
   readonly guests: ReadonlyMap<string, GuestTenant>;
+  readonly visits: readonly Visits[];
   readonly impostors: readonly Impostor[];
   readonly operator: RandomOperator | undefined;
 }
@@ -102,6 +104,8 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
     world.addRawScheduler(name, rogue({ ...info(name, random), roles, failoverTimeoutMs: 1000 }));
   }
   const guests = new Map(makeGuests(world, scenario, random.fork('guests')));
+  const visitors = makeVisitors(world, scenario, random.fork('visitors'));
+  for (const { name, tenant } of visitors) guests.set(name, tenant);
   const impostors = Array.from({ length: scenario.impostors }, (_, i) => makeImpostor(world, `impostor-${i + 1}`));
   const operator =
     scenario.operatorEveryMs > 0
@@ -111,7 +115,24 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
           onlyQuota: scenario.operatorDoes === 'quota',
         })
       : undefined;
-  return { batches, keepers, guests, impostors, operator };
+  return { batches, keepers, guests, visits: visitors.map(({ visits }) => visits), impostors, operator };
+}
+
+interface Visitor {
+  readonly name: string;
+  readonly tenant: GuestTenant;
+  readonly visits: Visits;
+}
+
+// Not in every run, as nothing is at rest where they are.
+function makeVisitors(world: World, scenario: Scenario, random: Random): Visitor[] {
+  if (random.chance(0.5)) return [];
+  return named('visitor', scenario.visitors, random).map(name => {
+    const failoverTimeoutMs = random.pick([2000, 5000, 20_000]);
+    const info = { name, roles: ['*'], failoverTimeoutMs, capabilities: ['PARTITION_AWARE'] } as const;
+    const tenant = new GuestTenant(info, false);
+    return { name, tenant, visits: new Visits(world, world.addRawScheduler(name, tenant.program), failoverTimeoutMs) };
+  });
 }
 
 function makeGuests(world: World, scenario: Scenario, random: Random): [string, GuestTenant][] {

@@ -65,6 +65,7 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
   population.operator?.calm();
   // What misbehaves must not keep the others from settling: it leaves. A hoarder alone can split an agent into crumbs for ever.
   for (const [name, node] of world.rawSchedulers) if (!population.guests.has(name)) node.crash();
+  for (const visits of population.visits) visits.calm();
   for (const impostor of population.impostors) impostor.calm();
   seeOff(world, population.guests);
   for (const [name, node] of world.schedulers) if (name.startsWith('hoarder')) node.crash();
@@ -108,12 +109,20 @@ function settle(world: World, population: Population, withinMs: number): void {
     const { cluster } = world.master;
     if (population.operator === undefined && cluster !== undefined)
       for (const call of givingUp(world, cluster)) world.master.operate(call);
-    const wrong = [...stillHere(world, population.guests), ...unsettled(world, population.batches)];
+    const here = stillHere(world, population.guests);
+    if (here.length === 0) endForgotten(world, population.guests);
+    const wrong = [...here, ...unsettled(world, population.batches)];
     if (wrong.length === 0) return;
     if (world.nowMs >= untilMs) {
       world.fail('convergence', `${withinMs} ms after everything was healed:\n  ${wrong.slice(0, 12).join('\n  ')}`);
     }
   }
+}
+
+// A master that remembers few of those that ended takes one that an agent tells of for one that will come back.
+function endForgotten(world: World, guests: Population['guests']): void {
+  for (const { id, info } of world.master.cluster?.frameworks.values() ?? [])
+    if (guests.has(info.name)) world.master.operate({ type: 'TEARDOWN', frameworkId: id });
 }
 
 function stillHere(world: World, guests: Population['guests']): string[] {

@@ -18,6 +18,8 @@ export interface Scenario {
   readonly rogues: number;
   /** Frameworks that keep to the rules, and take no care. */
   readonly guests: number;
+  /** Guests that go away again and again, and come back about when their failover timeout ends. */
+  readonly visitors: number;
   /** Agents that tell of tasks that are others'. */
   readonly impostors: number;
   /** Frameworks that reserve, make volumes and run on what is lent. */
@@ -45,6 +47,7 @@ const base = {
   fickle: 1,
   rogues: 0,
   guests: 1,
+  visitors: 0,
   impostors: 0,
   keepers: 0,
   operatorEveryMs: 0,
@@ -62,6 +65,7 @@ export const scenarios = {
   churn: {
     ...base,
     about: 'processes crash and come back, machines reboot, disks fail, and a master is followed while it sleeps',
+    visitors: 2,
     faults: random =>
       swarmRates(random, [
         'agent-crash',
@@ -70,6 +74,7 @@ export const scenarios = {
         'scheduler-crash',
         'master-crash',
         'stale-master',
+        'operator-teardown',
         'slow-disk',
         'disk-failure',
         'disk-full',
@@ -146,6 +151,7 @@ export const scenarios = {
     fickle: 2,
     rogues: 2,
     guests: 1,
+    visitors: 1,
     impostors: 1,
     commit: 'any',
     faultsMs: 100_000,

@@ -22,7 +22,6 @@ interface Run {
 interface Launched {
   readonly task: TaskInfo;
   readonly others: readonly string[];
-  readonly failoverTimeoutMs: number;
   readonly checkpoint: boolean;
   readonly isAware: boolean;
   readonly node: string;
@@ -38,7 +37,8 @@ export class EndsChecker implements Checker {
   /** Tasks that somebody asked to end, and those that ended otherwise than well. */
   readonly #asked = new Set<string>();
   readonly #killedByOperators = new Set<TaskId>();
-  readonly #torndown = new Set<FrameworkId>();
+  /** Frameworks that have ended for a master, or asked for it. Whether they should is for another checker. */
+  readonly #endedFrameworks = new Set<FrameworkId>();
   /** Hosts on which everything is ended, until the next agent starts. */
   readonly #leaving = new Set<string>();
   /** When the agent of each was seen to run last. */
@@ -82,7 +82,7 @@ export class EndsChecker implements Checker {
           if (this.#launched.get(key)?.isAware === false) this.#asked.add(key);
         } else if (event.event.type === 'LAUNCH') {
           const { framework, tasks } = event.event;
-          const { id = '', failoverTimeoutMs = 0, checkpoint = true, capabilities = [] } = framework;
+          const { id = '', checkpoint = true, capabilities = [] } = framework;
           const keys = tasks.map(task => keyOf(id, task.taskId));
           const isGroup = event.event.groupId !== undefined;
           for (const task of tasks) {
@@ -91,7 +91,6 @@ export class EndsChecker implements Checker {
             this.#launched.set(own, {
               task,
               others: isGroup ? keys.filter(key => key !== own) : [],
-              failoverTimeoutMs,
               checkpoint,
               isAware: capabilities.includes('PARTITION_AWARE'),
               node: event.node,
@@ -111,7 +110,7 @@ export class EndsChecker implements Checker {
       case 'SCHEDULER_CALL': {
         const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId ?? '';
         if (event.call.type === 'KILL') this.#asked.add(keyOf(frameworkId, event.call.taskId));
-        else if (event.call.type === 'TEARDOWN') this.#torndown.add(frameworkId);
+        else if (event.call.type === 'TEARDOWN') this.#endedFrameworks.add(frameworkId);
         return;
       }
       case 'AGENT_CALL':
@@ -123,7 +122,8 @@ export class EndsChecker implements Checker {
     }
   }
 
-  afterStep(_world: WorldView, report: Report): void {
+  afterStep({ cluster }: WorldView, report: Report): void {
+    for (const id of cluster?.completedFrameworks.keys() ?? []) this.#endedFrameworks.add(id);
     if (this.#unasked.length === 0) return;
     for (const { node, run } of this.#unasked) {
       if (this.#leaving.has(node) || this.#isAsked(run.key)) continue;
@@ -170,10 +170,10 @@ export class EndsChecker implements Checker {
 
   #isAsked(key: string): boolean {
     const [frameworkId = '', taskId = ''] = key.split('\n');
-    if (this.#asked.has(key) || this.#killedByOperators.has(taskId) || this.#torndown.has(frameworkId)) return true;
+    if (this.#asked.has(key) || this.#killedByOperators.has(taskId) || this.#endedFrameworks.has(frameworkId))
+      return true;
     const launched = this.#launched.get(key);
-    // A framework that is not waited for may be ended any time.
-    if (launched === undefined || launched.failoverTimeoutMs < waitedForMs) return true;
+    if (launched === undefined) return true;
     // Its tasks are given up when its agent is not there for a moment.
     if (!launched.checkpoint) return true;
     const { task, others } = launched;
@@ -210,9 +210,6 @@ export class EndsChecker implements Checker {
 
 /** How exactly an agent knows how long it was away. */
 const alivePeriodMs = 60_000;
-
-/** Tenants of scenarios are waited for longer than any run takes. */
-const waitedForMs = 3_600_000;
 
 function wordsOf({ exitCode, signal }: { readonly exitCode?: number; readonly signal?: string }): string {
   return signal ?? (exitCode === undefined ? 'nothing known' : `exit code ${exitCode}`);

@@ -1,6 +1,8 @@
 // What one master knew for good the next one knows: frameworks and those that ended, agents, quota, weights, maintenance, what operators made of agents.
-// Nothing counts, or is told, before it is on disk, so that a crash at any moment takes nothing back. In: the state of a master that died and of the
-// next. Out: reports for D1, D3, D7, D9.
+// Nothing counts, or is told, before it is on disk, so that a crash at any moment takes nothing back. A framework has ended for the next
+// master because somebody asked for it, or its time to come back was over. In: the state of a master that died and of the next, calls that end
+// frameworks. Out: reports for D1, D3, D7, D9.
+import type { FrameworkId } from '../../base/ids.js';
 import type { Quota } from '../../allocator/index.js';
 import type { AgentRecord, ClusterView } from '../../master/state.js';
 import type { HistoryEvent } from '../history.js';
@@ -12,8 +14,16 @@ export class InheritanceChecker implements Checker {
   #last: ClusterView | undefined;
   /** Roles whose weights were being changed: nobody can know whether they were. */
   readonly #weighing = new Set<string>();
+  readonly #torndown = new Set<FrameworkId>();
+  /** When the master ran last. */
+  #lastMs = 0;
 
-  on(event: HistoryEvent): void {
+  on(event: HistoryEvent, world: WorldView): void {
+    if (event.type === 'OPERATOR_CALL' && event.call.type === 'TEARDOWN') this.#torndown.add(event.call.frameworkId);
+    if (event.type === 'SCHEDULER_CALL' && event.call.type === 'TEARDOWN') {
+      const id = world.sessions.schedulers.get(event.session)?.frameworkId;
+      if (id !== undefined) this.#torndown.add(id);
+    }
     if (event.type === 'OPERATOR_CALL' && event.call.type === 'UPDATE_WEIGHTS')
       for (const { role } of event.call.weights) this.#weighing.add(role);
     if (event.type === 'OPERATOR_ANSWER' && event.call.type === 'UPDATE_WEIGHTS')
@@ -21,11 +31,14 @@ export class InheritanceChecker implements Checker {
         for (const { role } of event.call.weights) this.#weighing.delete(role);
   }
 
-  afterStep({ cluster }: WorldView, report: Report): void {
-    if (cluster === undefined || cluster === this.#last) return;
+  afterStep({ cluster, nowMs }: WorldView, report: Report): void {
+    if (cluster === undefined) return;
     const before = this.#last;
     this.#last = cluster;
-    if (before === undefined) return;
+    const lastMs = this.#lastMs;
+    this.#lastMs = nowMs;
+    if (before === undefined || before === cluster) return;
+    this.#ended(before, cluster, lastMs, report);
     this.#frameworks(before, cluster, report);
     for (const agent of before.agents.values()) this.#agent(agent, before, cluster, report);
     for (const id of before.goneAgents.keys())
@@ -42,12 +55,23 @@ export class InheritanceChecker implements Checker {
       report(`maintenance was of ${hosts[0]}, and of ${hostsOf(cluster.maintenance)} for the next master (D1)`);
   }
 
+  // Who was connected, or waited for, when the master died, is not among those that have ended.
+  #ended(before: ClusterView, after: ClusterView, lastMs: number, report: Report): void {
+    for (const { id, state, failoverAtMs = lastMs } of before.frameworks.values()) {
+      if (!after.completedFrameworks.has(id) || this.#torndown.has(id)) continue;
+      if (state === 'ACTIVE') report(`framework ${id} was connected, and has ended for the next master (D3)`);
+      else if (failoverAtMs > lastMs)
+        report(`framework ${id} had ${failoverAtMs - lastMs} ms to come back, and has ended for the next master (D1)`);
+    }
+  }
+
   #frameworks(before: ClusterView, after: ClusterView, report: Report): void {
     for (const id of before.frameworks.keys())
       if (!after.frameworks.has(id) && !after.completedFrameworks.has(id))
         report(`framework ${id} is unknown to the next master (D1)`);
-    const ended = [...before.completedFrameworks.keys()];
-    for (const id of ended.slice(-after.options.completedFrameworksMax + endingMax))
+    // Of too many the next one may know others.
+    if (after.completedFrameworks.size >= after.options.completedFrameworksMax) return;
+    for (const id of before.completedFrameworks.keys())
       if (!after.completedFrameworks.has(id))
         report(`framework ${id} had ended, and the next master does not know (D9)`);
   }
@@ -71,9 +95,6 @@ export class InheritanceChecker implements Checker {
     }
   }
 }
-
-/** The oldest of those remembered make room for ones whose end is being written. */
-const endingMax = 10;
 
 function hostsOf({ byHost, down }: ClusterView['maintenance']): string {
   return `${[...byHost.keys()].toSorted().join(',') || 'none'} (down: ${[...down].toSorted().join(',') || 'none'})`;

@@ -20,6 +20,15 @@ export const healthyWork: readonly Bug[] = [
     replace: 'failoverAtMs: at.nowMs + timeoutMs / 1000',
   },
   {
+    name: 'a framework that is back is ended once that is on disk',
+    class: 'healthy work killed',
+    breaks: 'D11',
+    file: 'src/master/decide/frameworks.ts',
+    find: 'if (known.ending !== undefined || view.returningFrameworks.has(known.id)) return false;',
+    replace: '',
+    rare: true,
+  },
+  {
     name: 'tasks are given up as soon as their agent disconnects',
     class: 'healthy work killed',
     breaks: 'A5',
