@@ -23,7 +23,6 @@ export class BoundsChecker implements Checker {
   }
 }
 
-
 function unreachableIn({ agents }: ClusterView): number {
   let count = 0;
   for (const { state } of agents.values()) if (state === 'UNREACHABLE') count += 1;
