@@ -26,6 +26,7 @@ export class AgentWatch {
   readonly #removals: Removals;
   #reregistration: Timer | undefined;
   #lookAgain: Timer | undefined;
+  #timeToReturnOver = false;
   #alarmed = false;
 
   constructor(env: Env, view: ClusterView, owner: AgentWatchOwner) {
@@ -38,8 +39,8 @@ export class AgentWatch {
       missesMax: options.agentPingMissesMax,
       ping: owner.ping,
       silent: id => {
-        // Its removal is being written.
-        if (view.agents.get(id)?.leaving === true) return;
+        // Its removal is being written, or it is back, which is.
+        if (view.agents.get(id)?.leaving === true || view.registeringAgents.has(id)) return;
         this.#removals.silent(id);
         this.#look();
       },
@@ -63,8 +64,9 @@ export class AgentWatch {
     const { clock } = this.#env;
     const untilMs = clock.now() + view.options.agentReregisterTimeoutMs;
     this.#reregistration = patientTimer(clock, untilMs, () => {
+      this.#timeToReturnOver = true;
       this.#owner.timeToReturnOver();
-      for (const agent of view.agents.values()) if (agent.state === 'RECOVERED') this.#removals.silent(agent.id, true);
+      for (const agent of view.agents.values()) this.#stayedAway(agent.id);
       this.#look();
     });
   }
@@ -92,6 +94,11 @@ export class AgentWatch {
         this.#liveness.watch(change.agentId);
         if (this.#alarmed) this.#look();
         return;
+      case 'AGENT_REGISTRATION_FAILED':
+        if (!this.#timeToReturnOver) return;
+        this.#stayedAway(change.agentId);
+        this.#look();
+        return;
       case 'AGENT_UNREACHABLE':
       case 'AGENT_REMOVED':
         this.#removals.back(change.agentId);
@@ -109,6 +116,11 @@ export class AgentWatch {
     this.#liveness.close();
     this.#reregistration?.cancel();
     this.#lookAgain?.cancel();
+  }
+
+  #stayedAway(id: AgentId): void {
+    if (this.#view.agents.get(id)?.state !== 'RECOVERED' || this.#view.registeringAgents.has(id)) return;
+    this.#removals.silent(id, true);
   }
 
   #look(): void {

@@ -17,6 +17,7 @@ export function connectAgent(
   allocator: Allocator,
   change: Extract<Change, { type: 'AGENT_CONNECTED' }>,
 ): void {
+  state.registeringAgents.delete(change.agentId);
   const known = state.agents.get(change.agentId);
   const agent = known ?? newAgent(change.agentId, change.info, change.total);
   if (known === undefined) state.agents.set(agent.id, agent);
@@ -33,7 +34,7 @@ export function connectAgent(
   agent.info = change.info;
   const inPool = known !== undefined && (known.state === 'REGISTERED' || known.state === 'DISCONNECTED');
   agent.state = 'REGISTERED';
-  agent.leaving = false;
+  assert(!agent.leaving, 'an agent registers whose end is being written');
   agent.peerId = change.peerId;
   agent.newestPeerId = change.peerId;
   agent.registeredAtMs = change.wallMs;

@@ -285,6 +285,12 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       state.agentsOfUnknownTasks += 1;
       return;
     }
+    case 'AGENT_REGISTERING':
+      state.registeringAgents.set(change.agentId, change.peerId);
+      return;
+    case 'AGENT_REGISTRATION_FAILED':
+      state.registeringAgents.delete(change.agentId);
+      return;
     case 'AGENT_CONNECTED':
       connectAgent(state, allocator, change);
       return;

@@ -175,6 +175,9 @@ export type Change =
       readonly total: Bag;
       readonly unreachableAtMs?: number;
     }
+  /** Its admission is being written to the registry; AGENT_CONNECTED or AGENT_REGISTRATION_FAILED follows. */
+  | { readonly type: 'AGENT_REGISTERING'; readonly agentId: AgentId; readonly peerId: number }
+  | { readonly type: 'AGENT_REGISTRATION_FAILED'; readonly agentId: AgentId }
   | {
       readonly type: 'AGENT_CONNECTED';
       readonly agentId: AgentId;

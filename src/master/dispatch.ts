@@ -155,7 +155,7 @@ export function decideDurable(
     case 'AGENT_GONE_STORED':
       return decideAgentGone(state, step, at);
     case 'MAINTENANCE_STORED':
-      return decideMaintained(state, step, at);
+      return decideMaintained(state, registry, step, at);
     default:
       return assertNever(step, 'durable step');
   }

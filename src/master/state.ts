@@ -222,6 +222,8 @@ export interface ClusterView {
   /** Frameworks whose subscription is being written to the registry, with the newest session of each. They may be unknown, and do not end meanwhile. */
   readonly returningFrameworks: ReadonlyMap<FrameworkId, number>;
   readonly agents: ReadonlyMap<AgentId, Readonly<AgentRecord>>;
+  /** Agents whose admission is being written to the registry, with the newest session of each. They may be unknown; nothing is given up of them meanwhile. */
+  readonly registeringAgents: ReadonlyMap<AgentId, number>;
   /** Agents declared gone for ever, and when on the wall clock. */
   readonly goneAgents: ReadonlyMap<AgentId, number>;
   /** Agents whose being gone is being written to the registry, where it must stay the last word on them. */
@@ -264,6 +266,7 @@ export class ClusterState implements ClusterView {
   readonly idleFrameworks = new Set<FrameworkId>();
   readonly returningFrameworks = new Map<FrameworkId, number>();
   readonly agents = new Map<AgentId, AgentRecord>();
+  readonly registeringAgents = new Map<AgentId, number>();
   readonly goneAgents = new Map<AgentId, number>();
   readonly goingAgents = new Set<AgentId>();
   readonly offers = new Map<OfferId, OfferRecord>();

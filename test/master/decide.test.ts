@@ -272,13 +272,16 @@ test('REGISTER of a known agent with nothing new goes on at once; of an unknown 
     decideRegister(world.state, registry, 9, call('B'), at).effects.map(effect => effect.type),
     ['STORE'],
   );
-  t.deepEqual(decideRegister(world.state, registry, 9, call(), at).changes, [{ type: 'NUMBER_TAKEN', of: 'AGENT' }]);
+  t.deepEqual(decideRegister(world.state, registry, 9, call(), at).changes, [
+    { type: 'NUMBER_TAKEN', of: 'AGENT' },
+    { type: 'AGENT_REGISTERING', agentId: 'M-S0', peerId: 9 },
+  ]);
   world.state.goneAgents.set('G', 0);
   const refused = decideRegister(world.state, registry, 9, call('G'), at);
   t.deepEqual(refused.changes, []);
   t.deepEqual(
     refused.effects.map(effect => effect.type),
-    ['TO_AGENT_PEER', 'CLOSE_PEER'],
+    ['TO_AGENT_PEER'],
   );
 });
 

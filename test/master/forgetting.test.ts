@@ -62,6 +62,111 @@ test('nobody is told that an agent is forgotten before the registry has; one tha
   t.deepEqual(keysOf(rig), ['agent/M-S0', 'agent/M-S1']);
 });
 
+test('an agent that is being admitted again is not forgotten: neither as the oldest of too many, nor by the clock', t => {
+  const store = new SlowStore();
+  const rig = new MasterRig({ store, options: { unreachableAgentsMax: 1, absentAgentsKeptMs: 600_000 } });
+  const sync = (): void => {
+    store.sync();
+    rig.settle();
+  };
+  const [first, second] = [rig.connectAgent(), rig.connectAgent()];
+  first.register(big, { pong: false, info: { hostname: 'one' } });
+  sync();
+  rig.advance(80_000);
+  sync();
+  second.register(big, { pong: false, info: { hostname: 'two' } });
+  sync();
+  rig.advance(80_000);
+  t.is(store.waiting, 1, 'that the second is unreachable');
+  const back = rig.connectAgent();
+  back.register(big, { agentId: 'M-S0', pong: true, info: { hostname: 'one' } });
+  sync();
+  t.is(back.agentId, 'M-S0');
+  t.deepEqual(
+    store.load('agent/').map(({ key, value }) => [key, (value as { state: string }).state]),
+    [
+      ['agent/M-S0', 'ADMITTED'],
+      ['agent/M-S1', 'UNREACHABLE'],
+    ],
+  );
+  rig.advance(masterDefaults.forgetIntervalMs - rig.clock.now() - 10);
+  const late = rig.connectAgent();
+  late.register(big, { agentId: 'M-S1', info: { hostname: 'two' } });
+  rig.advance(10);
+  sync();
+  t.is(late.agentId, 'M-S1');
+  t.deepEqual(keysOf(rig), ['agent/M-S0', 'agent/M-S1']);
+});
+
+test('what an operator wanted of an agent that left is forgotten by the next master, if this one dies before it could', t => {
+  const store = new SlowStore();
+  const rig = new MasterRig({ store });
+  const agent = rig.connectAgent();
+  agent.register(big);
+  store.sync();
+  rig.settle();
+  agent.raw({ type: 'UNREGISTER', message: 'bye' });
+  rig.master.operate({ type: 'DRAIN_AGENT', agentId: 'M-S0' }, () => {});
+  store.crash(2);
+  rig.master.close();
+  t.is(store.load('drain/').length, 1);
+  const next = new MasterRig({ store, clock: rig.clock, masterId: 'N' });
+  store.sync();
+  t.deepEqual(store.load('drain/'), []);
+  t.is(next.master.views.agents().length, 0);
+});
+
+test('an agent that is on its way back is not given up, though pings of before are missed meanwhile', t => {
+  const store = new SlowStore();
+  const rig = new MasterRig({ store });
+  const [agent, scheduler] = [rig.connectAgent(), rig.connectScheduler()];
+  agent.register(big);
+  scheduler.subscribe();
+  store.sync();
+  rig.settle();
+  scheduler.launch(task('a'));
+  const id = scheduler.frameworkId;
+  agent.status(id, 'a', 'TASK_RUNNING');
+  agent.disconnect();
+  rig.advance(70_000);
+  const back = rig.connectAgent();
+  // The new version has to be written first.
+  back.register(big, {
+    agentId: 'M-S0',
+    info: { version: '0.2.0' },
+    tasks: [{ frameworkId: id, task: task('a'), state: 'TASK_RUNNING' }],
+  });
+  rig.advance(20_000);
+  store.sync();
+  rig.settle();
+  t.is(back.agentId, 'M-S0');
+  t.is(back.closed, undefined);
+  t.deepEqual(scheduler.states('a'), ['TASK_RUNNING']);
+  t.like(store.load('agent/')[0]?.value, { state: 'ADMITTED', info: { version: '0.2.0' } });
+});
+
+test('a recovered agent whose return breaks off when its time to come back ends is given up all the same', t => {
+  const rig = new MasterRig();
+  rig.agent(big);
+  const store = new SlowStore();
+  store.write(
+    rig.store.load('').map(({ key, value }) => ({ key, value })),
+    () => {},
+  );
+  store.sync();
+  const next = new MasterRig({ store, clock: rig.clock, masterId: 'N' });
+  next.advance(599_000);
+  const back = next.connectAgent();
+  back.register(big, { agentId: 'M-S0', info: { version: '0.2.0' } });
+  next.advance(2_000);
+  t.is(next.master.views.agents()[0]?.liveness, 'DISCONNECTED', 'it is there, but for the disk');
+  back.disconnect();
+  store.sync();
+  next.settle();
+  t.is(next.master.views.agents()[0]?.liveness, 'UNREACHABLE');
+  t.like(store.load('agent/')[0]?.value, { state: 'UNREACHABLE' });
+});
+
 test('ids that were declared gone are refused for two weeks, here and by later masters, and only so many', t => {
   const options = { goneAgentsMax: 3 };
   const rig = new MasterRig({ options });

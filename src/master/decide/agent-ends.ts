@@ -69,6 +69,11 @@ export function isLeaving(view: ClusterView, agent: Readonly<AgentRecord>): bool
   return agent.leaving || view.goingAgents.has(agent.id);
 }
 
+/** Whether it may be given up now: one whose admission is being written is there. */
+export function mayGiveUp(view: ClusterView, agent: Readonly<AgentRecord>): boolean {
+  return !isLeaving(view, agent) && !view.registeringAgents.has(agent.id);
+}
+
 export function tellFailure(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>): void {
   for (const framework of view.frameworks.values()) {
     if (framework.state === 'ACTIVE') draft.toFramework(framework.id, { type: 'FAILURE', agentId: agent.id });

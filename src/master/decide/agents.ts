@@ -6,7 +6,7 @@ import type { Decision, Durable } from '../decision.js';
 import { Draft, masterStatus, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
-import { endTasks, isLeaving, tellFailure } from './agent-ends.js';
+import { endTasks, isLeaving, mayGiveUp, tellFailure } from './agent-ends.js';
 import { forgetOldest } from './forget.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
@@ -28,7 +28,7 @@ export function decideAgentSilent(
   agent: Readonly<AgentRecord>,
   at: Moment,
 ): Decision {
-  if (isLeaving(view, agent) || agent.state === 'UNREACHABLE') return nothing;
+  if (!mayGiveUp(view, agent) || agent.state === 'UNREACHABLE') return nothing;
   return new Draft()
     .change({ type: 'AGENT_LEAVING', agentId: agent.id })
     .store(registry.agentUnreachable(agent.id, agent.info, at.wallMs), {

@@ -2,9 +2,11 @@
 import type { AgentId } from '../../base/ids.js';
 import type { Decision, Durable } from '../decision.js';
 import { Draft } from '../decision.js';
-import type { Registry } from '../registry.js';
+import type { Readable, Registry } from '../registry.js';
+import { plannedAgents } from '../registry.js';
 import type { ClusterView, Moment } from '../state.js';
-import { endUnreachable, isLeaving } from './agent-ends.js';
+import { activeAdmin } from '../upkeep-state.js';
+import { endUnreachable, mayGiveUp } from './agent-ends.js';
 
 /** Forgets the old and the too many. An agent that comes back later is admitted like one that the registry lost. */
 export function decideForget(view: ClusterView, registry: Registry, at: Moment): Decision {
@@ -14,11 +16,18 @@ export function decideForget(view: ClusterView, registry: Registry, at: Moment):
   const unreachable: [AgentId, number][] = [];
   for (const id of view.unreachableAgents) {
     const agent = view.agents.get(id);
-    if (agent !== undefined && !isLeaving(view, agent)) unreachable.push([id, agent.unreachableAtMs ?? at.wallMs]);
+    if (agent !== undefined && mayGiveUp(view, agent)) unreachable.push([id, agent.unreachableAtMs ?? at.wallMs]);
   }
   const forgotten = outdated(unreachable, untilMs, unreachableAgentsMax);
   const gone = outdated([...view.goneAgents], untilMs, goneAgentsMax);
   store(registry, draft, { unreachable: forgotten, gone, why: 'unreachable for too long' });
+  return draft;
+}
+
+/** At the start of a master: an earlier one may have ended before it took back what an operator wanted of an agent that left. */
+export function decideTidy(view: ClusterView, registry: Registry, store: Readable): Decision {
+  const draft = new Draft();
+  for (const id of plannedAgents(store)) if (!view.agents.has(id)) draft.store(registry.agentAdmin(id, activeAdmin));
   return draft;
 }
 
@@ -42,7 +51,7 @@ export function forgetOldest(view: ClusterView, registry: Registry, draft: Draft
   if (view.unreachableAgents.size < view.options.unreachableAgentsMax) return;
   for (const oldest of view.unreachableAgents) {
     const agent = view.agents.get(oldest);
-    if (agent === undefined || isLeaving(view, agent)) return;
+    if (agent === undefined || !mayGiveUp(view, agent)) return;
     const why = 'unreachable for longer than any other, and too many are';
     store(registry, draft, { unreachable: [oldest], gone: [], why });
     return;

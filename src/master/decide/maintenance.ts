@@ -135,6 +135,7 @@ function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boole
 /** The schedule is durable: offers and inverse offers that say otherwise end, and agents of machines that are down are shut down. */
 export function decideMaintained(
   view: ClusterView,
+  registry: Registry,
   stored: Extract<Durable, { type: 'MAINTENANCE_STORED' }>,
   at: Moment,
 ): Decision {
@@ -148,6 +149,8 @@ export function decideMaintained(
     rescind(view, draft, agent.offers, 'MAINTENANCE');
     rescindInverse(view, draft, agent);
     if (down) shutDown(view, draft, agent, at);
+    // It came back when the schedule was under way already.
+    if (down && !removed.has(agent.id) && !view.goingAgents.has(agent.id)) draft.store(registry.agentRemoved(agent.id));
   }
   draft.change({ type: 'MAINTENANCE_CHANGED', maintenance });
   return draft.answerOperator(ticket, []);

@@ -1,5 +1,6 @@
 // REGISTER: an agent comes or comes back. In: state, the merged call, moment. Out: changes and effects.
 import type { Problem } from '../../base/errors.js';
+import type { AgentId } from '../../base/ids.js';
 import { isTerminal } from '../../protocol/task-state.js';
 import { equals, toBag } from '../../resources/index.js';
 import { closeCodes } from '../../transport/transport.js';
@@ -31,7 +32,8 @@ export function decideRegister(
     // Not REFUSED before it is durable; when it comes again, it is.
     return new Draft().close(peerId, closeCodes.policy, 'the agent is being declared gone');
   }
-  if (known !== undefined && isLate(known, peerId)) return replaced(peerId);
+  const underWay = given === undefined ? undefined : view.registeringAgents.get(given);
+  if (isLate(known, underWay, peerId)) return replaced(peerId);
   const ban = banProblem(view, registration);
   if (ban !== undefined) return turnAway(view, peerId, registration, ban);
   const problems = registrationProblems(view, registration);
@@ -40,8 +42,9 @@ export function decideRegister(
   if (given === undefined) draft.change({ type: 'NUMBER_TAKEN', of: 'AGENT' });
   const agentId = given ?? `${view.master.id}-S${view.nextAgent}`;
   const then: AgentStored = { type: 'AGENT_STORED', peerId, agentId, isNew: given === undefined, registration };
-  const admitted = known !== undefined && known.state !== 'UNREACHABLE' && !known.leaving;
+  const admitted = known !== undefined && known.state !== 'UNREACHABLE' && !known.leaving && underWay === undefined;
   if (admitted && sameData(known.info, info)) return decideRegistered(view, registry, then, true, at);
+  draft.change({ type: 'AGENT_REGISTERING', agentId, peerId });
   return draft.store(registry.agentAdmitted(agentId, info), then);
 }
 
@@ -55,21 +58,22 @@ export function decideRegistered(
 ): Decision {
   const { agentId, peerId, registration } = stored;
   const draft = new Draft();
-  if (!peerOpen) return stored.isNew ? draft.store(registry.agentRemoved(agentId)) : draft;
   const known = view.agents.get(agentId);
-  if (known !== undefined && isLate(known, peerId)) return replaced(peerId);
+  const underWay = view.registeringAgents.get(agentId);
+  // What the newer one has written is the last word.
+  if (isLate(undefined, underWay, peerId)) return replaced(peerId);
+  const failed = (why: Draft): Draft => (underWay === undefined ? why : takenBack(view, registry, why, agentId));
+  if (!peerOpen) return failed(draft);
   const ban = banProblem(view, registration);
-  if (ban !== undefined) {
-    // Maintenance was started while the admission was being written.
-    const away = turnAway(view, peerId, registration, ban);
-    return stored.isNew ? away.store(registry.agentRemoved(agentId)) : away;
-  }
+  // Maintenance was started while the admission was being written.
+  if (ban !== undefined) return failed(turnAway(view, peerId, registration, ban));
+  if (isEnding(view, agentId)) return failed(draft.close(peerId, closeCodes.policy, 'the agent is being removed'));
   const told = toBag(registration.agent.resources).bag;
   // Over the same connection, operations may be on their way to it.
   const samePeer = known?.peerId === peerId;
   const total = known !== undefined && samePeer ? withUnanswered(known, told) : told;
   const wrong = capacityProblems(view, registration, known, total);
-  if (wrong.length > 0) return refuse(peerId, wrong);
+  if (wrong.length > 0) return failed(refuse(peerId, wrong));
   if (known?.peerId !== undefined && known.peerId !== peerId) {
     draft.close(known.peerId, closeCodes.policy, 'the agent registered over another connection');
   }
@@ -114,8 +118,26 @@ export function decideRegistered(
 }
 
 // What it lists is no longer so, and nobody hears at its other end: it would be a ghost until its pings fail.
-function isLate({ newestPeerId }: Readonly<AgentRecord>, peerId: number): boolean {
-  return newestPeerId !== undefined && newestPeerId > peerId;
+function isLate(known: Readonly<AgentRecord> | undefined, underWay: number | undefined, peerId: number): boolean {
+  return Math.max(known?.newestPeerId ?? 0, underWay ?? 0) > peerId;
+}
+
+// Its end is being written, behind its admission.
+function isEnding(view: ClusterView, agentId: AgentId): boolean {
+  return view.goingAgents.has(agentId) || view.agents.get(agentId)?.leaving === true;
+}
+
+// Nobody was told of the admission: the registry is to have again what the master knows.
+function takenBack(view: ClusterView, registry: Registry, draft: Draft, agentId: AgentId): Draft {
+  const known = view.agents.get(agentId);
+  draft.change({ type: 'AGENT_REGISTRATION_FAILED', agentId });
+  if (isEnding(view, agentId)) return draft;
+  if (known === undefined) return draft.store(registry.agentRemoved(agentId));
+  return draft.store(
+    known.state === 'UNREACHABLE'
+      ? registry.agentUnreachable(agentId, known.info, known.unreachableAtMs ?? 0)
+      : registry.agentAdmitted(agentId, known.info),
+  );
 }
 
 function replaced(peerId: number): Decision {

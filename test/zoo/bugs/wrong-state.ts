@@ -104,7 +104,7 @@ export const wrongState: readonly Bug[] = [
     class: 'wrong state',
     breaks: 'P1',
     file: 'src/master/decide/registration.ts',
-    find: 'return newestPeerId !== undefined && newestPeerId > peerId;',
+    find: 'return Math.max(known?.newestPeerId ?? 0, underWay ?? 0) > peerId;',
     replace: 'return false;',
     rare: true,
   },
