@@ -287,6 +287,7 @@ test('an agent that a master refuses leaves its tasks running, and the next one 
   framework.accept(offer, [launch({ taskId: 't', name: 't', command: 'sleep 3600', resources })]);
   await eventually('it runs', () => pids.length > 0);
   const [pid = 0] = pids;
+  t.teardown(() => isRunning(pid) && process.kill(pid, 'SIGKILL'));
   await master.close();
 
   // Somebody forgot to say where the master is.

@@ -15,6 +15,7 @@ import { OrdersChecker } from './orders.js';
 import { PatienceChecker } from './patience.js';
 import { ProvenanceChecker } from './provenance.js';
 import { ReconciliationChecker } from './reconciliation.js';
+import { RegistrationsChecker } from './registrations.js';
 import { RemovalsChecker } from './removals.js';
 import { RetriesChecker } from './retries.js';
 import { RecoveryChecker } from './recovery.js';
@@ -53,5 +54,6 @@ export function scenarioCheckers(): readonly Checker[] {
     new AnswersChecker(),
     new BoundsChecker(),
     new PatienceChecker(),
+    new RegistrationsChecker(),
   ];
 }

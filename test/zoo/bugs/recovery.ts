@@ -96,4 +96,20 @@ export const recovery: readonly Bug[] = [
     find: 'this.#over = true; this.#timer?.cancel(); this.#ended(); }',
     replace: 'this.#timer?.cancel(); return true; }',
   },
+  {
+    name: 'an agent that is started again believes a master of the past',
+    class: 'durability',
+    breaks: 'D5',
+    file: 'src/agent/agent.ts',
+    find: 'if (epoch > this.#epoch) this.#journal.put({ key: keys.epoch, value: epoch });',
+    replace: '',
+  },
+  {
+    name: 'a scheduler that is started again believes a master of the past',
+    class: 'durability',
+    breaks: 'D5',
+    file: 'src/scheduler/kept-id.ts',
+    find: '{ key: epochKey, value: epoch },',
+    replace: '',
+  },
 ];
