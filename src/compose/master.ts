@@ -31,6 +31,7 @@ import { acceptSession } from '../transport/session.js';
 import type { AcceptLink } from '../transport/transport.js';
 import { wsListener } from '../transport/ws-transport.js';
 import type { Running } from './running.js';
+import { LaterEpochs } from './later-epochs.js';
 import { takeLead } from './leading.js';
 import { closable, closeOnAbort } from './running.js';
 import { weightProblem } from './settings-text.js';
@@ -99,6 +100,7 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
     throw error;
   });
   const { epoch, actUntilMs } = lead;
+  const later = new LaterEpochs(epoch, env.clock, log);
   const wiring = new Wiring();
   // The port is known once the server listens, and the master needs it; requests come only after this turn.
   const source: MasterSource = {
@@ -168,6 +170,7 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
           store,
           info,
           epoch,
+          laterEpochSeen: () => later.latest,
           options: options.master ?? {},
           flags: { ...allocatorFlags(options.allocator), ...domain },
           onStoreFailure: end.fail,
@@ -180,7 +183,8 @@ export async function runMaster(options: RunMasterOptions = {}, signal?: AbortSi
       [T.env, T.master],
       (env, master): AcceptLink =>
         (link, path) => {
-          const common = { epoch, heartbeatIntervalMs };
+          const onLaterEpoch = (epochSeen: number): void => later.seen(epochSeen, link.remote);
+          const common = { epoch, onLaterEpoch, heartbeatIntervalMs };
           switch (path) {
             case '/v1/scheduler':
               return acceptSession(env, link, { ...common, kind: 'scheduler', validate: validateSchedulerCall }, peer =>

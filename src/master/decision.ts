@@ -205,6 +205,11 @@ export class Draft implements Decision {
 
 export const nothing: Decision = { changes: [], effects: [] };
 
+/** The answer to a scheduler's call that cannot be decided, alone. */
+export function complain(peerId: number, callId: number | undefined, what: Problem): Decision {
+  return new Draft().answer(peerId, callId, [what]);
+}
+
 /** The answer to an operator, alone. */
 export function answered(ticket: number, problems: readonly Problem[]): Draft {
   return new Draft().answerOperator(ticket, problems);

@@ -1,7 +1,6 @@
 // The resource master: takes one message at a time, decides, applies, then speaks. In: calls of schedulers, agents, operators. Out: events, views.
 import { assertNever } from '../base/assert.js';
 import { describeProblem, problem, ProfferError } from '../base/errors.js';
-import type { Problem } from '../base/errors.js';
 import type { AgentId, FrameworkId } from '../base/ids.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { OnGrants, OnStarved } from '../allocator/model.js';
@@ -22,7 +21,7 @@ import type { Change } from './changes.js';
 import { conflictRule } from './conflict.js';
 import { Counts } from './counts.js';
 import type { Decision, Effect } from './decision.js';
-import { Draft, nothing } from './decision.js';
+import { complain, Draft, nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
 import { decideForget, decideTidy } from './decide/forget.js';
 import { decideSchedulerLost, decideTimedOut } from './decide/framework-end.js';
@@ -57,6 +56,8 @@ export interface MasterParts {
   readonly info: MasterInfo;
   /** Of this leadership; every record of the registry carries it. */
   readonly epoch: number;
+  /** The latest epoch that peers have told of, if it is later; `/state` shows it. */
+  readonly laterEpochSeen?: () => number | undefined;
   readonly options?: Partial<MasterOptions>;
   /** Settings besides `options` that `/state` shows. */
   readonly flags?: { readonly [name: string]: unknown };
@@ -128,6 +129,7 @@ export class Master implements OperatorDesk {
       clock: env.clock,
       startedAtMs: env.clock.wallMs(),
       safeMode: () => this.#watch.safeMode,
+      laterEpochSeen: parts.laterEpochSeen ?? (() => undefined),
       flags: parts.flags ?? {},
       follow: listener => this.#feed.subscribe(listener),
     });
@@ -488,12 +490,4 @@ export class Master implements OperatorDesk {
   #moment(): Moment {
     return { nowMs: this.#env.clock.now(), wallMs: this.#env.clock.wallMs() };
   }
-}
-
-function complain(peerId: number, callId: number | undefined, what: Problem): Decision {
-  const event: SchedulerEvent =
-    callId === undefined
-      ? { type: 'ERROR', problems: [what], fatal: false }
-      : { type: 'ANSWERED', callId, problems: [what] };
-  return { changes: [], effects: [{ type: 'TO_SCHEDULER_PEER', peerId, event }] };
 }

@@ -70,6 +70,7 @@ export interface ViewSource {
   readonly clock: Clock;
   readonly startedAtMs: number;
   readonly safeMode: () => SafeModeView | undefined;
+  readonly laterEpochSeen: () => number | undefined;
   /** Settings besides the master's options. */
   readonly flags: { readonly [name: string]: unknown };
   /** Registers a listener for changes from now on. */
@@ -82,11 +83,13 @@ export function masterViews(source: ViewSource): MasterViews {
     master: view.master,
     state: () => {
       const safeMode = source.safeMode();
+      const laterEpochSeen = source.laterEpochSeen();
       return {
         master: view.master,
         startedAtMs: source.startedAtMs,
         policy: allocator.policy,
         ...(safeMode === undefined ? {} : { safeMode }),
+        ...(laterEpochSeen === undefined ? {} : { laterEpochSeen }),
         flags: { ...view.options, ...source.flags },
         agents: views.agents(),
         frameworks: views.frameworks(),

@@ -181,6 +181,8 @@ export interface StateView {
   readonly policy: { readonly [axis: string]: unknown };
   /** Only while it holds. */
   readonly safeMode?: SafeModeView;
+  /** Only when peers have followed a master of a later epoch than this one's, and refuse it. */
+  readonly laterEpochSeen?: number;
   readonly flags: { readonly [name: string]: unknown };
   readonly agents: readonly AgentView[];
   readonly frameworks: readonly FrameworkView[];

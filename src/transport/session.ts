@@ -33,6 +33,8 @@ export interface AcceptOptions<In> extends SessionOptions<In> {
   readonly kind: string;
   /** Our epoch; a peer that has seen a later one is refused with STALE_MASTER. Default 0. */
   readonly epoch?: number;
+  /** A peer was refused because it has seen this later epoch. */
+  readonly onLaterEpoch?: (epochSeen: number) => void;
   /** How often both sides send a heartbeat; 0 is never. Default 15,000. */
   readonly heartbeatIntervalMs?: number;
 }
@@ -88,8 +90,14 @@ export function acceptSession<In, Out extends object>(
     const hello = parseHello(raw as object);
     if (!('type' in hello)) return refuse(hello);
     const epoch = options.epoch ?? 0;
-    const problems = [...kindProblems(hello, options.kind), ...epochProblems(hello, epoch)];
-    if (problems.length > 0) return refuse(problems);
+    const wrongKind = kindProblems(hello, options.kind);
+    const { epochSeen = 0 } = hello;
+    const late = epochSeen > epoch ? [staleProblem('$HELLO.epochSeen', epoch, epochSeen)] : [];
+    if (wrongKind.length + late.length > 0) {
+      refuse([...wrongKind, ...late]);
+      if (late.length > 0) options.onLaterEpoch?.(epochSeen);
+      return;
+    }
     deadline.cancel();
     const heartbeatIntervalMs = options.heartbeatIntervalMs ?? heartbeatIntervalDefaultMs;
     link.send({ type: '$WELCOME', protocol: protocolVersion, epoch, heartbeatIntervalMs } satisfies SessionMessage);
@@ -278,11 +286,6 @@ function kindProblems(hello: Hello, kind: string): Problem[] {
   return [
     problem('$HELLO.kind', 'BAD_MESSAGE', `${shown(hello.kind)} cannot connect here; this path serves ${shown(kind)}`),
   ];
-}
-
-function epochProblems(hello: Hello, epoch: number): Problem[] {
-  const seen = hello.epochSeen ?? 0;
-  return seen > epoch ? [staleProblem('$HELLO.epochSeen', epoch, seen)] : [];
 }
 
 function staleProblem(path: string, epoch: number, seen: number): Problem {

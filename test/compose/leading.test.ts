@@ -3,10 +3,19 @@ import test from 'ava';
 import { Subject } from 'rxjs';
 import { ProfferError } from '../../src/base/errors.js';
 import { takeLead } from '../../src/compose/leading.js';
+import { LaterEpochs } from '../../src/compose/later-epochs.js';
 import { runMaster } from '../../src/compose/master.js';
 import type { Contender, Leading } from '../../src/election/election.js';
 import { singleContender } from '../../src/election/single.js';
+import type { Logger } from '../../src/env/log.js';
+import { silentLogger } from '../../src/env/log.js';
+import { systemEnv } from '../../src/env/system-env.js';
+import { VirtualClock } from '../../src/env/virtual-clock.js';
+import type { StateView } from '../../src/protocol/operator-api.js';
+import { validateAgentEvent } from '../../src/protocol/validate.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
+import { dialSession } from '../../src/transport/session.js';
+import { wsDialer } from '../../src/transport/ws-transport.js';
 
 class FakeContender implements Contender {
   readonly leading$ = new Subject<Leading | undefined>();
@@ -100,4 +109,51 @@ test('a master ends by itself when its lead is lost, and when the lease is not r
   silent.leading$.next({ epoch: 6, actUntilMs: performance.now() + 50 });
   const late = await t.throwsAsync((await second).closed, { instanceOf: ProfferError });
   t.is(late?.message, 'the lease of epoch 6 was not renewed in time');
+});
+
+function errorsOf(): { errors: (readonly [string, unknown])[]; log: Logger } {
+  const errors: (readonly [string, unknown])[] = [];
+  const log: Logger = { ...silentLogger, error: (what, fields) => errors.push([what, fields?.['epochSeen']]) };
+  return { errors, log: { ...log, child: () => log } };
+}
+
+test('a master that its peers refuse, since they have followed a later one, says so in its log and state', async t => {
+  const { errors, log } = errorsOf();
+  const contender = new FakeContender();
+  const starting = runMaster({ port: 0, contender, log });
+  contender.leading$.next({ epoch: 5 });
+  const master = await starting;
+  const state = async (): Promise<StateView> => (await (await fetch(`${master.url}/state`)).json()) as StateView;
+  const refusal = (epochSeen: number): Promise<string | undefined> =>
+    new Promise(resolve => {
+      const options = { kind: 'agent', version: '0.1.0', epochSeen, validate: validateAgentEvent };
+      const dialed = dialSession(systemEnv(), wsDialer(), `${master.url}/v1/agent`, options, {
+        onWelcome: () => {
+          resolve(undefined);
+          dialed.close(1000, 'enough');
+          return { onMessage: () => {}, onInvalid: () => {}, onEnd: () => {} };
+        },
+        onFailed: (_end, problems) => resolve(problems[0]?.code),
+      });
+    });
+  t.is(await refusal(5), undefined);
+  t.is((await state()).laterEpochSeen, undefined);
+  t.is(await refusal(9), 'STALE_MASTER');
+  t.is((await state()).laterEpochSeen, 9);
+  t.deepEqual(errors, [['peers have followed a master of a later epoch, and refuse this one', 9]]);
+  await master.close();
+});
+
+test('peers that try again and again fill no log', t => {
+  const { errors, log } = errorsOf();
+  const clock = new VirtualClock();
+  const later = new LaterEpochs(5, clock, log);
+  later.seen(5, 'a peer');
+  t.is(later.latest, undefined);
+  for (let i = 0; i < 90; i += 1) {
+    later.seen(10 + (i % 7), 'a peer');
+    clock.advance(1_000);
+  }
+  t.is(later.latest, 16);
+  t.is(errors.length, 2);
 });
