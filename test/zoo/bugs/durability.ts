@@ -75,15 +75,6 @@ export const durability: readonly Bug[] = [
     rare: true,
   },
   {
-    name: 'a framework that came back while it was being ended has ended for the next master',
-    class: 'durability',
-    breaks: 'D3',
-    file: 'src/master/decide/frameworks.ts',
-    find: 'if (isEnding) return draft.store(registry.frameworkRevived(framework), then);',
-    replace: '',
-    rare: true,
-  },
-  {
     name: 'who subscribes while being torn down is taken back',
     class: 'durability',
     breaks: 'D9',
