@@ -225,7 +225,8 @@ export class MasterNode {
           onStarved(offers);
         });
         allocator = real;
-        return world.mutations.allocator?.(observed(real, books)) ?? observed(real, books);
+        // Seen from where the master stands: also what a bug keeps from the allocator is looked at.
+        return observed(world.mutations.allocator?.(real) ?? real, books);
       },
       store,
       info,

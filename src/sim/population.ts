@@ -46,8 +46,8 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
   world.addMaster({
     // Short windows, so that a run sees them end.
     master: {
-      agentReregisterTimeoutMs: 120_000,
-      frameworkReregisterTimeoutMs: 120_000,
+      agentReregisterTimeoutMs: 60_000,
+      frameworkReregisterTimeoutMs: 60_000,
       agentPingTimeoutMs: 5000,
       ...bounds(random.fork('bounds')),
       ...(scenario.offerTimeoutMs === undefined ? {} : { offerTimeoutMs: random.pick(scenario.offerTimeoutMs) }),
@@ -65,6 +65,8 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
       ...(scenario.guests > 0 && random.fork(`containerizers-${i}`).chance(0.4) ? { containerizers: ['PROCESS'] } : {}),
       agent: {
         oversubscribedResourcesIntervalMs: 5000,
+        // Some never do; whatever waits for them comes after what waits for a new master.
+        executorRegistrationMs: 30_000,
         // Each task or executor is a part of its own.
         ...(random.fork(`parts-${i}`).chance(0.3) ? { registerPartBytes: 1 } : {}),
         // Short for some, so that agents come back too late for their tasks.

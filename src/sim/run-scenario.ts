@@ -31,11 +31,11 @@ export interface RunOptions {
   readonly mutations?: Mutations;
   readonly onJournalLine?: (line: string) => void;
   readonly encode?: 'none' | 'msgpack';
-  /** How long the healed cluster may take. Default 4 minutes: two that a new master waits for agents, and two to settle. */
+  /** How long the healed cluster may take. Default 2 minutes, one of which a new master may wait for agents. */
   readonly settleMs?: number;
 }
 
-const settleDefaultMs = 240_000;
+const settleDefaultMs = 120_000;
 /** Longer than what checkers allow for something to be done in a calm cluster. */
 const guestsStayMs = 40_000;
 
