@@ -7,6 +7,9 @@ import type { Random } from '../env/random.js';
 import { deadStore, epochAfter, fenced } from '../store/fencing.js';
 import type { Store, StoreChange } from '../store/store.js';
 
+/** What was on a disk at one moment. */
+export type DiskCopy = ReadonlyMap<string, unknown>;
+
 /** The disk of one node; `open` gives a Store to each process that runs there. */
 export class SimDisk {
   /** Time a write takes. */
@@ -110,6 +113,25 @@ export class SimDisk {
     if (this.#records.size === 0) return false;
     this.#rotten.add(random.pick([...this.#records.keys()]));
     return true;
+  }
+
+  /** Whether a record on it cannot be read. */
+  get isDamaged(): boolean {
+    return this.#rotten.size > 0;
+  }
+
+  /** All of it as it is now; undefined when it cannot be read: a copy is verified. */
+  copy(): DiskCopy | undefined {
+    // What is stored is never changed in place.
+    return this.isDamaged ? undefined : new Map(this.#records);
+  }
+
+  /** Nothing but `copy` is on it any more. Its epoch goes on from the later of both, so that nobody who led before is believed again. */
+  restore(copy: DiskCopy): void {
+    const epoch = this.#epoch;
+    this.erase();
+    this.#epoch = epoch;
+    for (const [key, value] of copy) this.#records.set(key, value);
   }
 
   /** Nothing is on it any more. */

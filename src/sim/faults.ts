@@ -7,6 +7,7 @@ import { diskLatencyMs } from './disk.js';
 import type { MasterNode } from './master-node.js';
 import { noTrouble } from './network.js';
 import type { RawSchedulerNode, SchedulerNode } from './scheduler-node.js';
+import { RegistryCopies } from './registry-copies.js';
 import type { World } from './world.js';
 
 /** The kinds of faults. */
@@ -37,6 +38,7 @@ export const faultKinds = [
   'flaky-link',
   'stuck-link',
   'past-master',
+  'registry-rot',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -60,11 +62,13 @@ export class Faults {
   readonly #random: Random;
   /** What has to be undone, by what it is called. */
   readonly #open = new Map<string, () => void>();
+  readonly #copies: RegistryCopies | undefined;
   #stopped = false;
 
   constructor(world: World, rates: FaultRates) {
     this.#world = world;
     this.#random = world.random.fork('faults');
+    this.#copies = rates['registry-rot'] === undefined ? undefined : new RegistryCopies(world);
     for (const kind of faultKinds) {
       const meanMs = rates[kind];
       if (meanMs !== undefined) this.#next(kind, meanMs, this.#random.fork(kind));
@@ -207,6 +211,11 @@ export class Faults {
         node.crash();
         world.clock.after(1000, () => node.start());
         return;
+      }
+      case 'registry-rot': {
+        const { master } = world;
+        if (this.#copies?.hasOne !== true || master.process?.alive !== true || !master.disk.rot(random)) return;
+        return this.#crash(kind, master, random.chance(0.7), random.int(0, 5000));
       }
       case 'wall-clock-jump': {
         const node = random.pick(this.#nodes());

@@ -74,6 +74,8 @@ export type HistoryEvent =
   | { readonly type: 'PROCESS'; readonly node: string; readonly kind: NodeKind; readonly up: boolean }
   /** A master ends by itself: it cannot write, or does not lead any more. */
   | { readonly type: 'STEPS_DOWN'; readonly node: string; readonly why: string }
+  /** The registry is copied as it is now; or the newest copy takes its place. */
+  | { readonly type: 'REGISTRY'; readonly node: string; readonly what: 'COPIED' | 'RESTORED' }
   /** A master that another has followed does something all the same. */
   | { readonly type: 'STALE'; readonly node: string; readonly what: string }
   /** An agent or a scheduler takes a master for the one that leads: told when it first says something that counts. */
@@ -124,6 +126,8 @@ export function lineOf(event: HistoryEvent): string {
       return event.up ? 'process up' : 'process down';
     case 'STEPS_DOWN':
       return `steps down: ${event.why}`;
+    case 'REGISTRY':
+      return `registry ${event.what.toLowerCase()}`;
     case 'STALE':
       return `stale: ${event.what}`;
     case 'FOLLOWS':

@@ -67,6 +67,8 @@ export class MasterNode {
   readonly options: MasterOptions;
   /** Nodes that find a master of the past where the leading one should be. */
   astray: ReadonlySet<string> = new Set();
+  /** Told when a master does not start because its registry cannot be read: its supervisor leaves it so. */
+  onDamaged: (error: ProfferError) => void = () => {};
   readonly #world: Surroundings;
   readonly #node: MasterNodeOptions;
   #incarnation = 0;
@@ -213,31 +215,47 @@ export class MasterNode {
       ...(domain === undefined ? {} : { domain }),
     };
     const actUntilMs = (): number => env.clock.now() + ((leaseMs ?? 0) * 2) / 3;
-    const master = new Master(env, {
-      allocator: (onGrants, onStarved) => {
-        const note = (batch: GrantBatch): void => {
-          for (const { grants } of batch) books.note(grants);
-          onGrants(batch);
-        };
-        const settings = { ...this.#node.allocator, ...world.mutations.allocatorOptions };
-        const real = createAllocator(env, settings, note, offers => {
-          if (reign === this.#reign) world.emit({ type: 'TAKES_BACK', node: this.name, offers });
-          onStarved(offers);
-        });
-        allocator = real;
-        // Seen from where the master stands: also what a bug keeps from the allocator is looked at.
-        return observed(world.mutations.allocator?.(real) ?? real, books);
-      },
-      store,
-      info,
-      epoch: reign.epoch,
-      ...(leaseMs === undefined ? {} : { actUntilMs: actUntilMs() }),
-      options: { ...this.#node.master, ...world.mutations.master },
-      onStoreFailure: error => this.#ends(reign, error),
-      onDeposed: error => this.#ends(reign, error),
-    });
+    const make = (): Master =>
+      new Master(env, {
+        allocator: (onGrants, onStarved) => {
+          const note = (batch: GrantBatch): void => {
+            for (const { grants } of batch) books.note(grants);
+            onGrants(batch);
+          };
+          const settings = { ...this.#node.allocator, ...world.mutations.allocatorOptions };
+          const real = createAllocator(env, settings, note, offers => {
+            if (reign === this.#reign) world.emit({ type: 'TAKES_BACK', node: this.name, offers });
+            onStarved(offers);
+          });
+          allocator = real;
+          // Seen from where the master stands: also what a bug keeps from the allocator is looked at.
+          return observed(world.mutations.allocator?.(real) ?? real, books);
+        },
+        store,
+        info,
+        epoch: reign.epoch,
+        ...(leaseMs === undefined ? {} : { actUntilMs: actUntilMs() }),
+        options: { ...this.#node.master, ...world.mutations.master },
+        onStoreFailure: error => this.#ends(reign, error),
+        onDeposed: error => this.#ends(reign, error),
+      });
+    const master = this.#startedBy(make);
+    if (master === undefined) return;
     reign.master = master;
     if (leaseMs !== undefined) every(env.clock, leaseMs / 3, () => master.mayActUntil(actUntilMs()));
+  }
+
+  // A registry that cannot be read is neither skipped nor taken for an empty one: an operator has to restore it.
+  #startedBy(make: () => Master): Master | undefined {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof ProfferError) || error.code !== 'STORE_DAMAGED') throw error;
+      this.#world.emit({ type: 'STEPS_DOWN', node: this.name, why: error.code });
+      this.crash();
+      this.onDamaged(error);
+      return undefined;
+    }
   }
 
   // The process ends, as it must, and its supervisor starts it again.

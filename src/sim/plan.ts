@@ -45,6 +45,7 @@ export const plan = {
       adopted: 200,
       endedUnwatched: 35,
       resent: 200,
+      restored: 90,
       stepsDown: { STALE_MASTER: 25, STORE_FAILED: 55, STORE_DAMAGED: 100 },
       executorTasks: 300,
       executorsExited: 100,
@@ -64,6 +65,7 @@ export const plan = {
         'stale-master': 50,
         'operator-teardown': 50,
         'past-master': 120,
+        'registry-rot': 90,
       },
     },
   },
@@ -173,6 +175,7 @@ export const plan = {
       adopted: 150,
       endedUnwatched: 50,
       resent: 400,
+      restored: 50,
       stepsDown: { STALE_MASTER: 15, STORE_FAILED: 60, STORE_DAMAGED: 60 },
       // Every kind there is.
       faults: {
@@ -202,6 +205,7 @@ export const plan = {
         'flaky-link': 110,
         'stuck-link': 110,
         'past-master': 120,
+        'registry-rot': 50,
       } satisfies { readonly [Kind in FaultKind]: number },
     },
   },

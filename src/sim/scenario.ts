@@ -82,6 +82,7 @@ export const scenarios = {
         'executor-crash',
         'executor-partition',
         'past-master',
+        'registry-rot',
       ]),
   },
   partitions: {

@@ -35,6 +35,7 @@ class Telling {
     this.#checker = checker;
     const told = this as Telling;
     const disk = {
+      isDamaged: false,
       has: (key: string) => this.disk.has(key),
       some: (prefix: string, is: (value: unknown) => boolean) =>
         [...this.disk].some(([key, value]) => key.startsWith(prefix) && is(value)),

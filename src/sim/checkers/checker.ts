@@ -39,6 +39,8 @@ export interface WorldView {
 
 /** A disk as checkers see it. */
 export interface DiskView {
+  /** Whether a record on it cannot be read. */
+  readonly isDamaged: boolean;
   has(key: string): boolean;
   /** Whether a record whose key starts so has such a value. */
   some(prefix: string, is: (value: unknown) => boolean): boolean;

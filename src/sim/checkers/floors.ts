@@ -28,6 +28,8 @@ export interface Counts {
   endedUnwatched: number;
   /** Statuses that an agent sent again. */
   resent: number;
+  /** Registries restored from a copy. */
+  restored: number;
   /** Masters that ended by themselves, by the reason. */
   stepsDown: { [why: string]: number };
   invalidCalls: number;
@@ -84,6 +86,7 @@ const nothing: Counts = {
   adopted: 0,
   endedUnwatched: 0,
   resent: 0,
+  restored: 0,
   stepsDown: {},
   invalidCalls: 0,
   conflicts: 0,
@@ -171,6 +174,9 @@ export class FloorsChecker implements Checker {
           counts.operations += 1;
           count(counts.operationKinds, event.event.kind);
         }
+        return;
+      case 'REGISTRY':
+        if (event.what === 'RESTORED') counts.restored += 1;
         return;
       case 'AGENT_CALL':
         if (event.call.type === 'REGISTER' && event.call.more) counts.registerParts += 1;

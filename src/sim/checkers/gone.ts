@@ -11,6 +11,8 @@ export class GoneChecker implements Checker {
   readonly #calm = new Calm();
   /** Since when each is gone. */
   readonly #gone = new Map<AgentId, number>();
+  /** When the newest copy of the registry was made, which may come back. */
+  #copied: readonly AgentId[] = [];
   readonly #live = new Set<LiveContainer>();
   #nextMs = 0;
 
@@ -20,6 +22,11 @@ export class GoneChecker implements Checker {
       case 'OPERATOR_ANSWER':
         if (event.call.type === 'MARK_AGENT_GONE' && event.problems.length === 0)
           this.#learn(event.call.agentId, world.nowMs);
+        return;
+      case 'REGISTRY':
+        if (event.what === 'COPIED') this.#copied = [...this.#gone.keys()];
+        // Declared gone since, it has to be declared so again.
+        else for (const id of this.#gone.keys()) if (!this.#copied.includes(id)) this.#gone.delete(id);
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'REGISTERED' && this.#gone.has(event.event.agentId))

@@ -13,15 +13,23 @@ import type { Amounts } from './quota-sums.js';
 
 type Update = Extract<OperatorCall, { type: 'UPDATE_QUOTA' }>;
 
+interface Copied {
+  readonly limits: ReadonlyMap<Role, Amounts>;
+  readonly guarantees: ReadonlyMap<Role, Amounts>;
+  readonly unknown: ReadonlySet<Role>;
+}
+
 /** Goes by what operators were told, over masters that come and go. */
 export class QuotaChecker implements Checker {
   readonly name = 'quota';
-  readonly #limits = new Map<Role, Amounts>();
-  readonly #guarantees = new Map<Role, Amounts>();
+  #limits = new Map<Role, Amounts>();
+  #guarantees = new Map<Role, Amounts>();
   /** Asked for, not yet answered. */
   readonly #pending = new Set<OperatorCall>();
   /** Roles whose quota nobody can know: the master died while it was being set. */
-  readonly #unknown = new Set<Role>();
+  #unknown = new Set<Role>();
+  /** When the newest copy of the registry was made, which may come back. */
+  #copied: Copied | undefined;
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
     switch (event.type) {
@@ -38,6 +46,10 @@ export class QuotaChecker implements Checker {
         for (const call of this.#pending) if (call.type === 'UPDATE_QUOTA') this.#doubt(call);
         this.#pending.clear();
         return;
+      case 'REGISTRY':
+        if (event.what === 'COPIED') this.#copies();
+        else this.#restores();
+        return;
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'OFFERS') this.#offered(event.event.offers, world, report);
         return;
@@ -48,6 +60,27 @@ export class QuotaChecker implements Checker {
         return;
       default:
         return;
+    }
+  }
+
+  #copies(): void {
+    const asked = [...this.#pending].flatMap(call => (call.type === 'UPDATE_QUOTA' ? call.quotas : []));
+    this.#copied = {
+      limits: new Map(this.#limits),
+      guarantees: new Map(this.#guarantees),
+      unknown: new Set([...this.#unknown, ...asked.map(({ role }) => role)]),
+    };
+  }
+
+  // What was set since has to be set again.
+  #restores(): void {
+    if (this.#copied === undefined) return;
+    this.#limits = new Map(this.#copied.limits);
+    this.#guarantees = new Map(this.#copied.guarantees);
+    this.#unknown = new Set(this.#copied.unknown);
+    for (const role of this.#unknown) {
+      this.#limits.delete(role);
+      this.#guarantees.delete(role);
     }
   }
 
