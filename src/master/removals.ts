@@ -1,4 +1,4 @@
-// Which silent agents may be declared unreachable now: not more in a time than operators allow, and none while too many are silent together.
+// Which silent agents may be declared unreachable now: not more in a time than operators allow, none while too many are silent together, and never all at once.
 // In: who is silent or back, how many are watched, the time. Out: who may go, and when to look again. Pure but for its memory.
 import type { AgentId } from '../base/ids.js';
 
@@ -81,9 +81,13 @@ export class Removals {
     this.#judge(nowMs, watched);
     const remove: AgentId[] = [];
     let lookAgainMs = this.#safe?.untilMs;
+    const paceMax = this.#paceMax(nowMs, watched);
     for (const [id, stayedAway] of this.#waiting) {
       if (this.#safe !== undefined && !stayedAway) continue;
-      const freeAtMs = this.#freeAtMs();
+      const freeAtMs = Math.max(
+        rate === undefined ? Number.NEGATIVE_INFINITY : this.#freeAtMs(rate.count, rate.perMs),
+        this.#freeAtMs(paceMax, safeWindowMs),
+      );
       if (freeAtMs > nowMs) {
         lookAgainMs = Math.min(lookAgainMs ?? freeAtMs, freeAtMs);
         break;
@@ -96,11 +100,21 @@ export class Removals {
   }
 
   // When the next one may go: once the one `count` before it is out of the window.
-  #freeAtMs(): number {
-    const { rate } = this.#rules;
-    if (rate === undefined) return Number.NEGATIVE_INFINITY;
-    const before = this.#removed.at(-rate.count);
-    return before === undefined ? Number.NEGATIVE_INFINITY : before.atMs + rate.perMs;
+  #freeAtMs(count: number, perMs: number): number {
+    const before = this.#removed.at(-count);
+    return before === undefined ? Number.NEGATIVE_INFINITY : before.atMs + perMs;
+  }
+
+  // Those that a safe mode held for as long as it may, and those that stayed away after a restart, may be many: in a window no more of them go
+  // than would begin a safe mode, so that their tasks are not all started elsewhere at once, and who comes back late still finds its own.
+  #paceMax(nowMs: number, { agents: watched }: Watched): number {
+    const { safeShare, safeAgentsMin } = this.#rules;
+    if (safeShare >= 1) return Number.POSITIVE_INFINITY;
+    let agents = watched;
+    // Nobody watches these. The others that were removed are still watched until that is durable.
+    for (const { atMs, stayedAway } of this.#removed) if (stayedAway && nowMs - atMs < safeWindowMs) agents += 1;
+    for (const stayedAway of this.#waiting.values()) if (stayedAway) agents += 1;
+    return Math.max(1, safeAgentsMin, Math.floor(agents * safeShare));
   }
 
   #judge(nowMs: number, { agents: watched, quiet }: Watched): void {

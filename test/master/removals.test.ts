@@ -66,8 +66,10 @@ test('a safe mode ends when its time is over, and does not begin again before en
   rig.advance(260_000);
   t.is(unreachable(), 0);
   rig.advance(20_000);
-  t.is(unreachable(), 8);
+  t.is(unreachable(), 5, 'not all at once even then');
   t.is(rig.master.views.state().safeMode, undefined);
+  rig.advance(60_000);
+  t.is(unreachable(), 8);
 });
 
 test('few agents make no safe mode, and a share of 1 switches it off', t => {
@@ -111,6 +113,38 @@ test('the limit counts those too that stay away after a restart, and safe mode d
   t.is(next.master.views.state().safeMode, undefined);
   next.advance(60_000);
   t.is(unreachable(), 10);
+});
+
+test('of many that stay away after a restart a fifth goes in a minute; who comes late keeps what it runs', t => {
+  const { rig, agents } = cluster(50, 0);
+  rig.master.close();
+  const next = new MasterRig({ masterId: 'N', store: rig.store, clock: rig.clock });
+  for (const { agentId } of agents.slice(0, 10)) next.agent(big, { agentId });
+  const unreachable = (): number => statesOf(next).filter(state => state === 'UNREACHABLE').length;
+  next.advance(600_000);
+  t.is(unreachable(), 10);
+  next.advance(30_000);
+  next.agent(big, { agentId: 'M-S49' });
+  next.advance(30_000);
+  t.true(unreachable() > 10 && unreachable() <= 20, `${unreachable()}`);
+  next.advance(300_000);
+  t.is(unreachable(), 39);
+  t.is(statesOf(next).at(-1), 'REGISTERED');
+});
+
+test('when a safe mode has lasted as long as it may, a fifth of the agents goes in a minute', t => {
+  const { rig, unreachable } = cluster(100, 60);
+  rig.advance(500_000);
+  t.is(unreachable(), 0);
+  let before = 0;
+  let [most, minutes] = [0, 0];
+  for (; unreachable() < 60 && minutes < 20; minutes += 1) {
+    rig.advance(60_000);
+    most = Math.max(most, unreachable() - before);
+    before = unreachable();
+  }
+  t.is(before, 60);
+  t.true(most <= 20, `${most} in a minute`);
 });
 
 test('the metrics tell of a safe mode', async t => {
@@ -202,6 +236,12 @@ function checkRemovals(
   const gone: { atMs: number; stayedAway: boolean }[] = [];
   let now = 0;
   const look = (): number | undefined => {
+    const lately = gone.filter(each => now - each.atMs < safeWindowMs);
+    const agents = ids.length + away.size + lately.filter(each => each.stayedAway).length;
+    const paceMax =
+      rules.safeShare === 1
+        ? Number.POSITIVE_INFINITY
+        : Math.max(lately.length, rules.safeAgentsMin, Math.floor(agents * rules.safeShare));
     const { remove, lookAgainMs } = removals.next(now, { agents: ids.length, quiet: silent.size });
     for (const id of remove) {
       const stayedAway = away.has(id);
@@ -213,6 +253,10 @@ function checkRemovals(
       if (!stayedAway && before >= rules.safeAgentsMin && before > (ids.length + recent) * rules.safeShare)
         assert.ok(now >= rules.safeMaxMs, 'nobody is removed while too many are silent');
     }
+    assert.ok(
+      lately.length + remove.length <= paceMax,
+      `${remove.length} after ${lately.length}, ${paceMax} are allowed`,
+    );
     if (rules.rate !== undefined) {
       const { count, perMs } = rules.rate;
       const inWindow = gone.filter(each => each.atMs > now - perMs).length;
