@@ -2,7 +2,10 @@
 import { assert } from '../base/assert.js';
 import { ProfferError } from '../base/errors.js';
 
-/** Bounds of one frame, checked before decoding. Items are values of any kind, arrays and objects included; depth counts the frame's own array. */
+/**
+ * Bounds of one frame, checked before decoding. Items are values of any kind, arrays and objects included, also the frame's own array and its number; depth
+ * counts the frame's own array.
+ */
 export const frameBounds = { bytesMax: 1_048_576, itemsMax: 65_536, depthMax: 32 } as const;
 
 /** Which WebSocket close code a bad frame deserves: 1002, 1007 or 1009. */
@@ -41,6 +44,15 @@ export function tooDeep(offset: number): BadFrame {
   return badFrame('tooBig', offset, `nested deeper than ${frameBounds.depthMax}`);
 }
 
+/** Items that are not messages: the array and its number. */
+export const frameItems = 2;
+
+/** What is wrong when the messages of a frame, or one alone, come behind `before` others, and `received` came so far; undefined: nothing. */
+export function outOfStep(before: number, received: number): string | undefined {
+  if (before === received) return undefined;
+  return `messages ${before > received ? 'lost' : 'repeated'}: ${before} came before, ${received} received`;
+}
+
 /** Values in `value`, itself included. */
 export function countItems(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 1;
@@ -63,7 +75,7 @@ export function typeOf(message: object): string {
 export class FrameFiller<Chunk> {
   #chunks: Chunk[] = [];
   #bytes = 0;
-  #items = 1;
+  #items = frameItems;
   readonly #overhead: { readonly frame: number; readonly message: number };
   readonly #emit: (chunks: readonly Chunk[], bytes: number) => void;
 
@@ -79,7 +91,7 @@ export class FrameFiller<Chunk> {
     const bytes = chunkBytes + this.#overhead.message;
     const items = counted ?? (chunkBytes <= countedFrom ? chunkBytes : countItems(message));
     assert(
-      bytes + this.#overhead.frame <= frameBounds.bytesMax && items < frameBounds.itemsMax,
+      bytes + this.#overhead.frame <= frameBounds.bytesMax && items + frameItems <= frameBounds.itemsMax,
       () =>
         `a message ${typeOf(message)} of ${bytes} bytes and ${items} items is too big for a frame; it must travel in parts`,
     );
@@ -95,7 +107,7 @@ export class FrameFiller<Chunk> {
     this.#emit(this.#chunks, this.#bytes);
     this.#chunks = [];
     this.#bytes = 0;
-    this.#items = 1;
+    this.#items = frameItems;
   }
 }
 

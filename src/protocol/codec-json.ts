@@ -2,15 +2,23 @@
 import { isUtf8 } from 'node:buffer';
 import { must } from '../base/assert.js';
 import { shown } from '../base/errors.js';
-import { badFrame, FrameFiller, frameBounds, tooDeep, tooManyBytes, tooManyItems } from './codec-frame.js';
+import { badFrame, FrameFiller, frameBounds, outOfStep, tooDeep, tooManyBytes, tooManyItems } from './codec-frame.js';
 import type { BadFrame } from './codec-frame.js';
 import { firstInvalidJson, firstRepeatedKey } from './codec-json-error.js';
 
-/** Encodes for one direction of one connection; keeps no state. */
-export function jsonEncoder(): { encode(messages: readonly object[], emit: (frame: string) => void): void } {
+/** Encodes for one direction of one connection; knows how many messages went before. */
+export function jsonEncoder(): {
+  encode(messages: readonly object[], emit: (frame: string) => void, before?: number): void;
+} {
+  let sent = 0;
   return {
-    encode: (messages, emit) => {
-      const filler = new FrameFiller<string>({ frame: 2, message: 1 }, chunks => emit(`[${chunks.join(',')}]`));
+    encode: (messages, emit, before = sent) => {
+      sent = before;
+      const filler = new FrameFiller<string>({ frame: 2 + numberMax, message: 1 }, chunks => {
+        const frame = `[${sent},${chunks.join(',')}]`;
+        sent += chunks.length;
+        emit(frame);
+      });
       for (const message of messages) {
         const chunk = JSON.stringify(message);
         filler.add(message, chunk, Buffer.byteLength(chunk));
@@ -20,10 +28,26 @@ export function jsonEncoder(): { encode(messages: readonly object[], emit: (fram
   };
 }
 
-/** Decodes for one direction of one connection; keeps no state. */
+/** Decodes for one direction of one connection; counts messages. People need not: a frame of theirs may leave its number out. */
 export function jsonDecoder(): { decode(frame: Uint8Array | string): unknown[] } {
-  return { decode: frame => decode(typeof frame === 'string' ? Buffer.from(frame) : asBuffer(frame)) };
+  let received = 0;
+  return {
+    decode: frame => {
+      const messages = decode(typeof frame === 'string' ? Buffer.from(frame) : asBuffer(frame));
+      const [before] = messages;
+      if (typeof before === 'number') {
+        const wrong = outOfStep(before, received);
+        if (wrong !== undefined) throw badFrame('protocol', 1, wrong);
+        messages.shift();
+      }
+      received += messages.length;
+      return messages;
+    },
+  };
 }
+
+/** Letters of the largest number of messages. */
+const numberMax = 16;
 
 function decode(bytes: Buffer): unknown[] {
   if (bytes.length > frameBounds.bytesMax) throw tooManyBytes(bytes.length);

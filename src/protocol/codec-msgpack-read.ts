@@ -1,6 +1,6 @@
 // Reads msgpack frames: in one pass bounds, truncation, only the types we speak, and what is in it. In: bytes. Out: values, or BadFrame.
 import { shown } from '../base/errors.js';
-import { badFrame, frameBounds, tooDeep, tooManyBytes, tooManyItems } from './codec-frame.js';
+import { badFrame, frameBounds, outOfStep, tooDeep, tooManyBytes, tooManyItems } from './codec-frame.js';
 import type { BadFrame } from './codec-frame.js';
 import { firstNode, shapeBounds, shapeOf } from './codec-msgpack-shapes.js';
 import type { Shape } from './codec-msgpack-shapes.js';
@@ -14,14 +14,12 @@ import { textIn } from './codec-msgpack-text.js';
  */
 export class MsgpackReader {
   readonly #shapes: (Shape | undefined)[] = [];
+  #received = 0;
 
   /** @throws BadFrame naming the byte where the frame breaks a rule; the state of the connection is gone then. */
   read(frame: Uint8Array): unknown[] {
     const bytes = Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
     if (bytes.length > frameBounds.bytesMax) throw tooManyBytes(bytes.length);
-    const first = bytes[0] ?? 0xc0;
-    if ((first & 0xf0) !== 0x90 && first !== 0xdc && first !== 0xdd)
-      throw badFrame('malformed', 0, bytes.length === 0 ? 'an empty frame' : 'a frame is an array of messages');
     source = bytes;
     end = bytes.length;
     shapes = this.#shapes;
@@ -29,8 +27,9 @@ export class MsgpackReader {
     items = 0;
     depth = 0;
     try {
-      const messages = readValue() as unknown[];
+      const messages = readFrame(this.#received);
       if (at !== end) throw badFrame('malformed', at, `${end - at} bytes after the end of the frame`);
+      this.#received += messages.length;
       return messages;
     } finally {
       source = nothing;
@@ -49,6 +48,24 @@ let shapes: (Shape | undefined)[] = [];
 
 const recordMask = 0x3f;
 const recordType = 0x72;
+
+function readFrame(received: number): unknown[] {
+  const token = source[at] ?? 0xc0;
+  const isShort = (token & 0xf0) === 0x90;
+  if (!isShort && token !== 0xdc && token !== 0xdd)
+    throw badFrame('malformed', 0, end === 0 ? 'an empty frame' : 'a frame is an array of messages');
+  at += 1;
+  items = 1;
+  const count = isShort ? token & 0x0f : readUint(token === 0xdc ? 2 : 4);
+  open(count, 0);
+  const numberAt = at;
+  const before = count === 0 ? undefined : readValue();
+  if (typeof before !== 'number')
+    throw badFrame('malformed', numberAt, 'a frame begins with the number of messages that came before it');
+  const wrong = outOfStep(before, received);
+  if (wrong !== undefined) throw badFrame('protocol', numberAt, wrong);
+  return readItems(count - 1);
+}
 
 function readValue(): unknown {
   if (at >= end) throw truncated();
@@ -120,9 +137,13 @@ function readRecord(shape: Shape | undefined, start: number): object {
 
 function readArray(count: number, start: number): unknown[] {
   open(count, start);
-  const list = count <= 4 ? readFew(count) : readMany(count);
+  const list = readItems(count);
   depth -= 1;
   return list;
+}
+
+function readItems(count: number): unknown[] {
+  return count <= 4 ? readFew(count) : readMany(count);
 }
 
 // Literals have no room to spare and no holes.

@@ -1,7 +1,7 @@
 // Writes messages as msgpack with sequential records: the shape of an object is sent once, and named by one byte from then on.
 // In: messages of one direction of a connection. Out: frames.
 import { assert } from '../base/assert.js';
-import { FrameFiller, frameBounds } from './codec-frame.js';
+import { FrameFiller, frameBounds, frameItems } from './codec-frame.js';
 import { firstNode, shapeOf } from './codec-msgpack-shapes.js';
 import type { Shape } from './codec-msgpack-shapes.js';
 
@@ -13,17 +13,20 @@ export class MsgpackWriter {
   /** By record id; the oldest gives its place to a newcomer. */
   readonly #shapes: Shape[] = [];
   #next = 0;
+  /** Messages that went before. */
+  #sent = 0;
 
-  /** @throws AssertionError for what no codec carries: functions, bigints, symbols, dates, maps, other class instances. */
-  encode(messages: readonly object[], emit: (frame: Uint8Array) => void): void {
+  /** `before` is what the first frame says came before it. @throws AssertionError for what no codec carries: functions, bigints, symbols, dates, maps, other class instances. */
+  encode(messages: readonly object[], emit: (frame: Uint8Array) => void, before = this.#sent): void {
     if (messages.length === 0) return;
+    this.#sent = before;
     // Sending may call somebody who sends: it goes on behind what is there.
-    const before = at;
+    const free = at;
     at += headMax;
     try {
       if (messages.length > 1 || !this.#encodeOne(messages[0] as object, emit)) this.#encodeAll(messages, emit);
     } finally {
-      at = before;
+      at = free;
       if (at === 0 && bytes.length > keptBytesMax) grow(firstBytes);
     }
   }
@@ -31,18 +34,18 @@ export class MsgpackWriter {
   // Most frames hold one message. False: it is too big for one, and nothing is sent.
   #encodeOne(message: object, emit: (frame: Uint8Array) => void): boolean {
     const start = at;
-    items = 1;
+    items = frameItems;
     this.#write(message);
     const size = at - start;
     if (size + headMax > frameBounds.bytesMax || items > frameBounds.itemsMax) return false;
-    emit(framed(start, size, 1));
+    emit(this.#framed(start, size, 1));
     return true;
   }
 
   #encodeAll(messages: readonly object[], emit: (frame: Uint8Array) => void): void {
     // Messages stand one after another, so where the first of a frame begins says it all.
     const filler = new FrameFiller<number>({ frame: headMax, message: 0 }, (starts, size) => {
-      emit(framed(starts[0] as number, size, starts.length));
+      emit(this.#framed(starts[0] as number, size, starts.length));
     });
     for (const message of messages) {
       const start = at;
@@ -51,6 +54,20 @@ export class MsgpackWriter {
       filler.add(message, start, at - start, items);
     }
     filler.flush();
+  }
+
+  /** A frame's head, written over what has left already or was kept free, and the messages: a copy, as it is written on here. */
+  #framed(first: number, size: number, count: number): Uint8Array {
+    const after = at;
+    const start = first - arrayHead(count + 1) - numberSize(this.#sent);
+    at = start;
+    writeArrayHead(count + 1);
+    writeNumber(this.#sent);
+    at = after;
+    this.#sent += count;
+    const frame = Buffer.allocUnsafe(first + size - start);
+    bytes.copy(frame, 0, start, first + size);
+    return frame;
   }
 
   #write(value: unknown): void {
@@ -125,7 +142,8 @@ let at = 0;
 /** Values written, as `countItems` counts them. */
 let items = 0;
 
-const headMax = 5;
+/** An array header, and how many messages came before. */
+const headMax = 5 + 9;
 const recordIds = 64;
 const recordBase = 0x40;
 const recordType = 0x72;
@@ -136,18 +154,6 @@ function grow(size: number): void {
   const larger = Buffer.allocUnsafeSlow(size);
   bytes.copy(larger, 0, 0, at);
   bytes = larger;
-}
-
-/** An array header, written over what has left already or was kept free, and the messages: a copy, as it is written on here. */
-function framed(first: number, size: number, count: number): Uint8Array {
-  const after = at;
-  const start = first - (count < 0x10 ? 1 : count < 0x1_0000 ? 3 : headMax);
-  at = start;
-  writeArrayHead(count);
-  at = after;
-  const frame = Buffer.allocUnsafe(first + size - start);
-  bytes.copy(frame, 0, start, first + size);
-  return frame;
 }
 
 /** The array of its keys. */
@@ -163,6 +169,15 @@ function writeDefinition(shape: Shape): void {
   writeArrayHead(shape.keys.length);
   for (const key of shape.keys) writeText(key);
   shape.definition = Uint8Array.from(bytes.subarray(start, at));
+}
+
+function arrayHead(length: number): 1 | 3 | 5 {
+  return length < 0x10 ? 1 : length < 0x1_0000 ? 3 : 5;
+}
+
+/** Of a whole number, 0 or more. */
+function numberSize(value: number): 1 | 2 | 3 | 5 | 9 {
+  return value < 0x40 ? 1 : value < 0x100 ? 2 : value < 0x1_0000 ? 3 : value < 0x1_0000_0000 ? 5 : 9;
 }
 
 function writeArrayHead(length: number): void {

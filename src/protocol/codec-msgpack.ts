@@ -3,7 +3,9 @@ import { MsgpackReader } from './codec-msgpack-read.js';
 import { MsgpackWriter } from './codec-msgpack-write.js';
 
 /** Encodes for one direction of one connection. */
-export function msgpackEncoder(): { encode(messages: readonly object[], emit: (frame: Uint8Array) => void): void } {
+export function msgpackEncoder(): {
+  encode(messages: readonly object[], emit: (frame: Uint8Array) => void, before?: number): void;
+} {
   return new MsgpackWriter();
 }
 

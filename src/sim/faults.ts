@@ -184,9 +184,17 @@ export class Faults {
       case 'delay':
         return this.#trouble(kind, { delayRate: 0.2, delayMs: [10, random.pick([200, 3000, 40_000])] }, random);
       case 'drop':
-        return this.#trouble(kind, { dropRate: random.pick([0.01, 0.1, 0.3]) }, random);
+        return this.#trouble(kind, { dropRate: random.pick([0.01, 0.1, 0.3]), hidden: random.chance(0.5) }, random);
       case 'duplicate':
-        return this.#trouble(kind, { duplicateRate: random.pick([0.02, 0.2]) }, random);
+        return this.#trouble(
+          kind,
+          {
+            duplicateRate: random.pick([0.02, 0.2]),
+            copyMs: [0, random.pick([0, 3000, 20_000])],
+            hidden: random.chance(0.5),
+          },
+          random,
+        );
       case 'slow-disk': {
         const { name, disk } = random.pick(this.#withDisk());
         this.#heal(kind, name);

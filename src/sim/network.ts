@@ -8,12 +8,23 @@ import type { Fate } from '../transport/local-transport.js';
 export interface NetworkTrouble {
   readonly dropRate: number;
   readonly duplicateRate: number;
+  /** Bounds of how much later the copy comes. */
+  readonly copyMs: readonly [number, number];
+  /** Whether what is lost or repeated escapes all but the counts in heartbeats. A copy is then right behind the first: no link brings one later unnoticed. */
+  readonly hidden: boolean;
   readonly delayRate: number;
   /** Bounds of an extra delay. */
   readonly delayMs: readonly [number, number];
 }
 
-export const noTrouble: NetworkTrouble = { dropRate: 0, duplicateRate: 0, delayRate: 0, delayMs: [0, 0] };
+export const noTrouble: NetworkTrouble = {
+  dropRate: 0,
+  duplicateRate: 0,
+  copyMs: [0, 0],
+  hidden: false,
+  delayRate: 0,
+  delayMs: [0, 0],
+};
 
 /** Options of a SimNetwork. */
 export interface SimNetworkOptions {
@@ -76,18 +87,23 @@ export class SimNetwork {
 
   #fate(): Fate | undefined {
     this.counts.messages += 1;
-    const { dropRate, duplicateRate, delayRate, delayMs } = this.#trouble;
+    const { dropRate, duplicateRate, copyMs, hidden, delayRate, delayMs } = this.#trouble;
     if (this.#trouble === noTrouble) return undefined;
     if (this.#fates.chance(dropRate)) {
       this.counts.dropped += 1;
-      return { drop: true };
+      return { drop: true, hidden };
     }
     const duplicate = this.#fates.chance(duplicateRate);
     const delay = this.#fates.chance(delayRate);
     if (duplicate) this.counts.duplicated += 1;
     if (delay) this.counts.delayed += 1;
     if (!duplicate && !delay) return undefined;
-    return { duplicate, ...(delay ? { delayMs: this.#fates.int(delayMs[0], delayMs[1]) } : {}) };
+    return {
+      duplicate,
+      hidden,
+      ...(duplicate && !hidden ? { copyMs: this.#fates.int(copyMs[0], copyMs[1]) } : {}),
+      ...(delay ? { delayMs: this.#fates.int(delayMs[0], delayMs[1]) } : {}),
+    };
   }
 }
 

@@ -22,16 +22,18 @@ export interface FaultAim {
   readonly times?: number;
 }
 
-/** Messages disappear. The session notices at its next heartbeat, and ends, unless the proxy hides it. */
+/** Messages disappear. The next one tells, and the session ends, unless the proxy hides it. */
 export interface DropFault extends FaultAim {
   readonly kind: 'drop';
 }
 
-/** Messages arrive again, right after themselves. */
+/** Messages arrive again; the session ends then, unless the proxy hides it. */
 export interface DuplicateFault extends FaultAim {
   readonly kind: 'duplicate';
   /** How often more. Default 1. */
   readonly copies?: number;
+  /** How much later; others pass meanwhile. Default: right after themselves. */
+  readonly afterMs?: number;
 }
 
 /** Messages come later. Order is kept: what follows waits as well. */
@@ -42,7 +44,7 @@ export interface DelayFault extends FaultAim {
   readonly jitterMs?: number;
 }
 
-/** A message is overtaken by the next one that passes. */
+/** A message is overtaken by the next one that passes; the session ends then, unless the proxy hides it. */
 export interface ReorderFault extends FaultAim {
   readonly kind: 'reorder';
   /** When none comes, it goes on after this. Default 100. */
@@ -110,7 +112,7 @@ const kinds = ['drop', 'duplicate', 'delay', 'reorder', 'hold', 'partition', 'sl
 const aims = ['kind', 'direction', 'types', 'path', 'chance', 'times'];
 const fields: Readonly<Record<ProxyFault['kind'], readonly string[]>> = {
   drop: aims,
-  duplicate: [...aims, 'copies'],
+  duplicate: [...aims, 'copies', 'afterMs'],
   delay: [...aims, 'delayMs', 'jitterMs'],
   reorder: [...aims, 'withinMs'],
   hold: aims,
@@ -156,6 +158,7 @@ export function checkFault(fault: ProxyFault): void {
   number('copies', 1, 1000);
   number('delayMs', 0, delayMaxMs, fault.kind === 'delay', false);
   number('jitterMs', 0, delayMaxMs, false, false);
+  number('afterMs', 0, delayMaxMs, false, false);
   number('withinMs', 0, delayMaxMs, false, false);
   number('bytesPerSecond', 1, Number.MAX_SAFE_INTEGER, fault.kind === 'slow');
   number('everyMs', 1, delayMaxMs, fault.kind === 'reset');

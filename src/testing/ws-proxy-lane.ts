@@ -11,14 +11,19 @@ export interface LaneOptions {
   readonly path: string;
   /** All that are in force, in the order they came. */
   readonly faults: readonly LiveFault[];
-  /** Rewrites the counts in heartbeats, so that the session does not miss or meet anything twice. */
+  /** Numbers messages anew and rewrites the counts in heartbeats, so that nobody misses or meets anything twice. */
   readonly hideFromHeartbeats: boolean;
-  /** Sends these on; gives the bytes it took. */
-  readonly emit: (messages: readonly unknown[]) => number;
+  /** Sends these on, behind `before` others of their side; without it, behind all that were. Gives the bytes it took. */
+  readonly emit: (messages: readonly unknown[], before?: number) => number;
 }
 
-interface Waiting {
+/** A message, and how many came before it. */
+interface Numbered {
   readonly message: unknown;
+  readonly number: number;
+}
+
+interface Waiting extends Numbered {
   readonly dueMs: number;
 }
 
@@ -28,9 +33,12 @@ const reorderWithinDefaultMs = 100;
 export class Lane {
   readonly #options: LaneOptions;
   #queue: Waiting[] = [];
-  #held = new Map<LiveFault, unknown[]>();
+  #held = new Map<LiveFault, Numbered[]>();
   /** Set aside to be overtaken. */
-  #aside: { readonly message: unknown; readonly timer: Timer }[] = [];
+  #aside: (Numbered & { readonly timer: Timer })[] = [];
+  /** Of copies that come later. */
+  readonly #late = new Set<Timer>();
+  #pushed = 0;
   #lastDueMs = 0;
   #busyUntilMs = 0;
   #timer: Timer | undefined;
@@ -63,8 +71,11 @@ export class Lane {
   push(message: unknown): void {
     const { clock, random, direction, path, faults } = this.#options;
     const type = typeOf(message);
+    const numbered = { message, number: this.#pushed };
+    this.#pushed += 1;
     let copies = 1;
     let delayMs = 0;
+    const late: number[] = [];
     for (const live of faults) {
       const fault = live.striking(direction, path, type, random);
       switch (fault?.kind) {
@@ -73,13 +84,14 @@ export class Lane {
         case 'drop':
           return;
         case 'hold':
-          this.#hold(live, message);
+          this.#hold(live, numbered);
           return;
         case 'reorder':
-          this.#setAside(message, fault.withinMs ?? reorderWithinDefaultMs);
+          this.#setAside(numbered, fault.withinMs ?? reorderWithinDefaultMs);
           return;
         case 'duplicate':
-          copies += fault.copies ?? 1;
+          if (fault.afterMs === undefined) copies += fault.copies ?? 1;
+          else for (let n = 0; n < (fault.copies ?? 1); n += 1) late.push(fault.afterMs);
           break;
         case 'delay':
           delayMs += fault.delayMs + (fault.jitterMs === undefined ? 0 : random.unit() * fault.jitterMs);
@@ -88,7 +100,8 @@ export class Lane {
     }
     // What the session says of itself overtakes nothing: its counts would be wrong though nothing is.
     if (type.startsWith('$')) this.#letAsideGo();
-    for (let n = 0; n < copies; n++) this.#enqueue(message, clock.now() + delayMs);
+    for (let n = 0; n < copies; n++) this.#enqueue(numbered, clock.now() + delayMs);
+    for (const afterMs of late) this.#comeLater(numbered, delayMs + afterMs);
     this.#letAsideGo();
   }
 
@@ -114,7 +127,9 @@ export class Lane {
   destroy(): void {
     this.#timer?.cancel();
     for (const { timer } of this.#aside) timer.cancel();
+    for (const timer of this.#late) timer.cancel();
     this.#aside = [];
+    this.#late.clear();
     this.#queue = [];
     this.#held.clear();
     this.#opened = false;
@@ -142,10 +157,25 @@ export class Lane {
       // A slow line is taken by one message after another; else all that is due shares frames.
       const later = this.#queue.findIndex(({ dueMs }) => dueMs > nowMs);
       const count = slow < Number.POSITIVE_INFINITY ? 1 : later === -1 ? this.#queue.length : later;
-      const bytes = this.#options.emit(this.#queue.splice(0, count).map(({ message }) => this.#counted(message)));
+      const bytes = this.#emit(this.#queue.splice(0, count));
       if (slow < Number.POSITIVE_INFINITY) this.#busyUntilMs = nowMs + (bytes * 1000) / slow;
     }
     this.#tellWhenEmpty();
+  }
+
+  #emit(messages: readonly Waiting[]): number {
+    const { emit, hideFromHeartbeats } = this.#options;
+    const counted = messages.map(({ message }) => this.#counted(message));
+    if (hideFromHeartbeats) return emit(counted);
+    let bytes = 0;
+    for (let from = 0; from < messages.length; ) {
+      const { number } = messages[from] as Waiting;
+      let to = from + 1;
+      while (messages[to]?.number === number + to - from) to += 1;
+      bytes += emit(counted.slice(from, to), number);
+      from = to;
+    }
+    return bytes;
   }
 
   /** A heartbeat says how many messages its side has sent; here, when hiding, how many arrive. */
@@ -157,31 +187,41 @@ export class Lane {
     return message;
   }
 
-  #enqueue(message: unknown, dueMs: number): void {
+  #enqueue({ message, number }: Numbered, dueMs: number): void {
     this.#lastDueMs = Math.max(this.#lastDueMs, dueMs);
-    this.#queue.push({ message, dueMs: this.#lastDueMs });
+    this.#queue.push({ message, number, dueMs: this.#lastDueMs });
   }
 
-  #hold(fault: LiveFault, message: unknown): void {
+  #comeLater(message: Numbered, afterMs: number): void {
+    const { clock } = this.#options;
+    const timer = clock.after(afterMs, () => {
+      this.#late.delete(timer);
+      this.#enqueue(message, clock.now());
+      this.flush();
+    });
+    this.#late.add(timer);
+  }
+
+  #hold(fault: LiveFault, message: Numbered): void {
     const messages = this.#held.get(fault);
     if (messages === undefined) this.#held.set(fault, [message]);
     else messages.push(message);
   }
 
-  #setAside(message: unknown, withinMs: number): void {
+  #setAside({ message, number }: Numbered, withinMs: number): void {
     const timer = this.#options.clock.after(withinMs, () => {
       this.#letAsideGo();
       this.flush();
     });
-    this.#aside.push({ message, timer });
+    this.#aside.push({ message, number, timer });
   }
 
   #letAsideGo(): void {
     const aside = this.#aside;
     this.#aside = [];
-    for (const { message, timer } of aside) {
+    for (const { message, number, timer } of aside) {
       timer.cancel();
-      this.#enqueue(message, this.#options.clock.now());
+      this.#enqueue({ message, number }, this.#options.clock.now());
     }
   }
 

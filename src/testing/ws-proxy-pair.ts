@@ -89,7 +89,7 @@ export class Pair {
           path: this.path,
           faults: host.faults,
           hideFromHeartbeats: host.hideFromHeartbeats,
-          emit: messages => this.#emit(state, messages),
+          emit: (messages, before) => this.#emit(state, messages, before),
         }),
         from: undefined,
         to: undefined,
@@ -211,7 +211,7 @@ export class Pair {
     this.#pace(way);
   }
 
-  #emit(way: Way, messages: readonly unknown[]): number {
+  #emit(way: Way, messages: readonly unknown[], before: number | undefined): number {
     const { to, encoder } = way;
     if (to === undefined || encoder === undefined || to.readyState !== WebSocket.OPEN) return 0;
     let bytes = 0;
@@ -227,7 +227,7 @@ export class Pair {
       else to.send(frame, { binary }, written);
     };
     const objects = messages.filter(message => !(message instanceof RawFrame));
-    if (objects.length > 0) encoder.encode(objects as object[], frame => send(frame));
+    if (objects.length > 0) encoder.encode(objects as object[], frame => send(frame), before);
     for (const message of messages) if (message instanceof RawFrame) send(message.data, message.isBinary);
     return bytes;
   }

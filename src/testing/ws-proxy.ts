@@ -24,8 +24,8 @@ export interface ProxyOptions {
   /** Of all that is left to chance. Default 1. */
   readonly seed?: number;
   /**
-   * A session counts its messages and ends when one was lost or came twice. True rewrites those counts, so that it does not notice and only acknowledgements
-   * and reconciliation can help. Default false.
+   * A connection numbers its messages, its session counts them, and it ends when one was lost, came twice or too late. True numbers them anew and rewrites the
+   * counts, so that nobody notices and only acknowledgements and reconciliation can help. Default false.
    */
   readonly hideFromHeartbeats?: boolean;
   /** Hears of every message before any fault. */

@@ -45,6 +45,13 @@ export class LocalLane {
     this.resume();
   }
 
+  /** Runs `deliver` after `delayMs`, whatever else is on its way; not at all while a partition is in the way. */
+  pushAside(delayMs: number, deliver: () => void): void {
+    this.#clock.after(delayMs, () => {
+      if (this.#blocked() === undefined) deliver();
+    });
+  }
+
   /** Takes up deliveries again after a partition was healed. */
   resume(): void {
     const dueMs = this.#due.peekKey();

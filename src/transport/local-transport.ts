@@ -1,7 +1,7 @@
 // Links inside one process under a Clock: latency, loss, duplication, partitions and crashes on demand. In: a Clock and a policy. Out: listeners, dialers.
 import { assert } from '../base/assert.js';
 import type { Clock } from '../env/clock.js';
-import { codecs } from '../protocol/codec.js';
+import { codecs, outOfStep } from '../protocol/codec.js';
 import { cloneMessage } from './clone.js';
 import { LocalLane } from './local-lane.js';
 import type { PartitionMode } from './local-lane.js';
@@ -12,10 +12,14 @@ import type { AcceptLink, CloseCode, Dialer, Link, LinkEnd, LinkHandler, Listene
 export interface Fate {
   /** Time on the way; default is the network's latency. */
   readonly delayMs?: number;
-  /** It vanishes; the session's heartbeat will notice. */
+  /** It vanishes; the next one tells, and the link ends. */
   readonly drop?: boolean;
-  /** It arrives twice. */
+  /** It arrives twice; then the link ends. */
   readonly duplicate?: boolean;
+  /** How long after it its copy comes, by a way of its own: what follows passes it. Default: right behind it. */
+  readonly copyMs?: number;
+  /** Numbers do not tell that it was lost or repeated: only counts in heartbeats do. */
+  readonly hidden?: boolean;
 }
 
 /** Asked for each message, with the names of the nodes; undefined is the normal way. */
@@ -193,6 +197,8 @@ class LocalLink implements Link {
   readonly #clock: Clock;
   readonly #carry: (message: object) => unknown;
   #other: LocalLink | undefined;
+  #sent = 0;
+  #received = 0;
   #state: 'open' | 'closing' | 'ended' = 'open';
 
   constructor(network: LocalNetwork, clock: Clock, id: number, out: LocalLane, handler: LinkHandler | undefined) {
@@ -217,13 +223,20 @@ class LocalLink implements Link {
     const { from, to } = this.out;
     const fate = this.#network.policy?.(from, to, message);
     const carried = this.#carry(message);
-    if (fate?.drop === true) return;
-    const delayMs = fate?.delayMs ?? this.#network.latencyMs(from, to);
-    this.out.push(delayMs, () => this.#other?.deliver(carried));
-    if (fate?.duplicate === true) {
-      const twin = cloneMessage(carried);
-      this.out.push(delayMs, () => this.#other?.deliver(twin));
+    const isHidden = fate?.hidden === true;
+    if (fate?.drop === true) {
+      if (!isHidden) this.#sent += 1;
+      return;
     }
+    const number = this.#sent;
+    this.#sent += 1;
+    const delayMs = fate?.delayMs ?? this.#network.latencyMs(from, to);
+    this.out.push(delayMs, () => this.#other?.deliver(carried, number));
+    if (fate?.duplicate !== true) return;
+    const copy = cloneMessage(carried);
+    const deliver = (): void => this.#other?.deliver(copy, isHidden ? undefined : number);
+    if (fate.copyMs === undefined) this.out.push(delayMs, deliver);
+    else this.out.pushAside(delayMs + fate.copyMs, deliver);
   }
 
   close(code: CloseCode, reason: string): void {
@@ -261,8 +274,15 @@ class LocalLink implements Link {
     if (tell) this.#tell(lost('connection reset'));
   }
 
-  deliver(message: unknown): void {
-    if (this.#state === 'open') this.handler?.onMessage(message);
+  /** `number` is how many were sent before; undefined for what nobody is to notice. */
+  deliver(message: unknown, number: number | undefined): void {
+    if (this.#state !== 'open') return;
+    if (number !== undefined) {
+      const wrong = outOfStep(number, this.#received);
+      if (wrong !== undefined) return this.close(closeCodes.protocolError, wrong);
+      this.#received += 1;
+    }
+    this.handler?.onMessage(message);
   }
 
   #tell(end: LinkEnd): void {

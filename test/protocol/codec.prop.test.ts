@@ -188,10 +188,7 @@ test('msgpackr with sequential records reads what we write, and writes what we r
     fc.property(fc.array(fc.array(message, { minLength: 1, maxLength: 6 }), { maxLength: 12 }), turns => {
       const theirs = new Packr({ ...options });
       const read = framesOf('proffer.v1.msgpack', turns).map(frame => theirs.unpack(frame as Buffer) as unknown[]);
-      assert.deepEqual(
-        read,
-        turns.map(turn => turn.map(arrived)),
-      );
+      assert.deepEqual(read, numbered(turns.map(turn => turn.map(arrived))));
     }),
     { numRuns: 150 },
   );
@@ -200,11 +197,45 @@ test('msgpackr with sequential records reads what we write, and writes what we r
     fc.property(fc.array(fc.array(message, { maxLength: 6 }), { maxLength: 12 }), turns => {
       const theirs = new Packr({ ...options });
       const reader = new MsgpackReader();
-      for (const turn of turns) assert.deepEqual(reader.read(theirs.pack(turn)), turn.map(arrived));
+      for (const [i, frame] of numbered(turns).entries())
+        assert.deepEqual(reader.read(theirs.pack(frame)), turns[i]?.map(arrived));
     }),
     { numRuns: 150 },
   );
 });
+
+test('the number of a frame is right whatever its size', t => {
+  const before = fc.oneof(fc.nat(0x1_0010), fc.maxSafeNat(), fc.constantFrom(0x3f, 0x40, 0xff, 0x100, 2 ** 32));
+  holds(
+    t,
+    fc.property(before, fc.array(message, { minLength: 1, maxLength: 20 }), (number, messages) => {
+      const theirs = new Packr({ useRecords: true, sequential: true, useToJSON: false });
+      const read = {
+        'proffer.v1.msgpack': (frame: Frame): unknown => theirs.unpack(frame as Buffer),
+        'proffer.v1.json': parsed,
+      } as const;
+      for (const name of subprotocols) {
+        const frames: unknown[] = [];
+        codecs[name].encoder().encode(messages, frame => frames.push(read[name](frame)), number);
+        assert.equal((frames as unknown[][])[0]?.[0], number);
+      }
+    }),
+  );
+});
+
+function parsed(frame: Frame): unknown {
+  return JSON.parse(frame as string);
+}
+
+/** Frames of these turns: each behind the number of messages before it. */
+function numbered(turns: readonly (readonly unknown[])[]): unknown[][] {
+  let before = 0;
+  return turns.map(turn => {
+    const frame = [before, ...turn];
+    before += turn.length;
+    return frame;
+  });
+}
 
 function edited(frame: Buffer, [where, byte, how]: [number, number, string]): Buffer {
   const at = where % (frame.length + 1);

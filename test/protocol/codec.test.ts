@@ -16,6 +16,14 @@ function framesOf(codec: Codec, messages: readonly object[]): Frame[] {
   return frames;
 }
 
+/** Frames of one message each. */
+function oneByOne(codec: Codec, messages: readonly object[]): Frame[] {
+  const encoder = codec.encoder();
+  const frames: Frame[] = [];
+  for (const message of messages) encoder.encode([message], frame => frames.push(frame));
+  return frames;
+}
+
 function refusal(decoder: FrameDecoder, frame: Frame): BadFrame | undefined {
   try {
     decoder.decode(frame);
@@ -118,7 +126,7 @@ test('numbers that are none, and undefined, pass: validation refuses them with a
 test('msgpack frames are refused at the byte where they break a rule', t => {
   const deep = Buffer.alloc(40, 0x91);
   const wide = Buffer.alloc(frameBounds.itemsMax + 5, 0xc0);
-  wide.set([0xdd, 0, 1, 0, 0]);
+  wide.set([0xdd, 0, 1, 0, 0, 0]);
   const cases: [string, Buffer, number, BadFrame['fault'], RegExp][] = [
     ['nothing', bytes(), 0, 'malformed', /empty frame/],
     ['no array', bytes(0x01), 0, 'malformed', /array of messages/],
@@ -128,7 +136,10 @@ test('msgpack frames are refused at the byte where they break a rule', t => {
     ['truncated str32', bytes(0x91, 0xdb, 0xff, 0xff, 0xff, 0xff), 6, 'malformed', /truncated/],
     ['truncated length', bytes(0x91, 0xda, 0x01), 3, 'malformed', /truncated/],
     ['truncated float', bytes(0x91, 0xcb, 0, 0), 4, 'malformed', /truncated/],
-    ['trailing bytes', bytes(0x91, 0x01, 0x02, 0x03), 2, 'malformed', /2 bytes after the end/],
+    ['no number', bytes(0x91, 0xa1, 'a'), 1, 'malformed', /begins with the number of messages that came before/],
+    ['nothing at all in it', bytes(0x90), 1, 'malformed', /begins with the number/],
+    ['a number that is none', bytes(0x91, 0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0), 1, 'protocol', /NaN came before/],
+    ['trailing bytes', bytes(0x91, 0x00, 0x02, 0x03), 2, 'malformed', /2 bytes after the end/],
     ['the never-used type', bytes(0x91, 0xc1), 1, 'malformed', /never-used type \(type 0xc1\)/],
     ['four billion items', bytes(0x91, 0xdd, 0xff, 0xff, 0xff, 0xff), 1, 'malformed', /4294967295 values are claimed/],
     ['a plain map', bytes(0x91, 0x81, 0xa1, 'a', 0x01), 1, 'malformed', /plain map/],
@@ -187,13 +198,14 @@ test('msgpack frames are refused at the byte where they break a rule', t => {
 });
 
 test('the deepest and widest frames allowed are read', t => {
-  const deep = Buffer.alloc(frameBounds.depthMax, 0x91);
-  deep[frameBounds.depthMax - 1] = 0x90;
+  const deep = Buffer.alloc(frameBounds.depthMax + 1, 0x91);
+  deep.set([0x92, 0]);
+  deep[frameBounds.depthMax] = 0x90;
   t.notThrows(() => msgpack.decoder().decode(deep));
   t.notThrows(() => json.decoder().decode(`${'['.repeat(32)}${']'.repeat(32)}`));
   const wide = Buffer.alloc(frameBounds.itemsMax + 4, 0xc0);
-  wide.set([0xdd, 0, 0, 0xff, 0xff]);
-  t.is(msgpack.decoder().decode(wide).length, frameBounds.itemsMax - 1);
+  wide.set([0xdd, 0, 0, 0xff, 0xff, 0]);
+  t.is(msgpack.decoder().decode(wide).length, frameBounds.itemsMax - 2);
 });
 
 test('more shapes than are remembered, and shapes that are not remembered, arrive all the same', t => {
@@ -215,8 +227,34 @@ test('more shapes than are remembered, and shapes that are not remembered, arriv
 test('a reader that joins late sees shapes it never heard of, and refuses', t => {
   const encoder = msgpack.encoder();
   const frames: Frame[] = [];
-  for (let n = 0; n < 2; n++) encoder.encode([{ type: 'PING' }], frame => frames.push(frame));
+  for (let n = 0; n < 2; n++) encoder.encode([{ type: 'PING' }], frame => frames.push(frame), 0);
   t.regex(refusal(msgpack.decoder(), frames[1] as Frame)?.message ?? '', /never defined on this connection/);
+});
+
+test('a frame that was lost, comes again, or too late is noticed at its number', t => {
+  for (const name of subprotocols) {
+    const frames = oneByOne(
+      codecs[name],
+      Array.from({ length: 5 }, (_, n) => ({ type: 'LAUNCH', n })),
+    );
+    for (const [come, message] of [
+      [[0, 2], 'messages lost: 2 came before, 1 received'],
+      [[1], 'messages lost: 1 came before, 0 received'],
+      [[0, 1, 1], 'messages repeated: 1 came before, 2 received'],
+      [[0, 1, 2, 3, 1], 'messages repeated: 1 came before, 4 received'],
+    ] as const) {
+      const decoder = codecs[name].decoder();
+      for (const n of come.slice(0, -1)) t.is(decoder.decode(frames[n] as Frame).length, 1);
+      const error = refusal(decoder, frames[come.at(-1) as number] as Frame);
+      t.is(error?.message, `${message} (at byte 1)`, name);
+      t.is(error?.fault, 'protocol', name);
+    }
+  }
+  const person = json.decoder();
+  t.deepEqual(person.decode('[{"a":1},{"b":2}]'), [{ a: 1 }, { b: 2 }], 'people need not count');
+  t.deepEqual(person.decode('[]'), []);
+  t.deepEqual(person.decode('[2,{"c":3}]'), [{ c: 3 }], 'and may');
+  t.is(refusal(person, '[2,{"c":3}]')?.fault, 'protocol');
 });
 
 test('JSON frames are refused at the byte where they break a rule', t => {

@@ -276,7 +276,15 @@ test('a network loses, repeats and delays about as much as it is told to, and co
   network.local.listen('b', () => ({ onMessage: message => heard.push(message), onEnd: () => {} }));
   const link = network.local.dialer('a').dial('ws://b/', { onMessage: () => {}, onEnd: () => {} });
   clock.advance(10);
-  network.trouble = { dropRate: 0.2, duplicateRate: 0.1, delayRate: 0.1, delayMs: [5, 10] };
+  // Else the link ends with the first.
+  network.trouble = {
+    dropRate: 0.2,
+    duplicateRate: 0.1,
+    copyMs: [0, 0],
+    hidden: true,
+    delayRate: 0.1,
+    delayMs: [5, 10],
+  };
   for (let i = 0; i < 1000; i += 1) link.send({ i });
   clock.advance(1000);
   const { messages, dropped, duplicated, delayed } = network.counts;

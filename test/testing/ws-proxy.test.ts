@@ -48,10 +48,11 @@ async function proxied(t: ExecutionContext, options: Partial<ProxyOptions> = {})
   return { proxy, far, dial, listener, back: () => links.at(-1) as Link };
 }
 
-/** A lane under virtual time: `sent` is what has left it, with the time. */
+/** A lane under virtual time: `sent` is what has left it, with the time, and `numbers` their numbers, unless it hides. */
 function lane(faults: readonly ProxyFault[], hideFromHeartbeats = false) {
   const clock = new VirtualClock();
   const sent: string[] = [];
+  const numbers: number[] = [];
   const live: LiveFault[] = faults.map(fault => new LiveFault(fault, one => live.splice(live.indexOf(one), 1)));
   const one = new Lane({
     clock,
@@ -60,7 +61,8 @@ function lane(faults: readonly ProxyFault[], hideFromHeartbeats = false) {
     path: '/v1/x',
     faults: live,
     hideFromHeartbeats,
-    emit: messages => {
+    emit: (messages, before) => {
+      if (before !== undefined) numbers.push(...messages.map((_, i) => before + i));
       for (const message of messages) {
         const { type, n, sent: count } = message as { type: string; n?: number; sent?: number };
         sent.push(`${Math.round(clock.now())} ${type === 'NOTE' ? n : `${type} ${count}`}`);
@@ -73,7 +75,7 @@ function lane(faults: readonly ProxyFault[], hideFromHeartbeats = false) {
     for (const message of messages) one.push(message);
     one.flush();
   };
-  return { one, clock, sent, push, live };
+  return { one, clock, sent, numbers, push, live };
 }
 
 const beat = (sent: number) => ({ type: '$HEARTBEAT', sent });
@@ -130,7 +132,7 @@ test('plain HTTP passes as well, and waits out a partition', async t => {
 });
 
 test('messages are dropped, repeated and held by direction, type, chance and number', async t => {
-  const { proxy, far, dial, back } = await proxied(t, { seed: 4 });
+  const { proxy, far, dial, back } = await proxied(t, { seed: 4, hideFromHeartbeats: true });
   const { near, link } = await dial();
   await far.until('accepted');
   const first = proxy.fault({ kind: 'drop', direction: 'toTarget', types: ['NOTE'], times: 2 });
@@ -158,9 +160,31 @@ test('messages are dropped, repeated and held by direction, type, chance and num
   t.deepEqual(near.lines, ['open', JSON.stringify(note(9))]);
 });
 
+test('a connection on which a message is lost, comes again, or is overtaken ends at once, with both codecs', async t => {
+  for (const subprotocol of subprotocols) {
+    for (const [fault, before, why] of [
+      [{ kind: 'drop', times: 1 }, [], 'messages lost: 1 came before, 0 received'],
+      [{ kind: 'duplicate', times: 1 }, [0], 'messages repeated: 0 came before, 1 received'],
+      [{ kind: 'duplicate', times: 1, afterMs: 20 }, [0, 1, 2], 'messages repeated: 0 came before, 3 received'],
+      [{ kind: 'reorder', times: 1, withinMs: 60_000 }, [], 'messages lost: 1 came before, 0 received'],
+      [{ kind: 'hold', times: 1 }, [], 'messages lost: 1 came before, 0 received'],
+    ] as const) {
+      const { proxy, far, dial } = await proxied(t);
+      const { near, link } = await dial(subprotocol);
+      await far.until('accepted');
+      far.lines.length = 0;
+      proxy.fault({ ...fault, direction: 'toTarget' });
+      for (let n = 0; n < 3; n++) link.send(note(n));
+      const end = `end 1002 BAD_FRAME: ${why} (at byte 1)`;
+      t.is(await near.until('end'), end);
+      t.deepEqual(far.lines, [...before.map(n => JSON.stringify(note(n))), end]);
+    }
+  }
+});
+
 test('the same seed loses the same messages', async t => {
   const lost = async (seed: number): Promise<string[]> => {
-    const { proxy, far, dial } = await proxied(t, { seed });
+    const { proxy, far, dial } = await proxied(t, { seed, hideFromHeartbeats: true });
     proxy.fault({ kind: 'drop', chance: 0.3 });
     const { link } = await dial();
     for (let n = 0; n < 200; n++) link.send(note(n));
@@ -215,14 +239,17 @@ test('a session notices what was lost, unless that is hidden from its heartbeats
         onFailed: end => notes.say(`failed ${end.reason}`),
       },
     );
-    await notes.until('far got 3');
-    t.is(drop.hits, 1);
     if (hideFromHeartbeats) {
+      await notes.until('far got 3');
       await enough;
       t.deepEqual(notes.lines, ['far got 2', 'far got 3']);
     } else {
-      t.is(await notes.until('near end'), 'near end 1002 messages lost: 3 sent, 2 received');
+      t.is(
+        await notes.until('near end'),
+        'near end 1002 BAD_FRAME: messages lost: 2 came before, 1 received (at byte 1)',
+      );
     }
+    t.is(drop.hits, 1);
   }
 });
 
@@ -349,6 +376,7 @@ test('a lane delays in order, lets messages be overtaken, and keeps a slow pace'
   overtaken.push(note(1));
   overtaken.push(note(2), note(3));
   t.deepEqual(overtaken.sent, ['0 2', '0 1', '0 3']);
+  t.deepEqual(overtaken.numbers, [1, 0, 2]);
   const alone = lane([{ kind: 'reorder', withinMs: 100, times: 1 }]);
   alone.push(note(1));
   alone.clock.advance(1000);
@@ -357,6 +385,19 @@ test('a lane delays in order, lets messages be overtaken, and keeps a slow pace'
   const counted = lane([{ kind: 'reorder', times: 1 }]);
   counted.push(note(1), beat(1));
   t.deepEqual(counted.sent, ['0 1', '0 $HEARTBEAT 1'], 'heartbeats overtake nothing');
+
+  const repeated = lane([{ kind: 'duplicate', afterMs: 500, copies: 2, times: 1 }]);
+  repeated.push(note(1), note(2));
+  repeated.clock.advance(100);
+  repeated.push(note(3));
+  repeated.clock.advance(1000);
+  t.deepEqual(repeated.sent, ['0 1', '0 2', '100 3', '500 1', '500 1']);
+  t.deepEqual(repeated.numbers, [0, 1, 2, 0, 0], 'copies come by themselves, under the number of the first');
+  const gone = lane([{ kind: 'duplicate', afterMs: 500 }]);
+  gone.push(note(1));
+  gone.one.destroy();
+  gone.clock.advance(1000);
+  t.deepEqual(gone.sent, ['0 1']);
 
   const slow = lane([{ kind: 'slow', bytesPerSecond: 1000 }]);
   slow.push(note(1), note(2), note(3));

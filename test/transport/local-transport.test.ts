@@ -81,11 +81,41 @@ test('messages keep their order whatever their delays, and come with copies of t
   t.deepEqual(got?.deep.list, [1]);
 });
 
-test('without order a later message may overtake', t => {
+test('a message that is overtaken, lost or repeated ends the link as soon as a number tells', t => {
   const w = pair({ keepOrder: false, policy: (_f, _t, message) => ({ delayMs: 10 - (message as { n: number }).n }) });
   for (let n = 0; n < 4; n++) w.link.send(note(n));
   w.clock.advance(20);
-  t.deepEqual(w.far.lines, sent(4).toReversed());
+  t.deepEqual(w.far.lines, ['end 1002 messages lost: 3 came before, 0 received']);
+  t.deepEqual(w.near.lines, w.far.lines);
+
+  for (const [fate, lines] of [
+    [{ drop: true }, [...sent(1), 'end 1002 messages lost: 2 came before, 1 received']],
+    [{ duplicate: true }, [...sent(2), 'end 1002 messages repeated: 1 came before, 2 received']],
+    [{ duplicate: true, copyMs: 50 }, [...sent(4), 'end 1002 messages repeated: 1 came before, 4 received']],
+    [{ drop: true, hidden: true }, sent(4).toSpliced(1, 1)],
+    [{ duplicate: true, hidden: true }, sent(4).toSpliced(1, 0, ...sent(2).slice(1))],
+    [{ duplicate: true, hidden: true, copyMs: 50 }, [...sent(4), ...sent(2).slice(1)]],
+  ] as const) {
+    const x = pair({ policy: (_f, _t, message) => ((message as { n: number }).n === 1 ? fate : undefined) });
+    for (let n = 0; n < 4; n++) x.link.send(note(n));
+    x.clock.advance(100);
+    t.deepEqual(x.far.lines, lines);
+  }
+});
+
+test('a late copy is lost in a partition, and finds nobody after the end', t => {
+  const w = pair({ policy: () => ({ duplicate: true, copyMs: 50 }) });
+  w.link.send(note(0));
+  w.clock.advance(10);
+  w.network.partition('a', 'b');
+  w.clock.advance(50);
+  w.network.heal();
+  w.link.send(note(1));
+  w.clock.advance(10);
+  t.deepEqual(w.far.lines, sent(2));
+  w.link.close(closeCodes.normal, 'done');
+  w.clock.advance(100);
+  t.deepEqual(w.far.lines, [...sent(2), 'end 1000 done']);
 });
 
 test('closing sends what is queued, then ends both sides once', t => {
@@ -181,7 +211,13 @@ test('copies hold what a codec carries, and nothing else', t => {
 
 test('under any faults, messages arrive in order, without inventions, and the same way every time', t => {
   const step = fc.oneof(
-    fc.record({ act: fc.constant('send' as const), delayMs: fc.nat(40), drop: fc.boolean(), duplicate: fc.boolean() }),
+    fc.record({
+      act: fc.constant('send' as const),
+      delayMs: fc.nat(40),
+      drop: fc.boolean(),
+      duplicate: fc.boolean(),
+      hidden: fc.boolean(),
+    }),
     fc.record({ act: fc.constantFrom('cut' as const, 'lossy' as const, 'heal' as const) }),
     fc.record({ act: fc.constant('wait' as const), ms: fc.nat(30) }),
   );
@@ -208,7 +244,7 @@ test('under any faults, messages arrive in order, without inventions, and the sa
     t,
     fc.property(fc.array(step, { maxLength: 40 }), steps => {
       const { lines, count } = run(steps, 'none');
-      const numbers = lines.map(line => (JSON.parse(line) as { n: number }).n);
+      const numbers = lines.filter(line => !line.startsWith('end')).map(line => (JSON.parse(line) as { n: number }).n);
       assert.deepEqual(
         numbers,
         numbers.toSorted((x, y) => x - y),
