@@ -34,6 +34,8 @@ export class InheritanceChecker implements Checker {
   #last: ClusterView | undefined;
   readonly #weighing = new Set<Role>();
   readonly #torndown = new Set<FrameworkId>();
+  /** Frameworks that master knew from the beginning. */
+  #inherited: ReadonlySet<FrameworkId> = new Set();
   /** When the master ran last. */
   #lastMs = 0;
   /** When the newest copy of the registry was made; and that, once it has been restored, until the next master is there. */
