@@ -2,10 +2,13 @@
 import test from 'ava';
 import { ProfferError } from '../../src/base/errors.js';
 import type { Client } from '../../src/cli/client.js';
+import type { Terminal } from '../../src/cli/command.js';
 import { commands } from '../../src/cli/commands.js';
+import { gone } from '../../src/cli/commands/activity.js';
 import { exitCodeOf } from '../../src/cli/failure.js';
 import { findAgent } from '../../src/cli/find-agent.js';
 import { commandGroups } from '../../src/cli/operator-commands.js';
+import { runMaster } from '../../src/compose/master.js';
 import {
   describeTime,
   formatAmounts,
@@ -17,6 +20,7 @@ import {
   volumeLines,
 } from '../../src/compose/operator-text.js';
 import type { AgentView } from '../../src/protocol/operator-api.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
 
 const now = Date.UTC(2026, 0, 1, 12);
 const hour = 3_600_000;
@@ -109,6 +113,29 @@ test('an agent is meant by its id, its host, its address, or the start of its id
   t.is(several?.message, '2 agents fit "b":\n  m-S10  b:5051\n  m-S2  b:5052');
   for (const none of ['', 'c', 'M-S1'])
     t.is((await t.throwsAsync(findAgent(master, none), { instanceOf: ProfferError }))?.code, 'UNKNOWN_AGENT', none);
+});
+
+test('an agent may be declared gone again, also when the master was started since', async t => {
+  const store = new MemoryStore();
+  const record = { epoch: 1, state: 'GONE', sinceMs: Date.now() };
+  await new Promise(resolve => store.write([{ key: 'agent/M-S0', value: record }], resolve));
+  const master = await runMaster({ port: 0, store: store.another() });
+  let said = '';
+  const terminal: Terminal = {
+    out: text => (said += text),
+    err: () => {},
+    outIsTerminal: false,
+    errIsTerminal: false,
+    columns: 80,
+    color: false,
+  };
+  const declare = (id: string): Promise<number> =>
+    gone({ flags: { master: master.url, json: false, config: undefined }, args: [id], terminal });
+  t.is(await declare('M-S0'), 0);
+  t.is(said, 'M-S0 is gone for ever, and its tasks with it\n');
+  for (const wrong of ['M-S1', ''])
+    t.like(await t.throwsAsync(declare(wrong)), { code: 'UNKNOWN_AGENT', hint: 'proffer agents lists them' });
+  await master.close();
 });
 
 test('commands of two words belong to a group that says what it is about', t => {

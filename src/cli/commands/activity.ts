@@ -84,4 +84,20 @@ function plain(path: string, done: (agent: AgentView) => string): RunCommand<Ope
 
 export const deactivate = plain('/deactivate', ({ id }) => `${id} is not offered any more; its tasks run on`);
 export const reactivate = plain('/reactivate', ({ id }) => `${id} is offered again`);
-export const gone = plain('/gone', ({ id }) => `${id} is gone for ever, and its tasks with it`);
+
+/** One that was declared gone before is not listed; saying it again does no harm. */
+export const gone: RunCommand<OperatorFlags> = async ({ flags, args: [given = ''], terminal }) => {
+  const master = masterClient(flags.master);
+  const found = await findAgent(master, given).catch(unlessUnknown);
+  const agentId = found instanceof ProfferError ? given : found.id;
+  const answer = await master.post('/gone', { agentId }).catch((error: unknown) => {
+    throw found instanceof ProfferError ? found : error;
+  });
+  terminal.out(flags.json ? answer : `${agentId} is gone for ever, and its tasks with it\n`);
+  return exitCodes.ok;
+};
+
+function unlessUnknown(error: unknown): ProfferError {
+  if (error instanceof ProfferError && error.code === 'UNKNOWN_AGENT') return error;
+  throw error;
+}
