@@ -11,6 +11,8 @@ import type { Checker, Report, WorldView } from './checker.js';
 interface KnownFramework {
   readonly id: FrameworkId;
   readonly isConnected: boolean;
+  /** Only an agent has told of it, and will tell the next master, too. */
+  readonly isHearsay: boolean;
   /** How long it had to come back. */
   readonly leftMs: number;
 }
@@ -55,7 +57,7 @@ export class InheritanceChecker implements Checker {
         for (const { role } of event.call.weights) this.#weighing.delete(role);
     if (event.type !== 'REGISTRY') return;
     if (event.what === 'RESTORED') this.#restored = this.#copied;
-    else if (cluster !== undefined) this.#copied = knownOf(cluster, nowMs, this.#weighing);
+    else if (cluster !== undefined) this.#copied = knownOf(cluster, this.#inherited, nowMs, this.#weighing);
     else this.#copied = this.#restored ?? this.#known();
   }
 
@@ -67,6 +69,7 @@ export class InheritanceChecker implements Checker {
     this.#last = cluster;
     this.#lastMs = world.nowMs;
     if (!isNew) return;
+    this.#inherited = new Set(cluster.frameworks.keys());
     if (world.disk('master')?.isDamaged === true) report('a master goes by a registry that cannot be read (D1)');
     this.#restored = undefined;
     this.#weighing.clear();
@@ -91,7 +94,7 @@ export class InheritanceChecker implements Checker {
   }
 
   #known(): Known | undefined {
-    return this.#last === undefined ? undefined : knownOf(this.#last, this.#lastMs, this.#weighing);
+    return this.#last === undefined ? undefined : knownOf(this.#last, this.#inherited, this.#lastMs, this.#weighing);
   }
 
   // Who was connected, or waited for, is not among those that have ended.
@@ -105,7 +108,12 @@ export class InheritanceChecker implements Checker {
   }
 }
 
-function knownOf(cluster: ClusterView, atMs: number, weighing: ReadonlySet<Role>): Known {
+function knownOf(
+  cluster: ClusterView,
+  inherited: ReadonlySet<FrameworkId>,
+  atMs: number,
+  weighing: ReadonlySet<Role>,
+): Known {
   const roles = new Set([...cluster.quotas.keys(), ...cluster.quotasPlanned.keys()]);
   // Whose removal, or being gone, is being written, may be there or not.
   const staying = [...cluster.agents.values()].filter(({ id, leaving }) => !leaving && !cluster.goingAgents.has(id));
@@ -113,6 +121,7 @@ function knownOf(cluster: ClusterView, atMs: number, weighing: ReadonlySet<Role>
     frameworks: [...cluster.frameworks.values()].map(({ id, state, failoverAtMs = atMs }) => ({
       id,
       isConnected: state === 'ACTIVE',
+      isHearsay: state === 'RECOVERED' && !inherited.has(id),
       leftMs: failoverAtMs - atMs,
     })),
     ended: [...cluster.completedFrameworks.keys()],
@@ -128,8 +137,8 @@ function knownOf(cluster: ClusterView, atMs: number, weighing: ReadonlySet<Role>
 }
 
 function frameworks(before: Known, after: ClusterView, report: Report): void {
-  for (const { id } of before.frameworks)
-    if (!after.frameworks.has(id) && !after.completedFrameworks.has(id))
+  for (const { id, isHearsay } of before.frameworks)
+    if (!isHearsay && !after.frameworks.has(id) && !after.completedFrameworks.has(id))
       report(`framework ${id} is unknown to the next master (D1)`);
   // Of too many the next one may know others.
   if (after.completedFrameworks.size >= after.options.completedFrameworksMax) return;
