@@ -206,17 +206,14 @@ export class Agent {
     });
   }
 
-  /** Ends and leaves its tasks to the next process of the agent. `onDone` is called once all is on disk. */
+  /** Ends and leaves its tasks to the next process of the agent. `onDone` is called once all is on disk, or the disk has failed. */
   leave(onDone: () => void): void {
-    const done = (): void => {
-      this.close();
-      onDone();
-    };
-    if (this.#journal.over) return this.#env.clock.soon(done);
+    this.#whenGone.push(onDone);
+    if (this.#journal.over) return this.#env.clock.soon(() => this.close());
     if (this.#keptId !== undefined) this.#keeper.alive();
     this.#leave();
     // Tasks that go on may write for ever: only what is known by now has to be kept.
-    this.#journal.after(done);
+    this.#journal.after(() => this.close());
   }
 
   /** Stops, as if the process ended: tasks run on, nobody is told anything, no timer is left. */
@@ -397,8 +394,9 @@ export class Agent {
   }
 
   #fatal(error: ProfferError): void {
-    if (this.#closed) return;
     this.#env.log.error(error.message);
+    // Who waits for its end would wait for writes that come no more.
+    if (this.#closed) return this.close();
     this.#leave();
     this.#deps.outcomes?.onFatal?.(error);
   }

@@ -5,6 +5,7 @@ import { must } from '../../src/base/assert.js';
 import { every } from '../../src/env/clock.js';
 import { AgentRig, framework, frameworkId, task } from '../support/agent-rig.js';
 import { SlowStore } from '../support/slow-store.js';
+import { storeThat } from '../support/stub-store.js';
 
 const commitMs = 300;
 const endEveryMs = 200;
@@ -68,6 +69,26 @@ test('an agent leaves while its disk is never at rest: what it knew by then is k
   rig.clock.advance(3 * commitMs);
   t.true(left);
   t.true(rig.containers.live.length > 40);
+});
+
+test('an agent whose disk fails while it leaves has left', t => {
+  const underWay: ((error: Error) => void)[] = [];
+  let isSlow = false;
+  const store = storeThat((_changes, onDurable) => {
+    if (isSlow) underWay.push(onDurable);
+    else onDurable();
+  });
+  const rig = new AgentRig({ deps: { store } });
+  rig.launch([task('a')]);
+  isSlow = true;
+  rig.containers.of('a').exit(0);
+  rig.settle();
+  let left = false;
+  rig.agent.leave(() => (left = true));
+  rig.settle();
+  t.false(left);
+  must(underWay[0], 'a write')(new Error('no space left on device'));
+  t.true(left);
 });
 
 test('the end of a task of a removed framework is told, also when it comes between a registration and its answer', t => {
