@@ -36,8 +36,8 @@ export class InheritanceChecker implements Checker {
   #last: ClusterView | undefined;
   readonly #weighing = new Set<Role>();
   readonly #torndown = new Set<FrameworkId>();
-  /** Frameworks that master knew from the beginning. */
-  #inherited: ReadonlySet<FrameworkId> = new Set();
+  /** Frameworks that master has known from the beginning. */
+  #inherited: Set<FrameworkId> = new Set();
   /** When the master ran last. */
   #lastMs = 0;
   /** When the newest copy of the registry was made; and that, once it has been restored, until the next master is there. */
@@ -68,6 +68,8 @@ export class InheritanceChecker implements Checker {
     const before = isNew ? (this.#restored ?? this.#known()) : undefined;
     this.#last = cluster;
     this.#lastMs = world.nowMs;
+    // One that has ended and is forgotten may be told of anew.
+    for (const id of this.#inherited) if (!isNew && !cluster.frameworks.has(id)) this.#inherited.delete(id);
     if (!isNew) return;
     this.#inherited = new Set(cluster.frameworks.keys());
     if (world.disk('master')?.isDamaged === true) report('a master goes by a registry that cannot be read (D1)');
