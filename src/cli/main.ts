@@ -122,7 +122,14 @@ async function invoke(spec: Command, sub: Commander): Promise<number> {
     { command: spec.name, flagsOf: Object.fromEntries(commands.map(one => [one.name, one.flags])) },
   );
   const run = await spec.load();
-  return run({ flags, args: sub.args, terminal });
+  try {
+    return await run({ flags, args: sub.args, terminal });
+  } catch (error) {
+    if (!(error instanceof ProfferError) || !('json' in flags) || flags.json !== true) throw error;
+    // Whoever reads the answer with a program reads the error with one.
+    terminal.err(`${JSON.stringify({ error: error.toJSON() }, undefined, 2)}\n`);
+    return exitCodeOf(error);
+  }
 }
 
 function addFlags(sub: Commander, spec: Command): void {

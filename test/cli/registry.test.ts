@@ -58,6 +58,11 @@ test('a registry is shown, verified, copied while its master runs, and restored 
   for (const command of ['check', 'restore']) {
     const other = await cli(['registry', command, join('foreign', 'data.mdb')], options);
     t.is(other.code, 78, command);
+    const asJson = await cli(['registry', command, join('foreign', 'data.mdb'), '--json'], options);
+    t.deepEqual([asJson.code, asJson.stdout], [78, ''], command);
+    const { error } = JSON.parse(asJson.stderr) as { error: { code: string; message: string } };
+    t.is(error.code, 'STORE_DAMAGED');
+    t.true(other.stderr.includes(error.message), other.stderr);
     t.regex(other.stderr, /"agent\/attributes" is none that a registry/);
   }
   const restored = await cli(['registry', 'restore', 'copy.mdb'], options);
