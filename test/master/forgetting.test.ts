@@ -315,3 +315,31 @@ test('an executor is told what it was given, and is the same for its framework u
   t.deepEqual(again.states('b'), [], 'its description is that of the executor which runs');
   t.deepEqual(back.launched, ['b']);
 });
+
+test('a task that ended in the master’s name and was forgotten since is killed when its agent still has it, and nothing is left of it', t => {
+  const rig = new MasterRig({ options: { completedTasksMax: 1 } });
+  const agent = rig.agent();
+  const scheduler = rig.scheduler({ checkpoint: false });
+  const id = scheduler.frameworkId;
+  const both = ['a', 'b'];
+  for (const taskId of both) {
+    scheduler.launch(task(taskId));
+    agent.status(id, taskId, 'TASK_RUNNING');
+    scheduler.acknowledge(taskId);
+  }
+  const { agentId } = agent;
+  agent.disconnect();
+  t.is(rig.master.views.completedTasks().length, 1);
+  const tasks = both.map(taskId => ({ frameworkId: id, task: task(taskId), state: 'TASK_RUNNING' as const }));
+  const back = rig.agent(undefined, { agentId, tasks });
+  t.deepEqual(
+    back.got('KILL').map(event => event.taskId),
+    both,
+  );
+  t.deepEqual(rig.master.views.agents()[0]?.used, { cpus: 2, mem: 256 });
+  t.deepEqual(rig.master.views.tasks(), []);
+  back.disconnect();
+  rig.advance(100_000);
+  t.is(rig.master.views.agents()[0]?.liveness, 'UNREACHABLE');
+  t.deepEqual(rig.master.views.agents()[0]?.used, {});
+});

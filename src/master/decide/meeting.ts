@@ -121,7 +121,8 @@ export class Meeting {
       this.#return(framework, away, listed);
       return;
     }
-    const done = framework?.completed.get(taskId);
+    // One that is held may be forgotten already, where many have ended.
+    const done = framework?.completed.get(taskId) ?? this.known?.held.get(heldKey(frameworkId, taskId));
     if (done !== undefined) {
       // Ended and acknowledged here, or ended in the master's name while the agent was away.
       if (!isTerminal(state)) this.#holdAndKill(listed);
