@@ -1,5 +1,5 @@
-// A simulated disk behind the Store port: writes take time, a crash keeps a prefix of those under way, a failing or full disk says so, and what rots is
-// told from what is there.
+// A simulated disk behind the Store port, as a store of LMDB keeps it: writes take time and are never torn, a crash keeps a prefix of those under way, a failing
+// or full disk says so, and what rots is told from what is there.
 // In: changes, crashes. Out: records that outlive the process, callbacks when they are durable.
 import { messageOf, ProfferError } from '../base/errors.js';
 import type { Env } from '../env/env.js';
@@ -14,7 +14,7 @@ export type DiskCopy = ReadonlyMap<string, unknown>;
 export class SimDisk {
   /** Time a write takes. */
   latencyMs = diskLatencyMs;
-  /** While set every write fails with it, as on EIO. */
+  /** While set every write fails with it, as on EIO. One that has failed may be there all the same, unless there was no room. */
   trouble: string | undefined;
   readonly #random: Random;
   readonly #records = new Map<string, unknown>();
@@ -57,8 +57,10 @@ export class SimDisk {
         this.#underway = this.#underway.filter(other => other !== land);
         if (dead !== undefined) return done(deadStore(dead));
         try {
+          // Room is looked for before anything is written. Any other failure says only that nobody knows: a disk that answers too late has written.
+          const isLost = trouble?.startsWith('ENOSPC') ?? false;
+          if (trouble === undefined || (!isLost && this.#random.chance(0.5))) land();
           if (trouble !== undefined) throw new Error(trouble);
-          land();
         } catch (error) {
           dead = error instanceof ProfferError ? error : new ProfferError('STORE_FAILED', messageOf(error));
           return done(dead);
