@@ -44,7 +44,7 @@ export const errorCodes = {
   AGENTS_RECOVERING: row(
     503,
     true,
-    'The master started a short while ago, and what agents hold that are not back yet cannot be counted.',
+    'The master started a short while ago, and what agents have that are not back yet is not known.',
   ),
   OFFER_CONFLICT: row(409, true, 'Another framework was faster: the offered resources are not there any more.'),
   UNKNOWN_MACHINE: row(404, false, 'No machine of this host name is in the maintenance schedule.'),

@@ -110,7 +110,7 @@ export class Batch {
     this.#byTask.set(entry.taskId, entry);
     this.#queue.add({
       key: keyOf(entry),
-      tasks: [{ ...spec, taskId: entry.taskId }],
+      tasks: [{ ...spec, taskId: entry.taskId, unlessRunning: false }],
       ...(constraints === undefined ? {} : { constraints, placed: () => this.#placed() }),
     });
   }

@@ -31,10 +31,10 @@ import { decideOperator } from './decide/operator.js';
 import { decideRegister } from './decide/registration.js';
 import { decideAgentCall, decideDurable, decideSchedulerCall } from './dispatch.js';
 import { Feed } from './feed.js';
-import { PeriodicQueue } from './liveness.js';
 import type { MasterOptions } from './options.js';
 import { masterDefaults } from './options.js';
 import { PacedPeer } from './pacing.js';
+import { Heartbeats } from './heartbeats.js';
 import { QuotaPause } from './quota-pause.js';
 import { recoverRegistry, Registry } from './registry.js';
 import { Upkeep } from './upkeep.js';
@@ -81,7 +81,7 @@ export class Master implements OperatorDesk {
   readonly #feed: Feed;
   readonly #counts: Counts;
   readonly #watch: AgentWatch;
-  readonly #heartbeats: PeriodicQueue<SchedulerSession>;
+  readonly #heartbeats: Heartbeats;
   readonly #onStoreFailure: ((error: Error) => void) | undefined;
   readonly #term: Term;
   readonly #operatorAnswers = new Map<number, OperatorAnswer>();
@@ -118,11 +118,7 @@ export class Master implements OperatorDesk {
     });
     this.#failovers = new Failovers(env.clock, id => this.#failoverEnded(id));
     this.#upkeep = new Upkeep(env.clock, this.#state, this.#registry, () => this.#turn(() => nothing));
-    this.#heartbeats = new PeriodicQueue(env.clock, options.heartbeatIntervalMs, session => {
-      if (session.closed) return false;
-      session.peer.send({ type: 'HEARTBEAT' });
-      return true;
-    });
+    this.#heartbeats = new Heartbeats(env.clock, this.#state);
     this.views = masterViews({
       view: this.#state,
       allocator: this.#allocator,
@@ -357,6 +353,7 @@ export class Master implements OperatorDesk {
     this.#upkeep.follow(change);
     this.#watch.follow(change);
     this.#quotaPause.follow(change);
+    this.#heartbeats.follow(change);
     switch (change.type) {
       case 'OFFER_MADE':
         this.#expiry.arm();

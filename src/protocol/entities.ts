@@ -270,6 +270,11 @@ export interface ExecutorInfo {
 /** One task to launch. Exactly one of `command`, `container` (with its image's own command) or `executor` says what runs. */
 export interface TaskInfo {
   readonly taskId: TaskId;
+  /**
+   * The id may have been launched before: it is not while an agent of before may come back with such a task, and the task is dropped for the reason
+   * AGENTS_RECOVERING. Default false: the id is new.
+   */
+  readonly unlessRunning?: boolean;
   readonly name: string;
   /** The offer's agent; filled in by the master when absent. */
   readonly agentId?: AgentId;
@@ -363,6 +368,8 @@ export const statusReasons = [
   'CONTAINER_PREEMPTED',
   /** Optimistic commit: another framework took the offered resources first. */
   'OFFER_CONFLICT',
+  /** Agents that may run a task of this id are not back after a restart of the master. */
+  'AGENTS_RECOVERING',
   'AGENT_RESTARTED',
   'GC_ERROR',
   'TASK_CHECK_STATUS_UPDATED',

@@ -186,7 +186,11 @@ export type SchedulerEvent =
   /** Problems with a call. Fatal: the subscription is over and the connection closes. */
   | { readonly type: 'ERROR'; readonly problems: readonly Problem[]; readonly fatal: boolean }
   | { readonly type: 'ANSWERED'; readonly callId: number; readonly problems: readonly Problem[] }
-  | { readonly type: 'HEARTBEAT' };
+  /**
+   * Also told behind SUBSCRIBED. `agentsExpected`: so many agents that may have tasks of the framework have not come back since the master started;
+   * default 0, which is told at once.
+   */
+  | { readonly type: 'HEARTBEAT'; readonly agentsExpected?: number };
 
 /** Why an offer was taken back. */
 export type RescindReason =

@@ -39,11 +39,15 @@ import { checkDemand, directives$ } from './demand.js';
 import type { AcceptRequest } from './launch.js';
 import { checkNewIds, completeLaunches, portsIn } from './launch.js';
 import type { FrameworkOptions } from './framework-options.js';
+import { offerWishes } from './framework-options.js';
 import { InverseBook } from './inverse-book.js';
 import { OfferBook } from './offer-book.js';
 import { OperationDesk } from './operation-desk.js';
+import { PastTasks } from './past-tasks.js';
+import type { Kill } from './pending-kills.js';
+import { PendingKills } from './pending-kills.js';
 import { Reconciler } from './reconcile.js';
-import { TaskTracker } from './tracker.js';
+import { mayBeWrong, TaskTracker } from './tracker.js';
 import { UpdateInbox } from './update-inbox.js';
 
 export type { InverseOffers, Offers } from './answering.js';
@@ -92,7 +96,7 @@ export class Framework {
   #requests: readonly DemandHint[] = [];
   #ended = false;
   readonly #answers = new Answers();
-  readonly #kills = new Map<TaskId, Extract<SchedulerCall, { type: 'KILL' }>>();
+  readonly #kills = new PendingKills();
   readonly #connections = new ReplaySubject<ConnectionState>(1);
   readonly #offers = new Subject<Offer>();
   readonly #rescinds = new Subject<readonly Offer[]>();
@@ -105,6 +109,7 @@ export class Framework {
   readonly #operations: OperationDesk;
   readonly #inverse = new InverseBook();
   readonly #reconciler: Reconciler | undefined;
+  readonly #past: PastTasks;
 
   constructor(env: Env, open: OpenFrameworkConnection, options: FrameworkOptions) {
     this.env = env;
@@ -130,12 +135,15 @@ export class Framework {
     if (options.reconcile !== false) {
       this.#reconciler = new Reconciler(
         env.clock,
-        () =>
-          this.tasks.live().map(({ taskId, agentId }) => (agentId === undefined ? { taskId } : { taskId, agentId })),
-        tasks => this.reconcile(tasks),
+        () => this.tasks.references(),
+        (tasks, then) => {
+          if (then === undefined) this.reconcile(tasks);
+          else this.#answers.follow(callId => this.#call({ type: 'RECONCILE', tasks, callId }), then);
+        },
         options.reconcile,
       );
     }
+    this.#past = new PastTasks(this.#reconciler, () => this.#offersChanged());
     directives$(this.#demand, () => this.roles, options.demandIntervalMs ?? 200, clockScheduler(env.clock)).subscribe(
       ({ type, roles }) => (type === 'REVIVE' ? this.revive(roles) : this.suppress(roles)),
     );
@@ -161,6 +169,11 @@ export class Framework {
   /** Whether the master knows this scheduler now: only then calls are sent. */
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** Why tasks launched before this subscription may run unknown to it; undefined when none can. The LaunchQueue keeps launches with `unlessRunning` back so long. */
+  get doubt(): string | undefined {
+    return this.#past.doubt;
   }
 
   /**
@@ -231,16 +244,15 @@ export class Framework {
   /** Ends a task: SIGTERM, SIGKILL after the grace period. Repeated after a reconnect, and when reconciliation finds the task alive, until it has ended. */
   kill(taskId: TaskId, killPolicy?: KillPolicy): void {
     const known = this.tasks.get(taskId);
-    // TASK_LOST may be wrong, every other end is final.
-    if (known !== undefined && isTerminal(known.state) && known.state !== 'TASK_LOST') return;
+    if (known !== undefined && isTerminal(known.state) && !mayBeWrong(known)) return;
     const agentId = known?.agentId;
-    const call: Extract<SchedulerCall, { type: 'KILL' }> = {
+    const call: Kill = {
       type: 'KILL',
       taskId,
       ...(agentId === undefined || agentId === '' ? {} : { agentId }),
       ...(killPolicy === undefined ? {} : { killPolicy }),
     };
-    this.#kills.set(taskId, call);
+    this.#kills.asked(call);
     this.#call(call);
   }
 
@@ -304,7 +316,7 @@ export class Framework {
     return this.#ask({
       type: 'UPDATE_FRAMEWORK',
       framework,
-      ...this.#subscription(framework.roles, offerConstraints),
+      ...offerWishes(framework.roles, this.#suppressed, offerConstraints),
     }).then(() => {
       this.#info = framework;
       this.#constraints = offerConstraints;
@@ -321,7 +333,7 @@ export class Framework {
     this.#end();
   }
 
-  /** Calls back after offers came or went. Returns the way to stop. */
+  /** Calls back after offers came or went, and when `doubt` is over. Returns the way to stop. */
   onOffersChanged(listener: () => void): () => void {
     this.#offerListeners.add(listener);
     return () => this.#offerListeners.delete(listener);
@@ -357,7 +369,7 @@ export class Framework {
       case 'ANSWERED':
         return this.#answers.answered(event.callId, event.problems);
       case 'HEARTBEAT':
-        return;
+        return this.#past.heard(event.agentsExpected ?? 0);
       default:
         return assertNever(event, 'scheduler event');
     }
@@ -367,30 +379,20 @@ export class Framework {
     const call: SchedulerCall = {
       type: 'SUBSCRIBE',
       framework: this.#info,
-      ...this.#subscription(this.#info.roles, this.#constraints),
+      ...offerWishes(this.#info.roles, this.#suppressed, this.#constraints),
     };
     this.#connection?.send(call);
   }
 
-  #subscription(
-    roles: readonly Role[],
-    offerConstraints: OfferConstraints | undefined,
-  ): { suppressedRoles?: readonly Role[]; offerConstraints?: OfferConstraints } {
-    const suppressedRoles = roles.filter(role => this.#suppressed.has(role));
-    return {
-      ...(suppressedRoles.length === 0 ? {} : { suppressedRoles }),
-      ...(offerConstraints === undefined ? {} : { offerConstraints }),
-    };
-  }
-
   #subscribed(frameworkId: FrameworkId, master: MasterInfo): void {
+    const isNew = this.#info.id === undefined;
     this.#info = { ...this.#info, id: frameworkId };
     this.#connected = true;
     this.#connections.next({ state: 'CONNECTED', frameworkId, master });
-    for (const call of this.#kills.values()) this.#call(call);
+    for (const call of this.#kills.all()) this.#call(call);
     if (this.#requests.length > 0) this.#call({ type: 'REQUEST', requests: this.#requests });
     this.#operations.reconnected();
-    this.#reconciler?.start();
+    this.#past.subscribed(isNew);
   }
 
   #offered(offers: readonly Offer[]): void {
@@ -409,11 +411,8 @@ export class Framework {
 
   #updated(status: TaskStatus): void {
     this.#reconciler?.answered(status.taskId);
-    const kill = this.#kills.get(status.taskId);
-    if (isTerminal(status.state) || status.state === 'TASK_UNKNOWN') this.#kills.delete(status.taskId);
-    // A master that did not know the task yet when it was told to end it has forgotten that by now. Of an agent that is away it still does not, and
-    // would answer the same again.
-    else if (kill !== undefined && status.state !== 'TASK_UNREACHABLE' && returns.has(status.reason)) this.#call(kill);
+    const kill = this.#kills.heard(status);
+    if (kill !== undefined) this.#call(kill);
     this.tasks.update(status, this.env.clock.now());
     this.#inbox.put(status);
   }
@@ -495,6 +494,3 @@ export class Framework {
     this.#call({ type, inverseOfferIds, ...(filters === undefined ? {} : { filters }) });
   }
 }
-
-/** Why a master tells of a task that it may have come to know just now. */
-const returns: ReadonlySet<TaskStatus['reason']> = new Set(['RECONCILIATION', 'AGENT_REREGISTERED']);

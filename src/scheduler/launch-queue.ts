@@ -12,7 +12,7 @@ import type { AgentTraits } from './constraints.js';
 import { constraintProblems } from './constraints.js';
 import type { Demand } from './demand.js';
 import type { LaunchRequest } from './launch.js';
-import { checkNewIds, checkSpec, launch, launchGroup } from './launch.js';
+import { checkNewIds, checkSpec, isOfBefore, launch, launchGroup } from './launch.js';
 import type { MatchRequest, OpenOffer } from './match-request.js';
 import type { MatchResult } from './matcher.js';
 import { describeVetoes, needOn, vetoOf } from './matcher.js';
@@ -36,7 +36,9 @@ export interface LaunchQueueFramework {
   setDemand(demand: Demand): void;
   /** Where it is there, what waits is told to the master, so that operators can ask why. */
   request?(requests: readonly DemandHint[]): void;
-  /** Calls back when offers came or went. Returns the way to stop. */
+  /** Why ids that were launched before may be in use; undefined when they are not. Default: never. */
+  readonly doubt?: string | undefined;
+  /** Calls back when offers came or went, or `doubt` is over. Returns the way to stop. */
   onOffersChanged(listener: () => void): () => void;
 }
 
@@ -52,6 +54,8 @@ interface Item {
   readonly group: string | undefined;
   /** Its size in a message, about. */
   readonly chars: number;
+  /** A task of it has an id that may have been launched before. */
+  readonly ofBefore: boolean;
   readonly since: number;
   notBefore: number;
   readonly reasons: Reasons;
@@ -145,6 +149,7 @@ export class LaunchQueue {
       shape,
       group: groupOf(queued),
       chars: JSON.stringify(queued.tasks).length,
+      ofBefore: queued.tasks.some(isOfBefore),
       since: now,
       notBefore: now + (queued.delayMs ?? 0),
       reasons: this.#reasonsFor(shape),
@@ -172,11 +177,17 @@ export class LaunchQueue {
   /** What waits, oldest first, each with its reason. */
   waiting(): Waiting[] {
     const now = this.#env.clock.now();
+    const { doubt } = this.#framework;
     return [...this.#items.values()].map(item => ({
       key: item.launch.key,
       sinceMs: now - item.since,
       delayedMs: Math.max(0, item.notBefore - now),
-      why: item.notBefore > now ? 'delayed' : describeVetoes([...item.reasons.vetoes.values()]),
+      why:
+        item.notBefore > now
+          ? 'delayed'
+          : item.ofBefore && doubt !== undefined
+            ? doubt
+            : describeVetoes([...item.reasons.vetoes.values()]),
     }));
   }
 
@@ -228,11 +239,13 @@ export class LaunchQueue {
     };
     const chosen = new Map<OfferId, Share>();
     let nextDue = Number.POSITIVE_INFINITY;
+    const inDoubt = this.#framework.doubt !== undefined;
     for (const item of this.#items.values()) {
       if (item.notBefore > now) {
         nextDue = Math.min(nextDue, item.notBefore);
         continue;
       }
+      if (item.ofBefore && inDoubt) continue;
       if (pass.candidates.size === 0) continue;
       const fit = placeFor(item, pass);
       if (fit === undefined) continue;
@@ -306,7 +319,8 @@ export class LaunchQueue {
   // What may be placed now.
   *#due(): Iterable<Item> {
     const now = this.#env.clock.now();
-    for (const item of this.#items.values()) if (item.notBefore <= now) yield item;
+    const inDoubt = this.#framework.doubt !== undefined;
+    for (const item of this.#items.values()) if (item.notBefore <= now && !(item.ofBefore && inDoubt)) yield item;
   }
 
   #wakeAt(due: number, now: number): void {

@@ -12,9 +12,12 @@ import { add, bagOf, emptyBag, filterBag, fromBag, portsOf, subtract, take, take
 import type { TaskTracker } from './tracker.js';
 
 /** A task as people write it. Everything a TaskInfo can say, with shorter forms for what is common. */
-export interface TaskSpec extends Omit<TaskInfo, 'taskId' | 'command' | 'container' | 'agentId' | 'resources'> {
+export interface TaskSpec
+  extends Omit<TaskInfo, 'taskId' | 'command' | 'container' | 'agentId' | 'resources' | 'unlessRunning'> {
   /** Default: the name, a dot and eight random characters. */
   readonly taskId?: TaskId;
+  /** False: `taskId` was never launched before, so that nobody has to look. Default true; without `taskId` it does not matter. */
+  readonly unlessRunning?: boolean;
   /** A shell line, an argument list (run without a shell), or all details. */
   readonly command?: string | readonly string[] | CommandInfo;
   /** Environment variables, beside those of `command`. */
@@ -166,7 +169,8 @@ function isArgv(command: readonly string[] | CommandInfo | undefined): command i
 }
 
 function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string) => TaskId): TaskInfo {
-  const { taskId, command: _command, env: _env, image, docker, container, resources, ports = 0, ...rest } = spec;
+  const { taskId, command: _command, env: _env, image, docker, container, resources, ports = 0, ...more } = spec;
+  const { unlessRunning: _unless, ...rest } = more;
   checkSpec(spec);
   const command = commandOf(spec);
   const bag = bagOf(resources);
@@ -188,7 +192,13 @@ function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string
     ...(command === undefined ? {} : { command }),
     ...(completeContainer === undefined ? {} : { container: withHostPorts(completeContainer, numbers) }),
     ...rest,
+    ...(isOfBefore(spec) ? { unlessRunning: true } : {}),
   };
+}
+
+/** Whether the id may have been launched before. */
+export function isOfBefore({ taskId, unlessRunning }: TaskSpec): boolean {
+  return taskId !== undefined && unlessRunning !== false;
 }
 
 function isOpen({ hostPort }: PortMapping): boolean {

@@ -14,11 +14,14 @@ export interface ReconcileOptions {
   readonly backoff?: Backoff;
 }
 
-/** Runs rounds while connected. `live` lists the tasks to ask about; `ask` sends one RECONCILE. */
+/** Sends one RECONCILE; `then` is called when the master has answered it, or cannot. */
+export type Ask = (tasks: readonly TaskReference[], then?: (error: Error | undefined) => void) => void;
+
+/** Runs rounds while connected. `live` lists the tasks to ask about. */
 export class Reconciler {
   readonly #clock: Clock;
   readonly #live: () => readonly TaskReference[];
-  readonly #ask: (tasks: readonly TaskReference[]) => void;
+  readonly #ask: Ask;
   readonly #periodMs: number;
   readonly #backoff: Backoff;
   #waiting = new Map<TaskId, TaskReference>();
@@ -26,12 +29,7 @@ export class Reconciler {
   #timer: Timer | undefined;
   #running = false;
 
-  constructor(
-    clock: Clock,
-    live: () => readonly TaskReference[],
-    ask: (tasks: readonly TaskReference[]) => void,
-    options: ReconcileOptions = {},
-  ) {
+  constructor(clock: Clock, live: () => readonly TaskReference[], ask: Ask, options: ReconcileOptions = {}) {
     this.#clock = clock;
     this.#live = live;
     this.#ask = ask;
@@ -39,10 +37,12 @@ export class Reconciler {
     this.#backoff = options.backoff ?? { baseMs: 5000, factor: 2, capMs: 300_000 };
   }
 
-  /** Starts a round: implicit first (tasks we may not know), then explicit for each we know. Call on every subscription. */
-  start(): void {
+  /**
+   * Starts a round: implicit first (tasks we may not know; `then`: they have been told), then explicit for each we know. Call on every subscription.
+   */
+  start(then?: (error: Error | undefined) => void): void {
     this.#running = true;
-    this.#round();
+    this.#round(then);
   }
 
   /** Stops until the next `start`. Call when disconnected. */
@@ -62,9 +62,9 @@ export class Reconciler {
     return this.#waiting.size;
   }
 
-  #round(): void {
+  #round(then?: (error: Error | undefined) => void): void {
     this.#attempt = 0;
-    this.#ask([]);
+    this.#ask([], then);
     this.#waiting = new Map(this.#live().map(task => [task.taskId, task]));
     this.#askWaiting();
   }

@@ -1,6 +1,7 @@
 // What became of launched tasks. In: launches and status updates. Out: the state of each task and counts. A late or repeated update changes nothing.
 import type { AgentId, TaskId } from '../base/ids.js';
 import type { TaskInfo, TaskStatus } from '../protocol/entities.js';
+import type { TaskReference } from '../protocol/scheduler-api.js';
 import type { TaskState } from '../protocol/task-state.js';
 import { isTerminal } from '../protocol/task-state.js';
 
@@ -19,8 +20,13 @@ export interface TrackedTask {
 export interface TrackedChange {
   readonly task: TrackedTask;
   readonly from: TaskState | undefined;
-  /** The task has reached its end. True once per task, but for one that was LOST, came back, and ended. */
+  /** The task has reached its end. True once per task, but for one whose end was wrong (`mayBeWrong`). */
   readonly ended: boolean;
+}
+
+/** Ends that are not final: TASK_LOST, and that of a launch under an id that may have been in use. */
+export function mayBeWrong({ state, status }: Pick<TrackedTask, 'state' | 'status'>): boolean {
+  return state === 'TASK_LOST' || (isTerminal(state) && status?.reason === 'AGENTS_RECOVERING');
 }
 
 /** The tasks of one framework. Of those that have ended the newest `endedMax` stay (default 1,000, as the master keeps). */
@@ -43,8 +49,8 @@ export class TaskTracker {
   update(status: TaskStatus, now: number): TrackedChange | undefined {
     const known = this.#tasks.get(status.taskId);
     if (status.uuid !== undefined && known?.status?.uuid === status.uuid) return undefined;
-    if (known !== undefined && isTerminal(known.state) && known.state !== 'TASK_LOST') return undefined;
-    if (known?.state === 'TASK_LOST' && isTerminal(status.state)) return undefined;
+    if (known !== undefined && isTerminal(known.state) && (!mayBeWrong(known) || isTerminal(status.state)))
+      return undefined;
     const task: TrackedTask = {
       taskId: status.taskId,
       agentId: status.agentId ?? known?.agentId,
@@ -73,6 +79,11 @@ export class TaskTracker {
   /** Tasks that have not ended. */
   live(): TrackedTask[] {
     return [...this.#tasks.values()].filter(task => !isTerminal(task.state));
+  }
+
+  /** As they are asked about. */
+  references(): TaskReference[] {
+    return this.live().map(({ taskId, agentId }) => (agentId === undefined ? { taskId } : { taskId, agentId }));
   }
 
   all(): TrackedTask[] {

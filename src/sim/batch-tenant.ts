@@ -122,6 +122,7 @@ export class BatchTenant {
       return {
         ...more,
         taskId: `${wish.key}-${index}.${attempt}`,
+        unlessRunning: false,
         name: wish.key,
         resources: task.resources,
         // An executor reads from the labels what it is to do.

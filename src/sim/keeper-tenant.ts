@@ -162,6 +162,7 @@ export class KeeperTenant {
     const cpus = lent && random.chance(0.7) ? { 'cpus{revocable}': 0.2 } : { cpus: 0.1 };
     const task = () => ({
       taskId: `${this.#name}-t${(this.#serial += 1)}`,
+      unlessRunning: false,
       name: 'keeper',
       command: 'simulated',
       env: behaviourEnv({ runMs: random.pick([10, 3000, 12_000]), ...(random.chance(0.2) ? { termMs: 2000 } : {}) }),

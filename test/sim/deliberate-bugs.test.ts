@@ -102,7 +102,7 @@ const bugs: readonly Bug[] = [
         allocator: replacing(inner => ({
           recover: (...args: unknown[]) => {
             calls += 1;
-            if (calls !== 5) (Reflect.get(inner, 'recover') as (...args: unknown[]) => void).apply(inner, args);
+            if (calls !== 7) (Reflect.get(inner, 'recover') as (...args: unknown[]) => void).apply(inner, args);
           },
         })),
       };

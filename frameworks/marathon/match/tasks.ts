@@ -42,7 +42,7 @@ export interface StartParts {
   readonly freePort: () => number;
 }
 
-/** The tasks of a start. */
+/** The tasks of a start. Each has an id of its own, of an instance and a count of its restarts. */
 export function tasksOf(spec: RunSpec, parts: StartParts): TaskSpec[] {
   if (spec.kind === 'app') return parts.tasks.map(task => appTask(spec, task, parts));
   return parts.tasks.flatMap(task => {
@@ -69,6 +69,7 @@ function appTask(app: AppDefinition, { taskId, resources }: TaskParts, parts: St
   const container = appContainerInfo(app, ports, taskId);
   const common = {
     taskId,
+    unlessRunning: false,
     name: hostnameOf(app.id),
     resources,
     ...appChecks(app, insideOf),
@@ -116,6 +117,7 @@ function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, p
   const info = podContainerInfo(pod, container, needs, parts.ports);
   return {
     taskId: task.taskId,
+    unlessRunning: false,
     name: container.name,
     resources: task.resources,
     command: {

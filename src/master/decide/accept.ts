@@ -79,7 +79,7 @@ class Attempt {
     this.#draft = draft;
     this.#paper = offer.sequence === undefined ? draft : new Draft();
     this.pot = new Pot(view, agent, offers);
-    this.#place = { view, framework, agent, offer, taken: new Set(), executors: new Map() };
+    this.#place = { view, framework, agent, offer, at, taken: new Set(), executors: new Map() };
     this.#placing = new Placing(this.#place, this.pot, this.#paper, at);
   }
 

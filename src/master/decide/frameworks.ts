@@ -13,6 +13,7 @@ import type { ClusterView, FrameworkRecord, Moment } from '../state.js';
 import { decideFrameworkChanged, tellAgents } from './framework-changes.js';
 import { storeEnd } from './framework-end.js';
 import { removedProblem, roleProblems, sizeProblems } from './framework-problems.js';
+import { heartbeat } from './heartbeat.js';
 
 type Call<Type extends SchedulerCall['type']> = Extract<SchedulerCall, { type: Type }>;
 type KnownInfo = FrameworkInfo & { readonly id: FrameworkId };
@@ -122,7 +123,7 @@ export function decideSubscribed(
     heartbeatIntervalMs: view.options.heartbeatIntervalMs,
     master: view.master,
   });
-  draft.toSchedulerPeer(peerId, { type: 'HEARTBEAT' });
+  draft.toSchedulerPeer(peerId, heartbeat(view, info.id));
   draft.answer(peerId, stored.callId, []);
   if (known !== undefined) repeatUnacknowledged(view, draft, known, info);
   return draft;

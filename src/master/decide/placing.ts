@@ -199,15 +199,19 @@ export class Placing {
   }
 
   #refuse(task: TaskInfo, problems: readonly Problem[], reason: StatusReason): void {
-    const lost = problems.every(isConflict);
-    if (lost) this.conflicts += 1;
+    const why = droppedFor(problems);
+    if (why === 'OFFER_CONFLICT') this.conflicts += 1;
     const { agent, framework } = this.#place;
     const of = { taskId: task.taskId, agentId: agent.id };
-    const status = lost
-      ? masterStatus(of, 'TASK_DROPPED', 'OFFER_CONFLICT', describe(problems), this.#at)
-      : masterStatus(of, 'TASK_ERROR', reason, describe(problems), this.#at);
-    this.#draft.sendStatus(framework, status);
+    const state = why === undefined ? 'TASK_ERROR' : 'TASK_DROPPED';
+    this.#draft.sendStatus(framework, masterStatus(of, state, why ?? reason, describe(problems), this.#at));
   }
+}
+
+// What may succeed another time is dropped, for the reason that all its problems share.
+function droppedFor(problems: readonly Problem[]): 'OFFER_CONFLICT' | 'AGENTS_RECOVERING' | undefined {
+  if (problems.every(isConflict)) return 'OFFER_CONFLICT';
+  return problems.every(({ code }) => code === 'AGENTS_RECOVERING') ? 'AGENTS_RECOVERING' : undefined;
 }
 
 /** That others were faster to take what was offered; `why` names what is short. */

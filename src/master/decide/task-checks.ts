@@ -6,9 +6,10 @@ import type { ExecutorInfo, TaskInfo } from '../../protocol/entities.js';
 import type { Bag } from '../../resources/index.js';
 import { bareBag, equals, isEmpty, toBag } from '../../resources/index.js';
 import { sameData } from '../same-data.js';
-import type { AgentRecord, ClusterView, ExecutorRecord, FrameworkRecord, OfferRecord } from '../state.js';
+import type { AgentRecord, ClusterView, ExecutorRecord, FrameworkRecord, Moment, OfferRecord } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
 import { wireBytes } from '../wire-size.js';
+import { agentsExpected } from './heartbeat.js';
 
 /** Where the tasks of one ACCEPT are to run. */
 export interface Place {
@@ -16,6 +17,7 @@ export interface Place {
   readonly framework: Readonly<FrameworkRecord>;
   readonly agent: Readonly<AgentRecord>;
   readonly offer: OfferRecord;
+  readonly at: Moment;
   /** Ids and executors of tasks placed before, by the same ACCEPT. */
   readonly taken: Set<TaskId>;
   readonly executors: Map<ExecutorId, ExecutorInfo>;
@@ -43,6 +45,7 @@ export function taskNeeds(place: Place, task: TaskInfo, path: string, problems: 
       `an earlier task of the id ${shown(id)} is still being ended on the agent`,
       'give each task an id of its own',
     );
+  if (task.unlessRunning === true) problems.push(...mayRunProblems(place, id, `${path}.taskId`));
   if (task.agentId !== undefined && task.agentId !== agent.id)
     wrong('agentId', `${shown(task.agentId)} is not the agent of the offer, ${agent.id}`, 'leave agentId out');
   if (task.role !== undefined && task.role !== offer.role)
@@ -63,6 +66,17 @@ export function taskNeeds(place: Place, task: TaskInfo, path: string, problems: 
       'a task is the one or the other for each name',
     );
   return problems.length > before ? undefined : { want, executor };
+}
+
+// Agents list their tasks when they come back: until then nobody can tell an id of before from a new one.
+function mayRunProblems({ view, framework, at }: Place, id: TaskId, path: string): Problem[] {
+  const agents = agentsExpected(view, framework.id);
+  if (agents === 0) return [];
+  const who = agents === 1 ? '1 agent has' : `${agents} agents have`;
+  const leftMs = view.strangersUntilMs - at.nowMs;
+  const until = leftMs > 0 ? `; they are waited for ${Math.ceil(leftMs / 1000)} s more` : '';
+  const message = `${shown(id)} may be running: ${who} not come back to this master yet${until}`;
+  return [problem(path, 'AGENTS_RECOVERING', message, 'try again when heartbeats say that no agent is expected')];
 }
 
 /** The task's executor: running there, started by an earlier task of this ACCEPT, or new. One id means one description. */

@@ -148,5 +148,5 @@ export const schedulerEvent = union<SchedulerEvent>('a scheduler event', {
   FAILURE: { agentId: leaves.id(), executorId: optional(leaves.id()), status: optional(leaves.integer) },
   ERROR: { problems, fatal: boolean },
   ANSWERED: { callId: leaves.count, problems },
-  HEARTBEAT: {},
+  HEARTBEAT: { agentsExpected: optional(leaves.count) },
 });

@@ -10,6 +10,7 @@ const limit = leaf<number>('a number above 0, or Infinity', value => typeof valu
 
 export const taskInfo = object<TaskInfo>('a task', {
   taskId: leaves.id(),
+  unlessRunning: optional(boolean),
   name: leaves.printable,
   agentId: optional(leaves.id()),
   role: optional(leaves.role),

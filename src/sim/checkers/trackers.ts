@@ -1,8 +1,9 @@
-// What the SDK believes of tasks: one that has ended stays as it ended, whatever comes late or again. Only TASK_LOST may turn out to be wrong.
+// What the SDK believes of tasks: one that has ended stays as it ended, whatever comes late or again. Only ends that are said to be uncertain may turn out to be wrong.
 // In: updates that schedulers hear, their trackers. Out: reports for T3.
 import type { TaskId } from '../../base/ids.js';
 import { isTerminal } from '../../protocol/task-state.js';
 import type { TrackedTask } from '../../scheduler/tracker.js';
+import { mayBeWrong } from '../../scheduler/tracker.js';
 import type { HistoryEvent } from '../history.js';
 import type { Checker, Report, WorldView } from './checker.js';
 
@@ -22,7 +23,7 @@ export class TrackersChecker implements Checker {
     const { node } = event;
     const { taskId } = event.event.status;
     const before = world.tracked(node, taskId);
-    if (before !== undefined && isTerminal(before.state) && before.state !== 'TASK_LOST')
+    if (before !== undefined && isTerminal(before.state) && !mayBeWrong(before))
       this.#heard.push({ node, taskId, before });
   }
 

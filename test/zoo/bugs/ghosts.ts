@@ -26,7 +26,7 @@ export const ghosts: readonly Bug[] = [
     breaks: 'T8',
     evidence: 'marathon#1594',
     file: 'src/scheduler/framework.ts',
-    find: "else if (kill !== undefined && status.state !== 'TASK_UNREACHABLE' && returns.has(status.reason)) this.#call(kill);",
+    find: 'if (kill !== undefined) this.#call(kill);',
     replace: '',
     rare: true,
   },

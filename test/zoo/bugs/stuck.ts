@@ -97,9 +97,9 @@ export const stuck: readonly Bug[] = [
     name: 'a kill is repeated whatever is answered to it',
     class: 'stuck',
     breaks: 'L1',
-    file: 'src/scheduler/framework.ts',
-    find: "status.state !== 'TASK_UNREACHABLE' && returns.has(status.reason)",
-    replace: "status.reason === 'RECONCILIATION'",
+    file: 'src/scheduler/pending-kills.ts',
+    find: "state !== 'TASK_UNREACHABLE' && returns.has(reason)",
+    replace: "reason === 'RECONCILIATION'",
     rare: true,
   },
 ];

@@ -96,7 +96,7 @@ export const wrongState: readonly Bug[] = [
     breaks: 'T3',
     evidence: 'marathon#3142',
     file: 'src/scheduler/tracker.ts',
-    find: "if (known !== undefined && isTerminal(known.state) && known.state !== 'TASK_LOST') return undefined;",
+    find: 'if (known !== undefined && isTerminal(known.state) && (!mayBeWrong(known) || isTerminal(status.state))) return undefined;',
     replace: '',
   },
   {
