@@ -13,7 +13,7 @@ export interface Planned {
   readonly floors: Floors;
 }
 
-/** 2,200 seeds in all. */
+/** 2,400 seeds in all. */
 export const plan = {
   calm: {
     seeds: 100,
@@ -97,6 +97,21 @@ export const plan = {
       reregistrations: 160,
       registerParts: 400,
       faults: { drop: 80, duplicate: 80, delay: 80, reset: 40 },
+    },
+  },
+  failovers: {
+    seeds: 200,
+    floors: {
+      launches: 1000,
+      finished: 450,
+      reconnects: 550,
+      reregistrations: 400,
+      masterStarts: 300,
+      agentRestarts: 120,
+      schedulerRestarts: 130,
+      idsUsedAgain: 250,
+      heldForAgents: 350,
+      faults: { 'master-crash': 240, 'scheduler-crash': 130, 'stale-master': 70, partition: 150 },
     },
   },
   rogues: {

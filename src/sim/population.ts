@@ -21,6 +21,7 @@ import type { Behaviour } from './behaviour.js';
 import { GuestTenant } from './guest.js';
 import { Impostor } from './impostor.js';
 import { KeeperTenant } from './keeper-tenant.js';
+import { NamesakeTenant } from './namesake-tenant.js';
 import { RandomOperator } from './operator.js';
 import type { Scenario } from './scenario.js';
 import { fickle, hoarder, rogue } from './tenants.js';
@@ -31,6 +32,7 @@ import type { World } from './world.js';
 export interface Population {
   readonly batches: ReadonlyMap<string, BatchTenant>;
   readonly keepers: readonly KeeperTenant[];
+  readonly namesakes: ReadonlyMap<string, NamesakeTenant>;
   /** By the names of their nodes. */
   readonly guests: ReadonlyMap<string, GuestTenant>;
   readonly visits: readonly Visits[];
@@ -92,6 +94,7 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
     world.addScheduler(name, { info: keeper }, (framework, env) => tenant.program(framework, env));
     return tenant;
   });
+  const namesakes = new Map(makeNamesakes(world, scenario, random.fork('namesakes')));
   for (const name of named('hoarder', scenario.hoarders, random)) {
     world.addScheduler(name, { info: info(name, random) }, hoarder);
   }
@@ -117,7 +120,7 @@ export function populate(world: World, scenario: Scenario, random: Random): Popu
           onlyQuota: scenario.operatorDoes === 'quota',
         })
       : undefined;
-  return { batches, keepers, guests, visits: visitors.map(({ visits }) => visits), impostors, operator };
+  return { batches, keepers, namesakes, guests, visits: visitors.map(({ visits }) => visits), impostors, operator };
 }
 
 interface Visitor {
@@ -134,6 +137,16 @@ function makeVisitors(world: World, scenario: Scenario, random: Random): Visitor
     const info = { name, roles: ['*'], failoverTimeoutMs, capabilities: ['PARTITION_AWARE'] } as const;
     const tenant = new GuestTenant(info, false);
     return { name, tenant, visits: new Visits(world, world.addRawScheduler(name, tenant.program), failoverTimeoutMs) };
+  });
+}
+
+function makeNamesakes(world: World, scenario: Scenario, random: Random): [string, NamesakeTenant][] {
+  return named('namesake', scenario.namesakes, random).map(name => {
+    const tenant = new NamesakeTenant(name, random.int(1, 4), random.chance(0.4));
+    // Without checkpoints a task is lost as soon as its agent is away, and may still be alive when its id is used again.
+    const { checkpoint: _all, ...its } = info(name, random);
+    world.addScheduler(name, { info: its }, (framework, env) => tenant.program(framework, env));
+    return [name, tenant];
   });
 }
 

@@ -61,7 +61,8 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
   faults.stop();
   const hasFaults = (world.counts.faults['agent-power-cut'] ?? 0) > 0;
   if (hasFaults && world.agents.size > 2 && random.chance(0.5)) loseOne(world, random);
-  for (const tenant of [...population.batches.values(), ...population.keepers]) tenant.calm();
+  for (const tenant of [...population.batches.values(), ...population.keepers, ...population.namesakes.values()])
+    tenant.calm();
   population.operator?.calm();
   // What misbehaves must not keep the others from settling: it leaves. A hoarder alone can split an agent into crumbs for ever.
   for (const [name, node] of world.rawSchedulers) if (!population.guests.has(name)) node.crash();
@@ -111,12 +112,19 @@ function settle(world: World, population: Population, withinMs: number): void {
       for (const call of givingUp(world, cluster)) world.master.operate(call);
     const here = stillHere(world, population.guests);
     if (here.length === 0) endForgotten(world, population.guests);
-    const wrong = [...here, ...unsettled(world, population.batches)];
+    const wrong = [...here, ...missing(world, population.namesakes), ...unsettled(world, population.batches)];
     if (wrong.length === 0) return;
     if (world.nowMs >= untilMs) {
       world.fail('convergence', `${withinMs} ms after everything was healed:\n  ${wrong.slice(0, 12).join('\n  ')}`);
     }
   }
+}
+
+function missing(world: World, namesakes: Population['namesakes']): string[] {
+  const alive = new Set(world.liveTasks().map(({ taskId }) => taskId));
+  return [...namesakes.values()].flatMap(({ ids }) =>
+    ids.filter(id => !alive.has(id)).map(id => `${id} is to run for ever, and does not`),
+  );
 }
 
 // A master that remembers few of those that ended takes one that an agent tells of for one that will come back.

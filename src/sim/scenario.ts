@@ -24,6 +24,8 @@ export interface Scenario {
   readonly impostors: number;
   /** Frameworks that reserve, make volumes and run on what is lent. */
   readonly keepers: number;
+  /** Frameworks that launch the same few ids again and again, and remember nothing. */
+  readonly namesakes: number;
   /** Mean time between calls of an operator who changes quota, reservations, maintenance …; 0: there is none. */
   readonly operatorEveryMs: number;
   /** How long offers are out: one of these. Default: as long as masters leave them. */
@@ -50,6 +52,7 @@ const base = {
   visitors: 0,
   impostors: 0,
   keepers: 0,
+  namesakes: 0,
   operatorEveryMs: 0,
   operatorDoes: 'everything',
   lends: false,
@@ -105,6 +108,27 @@ export const scenarios = {
     ...base,
     about: 'messages are lost, repeated and late',
     faults: random => swarmRates(random, ['drop', 'duplicate', 'delay', 'reset']),
+  },
+  failovers: {
+    ...base,
+    about: 'masters and schedulers are followed by others, while agents are away, and ids are used again',
+    batches: 1,
+    wishes: 10,
+    guests: 0,
+    namesakes: 3,
+    faults: random => ({
+      'master-crash': random.pick([15_000, 30_000]),
+      ...swarmRates(random, [
+        'scheduler-crash',
+        'agent-crash',
+        'agent-power-cut',
+        'partition',
+        'reset',
+        'stuck-link',
+        'pause',
+        'stale-master',
+      ]),
+    }),
   },
   rogues: {
     ...base,

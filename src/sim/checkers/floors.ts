@@ -50,6 +50,9 @@ export interface Counts {
   executorsExited: number;
   /** Tasks that were told to start together, and those ended because a check found them unhealthy. */
   groupLaunches: number;
+  /** Launches under an id that was launched before, and those that masters dropped as the agents of then were not back. */
+  idsUsedAgain: number;
+  heldForAgents: number;
   unhealthyEnds: number;
   /** Clients that waited while what is there would have done, and then were offered something: by the policy's order, and with quota set. */
   waitsEnded: { [order: string]: number };
@@ -99,6 +102,8 @@ const nothing: Counts = {
   executorTasks: 0,
   executorsExited: 0,
   groupLaunches: 0,
+  idsUsedAgain: 0,
+  heldForAgents: 0,
   unhealthyEnds: 0,
   waitsEnded: {},
   waitsEndedUnderQuota: 0,
@@ -124,6 +129,7 @@ export class FloorsChecker implements Checker {
   readonly #up = new Map<string, boolean>();
   readonly #dark = new Set<string>();
   readonly #alive = new Map<string, number>();
+  readonly #launched = new Set<string>();
   /** The newest statuses, for those that come again. */
   readonly #statuses = new Set<string>();
 
@@ -158,6 +164,8 @@ export class FloorsChecker implements Checker {
           if (event.event.status.state === 'OPERATION_ERROR') counts.operationsRefused += 1;
         } else if (event.event.type === 'UPDATE' && event.event.status.reason === 'OFFER_CONFLICT')
           counts.conflicts += 1;
+        else if (event.event.type === 'UPDATE' && event.event.status.reason === 'AGENTS_RECOVERING')
+          counts.heldForAgents += 1;
         else if (event.event.type === 'UPDATE' && event.event.status.uuid !== undefined) {
           const { state, reason } = event.event.status;
           if (reason === 'TASK_UNHEALTHY') counts.unhealthyEnds += 1;
@@ -169,6 +177,7 @@ export class FloorsChecker implements Checker {
       case 'AGENT_EVENT':
         if (event.event.type === 'LAUNCH') {
           counts.launches += event.event.tasks.length;
+          for (const { taskId } of event.event.tasks) this.#launches(`${event.event.framework.id}\n${taskId}`);
           if (event.event.groupId !== undefined) counts.groupLaunches += 1;
         } else if (event.event.type === 'APPLY_OPERATION') {
           counts.operations += 1;
@@ -231,6 +240,11 @@ export class FloorsChecker implements Checker {
     counts.agentRestarts += 1;
     counts.adopted += this.#alive.get(node) ?? 0;
     this.#dark.delete(node);
+  }
+
+  #launches(key: string): void {
+    if (this.#launched.has(key)) this.counts.idsUsedAgain += 1;
+    this.#launched.add(key);
   }
 
   #status(uuid: string | undefined): void {

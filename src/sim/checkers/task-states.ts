@@ -1,6 +1,6 @@
 // The life of tasks: started at most once, states only move forward, ended tasks stay ended, updates are acknowledged by their framework only.
 // Tasks that run inside executors count as those in containers of their own. In: what starts on hosts, updates and acknowledgements. Out: reports for T1, T2, T3, T5, T9.
-import type { FrameworkId, StatusUuid, TaskId } from '../../base/ids.js';
+import type { AgentId, FrameworkId, StatusUuid, TaskId } from '../../base/ids.js';
 import type { TaskStatus } from '../../protocol/entities.js';
 import { tasksOf } from '../../protocol/operations.js';
 import { isTerminal, mayMove } from '../../protocol/task-state.js';
@@ -17,10 +17,16 @@ interface Stream {
 
 export class TaskStatesChecker implements Checker {
   readonly name = 'task states';
-  /** How often each task may still start: once for each ACCEPT that names it, as ids of ended tasks may be used again. */
-  readonly #startsLeft = new Map<string, number>();
+  /** What the ACCEPT of this step asks for, how often. */
+  readonly #asked = new Map<string, number>();
+  /** Launches that have not started, by host: one for each LAUNCH, as ids of ended tasks may be used again. */
+  readonly #launches = new Set<string>();
   /** The host of each. */
   readonly #live = new Map<string, string>();
+  /** The agent each was sent to last. */
+  readonly #agentOf = new Map<string, AgentId>();
+  /** Launched again after the agent they live on was given up. */
+  readonly #replaced = new Set<string>();
   /** Hosts that an operator has taken out: their tasks are given up before they have ended. */
   readonly #givenUp = new Set<string>();
   /** By each agent, as the master hears it; by node, as an id may have been used on several. */
@@ -58,12 +64,16 @@ export class TaskStatesChecker implements Checker {
         else if (event.call.type === 'ACCEPT') {
           const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId ?? '';
           for (const operation of event.call.operations)
-            for (const task of tasksOf(operation)) this.#asked(keyOf(frameworkId, task.taskId));
+            for (const task of tasksOf(operation)) this.#asks(keyOf(frameworkId, task.taskId));
         }
         return;
       case 'AGENT_EVENT':
         if (event.event.type === 'LAUNCH') {
-          for (const task of event.event.tasks) this.#anew(event.event.framework.id ?? '', task.taskId, event.node);
+          const agentId = world.sessions.agents.get(event.session)?.agentId ?? '';
+          for (const { taskId } of event.event.tasks) {
+            this.#launched(keyOf(event.event.framework.id ?? '', taskId), taskId, event.node, world, report);
+            this.#agentOf.set(keyOf(event.event.framework.id ?? '', taskId), agentId);
+          }
         } else if (
           event.event.type === 'ACKNOWLEDGE' &&
           !this.#acknowledged.has(event.event.uuid) &&
@@ -90,13 +100,28 @@ export class TaskStatesChecker implements Checker {
     }
   }
 
-  #asked(key: string): void {
-    this.#startsLeft.set(key, (this.#startsLeft.get(key) ?? 0) + 1);
+  // An ACCEPT is carried out in the step in which it comes, or not at all.
+  afterStep(): void {
+    this.#asked.clear();
+  }
+
+  #asks(key: string): void {
+    this.#asked.set(key, (this.#asked.get(key) ?? 0) + 1);
+  }
+
+  #launched(key: string, taskId: TaskId, node: string, world: WorldView, report: Report): void {
+    const asked = this.#asked.get(key) ?? 0;
+    this.#asked.set(key, asked - 1);
+    if (asked < 1) report(`${taskId} is launched more often than it was asked for (T1)`);
+    this.#launches.add(`${node}\n${key}`);
+    const before = this.#live.get(key);
+    const agentId = this.#agentOf.get(key);
+    if (before !== undefined && agentId !== undefined && isGivenUp(agentId, world)) this.#replaced.add(key);
+    this.#anew(key, node);
   }
 
   // A task of an id that ended begins again; what belongs to the earlier one is still known by its uuid.
-  #anew(frameworkId: FrameworkId, taskId: TaskId, node: string): void {
-    const key = keyOf(frameworkId, taskId);
+  #anew(key: string, node: string): void {
     for (const stream of [this.#told.get(`${node}\n${key}`), this.#heard.get(key)]) {
       if (stream === undefined) continue;
       stream.state = 'TASK_STAGING';
@@ -107,13 +132,13 @@ export class TaskStatesChecker implements Checker {
   #started(key: string | undefined, host: string, report: Report): void {
     // An executor may be started as often as its tasks need it.
     if (key === undefined) return;
-    const left = this.#startsLeft.get(key) ?? 0;
-    this.#startsLeft.set(key, left - 1);
+    const wasLaunched = this.#launches.delete(`${host}\n${key}`);
     const name = key.slice(key.indexOf('\n') + 1);
     const before = this.#live.get(key);
     // What was given up with its host may be launched anew before the host has heard of it.
-    if (before !== undefined && !this.#givenUp.has(before)) report(`${name} is alive twice (T2)`);
-    else if (left < 1) report(`${name} is started more often than it was launched (T1)`);
+    const wasGivenUp = this.#replaced.delete(key) || (before !== undefined && this.#givenUp.has(before));
+    if (before !== undefined && !wasGivenUp) report(`${name} is alive twice (T2)`);
+    else if (!wasLaunched) report(`${name} is started more often than it was launched (T1)`);
     this.#live.set(key, host);
   }
 
@@ -174,6 +199,11 @@ export class TaskStatesChecker implements Checker {
       report(`${node} hears that ${status.taskId}, which is ${stream.state}, is ${status.state} (T3)`);
     }
   }
+}
+
+/** Its tasks are unreachable or gone, and masters that follow do not know which they were. */
+function isGivenUp(agentId: AgentId, { cluster }: WorldView): boolean {
+  return cluster?.agents.get(agentId)?.state === 'UNREACHABLE' || cluster?.goneAgents.has(agentId) === true;
 }
 
 /** For a framework that is gone, a task that was given up, or one of that id that runs elsewhere, the master acknowledges itself, as nobody else will. */

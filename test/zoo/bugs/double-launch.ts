@@ -54,6 +54,14 @@ export const doubleLaunch: readonly Bug[] = [
     replace: 'if (framework.unreachable.has(id) || place.taken.has(id))',
   },
   {
+    name: 'an id of before is launched while agents of then are away',
+    class: 'double launch',
+    breaks: 'T2',
+    file: 'src/master/decide/heartbeat.ts',
+    find: 'return view.agentsRecovering === 0 || id.startsWith(`${view.master.id}-`) ? 0 : view.agentsRecovering;',
+    replace: 'return 0;',
+  },
+  {
     name: 'one ACCEPT may launch a task id twice',
     class: 'double launch',
     breaks: 'T1',
