@@ -90,6 +90,7 @@ export class Framework {
   readonly #options: FrameworkOptions;
   #info: FrameworkInfo;
   #suppressed: Set<Role>;
+  #suppressedThen: ReadonlySet<Role> = new Set();
   #constraints: OfferConstraints | undefined;
   #connection: FrameworkConnection | undefined;
   #connected = false;
@@ -376,12 +377,12 @@ export class Framework {
   }
 
   #subscribe(): void {
-    const call: SchedulerCall = {
+    this.#suppressedThen = new Set(this.#suppressed);
+    this.#connection?.send({
       type: 'SUBSCRIBE',
       framework: this.#info,
       ...offerWishes(this.#info.roles, this.#suppressed, this.#constraints),
-    };
-    this.#connection?.send(call);
+    });
   }
 
   #subscribed(frameworkId: FrameworkId, master: MasterInfo): void {
@@ -389,6 +390,9 @@ export class Framework {
     this.#info = { ...this.#info, id: frameworkId };
     this.#connected = true;
     this.#connections.next({ state: 'CONNECTED', frameworkId, master });
+    // What changed behind the SUBSCRIBE was not sent.
+    const changed = this.roles.filter(role => this.#suppressed.has(role) !== this.#suppressedThen.has(role));
+    for (const role of changed) this.#call({ type: this.#suppressed.has(role) ? 'SUPPRESS' : 'REVIVE', roles: [role] });
     for (const call of this.#kills.all()) this.#call(call);
     if (this.#requests.length > 0) this.#call({ type: 'REQUEST', requests: this.#requests });
     this.#operations.reconnected();

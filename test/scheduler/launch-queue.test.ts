@@ -14,7 +14,7 @@ import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
 import type { OpenOffer } from '../../src/scheduler/match-request.js';
 import { leastFree, mostFree, ordered } from '../../src/scheduler/ordering.js';
 import { holds } from '../support/property.js';
-import { FrameworkRig, offer } from './rig.js';
+import { FrameworkRig, master, offer } from './rig.js';
 
 function queueOn(rig: FrameworkRig, options: LaunchQueueOptions = {}): { queue: LaunchQueue; launched: Launched[] } {
   const launched: Launched[] = [];
@@ -459,3 +459,22 @@ function flat(bag: ReturnType<typeof bagOf>): ReturnType<typeof bagOf> {
   for (const resource of bag) total = add(total, [{ ...resource, key: resource.name, label: plain }]);
   return total;
 }
+
+test('what is wanted from the SUBSCRIBE to its answer is told behind it: else a queue that fills meanwhile would wait for ever', t => {
+  const { rig, queue } = ready();
+  rig.lose();
+  rig.connect();
+  t.deepEqual(rig.said(), ['SUBSCRIBE F1 suppressed=*']);
+  queue.add(job('a'));
+  rig.clock.advance(1000);
+  t.deepEqual(rig.said(), []);
+  rig.hear({ type: 'SUBSCRIBED', frameworkId: 'F1', heartbeatIntervalMs: 15_000, master });
+  t.is(rig.said()[0], 'REVIVE *');
+  rig.lose();
+  rig.connect();
+  queue.remove('a');
+  rig.clock.advance(1000);
+  rig.said();
+  rig.hear({ type: 'SUBSCRIBED', frameworkId: 'F1', heartbeatIntervalMs: 15_000, master });
+  t.is(rig.said()[0], 'SUPPRESS *');
+});
