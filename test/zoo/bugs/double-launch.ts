@@ -131,4 +131,12 @@ export const doubleLaunch: readonly Bug[] = [
     find: 'return framework?.peerId === session.peer.id ? framework : undefined;',
     replace: 'return framework;',
   },
+  {
+    name: 'a copy of a message that comes late is taken for a new one',
+    class: 'double launch',
+    breaks: 'T1',
+    file: 'src/transport/local-transport.ts',
+    find: 'if (wrong !== undefined) return this.close(closeCodes.protocolError, wrong);',
+    replace: '',
+  },
 ];
