@@ -14,6 +14,15 @@ import type { Journal } from './journal.js';
 /** Log lines of these levels go into the journal. */
 const journalled: ReadonlySet<LogLevel> = new Set(['warn', 'error']);
 
+/** What it takes of a world. */
+export interface ProcessWorld {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly journal: Journal;
+  /** How fast the clock of a node runs; 1 and absent: as the world's. */
+  readonly clockRate?: (node: string) => number;
+}
+
 /** A running process. Nothing of it runs after `kill`; nothing runs between `pause` and `resume`. */
 export class NodeProcess {
   readonly name: string;
@@ -24,12 +33,15 @@ export class NodeProcess {
   /** When it was paused last. */
   pausedAtMs = Number.NEGATIVE_INFINITY;
   readonly #clock: VirtualClock;
+  /** Of its machine's clock: so many of its milliseconds pass in one of the world's. */
+  readonly #rate: number;
   readonly #waiting: (() => void)[] = [];
   #state: 'running' | 'paused' | 'dead' = 'running';
 
-  constructor(name: string, incarnation: number, world: { clock: VirtualClock; random: Random; journal: Journal }) {
+  constructor(name: string, incarnation: number, world: ProcessWorld) {
     this.name = name;
     this.#clock = world.clock;
+    this.#rate = world.clockRate?.(name) ?? 1;
     const random = world.random.fork(`${name}#${incarnation}`);
     this.env = {
       clock: this.#clockOn(world.clock),
@@ -103,9 +115,12 @@ export class NodeProcess {
   }
 
   #clockOn(clock: VirtualClock): Clock {
+    const rate = this.#rate;
+    const now = (): number => (rate === 1 ? clock.now() : Math.floor(clock.now() * rate));
     const after = (delayMs: number, run: () => void): Timer => {
       let cancelled = false;
-      const timer = clock.after(delayMs, () =>
+      // Never early by its own clock, and in the order of that.
+      const timer = clock.after(rate === 1 ? delayMs : Math.ceil((now() + delayMs) / rate) - clock.now(), () =>
         this.deliver(() => {
           if (!cancelled) run();
         }),
@@ -118,8 +133,8 @@ export class NodeProcess {
       };
     };
     return {
-      now: () => clock.now(),
-      wallMs: () => clock.wallMs() + this.wallSkewMs,
+      now,
+      wallMs: () => clock.wallMs() - clock.now() + now() + this.wallSkewMs,
       after,
       soon: run => {
         after(0, run);

@@ -51,6 +51,7 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
     scenario: name,
     network: { encode: encode ?? 'none' },
     checkers: scenarioCheckers(),
+    drifts: scenario.drifts,
     ...(mutations === undefined ? {} : { mutations }),
     ...(onJournalLine === undefined ? {} : { onJournalLine }),
   });

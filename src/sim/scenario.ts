@@ -36,6 +36,8 @@ export interface Scenario {
   readonly lends: boolean;
   /** Which policies: the default one, any with an optimistic commit, any at all, or each order of frameworks in turn. */
   readonly commit: 'default' | 'optimistic' | 'any' | 'each-order';
+  /** Whether each machine's clock runs a little fast or slow. */
+  readonly drifts: boolean;
   /** How long faults go on. */
   readonly faultsMs: number;
   readonly faults: (random: Random) => FaultRates;
@@ -57,6 +59,7 @@ const base = {
   operatorDoes: 'everything',
   lends: false,
   commit: 'default',
+  drifts: false,
   faultsMs: 150_000,
 } as const;
 
@@ -67,6 +70,7 @@ export const scenarios = {
   calm: { ...base, about: 'nothing goes wrong', faults: () => ({}) },
   churn: {
     ...base,
+    drifts: true,
     about: 'processes crash and come back, machines reboot, disks fail, and a master is followed while it sleeps',
     visitors: 2,
     faults: random =>
@@ -86,10 +90,12 @@ export const scenarios = {
         'executor-partition',
         'past-master',
         'registry-rot',
+        'wall-clock-jump',
       ]),
   },
   partitions: {
     ...base,
+    drifts: true,
     about: 'links are cut, one way or both, held or lossy, and healed',
     faults: random =>
       swarmRates(random, [
@@ -106,6 +112,7 @@ export const scenarios = {
   },
   lossy: {
     ...base,
+    drifts: true,
     about: 'messages are lost, repeated and late',
     faults: random => swarmRates(random, ['drop', 'duplicate', 'delay', 'reset']),
   },
@@ -163,6 +170,7 @@ export const scenarios = {
   },
   optimistic: {
     ...allocation,
+    drifts: true,
     about: 'the same is offered to several, and the accept decides',
     batches: 3,
     commit: 'optimistic',
@@ -171,6 +179,7 @@ export const scenarios = {
   },
   everything: {
     ...allocation,
+    drifts: true,
     about: 'all of it, in a mixture of each seed’s own',
     hoarders: 1,
     fickle: 2,

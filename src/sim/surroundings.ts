@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly random: Random;
   readonly journal: Journal;
   readonly network: SimNetwork;
+  /** How fast the clock of a node runs; absent: as the world's. */
+  readonly clockRate?: (node: string) => number;
   readonly mutations: Mutations;
   /** Where masters are to be found: `ws://name`. */
   readonly masterUrls: readonly string[];

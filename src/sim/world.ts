@@ -25,6 +25,7 @@ import { TaskStatesChecker } from './checkers/task-states.js';
 import { VolumesChecker } from './checkers/volumes.js';
 import type { LiveContainer } from './containers.js';
 import { SimDisk } from './disk.js';
+import { Drift, driftOf } from './drift.js';
 import { SimulationFailure } from './failure.js';
 import type { HistoryEvent } from './history.js';
 import { lineOf } from './history.js';
@@ -55,6 +56,8 @@ export interface WorldOptions {
   readonly onJournalLine?: (line: string) => void;
   /** Beside the standard ones. */
   readonly checkers?: readonly Checker[];
+  /** Each machine's clock runs a little fast or slow. Default: all run alike. */
+  readonly drifts?: boolean;
   /** Without the standard checkers, which remember what happened: for long runs whose memory is looked at. Default false. */
   readonly unchecked?: boolean;
   /** Deliberate bugs, to show that checkers see them. */
@@ -87,6 +90,8 @@ export class World {
   readonly #extraCheckers: readonly Checker[];
   readonly #unchecked: boolean;
   readonly #floors = new FloorsChecker();
+  /** How fast the clock of a node runs: so many of its milliseconds pass in one of the world's. */
+  readonly clockRate: (node: string) => number;
   #checkers: readonly Watch[] = [];
   #broken: { checker: string; message: string } | undefined;
   readonly #surroundings: Surroundings;
@@ -104,11 +109,14 @@ export class World {
     this.#auditEverySteps = options.auditEverySteps ?? 512;
     this.#extraCheckers = options.checkers ?? [];
     this.#unchecked = options.unchecked ?? false;
+    const drift = options.drifts === true ? new Drift(this.random.fork('drift')) : undefined;
+    this.clockRate = node => drift?.rateOf(node) ?? 1;
     this.#surroundings = {
       clock: this.clock,
       random: this.random,
       journal: this.journal,
       network: this.network,
+      clockRate: this.clockRate,
       mutations: options.mutations ?? {},
       masterUrls: ['ws://master'],
       emit: event => this.emit(event),
@@ -120,6 +128,10 @@ export class World {
       get nowMs() {
         return world.clock.now();
       },
+      get masterNowMs() {
+        return world.#master?.process?.env.clock.now() ?? world.clock.now();
+      },
+      driftOf: ms => (drift === undefined ? 0 : driftOf(ms)),
       get masterPaused() {
         return world.#master?.process?.paused ?? false;
       },

@@ -44,6 +44,10 @@ class Telling {
       get nowMs() {
         return told.nowMs;
       },
+      get masterNowMs() {
+        return told.nowMs;
+      },
+      driftOf: () => 0,
       sessions: new Sessions(),
       knows: () => true,
       masterPaused: false,

@@ -7,6 +7,10 @@ import type { Checker, HistoryEvent, WorldView } from '../../src/sim/index.js';
 export function emptyView(more: Partial<WorldView> = {}): WorldView {
   const view: WorldView = {
     nowMs: 0,
+    get masterNowMs() {
+      return this.nowMs;
+    },
+    driftOf: () => 0,
     sessions: new Sessions(),
     knows: () => true,
     masterPaused: false,

@@ -10,6 +10,10 @@ import type { Sessions } from '../sessions.js';
 /** What checkers may look at. */
 export interface WorldView {
   readonly nowMs: number;
+  /** The same by the clock of the master, which may run fast or slow. */
+  readonly masterNowMs: number;
+  /** By how much a time of `ms` may be shorter or longer for somebody whose clock runs fast or slow. */
+  driftOf(ms: number): number;
   readonly sessions: Sessions;
   /** Whether `node` is one of this world's, and not a stranger who may say anything. */
   knows(node: string): boolean;

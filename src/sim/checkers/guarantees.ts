@@ -83,7 +83,8 @@ export class GuaranteesChecker implements Checker {
       const key = keyOf(framework.id, role);
       const sinceMs = before.get(key) ?? world.nowMs;
       this.#waiting.set(key, sinceMs);
-      if (world.nowMs - sinceMs <= (runsMax + slackRuns) * this.#intervalMs) continue;
+      const limitMs = (runsMax + slackRuns) * this.#intervalMs;
+      if (world.nowMs - sinceMs <= limitMs + world.driftOf(limitMs)) continue;
       report(
         `${framework.id} waits in role ${role} for ${world.nowMs - sinceMs} ms, below its guarantee of ${lacking.join(', ')}, while what is free would do (R13)`,
       );

@@ -38,13 +38,13 @@ export class InheritanceChecker implements Checker {
   readonly #torndown = new Set<FrameworkId>();
   /** Frameworks that master has known from the beginning. */
   #inherited: Set<FrameworkId> = new Set();
-  /** When the master ran last. */
+  /** When the master ran last, by its own clock. */
   #lastMs = 0;
   /** When the newest copy of the registry was made; and that, once it has been restored, until the next master is there. */
   #copied: Known | undefined;
   #restored: Known | undefined;
 
-  on(event: HistoryEvent, { cluster, nowMs, sessions }: WorldView): void {
+  on(event: HistoryEvent, { cluster, masterNowMs, sessions }: WorldView): void {
     if (event.type === 'OPERATOR_CALL' && event.call.type === 'TEARDOWN') this.#torndown.add(event.call.frameworkId);
     if (event.type === 'SCHEDULER_CALL' && event.call.type === 'TEARDOWN') {
       const id = sessions.schedulers.get(event.session)?.frameworkId;
@@ -57,7 +57,7 @@ export class InheritanceChecker implements Checker {
         for (const { role } of event.call.weights) this.#weighing.delete(role);
     if (event.type !== 'REGISTRY') return;
     if (event.what === 'RESTORED') this.#restored = this.#copied;
-    else if (cluster !== undefined) this.#copied = knownOf(cluster, this.#inherited, nowMs, this.#weighing);
+    else if (cluster !== undefined) this.#copied = knownOf(cluster, this.#inherited, masterNowMs, this.#weighing);
     else this.#copied = this.#restored ?? this.#known();
   }
 
@@ -67,7 +67,7 @@ export class InheritanceChecker implements Checker {
     const isNew = cluster !== this.#last;
     const before = isNew ? (this.#restored ?? this.#known()) : undefined;
     this.#last = cluster;
-    this.#lastMs = world.nowMs;
+    this.#lastMs = world.masterNowMs;
     // One that has ended and is forgotten may be told of anew.
     for (const id of this.#inherited) if (!isNew && !cluster.frameworks.has(id)) this.#inherited.delete(id);
     if (!isNew) return;

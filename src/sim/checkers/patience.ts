@@ -30,7 +30,8 @@ export class PatienceChecker implements Checker {
       this.#torndown.add(event.call.frameworkId);
   }
 
-  afterStep({ cluster, nowMs }: WorldView, report: Report): void {
+  afterStep(world: WorldView, report: Report): void {
+    const { cluster, nowMs } = world;
     if (cluster === undefined) return;
     const isNew = cluster !== this.#cluster;
     this.#cluster = cluster;
@@ -41,7 +42,7 @@ export class PatienceChecker implements Checker {
       const leastMs = isExpected
         ? Math.max(failoverTimeoutMs, cluster.options.frameworkReregisterTimeoutMs)
         : failoverTimeoutMs;
-      if (!this.#torndown.has(id) && nowMs - sinceMs < leastMs)
+      if (!this.#torndown.has(id) && nowMs - sinceMs < leastMs - world.driftOf(leastMs))
         report(`framework ${id} is ended after ${nowMs - sinceMs} ms without it (D11: at least ${leastMs})`);
     }
     for (const { id, info, state } of cluster.frameworks.values()) {

@@ -187,7 +187,7 @@ export class RefusalsChecker implements Checker {
     this.#filters.set(offer.frameworkId, filters);
     const key = `${offer.role}\n${offer.agentId}`;
     const live = (filters.get(key) ?? []).filter(({ untilMs }) => untilMs > world.nowMs);
-    live.push({ refused, untilMs: world.nowMs + refuseMs });
+    live.push({ refused, untilMs: world.nowMs + refuseMs - world.driftOf(refuseMs) });
     filters.set(key, live);
   }
 

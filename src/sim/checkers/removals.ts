@@ -13,7 +13,8 @@ export class RemovalsChecker implements Checker {
   /** When those that were given up were, in order. */
   #removedMs: number[] = [];
 
-  afterStep({ cluster, nowMs }: WorldView, report: Report): void {
+  // By the clock that the limit goes by.
+  afterStep({ cluster, masterNowMs: nowMs }: WorldView, report: Report): void {
     const rate = cluster?.options.agentRemovalRateLimit;
     if (cluster === undefined || rate === undefined) return;
     const isNew = cluster !== this.#cluster;

@@ -24,11 +24,13 @@ export class SilenceChecker implements Checker {
     }
   }
 
-  afterStep({ cluster, nowMs }: WorldView, report: Report): void {
+  afterStep(world: WorldView, report: Report): void {
+    const { cluster, nowMs } = world;
     if (cluster === undefined) return;
     const { agentPingTimeoutMs, agentPingMissesMax } = cluster.options;
     // The first of the pings that were missed may have been sent just after the last answer.
-    const leastMs = agentPingTimeoutMs * (agentPingMissesMax - 1);
+    const limitMs = agentPingTimeoutMs * (agentPingMissesMax - 1);
+    const leastMs = limitMs - world.driftOf(limitMs);
     for (const { id, leaving, state } of cluster.agents.values()) {
       const answeredMs = this.#answeredMs.get(id);
       if (!leaving && state !== 'UNREACHABLE') this.#silentMs.delete(id);

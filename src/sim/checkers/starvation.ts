@@ -73,7 +73,7 @@ export class StarvationChecker implements Checker {
     const line = clientsOf(cluster).filter(client => offersOf(client) === 0 || world.optimistic);
     const precedes = precedenceOf(world.order, cluster);
     const quotas = quotasOf(cluster);
-    const oldMs = world.nowMs - patienceRuns * this.#intervalMs;
+    const oldMs = world.masterNowMs - patienceRuns * this.#intervalMs;
     for (const client of line) {
       const { framework, role } = client;
       if (this.#content.has(framework.id, world.nowMs) || Object.keys(framework.constraints).length > 0) continue;
@@ -82,7 +82,8 @@ export class StarvationChecker implements Checker {
       const sinceMs = before.get(key) ?? world.nowMs;
       this.#waiting.set(key, sinceMs);
       const runs = runsMax + (line.length - 1) * runsPerTurn + slackRuns;
-      if (world.nowMs - sinceMs <= runs * this.#intervalMs) continue;
+      const limitMs = runs * this.#intervalMs;
+      if (world.nowMs - sinceMs <= limitMs + world.driftOf(limitMs)) continue;
       report(
         `${framework.id} waits in role ${role} for ${world.nowMs - sinceMs} ms while what is free, or offered for long to those who come after it by ${world.order}, would do (R14)`,
       );

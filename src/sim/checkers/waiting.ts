@@ -120,7 +120,8 @@ export class Contentment {
     const { call } = event;
     const id = world.sessions.schedulers.get(event.session)?.frameworkId;
     if (id === undefined || (call.type !== 'ACCEPT' && call.type !== 'DECLINE')) return;
-    const untilMs = world.nowMs + Math.max(call.filters?.refuseMs ?? 0, refuseDefaultMs) + this.#intervalMs;
+    const refuseMs = Math.max(call.filters?.refuseMs ?? 0, refuseDefaultMs);
+    const untilMs = world.nowMs + refuseMs + world.driftOf(refuseMs) + this.#intervalMs;
     this.#untilMs.set(id, Math.max(this.#untilMs.get(id) ?? 0, untilMs));
   }
 
