@@ -122,6 +122,16 @@ export class Upkeep {
         if (agentId !== undefined) this.#intentsToCheck.add(agentId);
         return;
       }
+      case 'TASK_UPDATED':
+      case 'TASK_COMPLETED':
+      case 'TASK_UNREACHABLE':
+      case 'TASK_ENDED_UNCONFIRMED':
+      case 'HELD_RELEASED':
+      case 'EXECUTOR_REMOVED':
+      case 'CONVERTED':
+        // There may be room now, on the agent or below a limit.
+        for (const { agentId, waits } of intents.values()) if (waits !== undefined) this.#intentsToCheck.add(agentId);
+        return;
       default:
     }
   }

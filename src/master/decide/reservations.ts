@@ -111,10 +111,9 @@ function obstacle(
   converted: Converted,
   back: ReadonlySet<OfferRecord>,
 ): string | undefined {
-  // It waits for the next time the agent registers.
   const [inUse] = inUseProblems(agent, conversion.consumed, [], () => '');
   if (inUse !== undefined) return inUse.message;
-  if (!converted.ok) return 'somebody uses what it needs; it is tried again when the agent registers again';
+  if (!converted.ok) return 'somebody uses what it needs; it is tried again when that has ended';
   // A limit that came meanwhile stands until it is raised.
   return kind === 'RESERVE' ? quotaProblem(view, conversion, back, '')?.message : undefined;
 }
