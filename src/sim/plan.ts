@@ -51,9 +51,9 @@ export const plan = {
       executorsExited: 100,
       groupLaunches: 250,
       faults: {
-        'executor-crash': 40,
+        'executor-crash': 18,
         // Executors often go with their agents.
-        'executor-partition': 30,
+        'executor-partition': 24,
         'agent-crash': 50,
         'agent-power-cut': 50,
         'scheduler-crash': 50,
@@ -66,6 +66,7 @@ export const plan = {
         'operator-teardown': 50,
         'past-master': 120,
         'registry-rot': 90,
+        'wall-clock-jump': 180,
       },
     },
   },
