@@ -175,16 +175,15 @@ async function openFile(
     said = (said + chunk.toString()).slice(0, 500);
   });
   const { stdout } = child;
-  // End of output and exit are apart; the stream must fail when cat did.
+  // End of output and exit are apart; the stream must fail when cat did, and say what it said until its end.
+  const closed = new Promise<number | null>(resolve => child.once('close', resolve));
   const checked = keepingError(
     new Transform({
       transform: (chunk, _encoding, done) => done(null, chunk),
       flush: done => {
-        if (child.exitCode !== null) finish(child.exitCode);
-        else child.once('exit', finish);
-        function finish(code: number | null): void {
-          done(code === 0 ? null : new Error(said.trim() || 'it cannot be read by the user of the task'));
-        }
+        void closed.then(code =>
+          done(code === 0 ? null : new Error(said.trim() || 'it cannot be read by the user of the task')),
+        );
       },
     }),
   );
