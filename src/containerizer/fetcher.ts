@@ -176,14 +176,19 @@ async function openFile(
   });
   const { stdout } = child;
   // End of output and exit are apart; the stream must fail when cat did, and say what it said until its end.
-  const closed = new Promise<number | null>(resolve => child.once('close', resolve));
+  let over: { readonly code: number | null } | undefined;
+  child.once('close', code => {
+    over = { code };
+  });
   const checked = keepingError(
     new Transform({
       transform: (chunk, _encoding, done) => done(null, chunk),
       flush: done => {
-        void closed.then(code =>
-          done(code === 0 ? null : new Error(said.trim() || 'it cannot be read by the user of the task')),
-        );
+        if (over !== undefined) finish(over.code);
+        else child.once('close', finish);
+        function finish(code: number | null): void {
+          done(code === 0 ? null : new Error(said.trim() || 'it cannot be read by the user of the task'));
+        }
       },
     }),
   );
