@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { messageOf, ProfferError, shown } from '../base/errors.js';
 import { systemClock } from '../env/system-clock.js';
 import { SimulationFailure } from './failure.js';
+import { openFailureOf } from './open-failures.js';
 import { plan, tooLittle } from './plan.js';
 import { runAll } from './pool.js';
 import type { Job } from './pool.js';
@@ -119,22 +120,36 @@ async function runPlan({ jobs, part }: Flags): Promise<boolean> {
   );
   const tallies = new Map(names.map(name => [name, new Tally()]));
   const beganMs = systemClock.now();
+  const open: string[] = [];
+  let unexpected = 0;
   await runAll(list, jobs, ({ name, seed }, outcome) => {
     tallies.get(name)?.take(outcome);
-    if ('failure' in outcome) say(`FAILED ${name} ${seed}: ${outcome.failure}\n`);
+    const checker = openFailureOf(name, seed);
+    const failure = 'failure' in outcome ? outcome.failure : undefined;
+    if (checker !== undefined && failure?.startsWith(`${checker} broke`) === true) {
+      open.push(`${name} ${seed}: ${failure.split('\n')[0] ?? ''}`);
+      return;
+    }
+    if (failure === undefined && checker === undefined) return;
+    unexpected += 1;
+    say(
+      failure === undefined
+        ? `PASSED ${name} ${seed}, which was known to fail by ${checker}: take it out of src/sim/open-failures.ts\n`
+        : `FAILED ${name} ${seed}: ${failure}\n`,
+    );
   });
   const seconds = (systemClock.now() - beganMs) / 1000;
   const low = names.flatMap(name => {
     const tally = tallies.get(name);
     return tally === undefined ? [] : tooLittle(name, tally.runs, tally.counts).map(what => `${name}: ${what}`);
   });
-  const failed = [...tallies.values()].reduce((sum, tally) => sum + tally.failed, 0);
   say(tableOf(tallies));
   say(
-    `${list.length} runs in ${Math.round(seconds)} s, ${(list.length / seconds).toFixed(1)} a second; ${failed} failed`,
+    `${list.length} runs in ${Math.round(seconds)} s, ${(list.length / seconds).toFixed(1)} a second; ${unexpected} failed, ${open.length} as known`,
   );
+  for (const what of open) say(`KNOWN TO FAIL, not mended yet: ${what}`);
   for (const what of low) say(`too little happened to show anything: ${what}`);
-  return failed === 0 && low.length === 0;
+  return unexpected === 0 && low.length === 0;
 }
 
 async function main(): Promise<void> {

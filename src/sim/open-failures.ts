@@ -1,0 +1,22 @@
+// Runs of the plan that are known to fail: each shows a bug, of the product or of a checker, that is not mended yet. Out: by which checker each fails.
+import type { ScenarioName } from './scenario.js';
+
+/**
+ * By scenario and seed, the checker that speaks. The plan tells them apart from other failures, and fails when one of them passes or fails in another
+ * way: then its line has to go.
+ */
+const openFailures: Partial<Record<ScenarioName, { readonly [seed: number]: string }>> = {
+  // A kill, or the end of a framework, that was asked for while the agent was away, and its agent that comes back.
+  partitions: { 141: 'orders', 176: 'ends', 246: 'orders' },
+  // An id that is used again meets its former task.
+  failovers: { 148: 'crash' },
+  // Who comes after whom just after a framework changed its roles; an accept beside a conversion.
+  allocation: { 113: 'taken back', 193: 'offer life' },
+  // Another end is told after the first.
+  everything: { 171: 'convergence', 243: 'task states', 352: 'task states' },
+};
+
+/** The checker by which this run is known to fail; undefined for all others. */
+export function openFailureOf(scenario: ScenarioName, seed: number): string | undefined {
+  return openFailures[scenario]?.[seed];
+}
