@@ -94,5 +94,6 @@ export const lostWork: readonly Bug[] = [
     file: 'src/master/decide/registration.ts',
     find: 'dropUnheard(view, draft, known, registration.operations ?? []);',
     replace: '{}',
+    rare: true,
   },
 ];

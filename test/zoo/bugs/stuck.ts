@@ -17,6 +17,7 @@ export const stuck: readonly Bug[] = [
     file: 'src/agent/runner.ts',
     find: 'if (!left) state.draining = undefined;',
     replace: '',
+    rare: true,
   },
   {
     name: 'a failed attempt to connect is the last one',
