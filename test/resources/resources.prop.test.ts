@@ -472,5 +472,5 @@ test('a wish is short of something exactly when it cannot be taken, ports last',
     ),
     { numRuns: 500 },
   );
-  t.true(fitting > 50);
+  t.true(fitting > 20, `${fitting} wishes fit`);
 });
