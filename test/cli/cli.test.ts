@@ -15,6 +15,7 @@ import { table } from '../../src/cli/table.js';
 import { lineBytesMax, TaskLines } from '../../src/cli/task-lines.js';
 import { dominantShare, outcome, ports, scalar } from '../../src/cli/words.js';
 import { tempDir } from '../support/cli.js';
+import { holds } from '../support/property.js';
 
 const flags = {
   port: count('PORT', 'port', { min: 0, max: 65_535, default: 5050 }),
@@ -148,7 +149,8 @@ test('a broken file says where it breaks', t => {
 });
 
 test('JSON text reads what JSON.parse reads, and refuses what it refuses', t => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.jsonValue({ maxDepth: 4 }), fc.boolean(), (value, pretty) => {
       const own = JSON.stringify(value, undefined, pretty ? 2 : undefined);
       // The two differ on purpose: this key is refused.
@@ -156,7 +158,8 @@ test('JSON text reads what JSON.parse reads, and refuses what it refuses', t => 
       t.deepEqual(parseJsonText(own).value, JSON.parse(own));
     }),
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.stringMatching(/^[[\]{},:"0-9.eE+\-truefalsn\\ ]{0,20}$/), content => {
       let expected: unknown;
       try {

@@ -17,6 +17,7 @@ import { masterDefaults } from '../../src/master/options.js';
 import { bagOf } from '../../src/resources/index.js';
 import { projectRoot } from '../support/root.js';
 import { tempDir } from '../support/cli.js';
+import { holds } from '../support/property.js';
 
 const flagsOf = { up: upFlags, master: masterFlags, agent: agentFlags };
 
@@ -263,7 +264,8 @@ test('up hands settings on as they were meant, and what was not said not at all'
     '--no-cpu-hard-limit',
   ]);
   const weight = fc.double({ min: 0.000_001, max: 1_000_000, noNaN: true }).map(value => Number(value.toFixed(6)));
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.dictionary(fc.stringMatching(/^[a-z]{1,5}(\/[a-z=]{1,3})?$/), weight, { minKeys: 1 }), weights => {
       const meant = new Map(Object.entries(weights));
       const [, text = ''] = writeFlags(masterSettings, { ...settled('up', upFlags), weights: meant });

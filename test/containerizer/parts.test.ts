@@ -25,6 +25,7 @@ import { VirtualClock } from '../../src/env/virtual-clock.js';
 import type { ContainerInfo } from '../../src/protocol/entities.js';
 import { asRoot } from '../support/as-root.js';
 import { until } from '../support/containers.js';
+import '../support/property.js';
 
 const shells = [['/bin/sh'], ['/bin/dash'], ['/bin/bash'], ['/bin/bash', '--posix'], ['/bin/busybox', 'sh']].filter(
   ([path = '']) => spawnSync(path, ['-c', 'true'], { argv0: path.split('/').at(-1) }).error === undefined,
