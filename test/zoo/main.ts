@@ -14,7 +14,7 @@ const help = `Puts bugs into the code, one at a time, and lets the simulator fin
   npm run zoo -- [--bug NAME,...] [--seeds N] [--catches N] [--quick] [--jobs N] [--json] [--list]
 
   --bug NAME    only these; part of a name will do
-  --seeds N     how many runs each bug faces at most (default 500; with --quick 60)
+  --seeds N     how many runs each bug faces at most (default 500)
   --catches N   go on until a bug was caught so often, for a median (default 5; with --quick 1)
   --quick       without the bugs that are marked rare
   --jobs N      how many bugs at a time (default: one per core)
@@ -36,7 +36,7 @@ function readFlags(): Flags | undefined {
   const { values } = parseArgs({
     options: {
       bug: { type: 'string', multiple: true, default: [] },
-      seeds: { type: 'string' },
+      seeds: { type: 'string', default: '500' },
       catches: { type: 'string' },
       quick: { type: 'boolean', default: false },
       jobs: { type: 'string', default: String(availableParallelism()) },
@@ -49,7 +49,7 @@ function readFlags(): Flags | undefined {
   const { quick, json, list } = values;
   return {
     names: values.bug.flatMap(text => text.split(',')),
-    seeds: count(values.seeds ?? (quick ? '60' : '500'), '--seeds'),
+    seeds: count(values.seeds, '--seeds'),
     catches: count(values.catches ?? (quick ? '1' : '5'), '--catches'),
     jobs: count(values.jobs, '--jobs'),
     quick,
