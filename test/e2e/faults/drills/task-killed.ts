@@ -1,12 +1,19 @@
-// F6: the process of a task is killed, and the wrapper around another. Both are told to have ended, nothing of them is left, and their siblings live.
+// F6: the process of a task is killed, the wrapper around another, and a framework's own executor under two more. All are told to have ended, nothing of them is
+// left, their siblings live, and the next task of that executor gets a new one.
+import { fileURLToPath } from 'node:url';
+import { eventually } from '../../../support/cli.js';
 import { parentOf } from '../../../support/processes.js';
 import type { Drill } from '../drill.js';
+import type { Scene } from '../scene.js';
 import { startTimeOf } from '../scene.js';
+import type { TaskOrder } from '../scheduler-program.js';
+
+const executorProgram = fileURLToPath(new URL('../../../support/executor-program.js', import.meta.url));
 
 export const taskKilled: Drill = {
   name: 'task-killed',
   rows: 'F6',
-  about: 'kill -9 of a task’s process, and of the wrapper around another',
+  about: 'kill -9 of a task’s process, of the wrapper around another, and of a framework’s own executor',
   needs: [],
   limitMs: 60_000,
   run: async scene => {
@@ -15,6 +22,8 @@ export const taskKilled: Drill = {
     await scene.startAgents('node-1');
     const tenant = await scene.startTenant();
     const ids = ['victim', 'wrapped', 'sibling-1', 'sibling-2'];
+    const crew = ['wait-1', 'wait-2'];
+    tenant.launch(...crew.map(id => crewOrder(scene, id)));
     const processes = await scene.run(
       tenant,
       ids.map(id => scene.order(id)),
@@ -35,12 +44,35 @@ export const taskKilled: Drill = {
     process.kill(wrapper, 'SIGKILL');
     await report.within('the end of its task is told', 5_000, () => tenant.until('TASK_FAILED', ['wrapped']));
     await scene.allGone(new Map([...processes].filter(([id]) => id === 'wrapped' || id === 'victim')));
+
+    await tenant.until('TASK_RUNNING', crew);
+    report.check('both tasks share one executor', scene.starts('crew').length === 1, scene.starts('crew').join());
+    const executor = scene.processOf('crew');
+    report.fault('kill -9 of an executor with two tasks');
+    process.kill(executor.pid, 'SIGKILL');
+    await report.within('the ends of its tasks are told', 5_000, () => tenant.until('TASK_FAILED', crew));
+    await scene.allGone(new Map([['crew', executor]]));
+    tenant.launch(crewOrder(scene, 'wait-3'));
+    await tenant.until('TASK_RUNNING', ['wait-3']);
+    await eventually('the next task has an executor of its own', () => scene.starts('crew').length === 2);
     scene.untouched(siblings, 'at the end');
     report.check(
       'the siblings run',
       ['sibling-1', 'sibling-2'].every(id => tenant.state(id) === 'TASK_RUNNING'),
     );
+    const next = new Map([['crew', scene.processOf('crew')]]);
     await tenant.teardown();
-    await scene.allGone(siblings);
+    await scene.allGone(new Map([...siblings, ...next]));
   },
 };
+
+/** A task of an executor that notes its pid when it starts. */
+function crewOrder(scene: Scene, taskId: string): TaskOrder {
+  const { command } = scene.order('crew', `exec ${process.execPath} ${executorProgram}`);
+  const executor = {
+    executorId: 'crew',
+    command: { value: String(command) },
+    resources: { cpus: 0.1, mem: 64 },
+  };
+  return { name: taskId, taskId, executor, resources: { cpus: 0.1, mem: 32 } };
+}
