@@ -106,7 +106,7 @@ test('Docker Hub tells of one push; official images have no owner', t => {
 test('what is no notification is refused, with what is wrong and where', t => {
   const errorsOf = (json: unknown): Record<string, string> => refusalOf(pushesIn(json, now)).errors;
   for (const json of [undefined, null, 7, 'push', [], {}, { push: true }])
-    t.regex(errorsOf(json)['/'] ?? '', /must be a notification of a registry/, String(json));
+    t.regex(errorsOf(json)['/'] ?? '', /must be a notification of a registry/, JSON.stringify(json));
   t.truthy(errorsOf({ push_data: { tag: 7 }, repository: { repo_name: 'team/web' } })['/push_data/tag']);
   t.truthy(errorsOf({ push_data: { tag: 'v1; rm -rf /' }, repository: { repo_name: 'team/web' } })['/push_data/tag']);
   t.truthy(errorsOf({ push_data: { tag: 'v1' } })['/repository']);
