@@ -60,11 +60,12 @@ export function explainTarget(view: ClusterView, rolesInUse: () => readonly Role
 
 /** A hint as what is to be launched. */
 export function requestOfHint(hint: DemandHint): ExplainRequest & { readonly bag: Bag } {
-  const { id, resources, ports, constraints, count, absenceWithinMs } = hint;
+  const { id, resources, ports, exactResources, constraints, count, absenceWithinMs } = hint;
   return {
     ...(id === undefined ? {} : { id }),
     resources,
     ...(ports === undefined ? {} : { ports }),
+    ...(exactResources === undefined ? {} : { exactResources }),
     ...(constraints === undefined ? {} : { constraints }),
     count,
     ...(absenceWithinMs === undefined ? {} : { absenceWithinMs }),

@@ -73,8 +73,12 @@ function queryOf({ framework, role, request }: ExplainTarget): ExplainQuery {
   };
 }
 
-function wishOf({ bag, ports }: NonNullable<ExplainTarget['request']>): Wish {
-  return ports === undefined ? { resources: bag } : { resources: bag, ports };
+function wishOf({ bag, ports, exactResources }: NonNullable<ExplainTarget['request']>): Wish {
+  return {
+    resources: bag,
+    ...(ports === undefined ? {} : { ports }),
+    ...(exactResources === undefined ? {} : { exactResources }),
+  };
 }
 
 function withoutBag({ bag: _bag, ...request }: NonNullable<ExplainTarget['request']>): Omit<typeof request, 'bag'> {

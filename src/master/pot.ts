@@ -2,7 +2,7 @@
 import type { Problem } from '../base/errors.js';
 import { problem } from '../base/errors.js';
 import type { AgentId, Role } from '../base/ids.js';
-import type { Bag, Conversion, Converted, Shortage } from '../resources/index.js';
+import type { Bag, Conversion, Converted, Shortage, Taken } from '../resources/index.js';
 import {
   addDisjoint,
   contains,
@@ -12,10 +12,10 @@ import {
   isEmpty,
   remainder,
   shared,
-  shortages,
   subtract,
   sum,
   take,
+  takeExactly,
 } from '../resources/index.js';
 import type { Move } from './quota-room.js';
 import { addOpen, QuotaRoom } from './quota-room.js';
@@ -81,9 +81,9 @@ export class Pot {
     this.#role = offers[0]?.role ?? '*';
   }
 
-  /** Takes each of `wants`, or nothing. Shared volumes stay for others. */
-  claim(wants: readonly Bag[], path: string): Claim {
-    const asked = fitAll(this.left, wants);
+  /** Takes each of `wants`, or nothing; with `exact` nothing reserved for what they name without a reservation. Shared volumes stay for others. */
+  claim(wants: readonly Bag[], path: string, exact = false): Claim {
+    const asked = fitAll(this.left, wants, exact);
     if (asked.shortages.length > 0) return { kind: 'SHORT', shortages: asked.shortages };
     if (this.#there === undefined) {
       const over = this.#count(asked.parts, path);
@@ -91,7 +91,7 @@ export class Pot {
       this.left = asked.rest;
       return { kind: 'TAKEN', parts: asked.parts };
     }
-    const got = fitAll(this.#there, wants);
+    const got = fitAll(this.#there, wants, exact);
     if (got.shortages.length > 0) {
       // What the framework asked for is gone for its later tasks, too, as it would be had nobody been faster.
       this.left = asked.rest;
@@ -266,11 +266,12 @@ export function reservedChanges(consumed: Bag, produced: Bag): Move[] {
 function fitAll(
   have: Bag,
   wants: readonly Bag[],
+  exact: boolean,
 ): { readonly parts: readonly Bag[]; readonly rest: Bag; readonly shortages: readonly Shortage[] } {
   const parts: Bag[] = [];
   let rest = have;
   for (const want of wants) {
-    const { taken, shortages: missing } = fit(rest, want);
+    const { taken, shortages: missing } = fit(rest, want, exact);
     if (missing.length > 0) return { parts: [], rest: have, shortages: missing };
     parts.push(taken);
     rest = subtract(rest, exclusive(taken));
@@ -278,9 +279,8 @@ function fitAll(
   return { parts, rest, shortages: [] };
 }
 
-/** The part of `left` that serves `want`: reserved resources first. */
-function fit(left: Bag, want: Bag): { readonly taken: Bag; readonly shortages: readonly Shortage[] } {
+/** The part of `left` that serves `want`: unless `exact`, reserved resources first. */
+function fit(left: Bag, want: Bag, exact: boolean): Taken {
   if (isEmpty(want)) return { taken: emptyBag, shortages: [] };
-  if (left.some(r => r.label.suffix !== '')) return take(left, want);
-  return contains(left, want) ? { taken: want, shortages: [] } : { taken: emptyBag, shortages: shortages(left, want) };
+  return exact || left.every(r => r.label.suffix === '') ? takeExactly(left, want) : take(left, want);
 }

@@ -281,6 +281,11 @@ export interface TaskInfo {
   /** The offer's role; filled in by the master when absent, so that agents can tell it to the next master. */
   readonly role?: Role;
   readonly resources: Resources;
+  /**
+   * Whether `resources`, and those of `executor`, are taken exactly under their keys: `cpus` from what is unreserved only, as in Mesos. Default false: what is
+   * named without a reservation may come from any in the offer, and comes from there first. A key with a reservation, as `cpus(ads,dynamic,team=blue)`, always means exactly that one.
+   */
+  readonly exactResources?: boolean;
   readonly command?: CommandInfo;
   readonly container?: ContainerInfo;
   readonly executor?: ExecutorInfo;

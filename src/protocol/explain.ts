@@ -190,6 +190,8 @@ export interface ExplainRequest {
   readonly id?: string;
   readonly resources: Resources;
   readonly ports?: number;
+  /** See `TaskInfo.exactResources`. */
+  readonly exactResources?: boolean;
   /** Any of these groups, each an AND. */
   readonly constraints?: readonly (readonly AttributeConstraint[])[];
   /** How many such launches wait. */

@@ -105,6 +105,8 @@ export interface DemandHint {
   readonly constraints?: readonly (readonly AttributeConstraint[])[];
   /** Host ports that each picks, beside those in `resources`. Default 0. */
   readonly ports?: number;
+  /** See `TaskInfo.exactResources`. Default false. */
+  readonly exactResources?: boolean;
   /** Ids of the tasks that wait, or the first of them, so that one can be asked about by its id. */
   readonly taskIds?: readonly TaskId[];
   /** Nothing of it is launched where an announced absence lasts, or begins within this time. Default: absences do not matter. */

@@ -47,9 +47,9 @@ export {
   withoutCapabilities,
 } from './select.js';
 export type { Taken } from './take.js';
-export { isForAnything, take, takeAlike, takePorts, takeScalars } from './take.js';
+export { isForAnything, take, takeAlike, takeExactly, takePorts, takeScalars } from './take.js';
 export type { Wish } from './wish.js';
-export { wishShortages } from './wish.js';
+export { openTo, takeNamed, takeWish, wishShortages } from './wish.js';
 export type { Shortage } from './shortage.js';
 export { describeShortage, shortages } from './shortage.js';
 export type { BagResult, ToBagOptions } from './convert.js';

@@ -1,13 +1,13 @@
 // Taking a part out of a bag for a task: reserved resources first, as they serve fewer; the lowest ports first, so that runs repeat.
 import { assert, assertNever } from '../base/assert.js';
-import { add, subtract, sum } from './bag.js';
+import { add, contains, subtract, sum } from './bag.js';
 import { bareLabel, keyOf, plain, refinement } from './label.js';
 import { countRanges, differenceRanges, intersectRanges, lowestOfRanges } from './ranges.js';
 import type { Bag, Resource } from './resource.js';
 import { compareResources, emptyBag, withItems, withMilli, withRanges } from './resource.js';
 import { differenceSets } from './sets.js';
 import type { Shortage } from './shortage.js';
-import { shortage } from './shortage.js';
+import { shortage, shortages } from './shortage.js';
 
 /** What was found for a wish. Only without shortages is `taken` the whole wish. */
 export interface Taken {
@@ -41,6 +41,14 @@ export function take(bag: Bag, want: Bag): Taken {
     else missing.push(shortageOver(candidates, wanted));
   }
   return { taken, shortages: missing };
+}
+
+/** Finds `want` in `bag` key by key: what has no label comes from what is unreserved only, what has one from exactly there. */
+export function takeExactly(bag: Bag, want: Bag): Taken {
+  if (contains(bag, want)) return { taken: want, shortages: none };
+  const missing = shortages(bag, want);
+  const short = new Set(missing.map(({ key }) => key));
+  return { taken: want.filter(({ key }) => !short.has(key)), shortages: missing };
 }
 
 /** As much of the same thing as `entry`, by name and disk, whatever it is reserved to, most refined first; undefined when there is less. */
@@ -131,6 +139,8 @@ function minus(left: Resource, part: Resource): Resource | undefined {
   const items = differenceSets(left.items, part.items);
   return items.length === 0 ? undefined : withItems(left, items);
 }
+
+const none: readonly Shortage[] = [];
 
 function reservedFirst(bag: Bag, name: string): Resource[] {
   const found = bag.filter(r => r.name === name && isForAnything(r));

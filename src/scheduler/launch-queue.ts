@@ -1,4 +1,5 @@
 // Launches that wait for a fitting offer. In: requests, offers (by the framework). Out: accepts, declines, demand; and for each that waits, why.
+import { must } from '../base/assert.js';
 import { problemsError, ProfferError, shown } from '../base/errors.js';
 import type { AgentId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Env } from '../env/env.js';
@@ -6,7 +7,7 @@ import type { Timer } from '../env/clock.js';
 import type { Filters, Offer, TaskInfo } from '../protocol/entities.js';
 import type { DemandHint } from '../protocol/scheduler-api.js';
 import type { Bag } from '../resources/index.js';
-import { add, emptyBag, exclusive, subtract, take, takePorts } from '../resources/index.js';
+import { emptyBag, exclusive, subtract, takeWish } from '../resources/index.js';
 import { Candidates } from './candidates.js';
 import type { AgentTraits } from './constraints.js';
 import { constraintProblems } from './constraints.js';
@@ -359,8 +360,5 @@ function placeFor(item: Item, pass: Pass): OpenOffer | undefined {
 }
 
 function takenBy(request: MatchRequest, { offer, left }: OpenOffer): Bag {
-  const { taken } = take(left, needOn(request, offer));
-  const ports = request.ports ?? 0;
-  if (ports === 0) return taken;
-  return add(taken, takePorts(subtract(left, taken), 'ports', ports) ?? emptyBag);
+  return must(takeWish({ ...request, resources: needOn(request, offer) }, left), 'what was matched');
 }

@@ -8,7 +8,18 @@ import { isTerminal } from '../protocol/task-state.js';
 import { resourceOperationProblems } from '../protocol/validate.js';
 import { idProblem } from '../protocol/validate-ids.js';
 import type { Bag, Resources } from '../resources/index.js';
-import { add, bagOf, emptyBag, filterBag, fromBag, portsOf, subtract, take, takePorts } from '../resources/index.js';
+import {
+  add,
+  bagOf,
+  emptyBag,
+  filterBag,
+  fromBag,
+  openTo,
+  portsOf,
+  subtract,
+  takeNamed,
+  takePorts,
+} from '../resources/index.js';
 import type { TaskTracker } from './tracker.js';
 
 /** A task as people write it. Everything a TaskInfo can say, with shorter forms for what is common. */
@@ -174,11 +185,12 @@ function completeTask(spec: TaskSpec, free: { ports: Bag }, newId: (name: string
   checkSpec(spec);
   const command = commandOf(spec);
   const bag = bagOf(resources);
-  const picked = ports === 0 ? emptyBag : takePorts(free.ports, 'ports', ports);
+  const open = openTo(spec, free.ports);
+  const picked = ports === 0 ? emptyBag : takePorts(open, 'ports', ports);
   if (picked === undefined) {
     throw new ProfferError(
       'INSUFFICIENT_RESOURCES',
-      `task ${shown(spec.name)} needs ${ports} ports, the offer has ${portsOf(free.ports).length} left`,
+      `task ${shown(spec.name)} needs ${ports} ports, the offer has ${portsOf(open).length} left`,
       { path: `tasks[${shown(spec.name)}].ports` },
     );
   }
@@ -221,7 +233,8 @@ function portsLeft(requests: readonly AcceptRequest[], offered: Bag): Bag {
   for (const request of requests) {
     if (!isLaunch(request)) continue;
     for (const task of request.tasks) {
-      left = subtract(left, take(left, portsIn(bagOf(task.resources))).taken);
+      const { exactResources } = task;
+      left = subtract(left, takeNamed({ resources: portsIn(bagOf(task.resources)), exactResources }, left).taken);
     }
   }
   return left;

@@ -9,6 +9,8 @@ export interface MatchRequest {
   readonly resources: Bag;
   /** Host ports to pick, beside those in `resources`. Default 0. */
   readonly ports?: number;
+  /** See `TaskInfo.exactResources`. Default false. */
+  readonly exactResources?: boolean;
   /** Custom executors of its tasks, with what each needs for itself where it does not run yet. */
   readonly executors?: ReadonlyMap<ExecutorId, Bag>;
   /** Roles whose offers may be used. Default: any. */

@@ -56,6 +56,7 @@ export function requestOf(queued: QueuedLaunch): MatchRequest {
   let containerizer: ContainerType | undefined;
   const executors = new Map<ExecutorId, Bag>();
   checkVolumes(queued);
+  const exactResources = isExact(queued);
   for (const task of queued.tasks) {
     resources = add(resources, bagOf(task.resources));
     ports += task.ports ?? 0;
@@ -67,6 +68,7 @@ export function requestOf(queued: QueuedLaunch): MatchRequest {
   return {
     resources,
     ports,
+    ...(exactResources ? { exactResources } : {}),
     ...(executors.size === 0 ? {} : { executors }),
     ...(queued.runsForMs === undefined ? {} : { runsForMs: queued.runsForMs }),
     ...(queued.roles === undefined ? {} : { roles: queued.roles }),
@@ -74,6 +76,21 @@ export function requestOf(queued: QueuedLaunch): MatchRequest {
     ...(queued.avoid === undefined ? {} : { avoid: queued.avoid }),
     ...(containerizer === undefined ? {} : { containerizer }),
   };
+}
+
+// Tasks of a group are matched as one: what one of them takes of reservations another must not count on.
+function isExact({ tasks: [first, ...others] }: QueuedLaunch): boolean {
+  const exact = first.exactResources === true;
+  const odd = others.find(({ exactResources = false }) => exactResources !== exact);
+  if (odd === undefined) return exact;
+  throw new ProfferError(
+    'INVALID_TASK',
+    `exactResources is ${String(!exact)}, and ${String(exact)} of ${shown(first.name)} in the same group`,
+    {
+      path: `tasks[${shown(odd.name)}].exactResources`,
+      hint: 'say it of all tasks of a group, or of none',
+    },
+  );
 }
 
 // Of what is taken whole, only a shared volume can be had twice.
@@ -99,7 +116,7 @@ export function groupOf({ constraints = [], group }: QueuedLaunch): string | und
 
 /** Equal for launches that fit alike within a pass; undefined for those to be looked at one by one. */
 export function shapeOf(request: MatchRequest): string | undefined {
-  const { resources, ports, roles, constraints, avoid, containerizer, executors, runsForMs } = request;
+  const { resources, ports, exactResources, roles, constraints, avoid, containerizer, executors, runsForMs } = request;
   if ((constraints?.length ?? 0) > 0 || (avoid?.size ?? 0) > 0 || executors !== undefined) return undefined;
-  return JSON.stringify([formatResources(resources), ports, roles, containerizer, runsForMs]);
+  return JSON.stringify([formatResources(resources), ports, exactResources, roles, containerizer, runsForMs]);
 }

@@ -31,11 +31,11 @@ export function waitingHints(waiting: Iterable<WaitingLaunch>, roles: readonly R
     const resources = neededBy(request);
     const role = (request.roles ?? roles)[0];
     if (resources.length === 0 || role === undefined) continue;
-    const { ports = 0, constraints = [], runsForMs = 0 } = request;
+    const { ports = 0, exactResources = false, constraints = [], runsForMs = 0 } = request;
     // The matcher's rule; forever is no number to tell.
     const absenceWithinMs = Math.min(runsForMs, Number.MAX_SAFE_INTEGER);
     const asked = attributeConstraints(constraints, constraints.length === 0 ? [] : (launch.placed?.() ?? []));
-    const key = JSON.stringify([role, formatResources(resources), ports, asked, absenceWithinMs]);
+    const key = JSON.stringify([role, formatResources(resources), ports, exactResources, asked, absenceWithinMs]);
     let known = hints.get(key);
     if (known === undefined) {
       if (hints.size === hintsMax) continue;
@@ -45,6 +45,7 @@ export function waitingHints(waiting: Iterable<WaitingLaunch>, roles: readonly R
         count: 0,
         id: launch.tasks[0].taskId ?? launch.key,
         ...(ports === 0 ? {} : { ports }),
+        ...(exactResources ? { exactResources } : {}),
         ...(asked.length === 0 ? {} : { constraints: [asked] }),
         absenceWithinMs,
       };

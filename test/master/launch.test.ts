@@ -1,5 +1,7 @@
 // From offer to acknowledged end, and what can be wrong on the way: the master with fake peers under virtual time.
 import test from 'ava';
+import type { Problem } from '../../src/base/errors.js';
+import type { Operation } from '../../src/protocol/scheduler-api.js';
 import { MasterRig, task } from '../support/master-rig.js';
 
 test('a task goes from offer to acknowledged end, and its resources come back when it ends', t => {
@@ -267,4 +269,48 @@ test('reserved resources serve their role first, and what the agent gets says wh
   const ids = ads.offers.map(offer => offer.id);
   t.deepEqual(ads.accept(ids, [{ type: 'LAUNCH', tasks: [task('a', { cpus: 2.5, mem: 128 })] }], 0), []);
   t.deepEqual(agent.last('LAUNCH').tasks[0]?.resources, { cpus: 0.5, 'cpus(ads)': 2, mem: 128 });
+});
+
+test('a task that takes exactly what it names leaves what is kept for another, and one that names a reservation gets that one', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent({ cpus: 4, 'cpus(ads)': 1, mem: 1024, ports: [[1, 9]] });
+  const ads = rig.scheduler({ roles: ['ads'] });
+  const accept = (...operations: readonly Operation[]): readonly Problem[] => {
+    const ids = ads.offers.map(offer => offer.id);
+    ads.clear();
+    return ads.accept(ids, operations, 0);
+  };
+  const keep = (instance: string): Operation => ({
+    type: 'RESERVE',
+    resources: { cpus: 1, ports: [instance === 'a' ? [1, 2] : [3, 4]] },
+    reservation: { role: 'ads', principal: 'ops', labels: { instance } },
+  });
+  t.deepEqual(accept(keep('a'), keep('b')), []);
+  rig.advance(1_000);
+  const of = (instance: string): string => `cpus(ads,dynamic,@ops,instance=${instance})`;
+  const [short] = accept({ type: 'LAUNCH', tasks: [task('greedy', { cpus: 3, mem: 32 }, { exactResources: true })] });
+  t.like(short, { code: 'INSUFFICIENT_RESOURCES', message: 'cpus short by 1 (wanted 3, have 2)' });
+  t.deepEqual(ads.states('greedy'), ['TASK_ERROR']);
+
+  rig.advance(1_000);
+  const wishes = { free: { cpus: 2, ports: [[5, 5]] as const }, mine: { [of('b')]: 1 }, usual: { cpus: 2 } };
+  const problems = accept(
+    {
+      type: 'LAUNCH',
+      tasks: [
+        task('free', { ...wishes.free, mem: 32 }, { exactResources: true }),
+        task('mine', { ...wishes.mine, mem: 32 }, { exactResources: true }),
+      ],
+    },
+    { type: 'LAUNCH', tasks: [task('usual', { ...wishes.usual, mem: 32 })] },
+  );
+  t.deepEqual(problems, []);
+  const given = Object.fromEntries(
+    agent.got('LAUNCH').flatMap(({ tasks }) => tasks.map(({ taskId, resources }) => [taskId, resources])),
+  );
+  t.deepEqual(given, {
+    free: { ...wishes.free, mem: 32 },
+    mine: { ...wishes.mine, mem: 32 },
+    usual: { [of('a')]: 1, 'cpus(ads)': 1, mem: 32 },
+  });
 });

@@ -70,6 +70,8 @@ function appTask(app: AppDefinition, { taskId, resources }: TaskParts, parts: St
   const common = {
     taskId,
     unlessRunning: false,
+    // What was picked, and nothing that is kept for another.
+    exactResources: true,
     name: hostnameOf(app.id),
     resources,
     ...appChecks(app, insideOf),
@@ -118,6 +120,8 @@ function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, p
   return {
     taskId: task.taskId,
     unlessRunning: false,
+    // What was picked, and nothing that is kept for another.
+    exactResources: true,
     name: container.name,
     resources: task.resources,
     command: {

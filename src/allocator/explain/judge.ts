@@ -366,7 +366,7 @@ export function isCommon(r: Resource): r is ScalarResource {
 function unreservedNeed(wish: Wish, visible: Bag, offered: Bag, name: string): number {
   let need = 0;
   for (const r of wish.resources) if (r.kind === 'scalar' && r.key === name) need += r.milli;
-  for (const r of need > 0 ? visible : [])
+  for (const r of need > 0 && wish.exactResources !== true ? visible : [])
     if (r.kind === 'scalar' && r.name === name && r.label.role !== undefined && isForAnything(r)) need -= r.milli;
   for (const r of wish.resources) {
     if (!isCommon(r) || r.name !== name || r.label.source === undefined || contains(offered, [r])) continue;

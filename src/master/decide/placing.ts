@@ -124,9 +124,9 @@ export class Placing {
   #fit(task: TaskInfo, path: string, problems: Problem[]): Placed | undefined {
     const needs = taskNeeds(this.#place, task, path, problems);
     if (needs === undefined) return undefined;
-    const { want, executor } = needs;
+    const { want, exact, executor } = needs;
     const wants = executor?.isNew === true ? [want, executor.record.resources] : [want];
-    const claim = this.#pot.claim(wants, `${path}.resources`);
+    const claim = this.#pot.claim(wants, `${path}.resources`, exact);
     if (claim.kind === 'OVER' || (claim.kind === 'LOST' && claim.problem?.code === 'OFFER_CONFLICT')) {
       if (claim.problem !== undefined) problems.push(claim.problem);
       return undefined;

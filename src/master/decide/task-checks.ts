@@ -26,6 +26,8 @@ export interface Place {
 /** What a task needs. */
 export interface Needs {
   readonly want: Bag;
+  /** Whether it, and its executor, take exactly what they name. */
+  readonly exact: boolean;
   readonly executor: { readonly isNew: boolean; readonly record: ExecutorRecord } | undefined;
 }
 
@@ -65,7 +67,7 @@ export function taskNeeds(place: Place, task: TaskInfo, path: string, problems: 
       `${name} is asked for revocable and not revocable`,
       'a task is the one or the other for each name',
     );
-  return problems.length > before ? undefined : { want, executor };
+  return problems.length > before ? undefined : { want, exact: task.exactResources === true, executor };
 }
 
 // Agents list their tasks when they come back: until then nobody can tell an id of before from a new one.

@@ -69,6 +69,7 @@ const demand = object<DemandHint>('a demand', {
   id: optional(leaves.reportedTaskId),
   constraints: optional(cluster.constraintGroups),
   ports: optional(leaves.count),
+  exactResources: optional(boolean),
   taskIds: optional(list(leaves.reportedTaskId, 'a list of task ids')),
   absenceWithinMs: optional(leaves.refuseMs),
 });

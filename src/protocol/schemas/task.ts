@@ -15,6 +15,7 @@ export const taskInfo = object<TaskInfo>('a task', {
   agentId: optional(leaves.id()),
   role: optional(leaves.role),
   resources: leaves.resources,
+  exactResources: optional(boolean),
   command: optional(run.commandInfo),
   container: optional(run.containerInfo),
   executor: optional(run.executorInfo),

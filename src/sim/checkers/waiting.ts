@@ -2,7 +2,7 @@
 // state. Out: clients, and what of an agent, limits and guarantees would do.
 import type { FrameworkId, Role } from '../../base/ids.js';
 import type { AgentRecord, ClusterView, FrameworkRecord } from '../../master/state.js';
-import { bagOf, filterBag, forRole, portsOf, take } from '../../resources/index.js';
+import { bagOf, filterBag, forRole, openTo, portsOf, takeNamed } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { HistoryEvent } from '../history.js';
 import type { WorldView } from './checker.js';
@@ -45,8 +45,10 @@ export function wouldDo(client: Client, there: Bag): boolean {
   const wishes = wishesOf(client);
   if (wishes.length === 0) return false;
   const open = filterBag(forRole(there, client.role), r => !r.label.revocable && r.label.volume === undefined);
-  const ports = portsOf(open).length;
-  return wishes.every(wish => (wish.ports ?? 0) <= ports && take(open, bagOf(wish.resources)).shortages.length === 0);
+  return wishes.every(({ resources, ports = 0, exactResources }) => {
+    const wish = { resources: bagOf(resources), exactResources };
+    return ports <= portsOf(openTo(wish, open)).length && takeNamed(wish, open).shortages.length === 0;
+  });
 }
 
 export function isUsable(agent: Readonly<AgentRecord>): boolean {

@@ -129,7 +129,9 @@ test('in a cluster: data outlives its task, others do not get at it, and giving 
       if (effect.type === 'KILL_TASKS') for (const id of effect.taskIds) framework.kill(id);
     }
   };
-  framework.updates$.subscribe(update => tell({ type: 'STATUS', status: update }));
+  framework.updates$.subscribe(update => {
+    if (instance.tasks.some(({ id }) => id === update.taskId)) tell({ type: 'STATUS', status: update });
+  });
   // All that is free on the agent, in one offer.
   const offered = (isIt: (offer: Offer) => boolean): Offer => {
     const find = (): Offer | undefined => offers.find(isIt);
@@ -169,8 +171,16 @@ test('in a cluster: data outlives its task, others do not get at it, and giving 
   const other = app({ role: 'ads', resources: { cpus: 3.5, mem: 64, disk: 0, gpus: 0 } });
   const greedy = matched({ offer: all, left: bagOf(all.resources) }, fresh(other), other);
   t.deepEqual(greedy, { type: 'NO', reasons: ['InsufficientCpus'] }, 'what is kept is kept');
+  const modest = app({ id: '/modest', role: 'ads', resources: { cpus: 2, mem: 64, disk: 0, gpus: 0 } });
+  const beside = fits(matched({ offer: all, left: bagOf(all.resources) }, fresh(modest), modest));
+  framework.accept(all, beside.requests, { refuseMs: 0 });
+  const after = offered(hasKept);
+  t.deepEqual(keptIn('f-1', bagOf(after.resources)), keptIn('f-1', bagOf(all.resources)), 'the master keeps it, too');
+  for (const { taskId } of beside.tasks) if (taskId !== undefined) framework.kill(taskId);
+  framework.decline([after], { refuseMs: 0 });
+  const again = offered(({ resources }) => resources['cpus'] === 3);
   const { reservation } = instance;
-  framework.accept(all, releaseOperations(reservation as NonNullable<typeof reservation>), { refuseMs: 0 });
+  framework.accept(again, releaseOperations(reservation as NonNullable<typeof reservation>), { refuseMs: 0 });
   const free = offered(offer => !hasKept(offer));
   t.deepEqual(bagOf(free.resources), bagOf(whole));
 });
