@@ -22,6 +22,7 @@ import type { OfferOrder } from './ordering.js';
 import { mostFree, ordered } from './ordering.js';
 import type { Launched, QueuedLaunch, Waiting } from './queued-launch.js';
 import { groupOf, requestOf, shapeOf } from './queued-launch.js';
+import { holdsItsId } from './tracker.js';
 import type { TaskTracker } from './tracker.js';
 import { HintTeller, waitingHints } from './waiting-hints.js';
 
@@ -31,7 +32,7 @@ export type { Launched, QueuedLaunch, Waiting } from './queued-launch.js';
 export interface LaunchQueueFramework {
   readonly roles: readonly Role[];
   readonly book: OfferBook;
-  readonly tasks: Pick<TaskTracker, 'get'>;
+  readonly tasks: Pick<TaskTracker, 'get'> & Partial<Pick<TaskTracker, 'onIdFree'>>;
   accept(offers: readonly Offer[], requests: readonly LaunchRequest[], filters?: Filters): readonly TaskInfo[];
   decline(offers: readonly Offer[]): void;
   setDemand(demand: Demand): void;
@@ -55,8 +56,12 @@ interface Item {
   readonly group: string | undefined;
   /** Its size in a message, about. */
   readonly chars: number;
+  /** Task ids that its author chose. */
+  readonly ids: readonly TaskId[];
   /** A task of it has an id that may have been launched before. */
   readonly ofBefore: boolean;
+  /** An id of it that a task was found to have: it waits for that task's end. */
+  heldId: TaskId | undefined;
   readonly since: number;
   notBefore: number;
   readonly reasons: Reasons;
@@ -110,8 +115,8 @@ export class LaunchQueue {
   readonly #items = new Map<string, Item>();
   /** By shape. */
   readonly #reasons = new Map<string, Reasons>();
-  /** Ids that what waits brings along. */
-  readonly #taskIds = new Set<TaskId>();
+  /** By the ids that what waits brings along. */
+  readonly #byTask = new Map<TaskId, Item>();
   readonly #stopListening: () => void;
   readonly #hints: HintTeller;
   #scheduled = false;
@@ -128,7 +133,12 @@ export class LaunchQueue {
       () => waitingHints(this.#due(), framework.roles),
       hints => framework.request?.(hints),
     );
-    this.#stopListening = framework.onOffersChanged(() => this.#soon());
+    const stopOffers = framework.onOffersChanged(() => this.#soon());
+    const stopIds = framework.tasks.onIdFree?.(taskId => this.#idFree(taskId));
+    this.#stopListening = () => {
+      stopOffers();
+      stopIds?.();
+    };
     // Not at once: what is added in this turn should be the first the master hears of.
     this.#soon();
   }
@@ -143,18 +153,21 @@ export class LaunchQueue {
     const now = this.#env.clock.now();
     const request = requestOf(queued);
     const shape = shapeOf(request);
-    for (const { taskId } of queued.tasks) if (taskId !== undefined) this.#taskIds.add(taskId);
-    this.#items.set(queued.key, {
+    const item: Item = {
       launch: queued,
       request,
       shape,
       group: groupOf(queued),
       chars: JSON.stringify(queued.tasks).length,
+      ids: idsOf(queued),
       ofBefore: queued.tasks.some(isOfBefore),
+      heldId: undefined,
       since: now,
       notBefore: now + (queued.delayMs ?? 0),
       reasons: this.#reasonsFor(shape),
-    });
+    };
+    for (const taskId of item.ids) this.#byTask.set(taskId, item);
+    this.#items.set(queued.key, item);
     this.#soon();
   }
 
@@ -183,12 +196,7 @@ export class LaunchQueue {
       key: item.launch.key,
       sinceMs: now - item.since,
       delayedMs: Math.max(0, item.notBefore - now),
-      why:
-        item.notBefore > now
-          ? 'delayed'
-          : item.ofBefore && doubt !== undefined
-            ? doubt
-            : describeVetoes([...item.reasons.vetoes.values()]),
+      why: item.notBefore > now ? 'delayed' : this.#whyNow(item, doubt),
     }));
   }
 
@@ -209,12 +217,37 @@ export class LaunchQueue {
     for (const task of tasks) checkSpec(task);
     const problems = constraintProblems(constraints);
     if (problems.length > 0) throw problemsError(problems);
-    const named = tasks.flatMap(({ taskId }) => (taskId === undefined ? [] : [{ taskId }]));
-    checkNewIds(named, { get: taskId => this.#framework.tasks.get(taskId) });
-    const twice = named.find(({ taskId }) => this.#taskIds.has(taskId));
+    const named = idsOf(queued);
+    checkNewIds(
+      named.map(taskId => ({ taskId })),
+      { get: taskId => this.#framework.tasks.get(taskId) },
+    );
+    const twice = named.find(taskId => this.#byTask.has(taskId));
     if (twice !== undefined) {
-      throw new ProfferError('INVALID_TASK', `task id ${shown(twice.taskId)} waits already`, { path: 'taskId' });
+      throw new ProfferError('INVALID_TASK', `task id ${shown(twice)} waits already`, { path: 'taskId' });
     }
+  }
+
+  #whyNow(item: Item, doubt: string | undefined): string {
+    if (item.ofBefore && doubt !== undefined) return doubt;
+    const heldId = this.#heldIdOf(item);
+    if (heldId !== undefined) return `a task of the id ${shown(heldId)} has not ended`;
+    return describeVetoes([...item.reasons.vetoes.values()]);
+  }
+
+  // Since it was added, reconciliation may have found a task of it.
+  #heldIdOf(item: Item): TaskId | undefined {
+    return item.ids.find(taskId => {
+      const task = this.#framework.tasks.get(taskId);
+      return task !== undefined && holdsItsId(task);
+    });
+  }
+
+  #idFree(taskId: TaskId): void {
+    const item = this.#byTask.get(taskId);
+    if (item?.heldId === undefined) return;
+    item.heldId = undefined;
+    this.#soon();
   }
 
   // Many adds and offers of one turn make one pass.
@@ -248,6 +281,8 @@ export class LaunchQueue {
       }
       if (item.ofBefore && inDoubt) continue;
       if (pass.candidates.size === 0) continue;
+      item.heldId ??= this.#heldIdOf(item);
+      if (item.heldId !== undefined) continue;
       const fit = placeFor(item, pass);
       if (fit === undefined) continue;
       const share = chosen.get(fit.offer.id) ?? { items: [], chars: 0 };
@@ -301,11 +336,11 @@ export class LaunchQueue {
     return fresh;
   }
 
-  #forget({ launch: { key, tasks }, shape, reasons }: Item): void {
+  #forget({ launch: { key }, ids, shape, reasons }: Item): void {
     this.#items.delete(key);
     reasons.sharers -= 1;
     if (shape !== undefined && reasons.sharers === 0) this.#reasons.delete(shape);
-    for (const { taskId } of tasks) if (taskId !== undefined) this.#taskIds.delete(taskId);
+    for (const taskId of ids) this.#byTask.delete(taskId);
   }
 
   #tellDemand(): void {
@@ -321,13 +356,18 @@ export class LaunchQueue {
   *#due(): Iterable<Item> {
     const now = this.#env.clock.now();
     const inDoubt = this.#framework.doubt !== undefined;
-    for (const item of this.#items.values()) if (item.notBefore <= now && !(item.ofBefore && inDoubt)) yield item;
+    for (const item of this.#items.values())
+      if (item.notBefore <= now && item.heldId === undefined && !(item.ofBefore && inDoubt)) yield item;
   }
 
   #wakeAt(due: number, now: number): void {
     this.#wake?.cancel();
     this.#wake = due === Number.POSITIVE_INFINITY ? undefined : this.#env.clock.after(due - now, () => this.#soon());
   }
+}
+
+function idsOf({ tasks }: QueuedLaunch): TaskId[] {
+  return tasks.flatMap(({ taskId }) => taskId ?? []);
 }
 
 /** The first candidate in order that the launch fits on; its places and refusals are noted in the pass, and in the launch when it stays. */

@@ -4,7 +4,6 @@ import type { TaskId } from '../base/ids.js';
 import { merged } from '../base/merged.js';
 import type { CommandInfo, ContainerInfo, DockerInfo, PortMapping, TaskInfo } from '../protocol/entities.js';
 import type { Operation, ResourceOperation } from '../protocol/scheduler-api.js';
-import { isTerminal } from '../protocol/task-state.js';
 import { resourceOperationProblems } from '../protocol/validate.js';
 import { idProblem } from '../protocol/validate-ids.js';
 import type { Bag, Resources } from '../resources/index.js';
@@ -20,6 +19,7 @@ import {
   takeNamed,
   takePorts,
 } from '../resources/index.js';
+import { holdsItsId } from './tracker.js';
 import type { TaskTracker } from './tracker.js';
 
 /** A task as people write it. Everything a TaskInfo can say, with shorter forms for what is common. */
@@ -106,7 +106,7 @@ export function checkNewIds(tasks: readonly Pick<TaskInfo, 'taskId'>[], known: P
   const seen = new Set<TaskId>();
   for (const { taskId } of tasks) {
     const task = known.get(taskId);
-    if (seen.has(taskId) || (task !== undefined && !isTerminal(task.state))) {
+    if (seen.has(taskId) || (task !== undefined && holdsItsId(task))) {
       throw new ProfferError('INVALID_TASK', `task id ${shown(taskId)} is in use`, {
         path: 'taskId',
         hint: 'leave taskId out to get a new one, or count the attempts in it',

@@ -29,12 +29,18 @@ export function mayBeWrong({ state, status }: Pick<TrackedTask, 'state' | 'statu
   return state === 'TASK_LOST' || (isTerminal(state) && status?.reason === 'AGENTS_RECOVERING');
 }
 
+/** Whether no other task can be launched under its id. TASK_UNKNOWN is no state of a task: nobody has one of that id. */
+export function holdsItsId({ state }: Pick<TrackedTask, 'state'>): boolean {
+  return !isTerminal(state) && state !== 'TASK_UNKNOWN';
+}
+
 /** The tasks of one framework. Of those that have ended the newest `endedMax` stay (default 1,000, as the master keeps). */
 export class TaskTracker {
   readonly #endedMax: number;
   readonly #ended = new Set<TaskId>();
   readonly #tasks = new Map<TaskId, TrackedTask>();
   readonly #counts = new Map<TaskState, number>();
+  readonly #onIdFree = new Set<(taskId: TaskId) => void>();
 
   constructor(endedMax = 1000) {
     this.#endedMax = endedMax;
@@ -74,6 +80,13 @@ export class TaskTracker {
     this.#tasks.delete(taskId);
     this.#ended.delete(taskId);
     this.#count(task.state, -1);
+    if (holdsItsId(task)) this.#idFree(taskId);
+  }
+
+  /** Calls back when an id that a task held can be launched again: the task has ended, or was forgotten. Returns the way to stop. */
+  onIdFree(listener: (taskId: TaskId) => void): () => void {
+    this.#onIdFree.add(listener);
+    return () => this.#onIdFree.delete(listener);
   }
 
   /** Tasks that have not ended. */
@@ -105,10 +118,15 @@ export class TaskTracker {
     this.#tasks.set(task.taskId, task);
     this.#count(task.state, 1);
     this.#ended.delete(task.taskId);
+    if (before !== undefined && holdsItsId(before) && !holdsItsId(task)) this.#idFree(task.taskId);
     if (!isTerminal(task.state)) return;
     this.#ended.add(task.taskId);
     const [oldest] = this.#ended;
     if (this.#ended.size > this.#endedMax && oldest !== undefined) this.forget(oldest);
+  }
+
+  #idFree(taskId: TaskId): void {
+    for (const listener of this.#onIdFree) listener(taskId);
   }
 
   #count(state: TaskState, by: number): void {

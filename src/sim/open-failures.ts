@@ -8,8 +8,6 @@ import type { ScenarioName } from './scenario.js';
 const openFailures: Partial<Record<ScenarioName, { readonly [seed: number]: string }>> = {
   // A kill, or the end of a framework, that was asked for while the agent was away, and its agent that comes back.
   partitions: { 141: 'orders', 176: 'ends', 246: 'orders' },
-  // An id that is used again meets its former task.
-  failovers: { 148: 'crash' },
   // Who comes after whom just after a framework changed its roles; an accept beside a conversion.
   allocation: { 113: 'taken back', 193: 'offer life' },
   // Another end is told after the first.

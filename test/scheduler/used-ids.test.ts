@@ -74,6 +74,59 @@ test('the queue keeps ids of before until the last agent is back and the master 
   );
 });
 
+test('a task that is found while its launch waits holds it up, and wants no offers for it, until it has ended or is forgotten', t => {
+  const rig = new FrameworkRig().subscribe();
+  const queue = new LaunchQueue(rig.env, rig.framework);
+  queue.add({ key: 'a', tasks: [spec({ taskId: 'a' })] });
+  queue.add({ key: 'pair', tasks: [spec({ taskId: 'b' }), spec({ taskId: 'c' })] });
+  rig.clock.advance(1000);
+  rig.answer('a', 'TASK_RUNNING');
+  rig.answer('c', 'TASK_UNREACHABLE');
+  rig.said();
+  rig.offer(offer('o1'));
+  rig.clock.advance(1000);
+  t.deepEqual(rig.said(), ['SUPPRESS *', 'DECLINE o1', 'REQUEST']);
+  t.deepEqual(
+    queue.waiting().map(({ key, why }) => [key, why]),
+    [
+      ['a', 'a task of the id "a" has not ended'],
+      ['pair', 'a task of the id "c" has not ended'],
+    ],
+  );
+  rig.answer('a', 'TASK_FINISHED');
+  rig.clock.advance(1000);
+  t.deepEqual(rig.said().slice(0, 1), ['REVIVE *']);
+  rig.offer(offer('o2'));
+  t.deepEqual(
+    launched(rig).map(({ taskId }) => taskId),
+    ['a'],
+  );
+  rig.framework.tasks.forget('c');
+  rig.clock.advance(1000);
+  rig.offer(offer('o3'));
+  t.deepEqual(
+    launched(rig).map(({ taskId }) => taskId),
+    ['b', 'c'],
+  );
+});
+
+test('word that nobody knows a task does not hold its id', t => {
+  const rig = new FrameworkRig().subscribe();
+  const queue = new LaunchQueue(rig.env, rig.framework);
+  queue.add({ key: 'a', tasks: [spec({ taskId: 'a' })] });
+  rig.clock.advance(1000);
+  // An answer to an author who asked.
+  rig.answer('a', 'TASK_UNKNOWN');
+  t.is(rig.framework.tasks.get('a')?.state, 'TASK_UNKNOWN');
+  rig.offer(offer('o1'));
+  t.deepEqual(
+    launched(rig).map(({ taskId }) => taskId),
+    ['a'],
+  );
+  rig.answer('a', 'TASK_UNKNOWN');
+  t.notThrows(() => queue.add({ key: 'again', tasks: [spec({ taskId: 'a' })] }));
+});
+
 test('what was told before the last agent was back does not count, nor what a lost connection leaves open', t => {
   const rig = new FrameworkRig({ reconcile: {} }).subscribe('F1');
   t.is(rig.framework.doubt, undefined, 'a new framework has no tasks');
