@@ -39,8 +39,10 @@ export function applyUpkeep(state: ClusterState, allocator: Allocator, change: U
     }
     case 'MAINTENANCE_PLANNED':
       state.maintenancePlan = change.maintenance;
+      state.maintenanceWrites.push(change.maintenance);
       return;
     case 'MAINTENANCE_CHANGED':
+      must(state.maintenanceWrites.shift(), 'the schedule that was being written');
       state.maintenance = change.maintenance;
       return;
     case 'INVERSE_OFFER_MADE': {

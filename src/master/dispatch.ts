@@ -151,11 +151,11 @@ export function decideDurable(
     case 'WEIGHTS_STORED':
       return decideWeightsSet(state, step);
     case 'AGENT_ADMIN_STORED':
-      return decideAgentAdmin(state, registry, step);
+      return decideAgentAdmin(state, step);
     case 'AGENT_GONE_STORED':
       return decideAgentGone(state, step, at);
     case 'MAINTENANCE_STORED':
-      return decideMaintained(state, registry, step, at);
+      return decideMaintained(state, step, at);
     default:
       return assertNever(step, 'durable step');
   }

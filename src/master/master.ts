@@ -23,7 +23,7 @@ import { Counts } from './counts.js';
 import type { Decision, Effect } from './decision.js';
 import { complain, Draft, nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
-import { decideForget, decideTidy } from './decide/forget.js';
+import { decideForget } from './decide/forget.js';
 import { decideSchedulerLost, decideTimedOut } from './decide/framework-end.js';
 import { decideSubscribe } from './decide/frameworks.js';
 import { decideExpiry, decideGrants, decideStarved } from './decide/offers.js';
@@ -142,7 +142,6 @@ export class Master implements OperatorDesk {
     this.#forgetting = every(env.clock, options.forgetIntervalMs, () => {
       this.#turn(() => decideForget(this.#state, this.#registry, this.#moment()));
     });
-    this.#turn(() => decideTidy(this.#state, this.#registry, parts.store));
     this.#term.until(parts.actUntilMs);
   }
 

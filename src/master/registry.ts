@@ -231,11 +231,6 @@ export function recoverRegistry(from: Readable, masterId: string, options: Maste
   return changes;
 }
 
-/** Agents of which an operator wants something. */
-export function plannedAgents(store: Readable): AgentId[] {
-  return store.load(drainPrefix).map(({ key }) => key.slice(drainPrefix.length));
-}
-
 // Each record read once; none of a kind, and none with a field, that this release does not know.
 function byKind(store: Readable): Readable {
   const found = new Map<string, { readonly key: string; readonly value: unknown }[]>();

@@ -248,6 +248,8 @@ export interface ClusterView {
   readonly maintenance: Maintenance;
   /** With what is being written to the registry; calls are judged by it. */
   readonly maintenancePlan: Maintenance;
+  /** Schedules that are being written, oldest first. */
+  readonly maintenanceWrites: readonly Maintenance[];
   readonly intents: ReadonlyMap<OperationUuid, Readonly<IntentRecord>>;
   /** Of operators' operations; the oldest first. */
   readonly outcomes: ReadonlyMap<OperationUuid, OutcomeRecord>;
@@ -279,6 +281,7 @@ export class ClusterState implements ClusterView {
   readonly weights = new Map<Role, number>();
   maintenance: Maintenance = noMaintenance;
   maintenancePlan: Maintenance = noMaintenance;
+  readonly maintenanceWrites: Maintenance[] = [];
   readonly intents = new Map<OperationUuid, IntentRecord>();
   readonly outcomes = new Map<OperationUuid, OutcomeRecord>();
   readonly inverseOffers = new Map<OfferId, InverseRecord>();

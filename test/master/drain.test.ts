@@ -2,6 +2,7 @@
 import test from 'ava';
 import type { FakeAgent, FakeScheduler } from '../support/master-rig.js';
 import { MasterRig, task } from '../support/master-rig.js';
+import { SlowStore } from '../support/slow-store.js';
 import type { AgentTask } from '../../src/protocol/agent-api.js';
 import type { FrameworkInfo } from '../../src/protocol/entities.js';
 import type { AgentView } from '../../src/protocol/operator-api.js';
@@ -257,6 +258,29 @@ test('nothing is said of a drain before it is durable, and calls close to each o
   t.deepEqual([hasty.got('REFUSED'), hasty.closed?.code], [[], 1008], 'it may ask again');
   sync();
   t.is(viewOf(rig), undefined, 'the first call wanted it gone, and the second did not take that back');
+});
+
+test('nobody drains an agent that is being removed: when it is back, the next master knows what was asked for since', t => {
+  const store = new SlowStore();
+  const rig = new MasterRig({ store });
+  const agent = rig.agent(big);
+  store.sync();
+  agent.raw({ type: 'UNREGISTER', message: 'moving' });
+  const answers: unknown[] = [];
+  const drain = (): void => rig.master.operate({ type: 'DRAIN_AGENT', agentId }, problems => answers.push(problems[0]));
+  drain();
+  t.like(answers, [{ code: 'AGENT_STATE', path: 'drainAgent.agentId' }]);
+  const back = rig.agent(big, { agentId });
+  drain();
+  t.like(answers[1], { code: 'AGENT_STATE' });
+  store.sync();
+  rig.settle();
+  t.deepEqual([viewOf(rig)?.activity, back.got('DRAIN')], ['ACTIVE', []]);
+  drain();
+  store.sync();
+  t.deepEqual([answers[2], viewOf(rig)?.activity], [undefined, 'DRAINED']);
+  rig.master.close();
+  t.is(viewOf(new MasterRig({ store, masterId: 'N' }))?.activity, 'DRAINED');
 });
 
 test('an agent declared gone takes its tasks along, also those that are unreachable, and for ever', t => {

@@ -98,24 +98,6 @@ test('an agent that is being admitted again is not forgotten: neither as the old
   t.deepEqual(keysOf(rig), ['agent/M-S0', 'agent/M-S1']);
 });
 
-test('what an operator wanted of an agent that left is forgotten by the next master, if this one dies before it could', t => {
-  const store = new SlowStore();
-  const rig = new MasterRig({ store });
-  const agent = rig.connectAgent();
-  agent.register(big);
-  store.sync();
-  rig.settle();
-  agent.raw({ type: 'UNREGISTER', message: 'bye' });
-  rig.master.operate({ type: 'DRAIN_AGENT', agentId: 'M-S0' }, () => {});
-  store.crash(2);
-  rig.master.close();
-  t.is(store.load('drain/').length, 1);
-  const next = new MasterRig({ store, clock: rig.clock, masterId: 'N' });
-  store.sync();
-  t.deepEqual(store.load('drain/'), []);
-  t.is(next.master.views.agents().length, 0);
-});
-
 test('an agent that is on its way back is not given up, though pings of before are missed meanwhile', t => {
   const store = new SlowStore();
   const rig = new MasterRig({ store });

@@ -2,7 +2,8 @@
 import test from 'ava';
 import type { FakeAgent, FakeScheduler } from '../support/master-rig.js';
 import { MasterRig, task } from '../support/master-rig.js';
-import type { MaintenanceView, MaintenanceWindow } from '../../src/protocol/operator-api.js';
+import { SlowStore } from '../support/slow-store.js';
+import type { MaintenanceView, MaintenanceWindow, OperatorCall } from '../../src/protocol/operator-api.js';
 
 const big = { cpus: 4, mem: 4096 };
 const unavailability = { startMs: Date.UTC(2026, 0, 1, 1), durationMs: 3_600_000 };
@@ -211,6 +212,34 @@ test('START shuts the agents of a machine down; none registers from there until 
   t.deepEqual(rig.operate({ type: 'STOP_MAINTENANCE', hostnames: ['one'] }), []);
   t.deepEqual(rig.master.views.maintenance(), { windows: [], machines: [] });
   t.is(rig.agent(big, { info: { hostname: 'one' } }).agentId, 'M-S2');
+});
+
+test('who was being admitted when its machine began to go down comes when it is up again, and stays for the next master', t => {
+  const store = new SlowStore();
+  const rig = new MasterRig({ store });
+  const info = { hostname: 'one' };
+  const early = rig.connectAgent();
+  early.register(big, { info });
+  const answers: unknown[] = [];
+  const operate = (call: OperatorCall): void => rig.master.operate(call, problems => answers.push(problems));
+  operate({ type: 'UPDATE_MAINTENANCE', windows: [window] });
+  operate({ type: 'START_MAINTENANCE', hostnames: ['one'] });
+  store.sync(1);
+  rig.settle();
+  t.deepEqual([early.got('REGISTERED'), early.got('REFUSED'), early.closed?.code], [[], [], 1008], 'it may ask again');
+  operate({ type: 'UPDATE_MAINTENANCE', windows: [window, { hostnames: ['two'], unavailability }] });
+  operate({ type: 'STOP_MAINTENANCE', hostnames: ['one'] });
+  const back = rig.agent(big, { info });
+  store.sync();
+  rig.settle();
+  t.deepEqual(answers, [[], [], [], []]);
+  t.is(back.got('REGISTERED').length, 1);
+  rig.master.close();
+  const next = new MasterRig({ store, masterId: 'N' });
+  t.deepEqual(
+    next.master.views.agents().map(agent => agent.id),
+    [back.agentId],
+  );
 });
 
 test('STOP takes only its machines out of the schedule', t => {

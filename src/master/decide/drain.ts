@@ -1,4 +1,5 @@
 // Whether agents are offered, as operators want it: deactivate, reactivate, drain, gone. In: state, call, moment. Out: changes and effects.
+import { must } from '../../base/assert.js';
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import type { AgentId } from '../../base/ids.js';
@@ -9,7 +10,6 @@ import { answered, Draft, nothing } from '../decision.js';
 import type { Registry } from '../registry.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import type { AgentAdmin, AgentDrain } from '../upkeep-state.js';
-import { activeAdmin } from '../upkeep-state.js';
 import { endTasks, endUnreachable, tellFailure } from './agent-ends.js';
 import { rescindInverse } from './inverse-offers.js';
 import { rescind } from './offers.js';
@@ -37,6 +37,7 @@ export function decideAgentActivity(
   }
   if (agent === undefined || isGoing || call.type === 'MARK_AGENT_GONE')
     return answered(ticket, [unknownAgent(`${paths[call.type]}.agentId`, call.agentId, isGone || isGoing)]);
+  if (agent.leaving) return answered(ticket, [leavingAgent(`${paths[call.type]}.agentId`, call.agentId)]);
   const wanted = wantedAdmin(agent.plan, call, at);
   if ('code' in wanted) return answered(ticket, [wanted]);
   return storeAdmin(registry, agent, wanted, ticket);
@@ -102,18 +103,10 @@ function storeGone(registry: Registry, agentId: AgentId, at: Moment, ticket?: nu
 /** What an operator wants of an agent is durable: offers of it end, and a draining one is told to kill its tasks. */
 export function decideAgentAdmin(
   view: ClusterView,
-  registry: Registry,
   stored: Extract<Durable, { type: 'AGENT_ADMIN_STORED' }>,
 ): Decision {
   const { agentId, admin, ticket } = stored;
-  const agent = view.agents.get(agentId);
-  if (agent === undefined) {
-    // It left while this was being written; nothing may remain that a later agent could inherit.
-    const draft = new Draft().store(registry.agentAdmin(agentId, activeAdmin));
-    if (ticket !== undefined)
-      draft.answerOperator(ticket, [unknownAgent('agentId', agentId, view.goneAgents.has(agentId))]);
-    return draft;
-  }
+  const agent = must(view.agents.get(agentId), 'the agent that an operator spoke of');
   const draft = new Draft();
   if (admin.activity !== 'ACTIVE') {
     const why = admin.activity === 'DEACTIVATED' ? 'AGENT_DEACTIVATED' : 'AGENT_DRAINING';
@@ -168,6 +161,16 @@ export function decideAgentGone(
   if (!view.goneAgents.has(agentId)) draft.change({ type: 'AGENT_GONE', agentId, sinceMs: at.wallMs });
   if (ticket !== undefined) draft.answerOperator(ticket, []);
   return draft;
+}
+
+// What is written behind a removal would be left over, and inherited when the agent comes back.
+function leavingAgent(path: string, id: AgentId): Problem {
+  return problem(
+    path,
+    'AGENT_STATE',
+    `agent ${id} is being removed or given up`,
+    'ask again in a moment: it is known by then what became of it',
+  );
 }
 
 function unknownAgent(path: string, id: AgentId, isGone: boolean): Problem {

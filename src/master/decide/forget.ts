@@ -2,10 +2,8 @@
 import type { AgentId } from '../../base/ids.js';
 import type { Decision, Durable } from '../decision.js';
 import { Draft } from '../decision.js';
-import type { Readable, Registry } from '../registry.js';
-import { plannedAgents } from '../registry.js';
+import type { Registry } from '../registry.js';
 import type { ClusterView, Moment } from '../state.js';
-import { activeAdmin } from '../upkeep-state.js';
 import { endUnreachable, mayGiveUp } from './agent-ends.js';
 
 /** Forgets the old and the too many. An agent that comes back later is admitted like one that the registry lost. */
@@ -21,13 +19,6 @@ export function decideForget(view: ClusterView, registry: Registry, at: Moment):
   const forgotten = outdated(unreachable, untilMs, unreachableAgentsMax);
   const gone = outdated([...view.goneAgents], untilMs, goneAgentsMax);
   store(registry, draft, { unreachable: forgotten, gone, why: 'unreachable for too long' });
-  return draft;
-}
-
-/** At the start of a master: an earlier one may have ended before it took back what an operator wanted of an agent that left. */
-export function decideTidy(view: ClusterView, registry: Registry, store: Readable): Decision {
-  const draft = new Draft();
-  for (const id of plannedAgents(store)) if (!view.agents.has(id)) draft.store(registry.agentAdmin(id, activeAdmin));
   return draft;
 }
 

@@ -1,4 +1,5 @@
 // The maintenance schedule: update, start, stop. In: state, call, moment. Out: changes and effects.
+import { assert } from '../../base/assert.js';
 import type { Problem } from '../../base/errors.js';
 import { problem, shown } from '../../base/errors.js';
 import type { AgentId } from '../../base/ids.js';
@@ -135,7 +136,6 @@ function goesDown(agent: Readonly<AgentRecord>, maintenance: Maintenance): boole
 /** The schedule is durable: offers and inverse offers that say otherwise end, and agents of machines that are down are shut down. */
 export function decideMaintained(
   view: ClusterView,
-  registry: Registry,
   stored: Extract<Durable, { type: 'MAINTENANCE_STORED' }>,
   at: Moment,
 ): Decision {
@@ -144,13 +144,12 @@ export function decideMaintained(
   for (const agent of view.agents.values()) {
     const { hostname } = agent.info;
     const same = sameData(unavailabilityOf(view.maintenance, hostname), unavailabilityOf(maintenance, hostname));
-    const down = removed.has(agent.id) || goesDown(agent, maintenance);
+    const down = removed.has(agent.id);
+    assert(down || !goesDown(agent, maintenance), 'an agent came from a machine that was going down');
     if (same && !down) continue;
     rescind(view, draft, agent.offers, 'MAINTENANCE');
     rescindInverse(view, draft, agent);
     if (down) shutDown(view, draft, agent, at);
-    // It came back when the schedule was under way already.
-    if (down && !removed.has(agent.id) && !view.goingAgents.has(agent.id)) draft.store(registry.agentRemoved(agent.id));
   }
   draft.change({ type: 'MAINTENANCE_CHANGED', maintenance });
   return draft.answerOperator(ticket, []);
@@ -164,6 +163,11 @@ function shutDown(view: ClusterView, draft: Draft, agent: Readonly<AgentRecord>,
   tellFailure(view, draft, agent);
   // It closes the connection itself when its tasks have ended; nothing it says meanwhile is heard.
   if (agent.peerId !== undefined) draft.toAgentPeer(agent.peerId, { type: 'SHUTDOWN', message: why });
+}
+
+/** Whether a schedule that is being written takes the host down. The agents that end with it are chosen already: none may join them. */
+export function goesDownSoon({ maintenanceWrites }: ClusterView, hostname: string): boolean {
+  return maintenanceWrites.some(maintenance => isDown(maintenance, hostname));
 }
 
 /** Why an agent of this host may not register now. */

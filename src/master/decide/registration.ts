@@ -11,6 +11,7 @@ import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import { inParts } from '../wire-size.js';
 import { drainEvent } from './drain.js';
+import { goesDownSoon } from './maintenance.js';
 import { Meeting } from './meeting.js';
 import { rescind } from './offers.js';
 import { dropUnheard, withUnanswered } from './operations-status.js';
@@ -67,6 +68,8 @@ export function decideRegistered(
   const ban = banProblem(view, registration);
   // Maintenance was started while the admission was being written.
   if (ban !== undefined) return failed(turnAway(view, peerId, registration, ban));
+  if (goesDownSoon(view, registration.agent.hostname))
+    return failed(draft.close(peerId, closeCodes.policy, 'the machine is being taken down for maintenance'));
   if (isEnding(view, agentId)) return failed(draft.close(peerId, closeCodes.policy, 'the agent is being removed'));
   const told = toBag(registration.agent.resources).bag;
   // Over the same connection, operations may be on their way to it.
