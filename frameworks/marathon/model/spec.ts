@@ -39,6 +39,24 @@ export interface BackoffStrategy {
 export interface UpgradeStrategy {
   readonly minimumHealthCapacity: number;
   readonly maximumOverCapacity: number;
+  readonly trial?: Trial;
+  readonly rollback?: RollbackPolicy;
+}
+
+/**
+ * Ours. New instances that run beside the old ones before any of those goes, and how long they must have served by then: some of them (`canary`), or all
+ * (`blueGreen`).
+ */
+export type Trial =
+  | { readonly kind: 'canary'; readonly instances: number; readonly observeMs: number }
+  | { readonly kind: 'blueGreen'; readonly observeMs: number };
+
+/** Ours. When a deployment takes itself back. */
+export interface RollbackPolicy {
+  /** So many instances of the new configuration have failed. */
+  readonly failures: number;
+  /** So long nothing came closer to the end. */
+  readonly deadlineMs: number;
 }
 
 export const killSelections = ['YOUNGEST_FIRST', 'OLDEST_FIRST'] as const;

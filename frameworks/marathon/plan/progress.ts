@@ -1,4 +1,5 @@
 // Where a deployment stands. In: its plan, which actions of the current step are done. Out: the next standing and what to tell of it. Pure.
+import type { PathId } from '../model/path.js';
 import type { DeploymentPlan, DeploymentStep } from './plan.js';
 
 /** A running deployment. It is stored at each step, so that another leader goes on from there. */
@@ -12,6 +13,10 @@ export interface Standing {
   /** The fewest steps that were ever left of the step in hand; empty before the first look. */
   readonly left: string;
   readonly stalled: boolean;
+  /** How many instances of a configuration that this deployment brings have failed by themselves, by run spec. */
+  readonly failures: { readonly [runSpecId: PathId]: number };
+  /** The deployment that this one takes back, and why it did so by itself; absent when nobody takes anything back. */
+  readonly takesBack?: { readonly id: string; readonly why?: string };
 }
 
 /** What there is to tell, in order. */
@@ -25,8 +30,17 @@ export type Progress =
 export const stalledMs = 300_000;
 
 /** A deployment about to take its first step. */
-export function beginning(plan: DeploymentPlan, now: number): Standing {
-  return { planId: plan.id, step: 0, startedAt: now, progressAt: now, left: '', stalled: false };
+export function beginning(plan: DeploymentPlan, now: number, takesBack?: Standing['takesBack']): Standing {
+  const standing = {
+    planId: plan.id,
+    step: 0,
+    startedAt: now,
+    progressAt: now,
+    left: '',
+    stalled: false,
+    failures: {},
+  };
+  return takesBack === undefined ? standing : { ...standing, takesBack };
 }
 
 /** The step in hand; undefined when all are done. */

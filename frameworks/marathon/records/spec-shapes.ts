@@ -42,6 +42,8 @@ import type {
   SpecCommon,
   SpecResources,
   UnreachableStrategy,
+  RollbackPolicy,
+  Trial,
   UpgradeStrategy,
   VersionInfo,
 } from '../model/spec.js';
@@ -93,7 +95,17 @@ const common = {
   acceptedResourceRoles: texts,
   constraints: list(constraint),
   backoff: shape<BackoffStrategy>({ backoffMs: number, factor: number, maxLaunchDelayMs: number }),
-  upgradeStrategy: shape<UpgradeStrategy>({ minimumHealthCapacity: number, maximumOverCapacity: number }),
+  upgradeStrategy: shape<UpgradeStrategy>({
+    minimumHealthCapacity: number,
+    maximumOverCapacity: number,
+    trial: maybe(
+      v.union([
+        shape<Trial & { kind: 'canary' }>({ kind: v.literal('canary'), instances: whole, observeMs: whole }),
+        shape<Trial & { kind: 'blueGreen' }>({ kind: v.literal('blueGreen'), observeMs: whole }),
+      ]) as Schema<Trial>,
+    ),
+    rollback: maybe(shape<RollbackPolicy>({ failures: whole, deadlineMs: whole })),
+  }),
   killSelection: word(killSelections),
   unreachableStrategy,
   dependencies: texts,

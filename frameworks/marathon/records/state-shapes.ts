@@ -78,6 +78,8 @@ const standing = shape<Standing>({
   progressAt: number,
   left: text,
   stalled: flag,
+  failures: v.record(v.string(), whole) as Schema<Standing['failures']>,
+  takesBack: maybe(shape<NonNullable<Standing['takesBack']>>({ id: text, why: maybe(text) })),
 });
 export const deploymentHead = shape<DeploymentHead>({ version: whole, parts: whole, standing });
 

@@ -7,6 +7,8 @@ import { isResident } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
 import { returning } from './returning.js';
 import { restartBounds } from './sizes.js';
+import { trying } from './trial.js';
+import type { Trying } from './trial.js';
 import { inOrder, victims } from './victims.js';
 
 /** What a restart looks at. */
@@ -14,6 +16,8 @@ export interface RestartView {
   readonly spec: RunSpec;
   readonly instances: readonly Instance[];
   readonly isReady: (instance: Instance) => boolean;
+  /** Wall milliseconds. */
+  readonly now: number;
 }
 
 export interface RestartSteps {
@@ -22,10 +26,12 @@ export interface RestartSteps {
   readonly kill: readonly InstanceId[];
   /** Stopped residents to come back as soon as their agents are reached. */
   readonly awaited: readonly Instance[];
+  /** The trial that comes first, as long as it is not passed. */
+  readonly trying?: Trying;
 }
 
 /**
- * The next steps towards `n` instances of the present configuration:
+ * The next steps towards `n` instances of the present configuration, once the trial it asks for is passed:
  * 1. Old ones that do not serve go at once; old ones that serve go as long as `minHealthy` of all stay that serve (new ones only once they are ready).
  * 2. New ones come as long as no more than `maxCapacity` are there, those counted that are ending.
  * An old instance whose health nobody knows yet, as after another leader took over, goes like one that serves and stands for nothing.
@@ -35,6 +41,8 @@ export function restarting(view: RestartView, n: number): RestartSteps {
   const isStanding = (instance: Instance): boolean => isServing(instance) && isReady(instance);
   const current = instances.filter(instance => isCounted(instance) && isCurrent(instance, spec));
   const old = instances.filter(instance => instance.goal === 'Running' && !isCurrent(instance, spec));
+  const trial = trying({ ...view, isStanding }, n);
+  if (trial !== undefined) return trialSteps(trial, current, old);
   const idle = old.filter(instance => !mayServe(instance));
   const busy = old.filter(mayServe);
   const standing = current.filter(isStanding).length;
@@ -75,6 +83,14 @@ export function restarting(view: RestartView, n: number): RestartSteps {
   const starts = Math.min(need, room);
   const back = returning(instances, starts);
   return { launch: back.launch, renew: [...renew, ...back.renew], kill, awaited: back.awaited };
+}
+
+// Nobody old goes, and nobody else comes. Old ones that wait would start as what is only tried: they are tried, or go.
+function trialSteps(trial: Trying, current: readonly Instance[], old: readonly Instance[]): RestartSteps {
+  const need = Math.max(0, trial.wanted - current.length);
+  const waiting = old.filter(isWaiting).map(({ id }) => id);
+  const renew = waiting.slice(0, need);
+  return { launch: need - renew.length, renew, kill: waiting.slice(need), awaited: [], trying: trial };
 }
 
 /** Whether it serves, or nobody knows whether it does. */

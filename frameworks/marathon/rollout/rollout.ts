@@ -12,7 +12,7 @@ import { restarting } from './restart.js';
 import type { RestartSteps } from './restart.js';
 import { returning } from './returning.js';
 import { victims } from './victims.js';
-import { waitingFor } from './waiting.js';
+import { trialWait, waitingFor } from './waiting.js';
 import type { WaitingFor } from './waiting.js';
 import { workLeft } from './work.js';
 
@@ -34,6 +34,8 @@ export interface RolloutView {
   readonly isReady: (instance: Instance) => boolean;
   /** Agents that can take an instance of a run spec with one per agent. */
   readonly agents?: number;
+  /** Wall milliseconds. */
+  readonly now: number;
   /** Why its waiting instances wait. */
   readonly whyWaiting?: string;
 }
@@ -53,6 +55,8 @@ export interface Rollout {
   readonly left: number;
   /** Nothing is left to do or to wait for. */
   readonly done: boolean;
+  /** Wall milliseconds when time alone makes a difference; absent when it does not. */
+  readonly againAt?: number;
 }
 
 /** What `action` asks for now. */
@@ -102,22 +106,25 @@ const nothing: RestartSteps = { launch: 0, renew: [], kill: [], awaited: [] };
 
 function outcome(
   view: RolloutView,
-  { awaited, ...steps }: RestartSteps,
+  { awaited, trying, ...steps }: RestartSteps,
   n: number,
   isWanted: (instance: Instance) => boolean = () => true,
 ): Rollout {
-  const { spec, instances, isReady, whyWaiting } = view;
+  const { spec, instances, isReady, whyWaiting, now } = view;
   // What is to be replaced is not waited for: it waits for the others.
   const looked = instances.filter(instance => instance.goal !== 'Running' || isWanted(instance));
   const away = awaited.map((instance): Instance => ({ ...instance, goal: 'Running' }));
   const waits = waitingFor([...looked, ...away], isReady, whyWaiting);
+  if (trying !== undefined) waits.push(...trialWait(trying, now));
   const idle = steps.launch === 0 && steps.renew.length === 0 && steps.kill.length === 0;
   return {
     ...steps,
     killGoal: killGoalOf(spec),
     waitingFor: waits,
-    left: workLeft(n, instances, isWanted, isReady) + awaited.length,
-    done: idle && waits.length === 0,
+    // A trial that is passed is progress.
+    left: workLeft(n, instances, isWanted, isReady) + awaited.length + Number(trying !== undefined),
+    done: idle && waits.length === 0 && trying === undefined,
+    ...(trying?.passesAt === undefined ? {} : { againAt: trying.passesAt }),
   };
 }
 

@@ -3,6 +3,7 @@ import { isActive, isUnreachable } from '../machine/condition.js';
 import type { InstanceId } from '../machine/ids.js';
 import { isOver, isServing, isWaiting } from '../machine/instance.js';
 import type { Instance } from '../machine/instance.js';
+import type { Trying } from './trial.js';
 
 /**
  * What is waited for:
@@ -11,8 +12,9 @@ import type { Instance } from '../machine/instance.js';
  * - `health`, `readiness`: a check that says yes.
  * - `reachable`: an agent that comes back, or the instance to be replaced.
  * - `kill`: an end that was asked for to be acknowledged.
+ * - `trial`: a new instance to have served for the time asked for, before old ones go.
  */
-export const waitKinds = ['launch', 'start', 'health', 'readiness', 'reachable', 'kill'] as const;
+export const waitKinds = ['launch', 'start', 'health', 'readiness', 'reachable', 'kill', 'trial'] as const;
 export type WaitKind = (typeof waitKinds)[number];
 
 export interface WaitingFor {
@@ -56,6 +58,15 @@ export function waitingFor(
   });
 }
 
+/** What a trial waits for beside what its instances wait for: time. Empty as long as none of them serves. */
+export function trialWait({ observed, passesAt }: Trying, now: number): WaitingFor[] {
+  if (observed.length === 0) return [];
+  const since = Math.min(...observed.map(instance => instance.activeSince ?? now));
+  const why = passesAt === undefined ? {} : { why: `${Math.ceil((passesAt - now) / 1000)} s more` };
+  const instanceIds = observed.slice(0, namesMax).map(({ id }) => id);
+  return [{ kind: 'trial', count: observed.length, instanceIds, since, ...why }];
+}
+
 /** One line: "2 instances to be healthy, 1 instance to be launched (InsufficientCpus on 3 agents)". */
 export function describeWaiting(waiting: readonly WaitingFor[]): string {
   return waiting
@@ -73,6 +84,7 @@ const words: { readonly [kind in WaitKind]: string } = {
   readiness: 'to be ready',
   reachable: 'to be reachable or replaced',
   kill: 'to acknowledge their kill',
+  trial: 'to pass the trial',
 };
 
 function waitOf(instance: Instance, isReady: (instance: Instance) => boolean): WaitKind | undefined {

@@ -47,10 +47,7 @@ export function appJson(app: AppDefinition): Record<string, unknown> {
     secrets: unlessEmpty(app.secrets),
     taskKillGracePeriodSeconds:
       app.taskKillGracePeriodMs === undefined ? undefined : secondsOf(app.taskKillGracePeriodMs),
-    upgradeStrategy: {
-      maximumOverCapacity: app.upgradeStrategy.maximumOverCapacity,
-      minimumHealthCapacity: app.upgradeStrategy.minimumHealthCapacity,
-    },
+    upgradeStrategy: parts.upgradeJson(app.upgradeStrategy),
     user: app.user,
     version: timeOf(version),
     versionInfo: { lastScalingAt: timeOf(lastScalingAt), lastConfigChangeAt: timeOf(lastConfigChangeAt) },

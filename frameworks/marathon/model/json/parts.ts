@@ -2,7 +2,14 @@
 // where Marathon leaves them away.
 import type { PlacementConstraint } from 'proffer';
 import { present } from '../present.js';
-import type { Network, PersistentVolumeSpec, SpecResources, UnreachableStrategy } from '../spec.js';
+import type {
+  Network,
+  PersistentVolumeSpec,
+  RollbackPolicy,
+  SpecResources,
+  UnreachableStrategy,
+  UpgradeStrategy,
+} from '../spec.js';
 
 export const secondsOf = (ms: number): number => ms / 1000;
 
@@ -35,6 +42,22 @@ export function unreachableJson(strategy: UnreachableStrategy): unknown {
     inactiveAfterSeconds: secondsOf(strategy.inactiveAfterMs),
     expungeAfterSeconds: secondsOf(strategy.expungeAfterMs),
   };
+}
+
+export function upgradeJson(strategy: UpgradeStrategy): object {
+  const { maximumOverCapacity, minimumHealthCapacity, trial, rollback } = strategy;
+  const observeSeconds = trial === undefined ? 0 : secondsOf(trial.observeMs);
+  return present({
+    maximumOverCapacity,
+    minimumHealthCapacity,
+    canary: trial?.kind === 'canary' ? { instances: trial.instances, observeSeconds } : undefined,
+    blueGreen: trial?.kind === 'blueGreen' ? { observeSeconds } : undefined,
+    rollback: rollback === undefined ? (trial === undefined ? undefined : 'disabled') : rollbackJson(rollback),
+  });
+}
+
+function rollbackJson({ failures, deadlineMs }: RollbackPolicy): object {
+  return { failures, deadlineSeconds: secondsOf(deadlineMs) };
 }
 
 export function executorJson({ cpus, mem, disk }: SpecResources): object {

@@ -25,14 +25,13 @@ export function podJson(pod: PodDefinition): Record<string, unknown> {
 }
 
 function schedulingJson(pod: PodDefinition): object {
-  const { minimumHealthCapacity, maximumOverCapacity } = pod.upgradeStrategy;
   return {
     backoff: {
       backoff: secondsOf(pod.backoff.backoffMs),
       backoffFactor: pod.backoff.factor,
       maxLaunchDelay: secondsOf(pod.backoff.maxLaunchDelayMs),
     },
-    upgrade: { minimumHealthCapacity, maximumOverCapacity },
+    upgrade: parts.upgradeJson(pod.upgradeStrategy),
     placement: present({
       constraints: unlessEmpty(
         pod.constraints.map(({ field, operator, value }) => present({ fieldName: field, operator, value })),

@@ -9,7 +9,9 @@ import type {
   Artifact,
   Network,
   PersistentVolumeSpec,
+  RollbackPolicy,
   SpecResources,
+  Trial,
   UnreachableStrategy,
   UpgradeStrategy,
 } from '../spec.js';
@@ -65,10 +67,29 @@ export function unreachableOf(raw: RawUnreachable | undefined, resident: boolean
 export function upgradeOf(raw: RawUpgrade | undefined, kind: 'plain' | 'withVolumes' | 'single'): UpgradeStrategy {
   const defaults = { plain: [1, 1], withVolumes: [0.5, 0], single: [0, 0] } as const;
   const [minimumHealthCapacity, maximumOverCapacity] = defaults[kind];
-  return {
+  const trial = trialOf(raw);
+  return present({
     minimumHealthCapacity: raw?.minimumHealthCapacity ?? minimumHealthCapacity,
     maximumOverCapacity: raw?.maximumOverCapacity ?? maximumOverCapacity,
-  };
+    trial,
+    rollback: rollbackOf(raw?.rollback, trial !== undefined),
+  });
+}
+
+// Of two that exclude each other the rules tell.
+function trialOf({ canary, blueGreen }: RawUpgrade = {}): Trial | undefined {
+  if (canary !== undefined)
+    return { kind: 'canary', instances: canary.instances, observeMs: msOf(canary.observeSeconds) };
+  return blueGreen === undefined ? undefined : { kind: 'blueGreen', observeMs: msOf(blueGreen.observeSeconds) };
+}
+
+/** What is tried is taken back when it fails, unless one says otherwise. */
+const rollbackOfTrials: RollbackPolicy = { failures: 1, deadlineMs: 600_000 };
+
+function rollbackOf(raw: RawUpgrade['rollback'], tried: boolean): RollbackPolicy | undefined {
+  if (raw === 'disabled') return undefined;
+  if (raw === undefined) return tried ? rollbackOfTrials : undefined;
+  return { failures: raw.failures, deadlineMs: msOf(raw.deadlineSeconds) };
 }
 
 export function executorOf(raw: { cpus: number; mem: number; disk: number }): SpecResources {

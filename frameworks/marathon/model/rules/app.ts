@@ -52,7 +52,11 @@ export function appProblems(app: AppDefinition, context: RuleContext<AppDefiniti
   parts.secretProblems(app.secrets, settings, report);
   parts.envProblems(app.env, app.secrets, '/env', settings, report);
   parts.placementProblems(app.constraints, '/constraints', report);
-  parts.upgradeProblems(app.upgradeStrategy, resident, single, within(report, '/upgradeStrategy'));
+  parts.upgradeProblems(
+    app.upgradeStrategy,
+    { resident, single, instances: app.instances },
+    within(report, '/upgradeStrategy'),
+  );
   parts.unreachableProblems(app.unreachableStrategy, resident, within(report, '/unreachableStrategy'));
   roleProblems(app, resident, context.roles, report, '/acceptedResourceRoles');
   residentProblems(context.previous, app, report);

@@ -7,6 +7,7 @@ import { shown, within } from '../refusal.js';
 import type { Feature, ModelSettings } from '../settings.js';
 import type {
   Env,
+  InstanceCount,
   LinuxInfo,
   PersistentVolumeSpec,
   ResourceLimits,
@@ -126,14 +127,24 @@ export function unreachableProblems(strategy: UnreachableStrategy, resident: boo
   }
 }
 
-export function upgradeProblems(strategy: UpgradeStrategy, resident: boolean, single: boolean, report: Report): void {
-  const { minimumHealthCapacity, maximumOverCapacity } = strategy;
+export function upgradeProblems(
+  { minimumHealthCapacity, maximumOverCapacity, trial }: UpgradeStrategy,
+  spec: { readonly resident: boolean; readonly single: boolean; readonly instances: InstanceCount },
+  report: Report,
+): void {
+  const { resident, single, instances } = spec;
   if ((resident || single) && maximumOverCapacity !== 0) {
     const why = resident ? 'with persistent volumes' : 'for a single instance';
     report('/maximumOverCapacity', `must be 0 ${why}, ${maximumOverCapacity} is given`);
   }
   if (single && minimumHealthCapacity !== 0)
     report('/minimumHealthCapacity', `must be 0 for a single instance, ${minimumHealthCapacity} is given`);
+  if (trial === undefined) return;
+  const at = `/${trial.kind}`;
+  if (resident) report(at, 'is not possible with persistent volumes: old and new instances cannot share them');
+  if (single) report(at, 'is not possible for a single instance: a new one cannot run beside it');
+  if (instances === '*')
+    report(at, 'is not possible with one instance on every agent: new ones have no place beside them');
 }
 
 /** Reports that there are more instances than the operator allows. */

@@ -47,7 +47,11 @@ export function podProblems(pod: PodDefinition, context: RuleContext<PodDefiniti
   if (pod.backoff.factor < 1)
     scheduling('/backoff/backoffFactor', `must be at least 1, ${pod.backoff.factor} is given`);
   parts.placementProblems(pod.constraints, '/placement/constraints', scheduling);
-  parts.upgradeProblems(pod.upgradeStrategy, resident, false, within(scheduling, '/upgrade'));
+  parts.upgradeProblems(
+    pod.upgradeStrategy,
+    { resident, single: false, instances: pod.instances },
+    within(scheduling, '/upgrade'),
+  );
   parts.unreachableProblems(pod.unreachableStrategy, resident, within(scheduling, '/unreachableStrategy'));
   roleProblems(pod, resident, context.roles, report, '/scheduling/placement/acceptedResourceRoles');
   parts.linuxProblems(pod.linuxInfo, 'pod', report);

@@ -162,9 +162,7 @@ export const appSchema = object({
   taskKillGracePeriodSeconds: v.exactOptional(f.seconds),
   tty: v.exactOptional(f.flag),
   unreachableStrategy: v.exactOptional(f.unreachableStrategy),
-  upgradeStrategy: v.exactOptional(
-    object({ maximumOverCapacity: v.exactOptional(f.share), minimumHealthCapacity: v.exactOptional(f.share) }),
-  ),
+  upgradeStrategy: v.exactOptional(f.upgrade),
   uris: v.exactOptional(v.array(f.shortText)),
   user: v.exactOptional(f.text),
   version: v.exactOptional(f.moment),

@@ -88,6 +88,27 @@ export const unreachableStrategy = textOr(
   ),
 );
 
+const rollbackOrDisabled = 'must be an object with failures and deadlineSeconds, or "disabled"';
+/** How instances give way to others; what is tried first, and taken back, is ours. */
+export const upgrade = v.pipe(
+  object({
+    maximumOverCapacity: v.exactOptional(share),
+    minimumHealthCapacity: v.exactOptional(share),
+    canary: v.exactOptional(object({ instances: v.optional(whole(1), 1), observeSeconds: v.optional(seconds, 60) })),
+    blueGreen: v.exactOptional(object({ observeSeconds: v.optional(seconds, 0) })),
+    rollback: v.exactOptional(
+      textOr(
+        v.picklist(['disabled'], rollbackOrDisabled),
+        object({ failures: v.optional(whole(1), 1), deadlineSeconds: v.optional(whole(1), 600) }, rollbackOrDisabled),
+      ),
+    ),
+  }),
+  v.check(
+    ({ canary, blueGreen }) => canary === undefined || blueGreen === undefined,
+    'must have only one of canary and blueGreen',
+  ),
+);
+
 const resourceLimit = textOr(
   v.picklist(['unlimited'], 'must be a number, or "unlimited"'),
   v.pipe(v.number(), v.minValue(0), v.maxValue(amountMax)),

@@ -83,9 +83,7 @@ const scheduling = object({
       maxLaunchDelay: v.optional(f.amount(), 300),
     }),
   ),
-  upgrade: v.exactOptional(
-    object({ maximumOverCapacity: v.exactOptional(f.share), minimumHealthCapacity: v.exactOptional(f.share) }),
-  ),
+  upgrade: v.exactOptional(f.upgrade),
   placement: v.exactOptional(
     object({
       constraints: v.optional(

@@ -10,7 +10,7 @@ import {
   resourcesOf,
 } from '../../../../frameworks/marathon/model/run-spec.js';
 import { defaultSettings } from '../../../../frameworks/marathon/model/settings.js';
-import { app, liberal, Tree } from './reading.js';
+import { app, appRefusal, liberal, Tree } from './reading.js';
 
 test('the smallest app gets every default', t => {
   t.deepEqual(app({ id: '/t/a', cmd: 'sleep 1000' }, defaultSettings), {
@@ -194,6 +194,66 @@ test('data of its own makes an app stay: half healthy and none beyond in upgrade
 test('the label of single instances sets the strategy that it asks for', t => {
   const single = app({ id: '/a', cmd: 'x', labels: { MARATHON_SINGLE_INSTANCE_APP: 'true' } });
   t.deepEqual(single.upgradeStrategy, { minimumHealthCapacity: 0, maximumOverCapacity: 0 });
+});
+
+test('what is tried first and taken back: defaults, both kinds, and the way back to JSON', t => {
+  const read = (upgradeStrategy: object) => app({ id: '/a', cmd: 'x', upgradeStrategy });
+  const shown = (upgradeStrategy: object) => appJson(read(upgradeStrategy))['upgradeStrategy'];
+  t.like(read({ canary: {} }).upgradeStrategy, {
+    trial: { kind: 'canary', instances: 1, observeMs: 60_000 },
+    rollback: { failures: 1, deadlineMs: 600_000 },
+  });
+  t.like(read({ blueGreen: { observeSeconds: 30 }, rollback: { failures: 3 } }).upgradeStrategy, {
+    trial: { kind: 'blueGreen', observeMs: 30_000 },
+    rollback: { failures: 3, deadlineMs: 600_000 },
+  });
+  t.is(read({ rollback: 'disabled' }).upgradeStrategy.rollback, undefined);
+  const capacities = { minimumHealthCapacity: 1, maximumOverCapacity: 1 };
+  const rollback = { failures: 2, deadlineSeconds: 60 };
+  for (const [given, expected] of [
+    [{}, {}],
+    [{ rollback: 'disabled' }, {}],
+    [{ rollback }, { rollback }],
+    [
+      { canary: { instances: 2, observeSeconds: 5 }, rollback },
+      { canary: { instances: 2, observeSeconds: 5 }, rollback },
+    ],
+    [
+      { blueGreen: {}, rollback: 'disabled' },
+      { blueGreen: { observeSeconds: 0 }, rollback: 'disabled' },
+    ],
+  ] as const) {
+    t.deepEqual(shown(given), { ...capacities, ...expected });
+    t.deepEqual(shown(shown(given) as object), shown(given), 'what is shown can be sent back');
+  }
+  t.deepEqual(appRefusal({ id: '/a', cmd: 'x', upgradeStrategy: { canary: {}, blueGreen: {} } }).errors, {
+    '/upgradeStrategy':
+      'must have only one of canary and blueGreen, {"canary":{"instances":1,"observeSeconds":60},"blueGreen":{"obs… is given',
+  });
+  t.deepEqual(
+    Object.keys(
+      appRefusal({
+        id: '/a',
+        cmd: 'x',
+        upgradeStrategy: {
+          canary: { instances: 0, observeSeconds: -1 },
+          rollback: { failures: 0.5, deadlineSeconds: 0 },
+        },
+      }).errors,
+    ).toSorted(),
+    [
+      '/upgradeStrategy/canary/instances',
+      '/upgradeStrategy/canary/observeSeconds',
+      '/upgradeStrategy/rollback/deadlineSeconds',
+      '/upgradeStrategy/rollback/failures',
+    ],
+  );
+  for (const more of [{ instances: '*' }, { labels: { MARATHON_SINGLE_INSTANCE_APP: 'true' } }])
+    t.regex(
+      appRefusal({ id: '/a', cmd: 'x', upgradeStrategy: { canary: {} }, ...more }).errors['/upgradeStrategy/canary'] ??
+        '',
+      /^is not possible/,
+    );
 });
 
 test('health checks keep what was said and get the rest, with the first port unless they name one', t => {

@@ -26,7 +26,11 @@ const unreachable = fc.oneof(
     .tuple(seconds, seconds)
     .map(([a, b]) => ({ inactiveAfterSeconds: Math.min(a, b), expungeAfterSeconds: Math.max(a, b) })),
 );
-const upgrade = partly({ minimumHealthCapacity: share, maximumOverCapacity: share }, {});
+const rollback = fc.oneof(
+  fc.constant('disabled'),
+  partly({ failures: fc.integer({ min: 1, max: 5 }), deadlineSeconds: fc.integer({ min: 1, max: 900 }) }, {}),
+);
+const upgrade = partly({ minimumHealthCapacity: share, maximumOverCapacity: share, rollback }, {});
 const times = {
   intervalSeconds: fc.integer({ min: 30, max: 60 }),
   timeoutSeconds: fc.integer({ min: 1, max: 20 }),

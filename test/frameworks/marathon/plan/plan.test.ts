@@ -14,6 +14,8 @@ import {
   stalledMs,
   stallsAt,
 } from '../../../../frameworks/marathon/plan/progress.js';
+import type { Standing } from '../../../../frameworks/marathon/plan/progress.js';
+import { rollbackAt, rollbackDue, withFailure } from '../../../../frameworks/marathon/plan/rollback.js';
 import { reverted } from '../../../../frameworks/marathon/plan/revert.js';
 import {
   groupAt,
@@ -24,6 +26,7 @@ import {
   updateGroup,
 } from '../../../../frameworks/marathon/model/group.js';
 import type { Group } from '../../../../frameworks/marathon/model/group.js';
+import type { RunSpec } from '../../../../frameworks/marathon/model/run-spec.js';
 import { holds } from '../../../support/property.js';
 import { app, noon, pod, tree, versionOf } from '../machine/samples.js';
 
@@ -282,4 +285,60 @@ test('a deployment goes step by step, says when it stalls, and goes on from wher
   t.deepEqual(progress, [{ type: 'STEP_DONE', step: 2 }, { type: 'DONE' }]);
   t.is(currentStep(made, standing), undefined);
   t.deepEqual(advanced(made, standing, { done: true, left: 0 }, noon).progress, [{ type: 'DONE' }]);
+});
+
+test('a deployment is taken back when what it brings fails too often, or nothing moves until its deadline', t => {
+  const upgradeStrategy = { ...app().upgradeStrategy, rollback: { failures: 2, deadlineMs: 60_000 } };
+  const v1 = app({ upgradeStrategy });
+  const v2 = app({ upgradeStrategy, versionInfo: versionOf(2) });
+  const made = plan(tree(v1, app({ id: '/db' })), tree(v2, app({ id: '/db', instances: 3 })));
+  const never = (): boolean => false;
+  const begun = beginning(made, noon);
+  t.is(rollbackDue(made, begun, never, noon + 59_999), undefined);
+  t.is(rollbackAt(made, begun), noon + 60_000);
+  t.deepEqual(rollbackDue(made, begun, never, noon + 60_000), {
+    runSpecId: '/web',
+    why: 'nothing has come closer to the end for 60 s',
+  });
+  t.is(
+    rollbackDue(made, begun, () => true, noon + 90_000),
+    undefined,
+    'who only lets time pass does not stand still',
+  );
+
+  const configOf = (spec: RunSpec): number => spec.versionInfo.lastConfigChangeAt;
+  const failed = (standing: Standing, spec: RunSpec): Standing =>
+    withFailure(made, standing, { runSpecId: spec.id, configVersion: configOf(spec) });
+  t.is(failed(begun, v1), begun, 'the failure of an old one says nothing against the new');
+  t.is(failed(begun, app({ id: '/db' })), begun, 'nor that of one that is only scaled');
+  const once = failed(begun, v2);
+  t.is(rollbackDue(made, once, never, noon), undefined);
+  const twice = structuredClone(failed(once, v2));
+  t.deepEqual(rollbackDue(made, twice, never, noon), {
+    runSpecId: '/web',
+    why: '2 new instances have failed, 2 may not',
+  });
+  const back = { ...twice, takesBack: { id: 'q' } };
+  t.is(rollbackDue(made, back, never, noon + 90_000), undefined, 'a way back is not taken back');
+  t.is(rollbackAt(made, back), undefined);
+  t.is(rollbackDue(made, { ...twice, step: 1 }, never, noon + 90_000), undefined, 'its step is over');
+});
+
+test('without a policy, and of what is new, nothing is taken back', t => {
+  const upgradeStrategy = { ...app().upgradeStrategy, rollback: { failures: 1, deadlineMs: 1000 } };
+  for (const made of [
+    plan(tree(app()), tree(app({ versionInfo: versionOf(2) }))),
+    plan(tree(), tree(app({ upgradeStrategy }))),
+    plan(tree(app({ upgradeStrategy })), tree(app({ upgradeStrategy, instances: 3 }))),
+  ]) {
+    const standing = withFailure(made, beginning(made, noon), {
+      runSpecId: '/web',
+      configVersion: made.runSpecs.get('/web')?.after?.versionInfo.lastConfigChangeAt ?? 0,
+    });
+    t.is(
+      rollbackDue(made, standing, () => false, noon + 90_000),
+      undefined,
+    );
+    t.is(rollbackAt(made, standing), undefined);
+  }
 });

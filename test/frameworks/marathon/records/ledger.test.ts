@@ -302,7 +302,7 @@ test('what cannot be understood is refused, with its key and what to do', t => {
 });
 
 function head(planId: string, parts: number): object {
-  const standing = { planId, step: 0, startedAt: 1, progressAt: 1, left: '', stalled: false };
+  const standing = { planId, step: 0, startedAt: 1, progressAt: 1, left: '', stalled: false, failures: {} };
   return { version: 1, parts, standing };
 }
 

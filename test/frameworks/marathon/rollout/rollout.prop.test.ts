@@ -66,12 +66,13 @@ class World {
   }
 
   /** One look, carried out, with all that must hold of it. */
-  look(): { left: number; done: boolean } {
+  look(): { left: number; done: boolean; againAt?: number | undefined } {
     const before = this.all;
-    const { launch, renew, kill, killGoal, waitingFor, left, done } = rollout(this.action, {
+    const { launch, renew, kill, killGoal, waitingFor, left, done, againAt } = rollout(this.action, {
       spec: this.spec,
       instances: before,
       isReady: this.isReady,
+      now: this.now,
     });
     const killed = new Set<string>(kill);
     assert.equal(killed.size, kill.length, 'nobody is killed twice');
@@ -89,7 +90,11 @@ class World {
       assert.ok(stay >= Math.min(floor, standing.length), `${stay} of ${standing.length} stay, ${floor} must`);
       const ceiling = coincide && !resides ? maxCapacity + 1 : maxCapacity;
       const occupied = occupiedBy(before);
-      assert.ok(occupied + launch <= Math.max(ceiling, occupied), `${occupied} and ${launch} more, ${ceiling} may be`);
+      const tried = this.#tried(before, killed, current);
+      assert.ok(
+        occupied + launch <= Math.max(ceiling, occupied, before.length + tried),
+        `${occupied} and ${launch} more, ${ceiling} may be, and ${tried} that are tried`,
+      );
       const well = current.filter(each => killed.has(each.id) && isServing(each)).length;
       assert.ok(well <= surplus, 'a healthy instance of the present configuration goes only as surplus');
     }
@@ -110,7 +115,24 @@ class World {
     assert.ok(!idle || done || waitingFor.length > 0, 'who does nothing and is not done says why');
     assert.ok(left >= 0 && (left > 0 || done), 'something is left until it is done');
     assert.ok(!done || left === 0, 'and nothing then');
-    return { left, done };
+    return { left, done, againAt };
+  }
+
+  /** How many may be tried; checks that nobody who serves goes before as many have. */
+  #tried(before: readonly Instance[], killed: ReadonlySet<string>, current: readonly Instance[]): number {
+    const { trial } = this.spec.upgradeStrategy;
+    if (trial === undefined) return 0;
+    const wanted = Math.min(this.n, trial.kind === 'canary' ? trial.instances : this.n);
+    const proved = current.filter(
+      each => this.stands(each) && (each.activeSince ?? Number.POSITIVE_INFINITY) + trial.observeMs <= this.now,
+    );
+    const lost = before.filter(each => killed.has(each.id) && isServing(each) && !isCurrent(each, this.spec));
+    if (lost.length > 0)
+      assert.ok(
+        proved.length >= wanted || current.length > wanted,
+        `${lost.length} go, ${proved.length} of ${wanted} have passed`,
+      );
+    return Math.max(0, wanted - current.length);
   }
 
   happen({ what, at }: Happening): void {
@@ -163,11 +185,11 @@ class World {
   settle(): number {
     let before = Number.POSITIVE_INFINITY;
     for (let looks = 1; looks <= 200; looks += 1) {
-      const { left, done } = this.look();
+      const { left, done, againAt = this.now } = this.look();
       if (done) return looks;
       assert.ok(left < before, `without faults it comes closer with each look: ${left} after ${before}`);
       before = left;
-      this.wait(1000);
+      this.wait(Math.max(1000, againAt - this.now));
       for (const { id } of this.all) {
         for (const what of ['RETURN', 'ACK', 'START', 'RUN', 'WELL', 'READY'] as const) {
           const one = this.#instances.get(id);
@@ -191,6 +213,15 @@ const unreachableStrategy = fc.constantFrom(
   { inactiveAfterMs: 5000, expungeAfterMs: 20_000 },
 );
 
+const trial = fc.oneof(
+  fc.record({
+    kind: fc.constant('canary' as const),
+    instances: fc.integer({ min: 1, max: 3 }),
+    observeMs: fc.nat(9000),
+  }),
+  fc.record({ kind: fc.constant('blueGreen' as const), observeMs: fc.nat(9000) }),
+);
+
 const restarts = fc
   .record({
     n: fc.integer({ min: 0, max: 6 }),
@@ -199,10 +230,15 @@ const restarts = fc
     over: share,
     resides: fc.boolean(),
     unreachableStrategy,
+    tries: fc.option(trial, { nil: undefined, freq: 2 }),
   })
-  .map(({ n, before, min, over, resides, unreachableStrategy: strategy }) => {
+  .map(({ n, before, min, over, resides, unreachableStrategy: strategy, tries }) => {
     const health = checked().healthChecks;
-    const upgradeStrategy = { minimumHealthCapacity: min, maximumOverCapacity: resides ? 0 : over };
+    const upgradeStrategy = {
+      minimumHealthCapacity: min,
+      maximumOverCapacity: resides ? 0 : over,
+      ...(resides || tries === undefined ? {} : { trial: tries }),
+    };
     const both = { instances: n, healthChecks: health, upgradeStrategy };
     const make = (config: number): AppDefinition =>
       resides

@@ -1,7 +1,9 @@
 // Rollouts look by look: how many start, who goes, what is waited for.
 import test from 'ava';
+import { isServing } from '../../../../frameworks/marathon/machine/instance.js';
 import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
 import type { RunSpec } from '../../../../frameworks/marathon/model/run-spec.js';
+import { isOnStage } from '../../../../frameworks/marathon/rollout/trial.js';
 import { rollout } from '../../../../frameworks/marathon/rollout/rollout.js';
 import type { Rollout, RolloutAction } from '../../../../frameworks/marathon/rollout/rollout.js';
 import { restartBounds } from '../../../../frameworks/marathon/rollout/sizes.js';
@@ -33,10 +35,10 @@ function look(
   action: RolloutAction,
   spec: RunSpec,
   instances: readonly Instance[],
-  more: { ready?: boolean; agents?: number; whyWaiting?: string } = {},
+  more: { ready?: boolean; agents?: number; whyWaiting?: string; now?: number } = {},
 ): Rollout {
-  const { ready = true, ...rest } = more;
-  return rollout(action, { spec, instances, isReady: () => ready, ...rest });
+  const { ready = true, now = noon, ...rest } = more;
+  return rollout(action, { spec, instances, isReady: () => ready, now, ...rest });
 }
 
 function names(ids: readonly string[]): string[] {
@@ -217,6 +219,74 @@ test('where minimum and capacity coincide one more runs for a while, of resident
   t.like(look(restart, r2, [stopping, b]), { launch: 0, renew: [], kill: [] });
   const stopped = after(stopping, noon, { type: 'STATUS', status: status(stopping, 'TASK_KILLED') });
   t.like(look(restart, r2, [stopped, b]), { launch: 0, renew: [a.id], kill: [] }, 'its data is there');
+});
+
+test('canaries run beside the old ones, and nobody gives way before they have served for long enough', t => {
+  const strategy = {
+    minimumHealthCapacity: 0.5,
+    maximumOverCapacity: 0,
+    trial: { kind: 'canary', instances: 2, observeMs: 60_000 },
+  } as const;
+  const v1 = app({ instances: 4, upgradeStrategy: strategy });
+  const v2 = app({ instances: 4, upgradeStrategy: strategy, versionInfo: versionOf(2) });
+  const old = ['a', 'b', 'c', 'd'].map(name => running(v1, name));
+  t.like(look(restart, v2, old), { launch: 2, kill: [], done: false });
+  t.like(look(restart, v2, [...old, started(v2, 'x')]), { launch: 1, kill: [] });
+
+  const both = [...old, running(v2, 'x'), running(v2, 'y', place(), noon + 5000)];
+  const watched = look(restart, v2, both, { now: noon + 30_000 });
+  t.like(watched, { launch: 0, kill: [], done: false, againAt: noon + 65_000 });
+  t.is(describeWaiting(watched.waitingFor), '2 instances to pass the trial (35 s more)');
+  t.deepEqual(
+    look(restart, v2, both, { ready: false, now: noon + 90_000 }).kill,
+    [],
+    'who is not ready proves nothing',
+  );
+  const passed = look(restart, v2, both, { now: noon + 65_000 });
+  t.deepEqual([passed.launch, passed.kill.length], [0, 4], 'half of four have to stay');
+  t.true(passed.left < watched.left, 'which is progress');
+
+  const fallen = [...old, running(v2, 'x'), started(v2, 'y')];
+  t.like(look(restart, v2, fallen, { now: noon + 90_000 }), { launch: 0, kill: [] });
+  t.deepEqual(kinds(look(restart, v2, fallen, { now: noon + 90_000 })), ['start 1']);
+});
+
+test('an old instance that waits during a trial is tried, or goes: it would start as what is not proven', t => {
+  const strategy = { ...app().upgradeStrategy, trial: { kind: 'canary', instances: 1, observeMs: 1000 } } as const;
+  const v1 = app({ instances: 3, upgradeStrategy: strategy });
+  const v2 = app({ instances: 3, upgradeStrategy: strategy, versionInfo: versionOf(2) });
+  const first = look(restart, v2, [running(v1, 'a'), fresh(v1, 'b'), fresh(v1, 'c')]);
+  t.deepEqual([first.launch, names(first.renew), names(first.kill)], [0, ['b'], ['c']]);
+  const none = look(restart, v2, [fresh(v2, 'x')]);
+  t.is(none.launch, 2, 'where nothing old runs nothing is tried');
+});
+
+test('green stands as a whole before blue goes as a whole, and only one of them is on stage', t => {
+  const strategy = {
+    minimumHealthCapacity: 1,
+    maximumOverCapacity: 0,
+    trial: { kind: 'blueGreen', observeMs: 10_000 },
+  } as const;
+  const v1 = app({ instances: 3, upgradeStrategy: strategy });
+  const v2 = app({ instances: 3, upgradeStrategy: strategy, versionInfo: versionOf(2) });
+  const blue = ['a', 'b', 'c'].map(name => running(v1, name));
+  const green = ['x', 'y', 'z'].map(name => running(v2, name));
+  t.like(look(restart, v2, blue), { launch: 3, kill: [] });
+  const stage = (instances: readonly Instance[], now: number): string[] =>
+    names(
+      instances
+        .filter(each => isOnStage(each, { spec: v2, instances, isStanding: isServing, now }, 3))
+        .map(({ id }) => id),
+    );
+  const some = [...blue, ...green.slice(0, 2)];
+  t.like(look(restart, v2, some, { now: noon + 20_000 }), { launch: 1, kill: [] });
+  t.deepEqual(stage(some, noon + 20_000), ['a', 'b', 'c']);
+  const all = [...blue, ...green];
+  t.like(look(restart, v2, all, { now: noon + 9000 }), { launch: 0, kill: [], againAt: noon + 10_000 });
+  t.deepEqual(stage(all, noon + 9000), ['a', 'b', 'c']);
+  t.deepEqual(names(look(restart, v2, all, { now: noon + 10_000 }).kill), ['a', 'b', 'c']);
+  t.deepEqual(stage(all, noon + 10_000), ['x', 'y', 'z']);
+  t.deepEqual(stage(green, noon), ['x', 'y', 'z'], 'with nothing old there is nothing to choose');
 });
 
 test('old ones that do not serve go at once, and those that wait go on as the new configuration', t => {

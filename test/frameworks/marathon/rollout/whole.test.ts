@@ -138,6 +138,7 @@ class Leader {
       spec,
       instances: this.#of(spec.id),
       isReady: () => true,
+      now: this.#cluster.nowMs,
       ...(why === undefined ? {} : { whyWaiting: why }),
     };
   }
