@@ -1,6 +1,6 @@
 // How an agent joins and leaves the pool. In: the state, the allocator, the change. Out: both changed.
 import { assert } from '../base/assert.js';
-import type { AgentId } from '../base/ids.js';
+import type { AgentId, FrameworkId, TaskId } from '../base/ids.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { AgentInfo } from '../protocol/entities.js';
 import type { Bag } from '../resources/index.js';
@@ -39,6 +39,7 @@ export function connectAgent(
   agent.newestPeerId = change.peerId;
   agent.registeredAtMs = change.wallMs;
   agent.unreachableAtMs = undefined;
+  agent.leftBehind.clear();
   if (!inPool) {
     agent.total = change.total;
     agent.free = change.total;
@@ -73,6 +74,23 @@ export function withdrawAgent(state: ClusterState, allocator: Allocator, agent: 
   if (inPool) allocator.removeAgent(agent.id);
 }
 
+/** Nobody knows whether what is left to end there has ended: it is told to when it is back. */
+export function loseAgent(state: ClusterState, allocator: Allocator, agent: AgentRecord, wallMs: number): void {
+  for (const { frameworkId, id } of agent.held.values()) leftBehindOf(agent, frameworkId).add(id);
+  for (const { frameworkId } of agent.executors.values()) leftBehindOf(agent, frameworkId);
+  withdrawAgent(state, allocator, agent);
+  agent.state = 'UNREACHABLE';
+  agent.unreachableAtMs = wallMs;
+  state.unreachableAgents.add(agent.id);
+}
+
+/** Its tasks that are over for this framework; the framework is noted as one that had something there. */
+export function leftBehindOf({ leftBehind }: AgentRecord, id: FrameworkId): Set<TaskId> {
+  const tasks = leftBehind.get(id) ?? new Set();
+  leftBehind.set(id, tasks);
+  return tasks;
+}
+
 /** One of its tasks is forgotten while it is away. */
 export function forgetTasks(state: ClusterState, agentId: AgentId): void {
   const agent = state.agents.get(agentId);
@@ -101,6 +119,7 @@ export function newAgent(id: AgentId, info: AgentInfo, total: Bag): AgentRecord 
     offers: new Set(),
     tasks: new Set(),
     held: new Map(),
+    leftBehind: new Map(),
     executors: new Map(),
     inverse: new Map(),
     operations: new Map(),

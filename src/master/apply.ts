@@ -4,7 +4,7 @@ import type { FrameworkId, Role } from '../base/ids.js';
 import type { Allocator } from '../allocator/allocator.js';
 import type { Quota } from '../allocator/model.js';
 import { isResourceFree, isTerminal } from '../protocol/task-state.js';
-import { connectAgent, forgetTasks, newAgent, withdrawAgent } from './apply-agents.js';
+import { connectAgent, forgetTasks, leftBehindOf, loseAgent, newAgent, withdrawAgent } from './apply-agents.js';
 import { applyResources } from './apply-resources.js';
 import { complete, forgetHeld, note, release, remember } from './apply-tasks.js';
 import { applyUpkeep, clearInverseFilters, discardInverse, forgetInverse } from './apply-upkeep.js';
@@ -205,7 +205,9 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       note(state, task, change.status);
       if (task.holds) release(state, allocator, task);
       framework.tasks.delete(task.id);
-      agentOf(state, task.agentId).tasks.delete(task);
+      const agent = agentOf(state, task.agentId);
+      agent.tasks.delete(task);
+      leftBehindOf(agent, framework.id);
       const { unreachable } = framework;
       const oldest = unreachable.values().next().value;
       remember(unreachable, task.id, task, state.options.unreachableTasksMax);
@@ -305,14 +307,9 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
       allocator.deactivateAgent(agent.id);
       return;
     }
-    case 'AGENT_UNREACHABLE': {
-      const agent = agentOf(state, change.agentId);
-      withdrawAgent(state, allocator, agent);
-      agent.state = 'UNREACHABLE';
-      agent.unreachableAtMs = change.wallMs;
-      state.unreachableAgents.add(agent.id);
+    case 'AGENT_UNREACHABLE':
+      loseAgent(state, allocator, agentOf(state, change.agentId), change.wallMs);
       return;
-    }
     case 'AGENT_REMOVED': {
       const agent = agentOf(state, change.agentId);
       withdrawAgent(state, allocator, agent);

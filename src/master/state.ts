@@ -202,6 +202,11 @@ export interface AgentRecord {
   readonly tasks: Set<TaskRecord>;
   /** Tasks the framework has done with, whose end the agent has not confirmed; by `heldKey`. */
   readonly held: Map<string, TaskRecord>;
+  /**
+   * While it is unreachable: whose tasks and executors it may still run, and which of the tasks are over for their frameworks. What is forgotten of
+   * those meanwhile has to end all the same when it is back.
+   */
+  readonly leftBehind: Map<FrameworkId, Set<TaskId>>;
   /** By `executorKey`. */
   readonly executors: Map<string, ExecutorRecord>;
   /** Who was asked to leave it for maintenance. */

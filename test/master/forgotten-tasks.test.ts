@@ -46,3 +46,53 @@ test('what an agent brings back that its master has forgotten is told as well, a
   rig.agent(big, { agentId: 'M-S0', tasks: [listed(id, 'a'), listed(id, 'b')], frameworks: [frameworkInfo({ id })] });
   t.deepEqual([scheduler.states('a'), scheduler.states('b')], [['TASK_RUNNING'], ['TASK_RUNNING']]);
 });
+
+test('a task that is over for its framework ends when its lost agent returns, though many have ended since', t => {
+  const rig = new MasterRig({ options: { completedTasksMax: 1 } });
+  const agent = rig.agent(big);
+  const scheduler = rig.scheduler({ checkpoint: false });
+  const id = scheduler.frameworkId;
+  scheduler.launch(task('a'), task('b'));
+  for (const taskId of ['a', 'b']) agent.status(id, taskId, 'TASK_RUNNING');
+  agent.disconnect();
+  t.deepEqual([scheduler.states('a').at(-1), scheduler.states('b').at(-1)], ['TASK_LOST', 'TASK_LOST']);
+  rig.advance(100_000);
+  scheduler.clear();
+  const tasks = [listed(id, 'a'), listed(id, 'b')];
+  const back = rig.agent(big, { agentId: 'M-S0', tasks, frameworks: [frameworkInfo({ id })] });
+  t.deepEqual(
+    back
+      .got('KILL')
+      .map(({ taskId }) => taskId)
+      .toSorted(),
+    ['a', 'b'],
+  );
+  t.deepEqual(scheduler.updates, [], 'nothing follows an end');
+  for (const taskId of ['a', 'b']) back.status(id, taskId, 'TASK_KILLED');
+  t.deepEqual(rig.master.views.agents()[0]?.used, {});
+});
+
+test('a framework that ended while an agent was lost is over for that agent, though many have ended since', t => {
+  const rig = new MasterRig({ options: { completedFrameworksMax: 1 } });
+  const agent = rig.agent(big);
+  const first = rig.scheduler();
+  const id = first.frameworkId;
+  first.launch(task('a'));
+  agent.status(id, 'a', 'TASK_RUNNING');
+  agent.disconnect();
+  rig.advance(100_000);
+  first.call({ type: 'TEARDOWN' });
+  rig.scheduler().call({ type: 'TEARDOWN' });
+  t.false(
+    rig.master.views.completedFrameworks().some(view => view.id === id),
+    'it is forgotten',
+  );
+  const back = rig.agent(big, { agentId: 'M-S0', tasks: [listed(id, 'a')], frameworks: [frameworkInfo({ id })] });
+  t.deepEqual(
+    back.got('SHUTDOWN_FRAMEWORK').map(({ frameworkId }) => frameworkId),
+    [id],
+  );
+  t.deepEqual(rig.master.views.frameworks(), []);
+  back.status(id, 'a', 'TASK_KILLED');
+  t.deepEqual(rig.master.views.agents()[0]?.used, {});
+});

@@ -62,7 +62,7 @@ export class Meeting {
       const live = id === undefined ? undefined : view.frameworks.get(id);
       if (live !== undefined && !sameData(live.info, info))
         this.orders.toAgent(this.agentId, { type: 'UPDATE_FRAMEWORK', framework: live.info });
-      if (id === undefined || view.frameworks.has(id) || view.completedFrameworks.has(id)) continue;
+      if (id === undefined || view.frameworks.has(id) || this.#hasEnded(id)) continue;
       const named = { ...info, id };
       const graceMs = Math.max(info.failoverTimeoutMs ?? 0, view.options.frameworkReregisterTimeoutMs);
       draft.change({ type: 'FRAMEWORK_ADDED', info: named, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
@@ -86,10 +86,19 @@ export class Meeting {
     this.#frameworks.set(id, 'ENDED');
     if (!view.completedFrameworks.has(id)) {
       // Nobody knows it any more, yet what it holds must be booked to someone until it has ended.
-      draft.change({ type: 'FRAMEWORK_ADDED', info: { id, name: id, roles: ['*'] }, wallMs: at.wallMs });
+      const { name, roles } = this.registration.frameworks.find(info => info.id === id) ?? { name: id, roles: ['*'] };
+      draft.change({ type: 'FRAMEWORK_ADDED', info: { id, name, roles }, wallMs: at.wallMs });
       draft.change({ type: 'FRAMEWORK_ENDED', frameworkId: id, why: 'unknown to this master', wallMs: at.wallMs });
     }
     this.orders.toAgent(this.agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: id });
+  }
+
+  // One that had something here when the agent was lost, and is unknown, has ended since and is forgotten.
+  #hasEnded(id: FrameworkId): boolean {
+    const { view, known } = this;
+    return (
+      view.completedFrameworks.has(id) || (known?.leftBehind.has(id) === true && !view.returningFrameworks.has(id))
+    );
   }
 
   #meetTask(listed: AgentTask): void {
@@ -121,9 +130,10 @@ export class Meeting {
       this.#return(framework, away, listed);
       return;
     }
-    // One that is held may be forgotten already, where many have ended.
-    const done = framework?.completed.get(taskId) ?? this.known?.held.get(heldKey(frameworkId, taskId));
-    if (done !== undefined) {
+    // One that is held or left behind may be forgotten already, where many have ended.
+    const { known } = this;
+    const done = framework?.completed.get(taskId) ?? known?.held.get(heldKey(frameworkId, taskId));
+    if (done !== undefined || known?.leftBehind.get(frameworkId)?.has(taskId) === true) {
       // Ended and acknowledged here, or ended in the master's name while the agent was away.
       if (!isTerminal(state)) this.#holdAndKill(listed);
       return;
