@@ -6,8 +6,6 @@ import type { ScenarioName } from './scenario.js';
  * way: then its line has to go.
  */
 const openFailures: Partial<Record<ScenarioName, { readonly [seed: number]: string }>> = {
-  // An agent that stood still, and its late next process.
-  partitions: { 176: 'ends' },
   // Who comes after whom just after a framework changed its roles; an accept beside a conversion.
   allocation: { 113: 'taken back', 193: 'offer life' },
   // Another end is told after the first.

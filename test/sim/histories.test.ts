@@ -10,6 +10,7 @@ import type { Checker, HistoryEvent, LiveContainer, WorldView } from '../../src/
 import { AnswersChecker } from '../../src/sim/checkers/answers.js';
 import { BoundsChecker } from '../../src/sim/checkers/bounds.js';
 import { DurabilityChecker } from '../../src/sim/checkers/durability.js';
+import { EndsChecker } from '../../src/sim/checkers/ends.js';
 import { EpochsChecker } from '../../src/sim/checkers/epochs.js';
 import { PatienceChecker } from '../../src/sim/checkers/patience.js';
 import { RecoveryChecker } from '../../src/sim/checkers/recovery.js';
@@ -197,6 +198,24 @@ test('what an agent was ending is told to have been ended, also by its next proc
   t.regex(telling.tell(told('b', byItself)).reports, /b on agent-1 .* was being ended/);
   t.is(telling.tell(told('bb', byItself), told('c', { state: 'TASK_FINISHED' })).reports, '');
   t.is(telling.tell(launched('a'), told('a', { state: 'TASK_FINISHED' })).reports, '', 'an id that is used again');
+});
+
+test('an agent that comes back too late ends what it finds; while it stood still it was away as well', t => {
+  const agent = (up: boolean): HistoryEvent => ({ type: 'PROCESS', node, kind: 'AGENT', up });
+  const pause = (healed: boolean): HistoryEvent => ({ type: 'FAULT', node, fault: 'pause', healed });
+  const story = (pausedMs: number, resumedMs?: number): string => {
+    const telling = new Telling(new EndsChecker(), { recoveryTimeoutMs: () => 160_000 });
+    telling.tell(agent(true), launched('a'), { type: 'CONTAINER_STARTED', node, container: container('c-a', 'a') });
+    telling.step(pausedMs).tell(pause(false));
+    if (resumedMs !== undefined) telling.step(resumedMs).tell(pause(true));
+    telling.step(200_000).tell(agent(false)).step(201_000).tell(agent(true));
+    const exit = { signal: 'SIGTERM', oomKilled: false } as const;
+    telling.tell({ type: 'CONTAINER_ENDED', node, container: container('c-a', 'a'), exit });
+    return telling.step(201_100).reports;
+  };
+  t.is(story(100_000), '', 'it wrote down that it was alive long ago');
+  t.regex(story(100_000, 190_000), /a is ended by SIGTERM on agent-1, and nobody asked for it \(A5, T11\)/);
+  t.regex(story(150_000), /nobody asked for it/, 'it stood still for a while only');
 });
 
 test('an agent tells of operations, and goes by its id, once both are on its disk', t => {

@@ -43,6 +43,8 @@ export class EndsChecker implements Checker {
   readonly #leaving = new Set<string>();
   /** When the agent of each was seen to run last. */
   readonly #downMs = new Map<string, number>();
+  /** Since when those agents stand still that do. */
+  readonly #pausedMs = new Map<string, number>();
   /** Machines without power. */
   readonly #dark = new Set<string>();
   /** Ends by a signal in this step, to be judged when it is over: a member of its group may turn out to have ended. */
@@ -58,9 +60,11 @@ export class EndsChecker implements Checker {
         return;
       case 'PROCESS':
         if (event.kind !== 'AGENT') return;
-        if (!event.up) this.#downMs.set(event.node, world.nowMs);
+        // One that stands still until it ends has not written down meanwhile that it is alive.
+        if (!event.up) this.#downMs.set(event.node, this.#pausedMs.get(event.node) ?? world.nowMs);
         else {
           this.#recovers(event.node, world);
+          this.#pausedMs.delete(event.node);
           this.#leaving.delete(event.node);
           this.#dark.delete(event.node);
         }
@@ -71,6 +75,8 @@ export class EndsChecker implements Checker {
         return;
       case 'FAULT':
         if (event.fault === 'agent-shutdown') this.#leave(event.node);
+        else if (event.fault === 'pause' && event.healed) this.#pausedMs.delete(event.node);
+        else if (event.fault === 'pause') this.#pausedMs.set(event.node, world.nowMs);
         // The node is the task.
         else if (event.fault === 'operator-kill') this.#killedByOperators.add(event.node);
         return;
