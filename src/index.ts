@@ -22,8 +22,10 @@ export type { AcceptRequest, LaunchRequest, TaskSpec } from './scheduler/launch.
 export {
   createVolume,
   destroyVolume,
+  diskKeyOf,
   growVolume,
   reserve,
+  reservedKey,
   shrinkVolume,
   unreserve,
   volumeKey,
@@ -49,6 +51,8 @@ export type {
   AgentTraits,
   ConstraintOperator,
   ConstraintRefusal,
+  ConstraintTexts,
+  PlacedCounts,
   PlacementConstraint,
 } from './scheduler/constraints.js';
 export { inOrder, leastFree, mostFree, ordered, shuffled } from './scheduler/ordering.js';

@@ -8,7 +8,7 @@ import { parseKey } from './key.js';
 import type { Label } from './label.js';
 import { keyOf, labelOf, refinement } from './label.js';
 import type { Reservation } from './reservation.js';
-import { refinementProblem, reservationRule } from './reservation.js';
+import { dynamicReservation, refinementProblem, reservationRule } from './reservation.js';
 import type { Bag, Resource, ScalarResource } from './resource.js';
 import { compareResources, emptyBag, withMilli } from './resource.js';
 import { isAncestorOrSelf } from './role.js';
@@ -65,7 +65,7 @@ export function reserve(have: Bag, want: Bag, reservation: Omit<Reservation, 'ty
   }
   missing(have, want, `${path}.resources`, problems);
   if (problems.length > 0) return { ok: false, problems };
-  const pushed = dynamic(reservation);
+  const pushed = dynamicReservation(reservation);
   return relabelled(want, label => labelOf({ source: label.source, reservations: [...label.reservations, pushed] }));
 }
 
@@ -204,15 +204,6 @@ function missing(have: Bag, want: Bag, path: string, problems: Problem[]): void 
   for (const each of short) {
     problems.push(problem(resourcePath(path, each.key), 'INSUFFICIENT_RESOURCES', describeShortage(each), shortHint));
   }
-}
-
-function dynamic({ role, principal, labels }: Omit<Reservation, 'type'>): Reservation {
-  return {
-    type: 'DYNAMIC',
-    role,
-    ...(principal === undefined ? {} : { principal }),
-    ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
-  };
 }
 
 function relabelled(want: Bag, relabel: (label: Label) => Label): Converted {

@@ -61,9 +61,11 @@ export { bare, bareBag } from './bare.js';
 export type { DiskSource, DiskSourceType } from './source.js';
 export { diskRootProblem } from './source.js';
 export { diskProblems } from './disks.js';
+export type { ParsedKey } from './key.js';
 export { keyLengthMax, parseKey } from './key.js';
 export type { Reservation } from './reservation.js';
 export {
+  dynamicReservation,
   principalBytesMax,
   refinementProblem,
   reservationLabelBytesMax,

@@ -39,6 +39,16 @@ export function reservationRule(reservation: Omit<Reservation, 'type'>, say: Say
   labelsRule(reservation.labels ?? {}, say);
 }
 
+/** A dynamic reservation as it is written down: with no labels rather than empty ones. */
+export function dynamicReservation({ role, principal, labels }: Omit<Reservation, 'type'>): Reservation {
+  return {
+    type: 'DYNAMIC',
+    role,
+    ...(principal === undefined ? {} : { principal }),
+    ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
+  };
+}
+
 /** Why `role` cannot refine what is reserved to `above`. */
 export function refinementProblem(role: Role, above: Role): string | undefined {
   if (role !== above && isAncestorOrSelf(above, role)) return undefined;

@@ -81,29 +81,49 @@ export function traitsOf(offer: Pick<Offer, 'hostname' | 'attributes' | 'domain'
   return offer;
 }
 
+/** Where instances of a group are, counted by whoever places them: asking costs the same for ten and ten thousand. */
+export interface PlacedCounts {
+  /** How many are on agents with each value of a field, that of the first first; those on agents without a value are not among them. */
+  counts(field: string): ReadonlyMap<string, number>;
+}
+
+type Placed = readonly AgentTraits[] | PlacedCounts;
+
+/** Texts that are a framework's own. */
+export interface ConstraintTexts {
+  /** The value of a field as text; undefined when the agent has none. Default: `fieldOf`. */
+  readonly textOf: (traits: AgentTraits, field: string) => string | undefined;
+  /** Whether a field's text is the value of an `IS`. Default: the same text, or the same amount. */
+  readonly is: (own: string, value: string) => boolean;
+}
+
 /**
- * The first constraint that `candidate` breaks for one more instance beside `placed` (one entry for each instance that holds a place);
- * undefined when it breaks none.
+ * The first constraint that `candidate` breaks for one more instance beside `placed` (one entry for each instance that holds a place, or counts of
+ * them); undefined when it breaks none. Counts have to go by the same `texts`.
  */
 export function constraintRefusal(
   constraints: readonly PlacementConstraint[],
-  placed: readonly AgentTraits[],
+  placed: Placed,
   candidate: AgentTraits,
+  texts: ConstraintTexts = usualTexts,
 ): ConstraintRefusal | undefined {
   for (const constraint of constraints) {
-    const refusal = refusalOf(constraint, placed, candidate);
+    const refusal = refusalOf(constraint, placed, candidate, texts);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
 }
 
+const usualTexts: ConstraintTexts = { textOf: fieldOf, is: sameValue };
+
 function refusalOf(
   constraint: PlacementConstraint,
-  placed: readonly AgentTraits[],
+  placed: Placed,
   candidate: AgentTraits,
+  texts: ConstraintTexts,
 ): ConstraintRefusal | undefined {
   const { field, operator, value } = constraint;
-  const own = fieldOf(candidate, field);
+  const own = texts.textOf(candidate, field);
   const no = (lasting: 'static' | 'dynamic', detail: string): ConstraintRefusal => ({ constraint, detail, lasting });
   if (own === undefined) {
     return operator === 'UNLIKE' ? undefined : no('static', `${field} is not set`);
@@ -114,25 +134,25 @@ function refusalOf(
     case 'UNLIKE':
       return wholeMatch(value, own) ? no('static', `${field} ${shown(own)} is like ${value}`) : undefined;
     case 'IS':
-      return sameValue(own, value ?? '') ? undefined : no('static', `${field} ${shown(own)} is not ${value}`);
+      return texts.is(own, value ?? '') ? undefined : no('static', `${field} ${shown(own)} is not ${value}`);
     case 'UNIQUE':
-      return countOf(placed, field, own) > 0 ? no('dynamic', `${field} ${shown(own)} is taken`) : undefined;
+      return countOf(placed, field, own, texts) > 0 ? no('dynamic', `${field} ${shown(own)} is taken`) : undefined;
     case 'MAX_PER': {
       const most = Number(value);
-      return countOf(placed, field, own) >= most
+      return countOf(placed, field, own, texts) >= most
         ? no('dynamic', `${field} ${shown(own)} has ${most} already`)
         : undefined;
     }
     case 'CLUSTER': {
       if (value !== undefined && value !== '')
         return own === value ? undefined : no('static', `${field} ${shown(own)} is not ${value}`);
-      const first = placed.map(traits => fieldOf(traits, field)).find(text => text !== undefined);
+      const first = firstOf(placed, field, texts);
       return first === undefined || first === own
         ? undefined
         : no('dynamic', `${field} ${shown(own)}, the others are on ${shown(first)}`);
     }
     case 'GROUP_BY':
-      return groupByRefusal(placed, field, own, Number(value ?? 0))
+      return groupByRefusal(countsOf(placed, field, texts), own, Number(value ?? 0))
         ? no('dynamic', `${field} ${shown(own)} has more instances than other groups`)
         : undefined;
     default:
@@ -141,22 +161,37 @@ function refusalOf(
 }
 
 // One more may go to the emptiest known group, or to a new group; while fewer groups than expected are known, only to a new one's level.
-function groupByRefusal(placed: readonly AgentTraits[], field: string, own: string, groupsMin: number): boolean {
-  const counts = new Map<string, number>();
-  for (const traits of placed) {
-    const text = fieldOf(traits, field);
-    if (text !== undefined) counts.set(text, (counts.get(text) ?? 0) + 1);
-  }
+function groupByRefusal(counts: ReadonlyMap<string, number>, own: string, groupsMin: number): boolean {
   const mine = counts.get(own) ?? 0;
   const known = new Map(counts).set(own, mine);
   const least = known.size < groupsMin ? 0 : Math.min(...known.values());
   return mine > least;
 }
 
-function countOf(placed: readonly AgentTraits[], field: string, value: string): number {
+function countsOf(placed: Placed, field: string, { textOf }: ConstraintTexts): ReadonlyMap<string, number> {
+  if ('counts' in placed) return placed.counts(field);
+  const counts = new Map<string, number>();
+  for (const traits of placed) {
+    const text = textOf(traits, field);
+    if (text !== undefined) counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function countOf(placed: Placed, field: string, value: string, { textOf }: ConstraintTexts): number {
+  if ('counts' in placed) return placed.counts(field).get(value) ?? 0;
   let count = 0;
-  for (const traits of placed) if (fieldOf(traits, field) === value) count += 1;
+  for (const traits of placed) if (textOf(traits, field) === value) count += 1;
   return count;
+}
+
+function firstOf(placed: Placed, field: string, { textOf }: ConstraintTexts): string | undefined {
+  if ('counts' in placed) return placed.counts(field).keys().next().value;
+  for (const traits of placed) {
+    const text = textOf(traits, field);
+    if (text !== undefined) return text;
+  }
+  return undefined;
 }
 
 function valueProblem(operator: ConstraintOperator, value: string | undefined): string | undefined {

@@ -1,8 +1,9 @@
 // Short forms for people: operations on the resources of an offer, for `Framework.accept`. In: what to turn into what. Out: operations.
+import { ProfferError } from '../base/errors.js';
 import type { OperationId, VolumeId } from '../base/ids.js';
 import type { ReservationSpec, ResourceOperation, VolumeSpec } from '../protocol/scheduler-api.js';
-import type { Resources } from '../resources/index.js';
-import { keyOf, labelOf, parseKey } from '../resources/index.js';
+import type { ParsedKey, Resources } from '../resources/index.js';
+import { dynamicReservation, keyOf, labelOf, parseKey } from '../resources/index.js';
 
 /**
  * Reserves `resources` to a role, so that only frameworks of that role, or of roles below it, are offered them from then on. They are named as they are
@@ -40,18 +41,40 @@ export function createVolume(volume: VolumeSpec, id?: OperationId): ResourceOper
  */
 export function volumeKey(volume: VolumeSpec, reservation: ReservationSpec): string {
   const { id, containerPath, mode = 'RW', shared = false } = volume;
-  const { labels, ...rest } = reservation;
-  const some = labels === undefined || Object.keys(labels).length === 0 ? {} : { labels };
   const from = volume.from === undefined ? undefined : parseKey(volume.from);
   return keyOf(
     'disk',
     labelOf({
       source: typeof from === 'string' ? undefined : from?.label.source,
-      reservations: [{ type: 'DYNAMIC', ...rest, ...some }],
+      reservations: [dynamicReservation(reservation)],
       volume: { id, containerPath, mode },
       shared,
     }),
   );
+}
+
+/**
+ * The key under which what `reserve({ [key]: … }, reservation)` makes is found in offers and named by tasks: `cpus(ads,dynamic,app=db)` for `cpus`,
+ * `cpus(ads)(ads/video,dynamic)` for a refinement of `cpus(ads)`. Name the principal when the framework has one: see `volumeKey`.
+ * @throws ProfferError INVALID_RESOURCES when `key` is none.
+ */
+export function reservedKey(key: string, reservation: ReservationSpec): string {
+  const { name, label } = keyParts(key);
+  return keyOf(
+    name,
+    labelOf({ source: label.source, reservations: [...label.reservations, dynamicReservation(reservation)] }),
+  );
+}
+
+/**
+ * The key of the disk that a volume is made of, and that DESTROY leaves; other keys stay as they are.
+ * @throws ProfferError INVALID_RESOURCES when `key` is none.
+ */
+export function diskKeyOf(key: string): string {
+  const { name, label } = keyParts(key);
+  return label.volume === undefined
+    ? key
+    : keyOf(name, labelOf({ source: label.source, reservations: label.reservations }));
 }
 
 /** Deletes a persistent volume with all its data; its disk stays reserved. Refused while a task uses it. */
@@ -67,6 +90,12 @@ export function growVolume(volumeId: VolumeId, disk: number, id?: OperationId): 
 /** Takes `disk` MiB off a volume; they stay reserved. Not for shared volumes. */
 export function shrinkVolume(volumeId: VolumeId, disk: number, id?: OperationId): ResourceOperation {
   return { type: 'SHRINK_VOLUME', ...named(id), volumeId, disk };
+}
+
+function keyParts(key: string): ParsedKey {
+  const parsed = parseKey(key);
+  if (typeof parsed === 'string') throw new ProfferError('INVALID_RESOURCES', parsed, { path: 'key' });
+  return parsed;
 }
 
 function named(id: OperationId | undefined): { readonly id?: OperationId } {

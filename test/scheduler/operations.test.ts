@@ -9,8 +9,10 @@ import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
 import {
   createVolume,
   destroyVolume,
+  diskKeyOf,
   growVolume,
   reserve,
+  reservedKey,
   shrinkVolume,
   unreserve,
   volumeKey,
@@ -81,6 +83,27 @@ test('the key of a volume is known before it is made', t => {
       t.true(made && made.ok && made.conversion.produced[0]?.key === volumeKey(spec, reservation));
     }
   }
+});
+
+test('what a reservation makes, and what a destroyed volume leaves, has the keys that are told before', t => {
+  const labels = { app: 'db' };
+  const cases = [
+    ['cpus', { role: 'ads', labels: {} }, 'cpus(ads,dynamic)'],
+    ['disk<path=/mnt/b>', { role: 'ads', labels }, 'disk<path=/mnt/b>(ads,dynamic,app=db)'],
+    ['mem(ads)', { role: 'ads/video', principal: 'ops' }, 'mem(ads)(ads/video,dynamic,@ops)'],
+  ] as const;
+  for (const [key, reservation, expected] of cases) {
+    const have = bagOf({ [key]: 9 });
+    const made = convertible.reserve(have, have, reservation, '');
+    t.is(reservedKey(key, reservation), expected);
+    t.true(made.ok && made.conversion.produced[0]?.key === expected);
+  }
+  const kept = bagOf({ 'disk(ads,dynamic)': 9 });
+  const volumes = convertible.createVolume(kept, { ...volume, disk: 9 }, 'ads', '');
+  t.is(volumes.ok && diskKeyOf(volumes.conversion.produced[0]?.key ?? ''), 'disk(ads,dynamic)');
+  t.is(diskKeyOf('cpus(ads)'), 'cpus(ads)');
+  for (const wrong of [() => reservedKey('', { role: 'ads' }), () => diskKeyOf('disk[v:v]')])
+    t.like(t.throws(wrong, { instanceOf: ProfferError }), { code: 'INVALID_RESOURCES' });
 });
 
 test('an operation that cannot be right costs no offer', t => {

@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { compileConstraints } from '../../src/allocator/filters/constraints.js';
 import type { DemandHint } from '../../src/protocol/scheduler-api.js';
 import { attributeConstraints } from '../../src/scheduler/attribute-constraints.js';
-import type { AgentTraits, PlacementConstraint } from '../../src/scheduler/constraints.js';
-import { constraintOperators, constraintRefusal } from '../../src/scheduler/constraints.js';
+import type { AgentTraits, PlacedCounts, PlacementConstraint } from '../../src/scheduler/constraints.js';
+import { constraintOperators, constraintRefusal, fieldOf } from '../../src/scheduler/constraints.js';
 import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
 import type { QueuedLaunch } from '../../src/scheduler/queued-launch.js';
 import { requestOf } from '../../src/scheduler/queued-launch.js';
@@ -120,6 +120,15 @@ const constraint: fc.Arbitrary<PlacementConstraint> = fc
     }
   });
 
+function countsOf(placed: readonly AgentTraits[]): PlacedCounts {
+  return {
+    counts: field => {
+      const texts = placed.flatMap(one => fieldOf(one, field) ?? []);
+      return new Map(texts.map(one => [one, texts.filter(other => other === one).length]));
+    },
+  };
+}
+
 test('constraints in the master’s words allow exactly the agents that the matcher allows', t => {
   holds(
     t,
@@ -130,7 +139,9 @@ test('constraints in the master’s words allow exactly the agents that the matc
       (all, placed, agent) => {
         const compiled = compileConstraints(all.length === 0 ? [] : [attributeConstraints(all, placed)]);
         const allowed = compiled?.(agent) ?? true;
-        assert.equal(allowed, constraintRefusal(all, placed, agent) === undefined);
+        const refusal = constraintRefusal(all, placed, agent);
+        assert.equal(allowed, refusal === undefined);
+        assert.deepEqual(constraintRefusal(all, countsOf(placed), agent), refusal, 'whoever counts them');
       },
     ),
     { numRuns: 500, includeErrorInReport: true },

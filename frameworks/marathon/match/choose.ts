@@ -54,13 +54,13 @@ export function chooseKept(keeper: Keeper, instance: Instance, need: Need, left:
   }
   const volumes = bagOf(kept.reservation.resources).filter(({ label }) => label.volume !== undefined);
   const parts = need.parts.map(({ bag }, at) => {
-    const part = relabelled(bag, kept.suffix);
+    const part = relabelled(bag, kept.as);
     return at === 0 ? add(part, volumes) : part;
   });
   return {
     short: [],
     parts,
-    ...(need.executor === undefined ? {} : { executor: relabelled(need.executor.bag, kept.suffix) }),
+    ...(need.executor === undefined ? {} : { executor: relabelled(need.executor.bag, kept.as) }),
     consumed: kept.consumed,
     kept,
   };

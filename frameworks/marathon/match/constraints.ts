@@ -1,18 +1,9 @@
 // May one more instance go there? In: constraints, where the others are, an agent. Out: the constraint that says no, and whether it may ever say yes. Pure.
 import { constraintRefusal } from 'proffer';
-import type { AgentTraits, PlacementConstraint } from 'proffer';
-import { assertNever } from '../machine/assert.js';
+import type { AgentTraits, ConstraintRefusal, ConstraintTexts, PlacementConstraint } from 'proffer';
 import { comparable, fieldText } from './fields.js';
 import type { Placements } from './placements.js';
 import type { Spread } from './spread.js';
-
-/** Why an agent is no place for one more instance. */
-export interface ConstraintNo {
-  readonly constraint: PlacementConstraint;
-  readonly detail: string;
-  /** Whether other instances, or time, can change it. */
-  readonly mayChange: boolean;
-}
 
 /**
  * The first constraint but GROUP_BY that an agent breaks for one more instance beside `placed`; undefined when it breaks none.
@@ -24,12 +15,9 @@ export function constraintNo(
   constraints: readonly PlacementConstraint[],
   placed: Placements,
   agent: AgentTraits,
-): ConstraintNo | undefined {
-  for (const constraint of constraints) {
-    const no = noOf(constraint, placed, agent);
-    if (no !== undefined) return no;
-  }
-  return undefined;
+): ConstraintRefusal | undefined {
+  const strict = constraints.filter(({ operator }) => operator !== 'GROUP_BY');
+  return constraintRefusal(strict, placed, agent, texts) ?? missing(constraints, agent);
 }
 
 /**
@@ -41,7 +29,7 @@ export function groupNo(
   placed: Placements,
   agent: AgentTraits,
   instances: number,
-): ConstraintNo | undefined {
+): ConstraintRefusal | undefined {
   for (const constraint of constraints) {
     const { field, operator, value } = constraint;
     const own = operator === 'GROUP_BY' ? fieldText(agent, field) : undefined;
@@ -49,7 +37,7 @@ export function groupNo(
     const groups = placed.counts(field);
     const count = groups.get(own) ?? 0;
     if (count < shareOf(own, groups, instances, Number(value ?? 0))) continue;
-    return { constraint, detail: `${field} ${own} has its share of ${count} already`, mayChange: true };
+    return { constraint, detail: `${field} ${own} has its share of ${count} already`, lasting: 'dynamic' };
   }
   return undefined;
 }
@@ -59,7 +47,7 @@ export function groupYields(
   constraints: readonly PlacementConstraint[],
   placed: Placements,
   agent: AgentTraits,
-  no: ConstraintNo | undefined,
+  no: ConstraintRefusal | undefined,
   spread: Spread,
   now: number,
 ): boolean {
@@ -75,38 +63,16 @@ export function groupYields(
   return own !== undefined && spread.yields(field, own, placed.counts(field), now);
 }
 
-function noOf(constraint: PlacementConstraint, placed: Placements, agent: AgentTraits): ConstraintNo | undefined {
-  const { field, operator, value = '' } = constraint;
-  const own = fieldText(agent, field);
-  const no = (mayChange: boolean, detail: string): ConstraintNo => ({ constraint, detail, mayChange });
-  if (own === undefined) return operator === 'UNLIKE' ? undefined : no(false, `${field} is not set`);
-  switch (operator) {
-    case 'LIKE':
-    case 'UNLIKE': {
-      // The SDK's expressions take linear time; they see the field as our text.
-      const traits: AgentTraits = { hostname: '', attributes: { field: own } };
-      const refusal = constraintRefusal([{ field: 'field', operator, value }], [], traits);
-      const word = operator === 'LIKE' ? 'not like' : 'like';
-      return refusal === undefined ? undefined : no(false, `${field} ${own} is ${word} ${value}`);
-    }
-    case 'IS':
-      return own === comparable(value) ? undefined : no(false, `${field} is ${own}, not ${value}`);
-    case 'UNIQUE':
-      return placed.counts(field).has(own) ? no(true, `${field} ${own} is taken`) : undefined;
-    case 'MAX_PER': {
-      const count = placed.counts(field).get(own) ?? 0;
-      return count < Number(value) ? undefined : no(true, `${field} ${own} has ${count} already`);
-    }
-    case 'CLUSTER': {
-      if (value !== '') return own === value ? undefined : no(false, `${field} is ${own}, not ${value}`);
-      const [first = own] = placed.counts(field).keys();
-      return first === own ? undefined : no(true, `${field} is ${own}, the others are on ${first}`);
-    }
-    case 'GROUP_BY':
-      return undefined;
-    default:
-      return assertNever(operator, 'constraint operator');
+const texts: ConstraintTexts = { textOf: fieldText, is: (own, value) => own === comparable(value) };
+
+// A GROUP_BY is an aim, but not for agents that are in no group.
+function missing(constraints: readonly PlacementConstraint[], agent: AgentTraits): ConstraintRefusal | undefined {
+  for (const constraint of constraints) {
+    const { field, operator } = constraint;
+    if (operator !== 'GROUP_BY' || fieldText(agent, field) !== undefined) continue;
+    return { constraint, detail: `${field} is not set`, lasting: 'static' };
   }
+  return undefined;
 }
 
 function shareOf(own: string, groups: ReadonlyMap<string, number>, instances: number, expected: number): number {

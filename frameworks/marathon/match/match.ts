@@ -1,6 +1,16 @@
 // Does one waiting instance fit an offer? In: what is left of the offer, the instance, where the others are. Out: its start, or Marathon's reasons for the no. Pure but for draws of ports.
 import { add, bagOf, emptyBag, exclusive, fromBag, isEmpty, subtract } from 'proffer';
-import type { AcceptRequest, Bag, FaultDomain, OpenOffer, Random, Resources, TaskId, TaskSpec } from 'proffer';
+import type {
+  AcceptRequest,
+  Bag,
+  ConstraintRefusal,
+  FaultDomain,
+  OpenOffer,
+  Random,
+  Resources,
+  TaskId,
+  TaskSpec,
+} from 'proffer';
 import { assert } from '../machine/assert.js';
 import type { InstanceEvent } from '../machine/events.js';
 import { taskIdOf } from '../machine/ids.js';
@@ -12,7 +22,6 @@ import type { RejectReason } from '../queue/funnel.js';
 import { choose, chooseKept, keptOn, note } from './choose.js';
 import type { Chosen } from './choose.js';
 import { constraintNo, groupNo, groupYields } from './constraints.js';
-import type { ConstraintNo } from './constraints.js';
 import { hasPorts, needOf, shortOf, usableFor } from './need.js';
 import type { Need } from './need.js';
 import type { Placements } from './placements.js';
@@ -139,7 +148,7 @@ function placeNo(open: OpenOffer, need: Need, contender: Contender, context: Mat
   return broken === undefined ? undefined : constraintSaid(broken);
 }
 
-function constraintSaid(broken: ConstraintNo | undefined): NoFit {
+function constraintSaid(broken: ConstraintRefusal | undefined): NoFit {
   return { ...no('UnfulfilledConstraint'), ...(broken === undefined ? {} : { detail: broken.detail }) };
 }
 

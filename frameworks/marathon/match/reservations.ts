@@ -6,8 +6,10 @@ import {
   contains,
   createVolume,
   destroyVolume,
+  diskKeyOf,
   fromBag,
   reserve,
+  reservedKey,
   subtract,
   unreserve,
   volumeKey,
@@ -44,8 +46,8 @@ export interface Kept {
   /** To be carried out before the launch, in one ACCEPT with it. */
   readonly operations: readonly ResourceOperation[];
   readonly reservation: Omit<InstanceReservation, 'agentId' | 'proven'>;
-  /** What follows the name of a reserved resource. */
-  readonly suffix: string;
+  /** The reservation that its tasks' resources are under. */
+  readonly as: ReservationSpec;
   /** What of the offer the operations turn into the reservation, or the reservation itself. */
   readonly consumed: Bag;
 }
@@ -69,10 +71,10 @@ export function foundReservation(
   if (own.length === 0) return undefined;
   // As it was made, perhaps under another principal.
   const made = own.find(({ label }) => label.volume === undefined && label.source === undefined);
-  const suffix = made?.label.suffix ?? suffixFor(keeper, instanceId);
+  const as = made?.label.reservations.at(-1) ?? reservationFor(keeper, instanceId);
   const volumes = mounts.map((mount, index) => volumeFor(mount, index, instanceId, own));
   let rest: Bag = own;
-  let resources = relabelled(amounts, suffix);
+  let resources = relabelled(amounts, as);
   if (!contains(rest, resources)) return undefined;
   rest = subtract(rest, resources);
   const missing: VolumeSpec[] = [];
@@ -83,19 +85,19 @@ export function foundReservation(
       rest = subtract(rest, [there]);
       continue;
     }
-    const disk = bagOf({ [`disk${suffix}`]: spec.disk });
+    const disk = bagOf({ [reservedKey('disk', as)]: spec.disk });
     if (key !== undefined || !contains(rest, disk)) return undefined;
     rest = subtract(rest, disk);
     missing.push(spec);
-    resources = add(resources, bagOf({ [volumeKey(spec, reservationFor(keeper, instanceId))]: spec.disk }));
+    resources = add(resources, bagOf({ [volumeKey(spec, as)]: spec.disk }));
   }
   return {
-    operations: missing.map(spec => createVolume({ ...spec, from: `disk${suffix}` })),
+    operations: missing.map(spec => createVolume({ ...spec, from: reservedKey('disk', as) })),
     reservation: reservationOf(
       resources,
       volumes.map(({ spec }) => spec),
     ),
-    suffix,
+    as,
     consumed: subtract(own, rest),
   };
 }
@@ -109,8 +111,7 @@ export function newReservation(
   left: Bag,
 ): Kept | undefined {
   const free = left.filter(({ label }) => label.role === undefined && !label.revocable);
-  const suffix = suffixFor(keeper, instanceId);
-  const reservation = reservationFor(keeper, instanceId);
+  const as = reservationFor(keeper, instanceId);
   let rest: Bag = free;
   let consumed = amounts;
   const volumes: VolumeSpec[] = [];
@@ -124,16 +125,16 @@ export function newReservation(
       disk: disk.mib,
       containerPath: mount.containerPath,
       mode: mount.readOnly ? 'RO' : 'RW',
-      from: `${disk.key}${suffix}`,
+      from: reservedKey(disk.key, as),
     });
   }
   if (!contains(free, consumed)) return undefined;
-  let resources = relabelled(amounts, suffix);
-  for (const volume of volumes) resources = add(resources, bagOf({ [volumeKey(volume, reservation)]: volume.disk }));
+  let resources = relabelled(amounts, as);
+  for (const volume of volumes) resources = add(resources, bagOf({ [volumeKey(volume, as)]: volume.disk }));
   return {
-    operations: [reserve(fromBag(consumed), reservation), ...volumes.map(volume => createVolume(volume))],
+    operations: [reserve(fromBag(consumed), as), ...volumes.map(volume => createVolume(volume))],
     reservation: reservationOf(resources, volumes),
-    suffix,
+    as,
     consumed,
   };
 }
@@ -143,10 +144,8 @@ export function releaseOperations({ resources, volumes }: InstanceReservation): 
   const kept: { [key: string]: number } = {};
   for (const resource of bagOf(resources)) {
     if (resource.kind !== 'scalar') continue;
-    const { key, label, milli } = resource;
-    // A volume that is destroyed is disk with the same reservation.
-    const plain = label.volume === undefined ? key : key.slice(0, key.lastIndexOf('['));
-    kept[plain] = (kept[plain] ?? 0) + milli / 1000;
+    const key = diskKeyOf(resource.key);
+    kept[key] = (kept[key] ?? 0) + resource.milli / 1000;
   }
   return [...volumes.map(({ id }) => destroyVolume(id)), unreserve(kept)];
 }
@@ -173,16 +172,10 @@ function reservationFor({ frameworkId, role, principal }: Keeper, instanceId: In
   };
 }
 
-// The SDK names volumes by key and nothing else that is reserved; the part between is the reservation.
-function suffixFor(keeper: Keeper, instanceId: InstanceId): string {
-  const key = volumeKey({ id: 'v', disk: 1, containerPath: 'v' }, reservationFor(keeper, instanceId));
-  return key.slice('disk'.length, key.lastIndexOf('['));
-}
-
 /** The same amounts under a reservation. */
-export function relabelled(bag: Bag, suffix: string): Bag {
+export function relabelled(bag: Bag, as: ReservationSpec): Bag {
   const resources: { [key: string]: Resources[string] } = {};
-  for (const [key, amount] of Object.entries(fromBag(bag))) resources[`${key}${suffix}`] = amount;
+  for (const [key, amount] of Object.entries(fromBag(bag))) resources[reservedKey(key, as)] = amount;
   return bagOf(resources);
 }
 

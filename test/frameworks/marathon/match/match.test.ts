@@ -103,7 +103,7 @@ test('each operator says yes and no as Marathon’s do', t => {
   };
   const says = (one: PlacementConstraint, at: Place, ...others: readonly Place[]): boolean | 'maybe' => {
     const no = constraintNo([one], placedOn([one], ...others), at);
-    return no === undefined ? true : no.mayChange ? 'maybe' : false;
+    return no === undefined ? true : no.lasting === 'dynamic' ? 'maybe' : false;
   };
   const [a, b] = [zone('a', { rack: 'r1', level: 2 }), zone('b', { rack: 'r2' })];
   t.is(says(constraint('hostname', 'UNIQUE'), a, b), true);
