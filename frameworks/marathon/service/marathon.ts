@@ -63,6 +63,8 @@ export interface ChangeOptions {
   readonly wipe?: boolean;
   /** Run specs restarted though nothing of them changed. */
   readonly restart?: readonly PathId[];
+  /** The group that is said to have changed. Default: the root. */
+  readonly groupId?: PathId;
 }
 
 /** A change of the tree is durable, and under way. */

@@ -1,0 +1,61 @@
+// The agents known, for run specs with one instance on each. In: offers, places of instances, ends of agents. Out: how many can take a run spec.
+import type { AgentId, AgentTraits, ContainerType, Offer } from 'proffer';
+import type { Instance } from '../machine/instance.js';
+import { constraintNo } from '../match/constraints.js';
+import { needOf } from '../match/need.js';
+import { Placements } from '../match/placements.js';
+import type { RunSpec } from '../model/run-spec.js';
+
+interface Known {
+  readonly traits: AgentTraits;
+  /** Unknown until it makes an offer. */
+  readonly containerizers?: readonly ContainerType[];
+}
+
+/** Agents that were seen and are not known to be gone. */
+export class Agents {
+  readonly #known = new Map<AgentId, Known>();
+  #counts = new WeakMap<RunSpec, number>();
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** An agent makes an offer; true when that is news. */
+  offered({ agentId, hostname, attributes, domain, containerizers }: Offer): boolean {
+    const before = this.#known.get(agentId);
+    if (before?.containerizers !== undefined) return false;
+    const traits = { hostname, attributes, ...(domain === undefined ? {} : { domain }) };
+    this.#known.set(agentId, { traits, containerizers });
+    this.#counts = new WeakMap();
+    return true;
+  }
+
+  /** An instance runs there. */
+  placed({ place, tasks }: Instance): void {
+    if (place === undefined || tasks.length === 0 || this.#known.has(place.agentId)) return;
+    this.#known.set(place.agentId, { traits: place });
+    this.#counts = new WeakMap();
+  }
+
+  /** An agent is gone; true when it was known. */
+  gone(agentId: AgentId): boolean {
+    this.#counts = new WeakMap();
+    return this.#known.delete(agentId);
+  }
+
+  /** Those that can take an instance of `spec`: free resources aside, for which it waits. */
+  countFor(spec: RunSpec): number {
+    const counted = this.#counts.get(spec);
+    if (counted !== undefined) return counted;
+    const nowhere = new Placements(spec.constraints.map(({ field }) => field));
+    const { containerizer } = needOf(spec);
+    let count = 0;
+    for (const { traits, containerizers } of this.#known.values()) {
+      if (containerizer !== undefined && containerizers?.includes(containerizer) === false) continue;
+      if (constraintNo(spec.constraints, nowhere, traits) === undefined) count += 1;
+    }
+    this.#counts.set(spec, count);
+    return count;
+  }
+}

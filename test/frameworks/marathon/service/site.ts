@@ -1,0 +1,187 @@
+// A Marathon in a cluster under virtual time: the production service, SDK, master and agents. In: apps as JSON, what to break. Out: what is there.
+import type { Framework, Store, StoreChange } from 'proffer';
+import { MemoryStore } from 'proffer';
+import { cluster } from 'proffer/testing';
+import type { AgentNodeOptions, Cluster } from 'proffer/testing';
+import type { MarathonEvent } from '../../../../frameworks/marathon/events/event.js';
+import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
+import { readApp, readAppUpdate } from '../../../../frameworks/marathon/model/change/app.js';
+import { readPod } from '../../../../frameworks/marathon/model/change/pod.js';
+import { readGroupUpdate } from '../../../../frameworks/marathon/model/change/group.js';
+import { putRunSpec, removeRunSpec } from '../../../../frameworks/marathon/model/group.js';
+import type { Group } from '../../../../frameworks/marathon/model/group.js';
+import type { Checked } from '../../../../frameworks/marathon/model/refusal.js';
+import type { RunSpec } from '../../../../frameworks/marathon/model/run-spec.js';
+import { defaultSettings } from '../../../../frameworks/marathon/model/settings.js';
+import { openLedger } from '../../../../frameworks/marathon/records/ledger.js';
+import { describeWaiting } from '../../../../frameworks/marathon/rollout/waiting.js';
+import type { Answer, ChangeOptions, Deployed } from '../../../../frameworks/marathon/service/marathon.js';
+import type { ServiceOptions } from '../../../../frameworks/marathon/service/options.js';
+import { MarathonService } from '../../../../frameworks/marathon/service/service.js';
+
+export const settings = { ...defaultSettings, mesosRole: 'marathon' };
+
+export interface SiteOptions extends ServiceOptions {
+  readonly agents?: number | readonly (AgentNodeOptions & { readonly name?: string })[];
+  readonly seed?: number;
+}
+
+/** What happens at a write: it is lost with the process, or it is there and nobody hears of it. */
+export type Fate = 'lost' | 'kept';
+
+/** An app as users write it. */
+export type AppJson = { readonly id: string; readonly [field: string]: unknown };
+
+/** The end of a change. */
+export type Ended = Extract<Answer<Deployed>, { readonly type: 'DONE' }>;
+
+export class Site {
+  readonly c: Cluster;
+  /** Everything told, by every process. */
+  readonly told: MarathonEvent[] = [];
+  /** Writes so far. */
+  writes = 0;
+  /** The process ends at the write of this number. */
+  fatal: { readonly write: number; readonly fate: Fate } | undefined;
+  /** Why it ended, where it did not by a crash. */
+  why: Error | undefined;
+  readonly #store: MemoryStore;
+  #process = 0;
+  #service: MarathonService | undefined;
+
+  constructor({ agents = 3, seed = 1, ...options }: SiteOptions = {}) {
+    this.c = cluster({ agents, seed });
+    const { clock } = this.c.env('disk');
+    this.#store = new MemoryStore(run => clock.soon(run));
+    this.c.connect({ name: 'marathon', roles: ['marathon'], acknowledge: false }, (framework, env) => {
+      this.#process += 1;
+      const store = this.#disk(this.#process);
+      this.#service = new MarathonService(
+        env,
+        framework,
+        { ledger: openLedger(store), store },
+        {
+          settings,
+          ...options,
+          onEnded: error => (this.why = error),
+        },
+      );
+      this.#service.events.subscribe(({ event }) => this.told.push(event));
+    });
+  }
+
+  get marathon(): MarathonService {
+    if (this.#service === undefined) throw new Error('no Marathon has started');
+    return this.#service;
+  }
+
+  get framework(): Framework {
+    return this.c.framework('marathon');
+  }
+
+  /** A change, to its answer. */
+  async change(edit: (root: Group, version: number) => Checked<Group>, options?: ChangeOptions): Promise<Ended> {
+    const answer = await this.c.settled(this.marathon.change(edit, options));
+    if (answer.type !== 'DONE') throw new Error(JSON.stringify(answer));
+    return answer;
+  }
+
+  /** Puts an app as `PUT /v2/apps/{id}` would, partial updates included. */
+  put(json: AppJson, options?: ChangeOptions): Promise<Ended> {
+    return this.change(putting(json), options);
+  }
+
+  remove(id: string, options?: ChangeOptions): Promise<Ended> {
+    return this.change((root, version) => ({ ok: true, value: removeRunSpec(root, id, version) }), options);
+  }
+
+  /** Runs until no deployment is left. */
+  settle(within: string | number = '300s'): void {
+    if (this.c.runUntil(() => this.why !== undefined || this.marathon.deployments().length === 0, within)) {
+      if (this.why !== undefined) throw this.why;
+      // Its end is told once it is durable.
+      return this.c.run('10ms');
+    }
+    const waits = this.marathon
+      .deployments()
+      .flatMap(({ plan }) =>
+        Array.from(this.marathon.waitingFor(plan.id), ([id, on]) => `${id}: ${describeWaiting(on)}`),
+      );
+    throw new Error(`no end within ${within}; ${waits.join('; ')}`);
+  }
+
+  async deploy(json: AppJson, options?: ChangeOptions): Promise<Ended> {
+    const answer = await this.put(json, options);
+    this.settle();
+    return answer;
+  }
+
+  of(id: string): readonly Instance[] {
+    return this.marathon.instancesOf(id);
+  }
+
+  running(id: string): readonly Instance[] {
+    return this.of(id).filter(({ condition }) => condition === 'Running');
+  }
+
+  types(): string[] {
+    return this.told.map(({ type }) => type);
+  }
+
+  // A disk of one process: what a process that is gone had asked for is nobody's any more.
+  #disk(process: number): Pick<Store, 'load' | 'write'> {
+    return {
+      load: prefix => this.#store.load(prefix),
+      write: (changes: readonly StoreChange[], onDurable) => {
+        this.writes += 1;
+        const fate = this.fatal?.write === this.writes ? this.fatal.fate : undefined;
+        if (fate !== 'lost') {
+          this.#store.write(changes, error => {
+            if (fate === undefined && this.#process === process) onDurable(error);
+          });
+        }
+        if (fate === undefined) return;
+        this.#process += 1;
+        this.c.crash('marathon');
+      },
+    };
+  }
+}
+
+/** An app put where it is, or was not yet. */
+export function putting(json: AppJson): (root: Group, version: number) => Checked<Group> {
+  const { id, ...rest } = json;
+  return (root, version) => {
+    const reading = { root, settings, version };
+    const read = readAppUpdate(rest, id, reading, true);
+    if (!read.ok) return read;
+    return read.value.kind === 'definition' ? putted(root, read.value.app, version) : { ok: true, value: root };
+  };
+}
+
+export function puttingPod(json: object): (root: Group, version: number) => Checked<Group> {
+  return (root, version) => {
+    const read = readPod(json, { root, settings, version });
+    return read.ok ? putted(root, read.value, version) : read;
+  };
+}
+
+export function puttingGroup(json: object, id = '/'): (root: Group, version: number) => Checked<Group> {
+  return (root, version) => {
+    const read = readGroupUpdate(json, id, { root, settings, version });
+    if (!read.ok) return read;
+    return { ok: true, value: read.value.kind === 'tree' ? read.value.root : root };
+  };
+}
+
+/** A new app: one that is there already is refused by who asks. */
+export function posting(json: object): (root: Group, version: number) => Checked<Group> {
+  return (root, version) => {
+    const read = readApp(json, { root, settings, version });
+    return read.ok ? putted(root, read.value, version) : read;
+  };
+}
+
+function putted(root: Group, spec: RunSpec, version: number): Checked<Group> {
+  return { ok: true, value: putRunSpec(root, spec, version) };
+}
