@@ -30,8 +30,8 @@ import { registerCalls } from './registration.js';
 import { TaskRunner } from './runner.js';
 import { SandboxGarbage } from './sandbox.js';
 import { AgentState } from './state.js';
-import type { AgentStateView, AgentTaskView } from './views.js';
-import { agentView, taskViews } from './views.js';
+import type { AgentStateView, AgentTaskView, ContainerView } from './views.js';
+import { agentView, containerViews, taskViews } from './views.js';
 
 /**
  * One agent, connected from its making until `shutdown` or `close`.
@@ -159,6 +159,9 @@ export class Agent {
   get registered(): boolean {
     return this.#registered;
   }
+
+  /** Its containers, measured now. */
+  containers = (): readonly ContainerView[] => containerViews(this.#state, this.#deps.meter, this.#env.clock.wallMs());
 
   /** What it tells over its own HTTP. */
   view(): AgentStateView {

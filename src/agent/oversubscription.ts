@@ -4,12 +4,12 @@ import { messageOf, shown } from '../base/errors.js';
 import type { ContainerId } from '../base/ids.js';
 import type { Timer } from '../env/clock.js';
 import type { Env } from '../env/env.js';
-import { isTerminal } from '../protocol/task-state.js';
 import type { Bag, Resources } from '../resources/index.js';
-import { emptyBag, filterBag, fromBag, sum, toBag } from '../resources/index.js';
+import { filterBag, fromBag, toBag } from '../resources/index.js';
 import type { AgentDeps, AgentOptions } from './options.js';
 import type { AgentState, ExecutorRecord, TaskRecord } from './state.js';
-import type { AgentUsage, RunningContainer } from './usage.js';
+import { runningContainers } from './running.js';
+import type { AgentUsage } from './usage.js';
 
 /** What oversubscription needs of the agent. */
 export interface OversubscribedAgent {
@@ -92,7 +92,7 @@ export class Oversubscription {
 
   #preempt(containerId: ContainerId, message: string): void {
     if (this.#closed) return;
-    for (const { record, running } of this.#running()) {
+    for (const { record, running } of runningContainers(this.#agent.state, this.#agent.deps.meter)) {
       if (running.containerId !== containerId) continue;
       if (running.revocable) this.#agent.preempt(record, message);
       else this.#env.log.warn('a container that is not revocable is not preempted', { containerId });
@@ -106,55 +106,7 @@ export class Oversubscription {
       nowMs: this.#env.clock.now(),
       total: fromBag(firm),
       allocated: fromBag(filterBag(used, r => !r.label.revocable)),
-      containers: this.#running().map(({ running }) => running),
-    };
-  }
-
-  #running(): { readonly record: TaskRecord | ExecutorRecord; readonly running: RunningContainer }[] {
-    const found: { record: TaskRecord | ExecutorRecord; running: RunningContainer }[] = [];
-    for (const framework of this.#agent.state.frameworks.values()) {
-      const ofExecutors = new Map<string, Bag[]>();
-      for (const record of framework.tasks.values()) {
-        const { life, containerId, executorId, resources, task } = record;
-        if (isTerminal(life.state)) continue;
-        if (executorId !== undefined) {
-          const held = ofExecutors.get(executorId);
-          if (held === undefined) ofExecutors.set(executorId, [resources]);
-          else held.push(resources);
-        } else if (containerId !== undefined) {
-          const ids = { containerId, taskId: task.taskId };
-          found.push({ record, running: this.#describe(record, ids, resources, life.ending !== undefined, life.pid) });
-        }
-      }
-      for (const record of framework.executors.values()) {
-        if (record.container === undefined) continue;
-        const { containerId, info, state, pid } = record;
-        const held = sum([record.resources, ...(ofExecutors.get(info.executorId) ?? [emptyBag])]);
-        const ids = { containerId, executorId: info.executorId };
-        found.push({ record, running: this.#describe(record, ids, held, state === 'TERMINATING', pid) });
-      }
-    }
-    return found.sort((a, b) => a.running.launchedAtMs - b.running.launchedAtMs);
-  }
-
-  #describe(
-    { frameworkId, launchedAtMs }: TaskRecord | ExecutorRecord,
-    ids: Pick<RunningContainer, 'containerId' | 'taskId' | 'executorId'>,
-    held: Bag,
-    ending: boolean,
-    pid: number | undefined,
-  ): RunningContainer {
-    const { meter } = this.#agent.deps;
-    return {
-      ...ids,
-      frameworkId,
-      revocable: held.some(r => r.label.revocable),
-      ending,
-      resources: fromBag(held),
-      launchedAtMs,
-      get use() {
-        return pid === undefined ? undefined : meter?.measure(pid);
-      },
+      containers: runningContainers(this.#agent.state, this.#agent.deps.meter).map(({ running }) => running),
     };
   }
 }

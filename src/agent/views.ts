@@ -5,7 +5,9 @@ import type { TaskState } from '../protocol/task-state.js';
 import type { Bag, Resources } from '../resources/index.js';
 import { fromBag } from '../resources/index.js';
 import type { VolumeView } from './operations.js';
+import { runningContainers } from './running.js';
 import type { AgentState, ExecutorRecord, ExecutorState, TaskRecord } from './state.js';
+import type { UsageMeter } from './usage.js';
 
 /** `GET /state` of an agent. */
 export interface AgentStateView {
@@ -68,6 +70,50 @@ export interface AgentExecutorView {
   readonly state: ExecutorState;
   readonly resources: Resources;
   readonly sandbox: string;
+}
+
+/** A container that runs; an entry of `GET /containers`. */
+export interface ContainerView {
+  readonly containerId: ContainerId;
+  readonly frameworkId: FrameworkId;
+  /** Absent for an executor's, which holds all its tasks. */
+  readonly taskId?: TaskId;
+  readonly executorId?: ExecutorId;
+  /** What it holds. */
+  readonly resources: Resources;
+  readonly revocable: boolean;
+  /** It is being ended. */
+  readonly ending: boolean;
+  /** What it has used; absent where that cannot be measured, as without cgroups. */
+  readonly statistics?: {
+    /** Wall milliseconds of the measurement. */
+    readonly timestampMs: number;
+    /** Cpu time since its start, of all its processes. */
+    readonly cpuTimeMs: number;
+    readonly memBytes: number;
+  };
+}
+
+/** The containers of an agent, measured now. */
+export function containerViews(
+  state: AgentState,
+  meter: UsageMeter | undefined,
+  wallMs: number,
+): readonly ContainerView[] {
+  return runningContainers(state, meter).map(
+    ({ running: { containerId, frameworkId, taskId, executorId, resources, revocable, ending, use } }) => ({
+      containerId,
+      frameworkId,
+      ...(taskId === undefined ? {} : { taskId }),
+      ...(executorId === undefined ? {} : { executorId }),
+      resources,
+      revocable,
+      ending,
+      ...(use === undefined
+        ? {}
+        : { statistics: { timestampMs: wallMs, cpuTimeMs: use.cpuMs, memBytes: use.memBytes } }),
+    }),
+  );
 }
 
 /** The view of a whole agent. */

@@ -351,6 +351,7 @@ function agentSource(agent: () => Agent, clock: Clock): AgentSource {
       };
     },
     state: () => agent().view(),
+    containers: () => agent().containers(),
     sandboxes: taskId => {
       const { tasks, completedTasks } = view();
       // The newest run of an id is the one meant.

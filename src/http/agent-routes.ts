@@ -18,6 +18,7 @@ export interface TaskSandbox {
 export interface AgentSource {
   health(): object;
   state(): object;
+  containers(): object;
   /** Sandboxes of the tasks with this id, one per framework; running and ended ones. */
   sandboxes(taskId: string): readonly TaskSandbox[];
 }
@@ -35,6 +36,7 @@ export function agentRoutes(agent: AgentSource, clock: Clock, metrics: Prometheu
   return [
     { method: 'GET', path: '/health', handle: () => json(agent.health()) },
     { method: 'GET', path: '/state', handle: () => json(agent.state()) },
+    { method: 'GET', path: '/containers', handle: () => json(agent.containers()) },
     { method: 'GET', path: '/metrics', handle: () => metrics.answer() },
     { ...files, path: '/tasks/:taskId/files' },
     { ...files, path: '/tasks/:taskId/files/*' },

@@ -209,6 +209,13 @@ test('under load the newest revocable task goes, one at each look, and nobody el
     uses,
     Array.from({ length: 4 }, () => ({ cpuMs: 4711, memBytes: 1 })),
   );
+  const [own, lentOne] = rig.agent.containers();
+  t.like(own, { taskId: 'own', revocable: false, resources: { cpus: 0.5, mem: 64 } });
+  t.like(lentOne, {
+    taskId: 'first',
+    revocable: true,
+    statistics: { timestampMs: rig.clock.wallMs(), cpuTimeMs: 4711, memBytes: 1 },
+  });
   t.deepEqual(
     rig.containers.live.flatMap(({ kills }) => kills),
     [],

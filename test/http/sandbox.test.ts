@@ -32,6 +32,7 @@ function sandboxRig(): {
     {
       health: () => ({}),
       state: () => ({}),
+      containers: () => [],
       sandboxes: id => {
         const one = { frameworkId: 'm-0001', path: sandbox, ended: () => ended };
         return id === 'two' ? [one, { ...one, frameworkId: 'm-0002' }] : id === 'a.1' ? [one] : [];
