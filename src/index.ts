@@ -205,6 +205,10 @@ export type { Random } from './env/random.js';
 export type { Detector, Leader } from './election/election.js';
 export { version } from './base/version.js';
 
+// For servers of one's own: where they may listen, and who may ask.
+export { checkBindAddress } from './http/bind.js';
+export { checkHostAndOrigin, isLoopback } from './transport/host-check.js';
+
 // Programs that run tasks for a framework on agents.
 export { connectExecutor } from './executor/connect-executor.js';
 export type { ConnectExecutorOptions } from './executor/connect-executor.js';

@@ -1,0 +1,272 @@
+// Marathon's HTTP API. In: a Marathon, where to listen. Out: a server that answers as Marathon does, with bounds on what one client may take.
+import type { Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { fastify } from 'fastify';
+import { checkBindAddress, ProfferError, systemEnv } from 'proffer';
+import type { Clock, Env, Logger } from 'proffer';
+import { Callbacks } from '../events/callbacks.js';
+import type { CallbackOptions } from '../events/callbacks.js';
+import { EventStreams } from '../events/streams.js';
+import type { StreamOptions } from '../events/streams.js';
+import type { Marathon } from '../service/marathon.js';
+import type { Api } from './api.js';
+import { Admission } from './admission.js';
+import { ApiError, badRequest, notFound } from './errors.js';
+import { PathTable, queryIn, segmentsIn } from './ids-in-paths.js';
+import { LogLevels } from './log-levels.js';
+import { Origins } from './origins.js';
+import type { ConfigSections } from './replies/info.js';
+import { ApiRequest, methods } from './route.js';
+import type { Handler, Method, Reply, Route } from './route.js';
+import { appRoutes } from './routes/apps.js';
+import { deploymentRoutes } from './routes/deployments.js';
+import { eventRoutes } from './routes/events.js';
+import { groupRoutes } from './routes/groups.js';
+import { podRoutes } from './routes/pods.js';
+import { queueRoutes } from './routes/queue.js';
+import { systemRoutes } from './routes/system.js';
+import { taskRoutes } from './routes/tasks.js';
+
+/** How to serve. */
+export interface ApiOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Loopback only. Default 127.0.0.1. */
+  readonly host?: string;
+  readonly env?: Pick<Env, 'clock' | 'log'>;
+  /** Names besides loopback's by which requests may ask. Default none. */
+  readonly allowedHosts?: readonly string[];
+  /** Origins whose pages may read, `*` for all. Default none but the server's own. */
+  readonly allowedOrigins?: readonly string[];
+  /** Requests at a time, streams of events aside; one more is answered 503. Default: no bound. */
+  readonly requestsMax?: number;
+  /** Default 16 MiB. */
+  readonly bodyBytesMax?: number;
+  /** What is not durable within so long is answered 503; it may still come to be. Default 60 s. */
+  readonly answerMs?: number;
+  /** `host:port` of the process that leads. Default: this one. */
+  readonly leader?: () => string | undefined;
+  /** What `/v2/info` tells of how the process was started, under Marathon's names. */
+  readonly config?: Partial<ConfigSections>;
+  /** Loggers that `/logging` shows. The server adds its own. */
+  readonly levels?: LogLevels;
+  readonly streams?: StreamOptions;
+  readonly callbacks?: CallbackOptions;
+}
+
+/** A server that listens. */
+export interface ApiServer {
+  /** `http://host:port` */
+  readonly url: string;
+  readonly server: Server;
+  /** Stops listening and cuts what is open. */
+  close(): Promise<void>;
+}
+
+const headerBytesMax = 16 * 1024;
+
+/**
+ * Listens and serves until `close`.
+ * @throws (rejects) ProfferError FORBIDDEN for an address that is not loopback, ADDRESS_IN_USE when the port is taken.
+ */
+export async function serveApi(marathon: Marathon, options: ApiOptions): Promise<ApiServer> {
+  const { env = systemEnv(), host = '127.0.0.1', port, levels = new LogLevels(env.clock) } = options;
+  checkBindAddress(host);
+  const { clock } = env;
+  const log = levels.named('marathon.api', env.log);
+  const streams = new EventStreams(marathon.events, { clock, log }, options.streams);
+  const callbacks = new Callbacks(marathon.events, { clock, log }, options.callbacks);
+  for (const url of marathon.callbacks) callbacks.add(url);
+  const admission = new Admission(options.requestsMax);
+  const listening: { at?: string } = {};
+  const self = (): string => listening.at ?? `${host}:${port}`;
+  const api: Api = {
+    marathon,
+    clock,
+    log,
+    streams,
+    callbacks,
+    levels,
+    config: { marathon: {}, zookeeper: {}, http: {}, ...options.config },
+    leader: options.leader ?? self,
+    self,
+    startedAt: clock.now(),
+    counts: () => ({ ...admission.counts(), streams: streams.size }),
+  };
+  const app = apiApp(api, admission, options);
+  try {
+    await app.listen({ host, port, backlog: 1024 });
+  } catch (error) {
+    callbacks.close();
+    await app.close();
+    throw listenError(error, host, port);
+  }
+  const address = app.server.address() as AddressInfo;
+  listening.at = `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  return {
+    url: `http://${self()}`,
+    server: app.server,
+    close: async () => {
+      streams.close();
+      callbacks.close();
+      levels.close();
+      await app.close();
+    },
+  };
+}
+
+/** All routes. */
+export function routesOf(api: Api): readonly Route[] {
+  return [
+    ...appRoutes(api),
+    ...taskRoutes(api),
+    ...groupRoutes(api),
+    ...podRoutes(api),
+    ...deploymentRoutes(api),
+    ...queueRoutes(api),
+    ...eventRoutes(api),
+    ...systemRoutes(api),
+  ];
+}
+
+function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyInstance {
+  const { bodyBytesMax = 16 * 1024 * 1024, answerMs = 60_000 } = options;
+  const origins = new Origins(options.allowedHosts, options.allowedOrigins);
+  const table = new PathTable(routesOf(api).map(({ path, on }) => [path, on] as const));
+  const app = fastify({
+    logger: false,
+    http: { maxHeaderSize: headerBytesMax, headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
+    requestTimeout: 30_000,
+    // Who neither reads nor writes for so long is gone.
+    connectionTimeout: answerMs + 60_000,
+    bodyLimit: bodyBytesMax,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: headerBytesMax },
+    // A path that cannot be decoded; it never reaches a route.
+    frameworkErrors: (error, _request, reply) => {
+      void sendError(reply, errorFor(error, api.log, bodyBytesMax));
+    },
+  });
+  app.removeAllContentTypeParsers();
+  // What clients call their JSON differs, and some do not say.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addHook('onRequest', (request, reply, done) => {
+    const leader = api.leader();
+    void reply.headers({
+      'cache-control': 'no-cache, no-store, must-revalidate',
+      pragma: 'no-cache',
+      expires: '0',
+      'x-content-type-options': 'nosniff',
+      ...(leader === undefined ? {} : { 'x-marathon-leader': `http://${leader}` }),
+      ...origins.headersFor(request.headers),
+    });
+    const refusal = origins.refusalOf(request.headers, request.method);
+    if (refusal !== undefined) done(refusal);
+    else if (admission.enter(reply.raw)) done();
+    else done(new ApiError(503, `Too many concurrent requests! Allowed: ${String(options.requestsMax)}.`));
+  });
+  app.addHook('onSend', (_request, _reply, payload, done) => {
+    if (typeof payload === 'string') admission.sent(Buffer.byteLength(payload));
+    done(null, payload);
+  });
+  app.setErrorHandler((error, _request, reply) => sendError(reply, errorFor(error, api.log, bodyBytesMax)));
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const found = table.find(segmentsIn(request.url));
+    if (found === undefined) throw notFound('URI not found');
+    const handler = handlerFor(found.value, request.method);
+    if (handler === undefined) return refuseMethod(found.value, request.method, reply);
+    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+    const asked = new ApiRequest({
+      params: found.params,
+      query: queryIn(request.url),
+      clientIp: request.ip,
+      uri: request.url.split('?', 1)[0] ?? '/',
+      accept: request.headers.accept,
+      body,
+    });
+    return sendReply(reply, await inTime(handler(asked), api.clock, answerMs), admission);
+  };
+  app.all('/*', answer);
+  app.setNotFoundHandler(answer);
+  return app;
+}
+
+function handlerFor(on: Route['on'], method: string): Handler | undefined {
+  const asked = method === 'HEAD' ? 'GET' : method;
+  return methods.includes(asked as Method) ? on[asked as Method] : undefined;
+}
+
+function refuseMethod(on: Route['on'], method: string, reply: FastifyReply): FastifyReply {
+  const known = methods.filter(each => on[each] !== undefined);
+  const allow = [...known, ...(on.GET === undefined ? [] : ['HEAD']), 'OPTIONS'].join(', ');
+  void reply.header('allow', allow);
+  if (method === 'OPTIONS') return reply.code(204).send();
+  return sendError(reply, new ApiError(405, 'Method Not Allowed', { details: `${method} is not one of ${allow}` }));
+}
+
+async function inTime(reply: Reply | Promise<Reply>, clock: Clock, answerMs: number): Promise<Reply> {
+  if (!(reply instanceof Promise)) return reply;
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(answerMs, () => {
+      reject(
+        new ApiError(503, `Not durable within ${answerMs / 1000} s; /v2/deployments tells whether it came to be.`),
+      );
+    });
+    reply.then(resolve, reject).finally(() => timer.cancel());
+  });
+}
+
+function sendReply(reply: FastifyReply, answer: Reply, admission: Admission): FastifyReply {
+  switch (answer.type) {
+    case 'BODY':
+      return reply
+        .code(answer.status)
+        .headers(answer.headers ?? {})
+        .type(answer.contentType)
+        .send(answer.text);
+    case 'EMPTY':
+      return reply
+        .code(answer.status)
+        .headers(answer.headers ?? {})
+        .send();
+    case 'STREAM': {
+      const raw = takeOver(reply);
+      admission.leave(raw);
+      answer.serve(raw);
+      return reply;
+    }
+  }
+}
+
+function takeOver(reply: FastifyReply): ServerResponse {
+  const { raw } = reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+  return raw;
+}
+
+function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
+  return reply.code(error.status).headers(error.headers).type('application/json').send(JSON.stringify(error.body));
+}
+
+/** Any error as an answer; what is a bug is logged in full. */
+function errorFor(error: unknown, log: Logger, bodyBytesMax: number): ApiError {
+  if (error instanceof ApiError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new ApiError(413, `the body exceeds ${bodyBytesMax} bytes`);
+  if (code === 'FST_ERR_BAD_URL') return badRequest('the path holds a bad percent escape');
+  const message = error instanceof Error ? error.message : String(error);
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (status >= 400 && status < 500) return new ApiError(status, message);
+  log.error('a request failed', { error: error instanceof Error ? (error.stack ?? message) : message });
+  return new ApiError(500, message);
+}
+
+function listenError(error: unknown, host: string, port: number): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'EADDRINUSE') return error;
+  return new ProfferError('ADDRESS_IN_USE', `port ${port} on ${host} is taken by another process`, {
+    path: 'port',
+    hint: 'choose another with --http-port, or stop what uses it',
+  });
+}
