@@ -284,6 +284,7 @@ test('a registration in parts takes effect with the last one', t => {
 test('of a registration nothing takes effect when a part is lost or comes again: what is not in it would be ended', t => {
   const { rig, scheduler, agent, id } = running();
   for (const taskId of ['b', 'c']) {
+    rig.advance(50);
     scheduler.launch(task(taskId));
     agent.status(id, taskId, 'TASK_RUNNING');
     scheduler.acknowledge(taskId);

@@ -87,12 +87,50 @@ test('updates of an ended or unknown framework are acknowledged by the master, a
   t.is(rig.master.views.tasks().length, 1);
 });
 
-test('an update of a task the master does not know goes to its framework', t => {
+test('of a task that the master does not know an agent can only say that it does not have it', t => {
   const { agent, scheduler, id } = running();
-  agent.status(id, 'stray', 'TASK_FAILED');
-  t.deepEqual(scheduler.states('stray'), ['TASK_FAILED']);
-  scheduler.acknowledge('stray');
-  t.is(agent.got('ACKNOWLEDGE').length, 1);
+  const denials = [
+    ['a', 'TASK_DROPPED', 'RECONCILIATION'],
+    ['b', 'TASK_ERROR', 'TASK_INVALID'],
+    ['c', 'TASK_LOST', 'AGENT_RESTARTED'],
+  ] as const;
+  for (const [taskId, state, reason] of denials) {
+    agent.status(id, taskId, state, { reason });
+    scheduler.acknowledge(taskId);
+  }
+  t.deepEqual(
+    scheduler.updates.map(({ taskId, reason }) => [taskId, reason]),
+    denials.map(([taskId, , reason]) => [taskId, reason]),
+  );
+  for (const state of ['TASK_RUNNING', 'TASK_FAILED', 'TASK_LOST'] as const)
+    agent.status(id, 'd', state, { uuid: state });
+  t.deepEqual(scheduler.states('d'), []);
+  t.deepEqual(
+    agent.got('ACKNOWLEDGE').map(event => event.taskId),
+    ['a', 'b', 'c', 'd', 'd', 'd'],
+  );
+});
+
+test('neither who had a task nor who had not tells its end once it is forgotten', t => {
+  const rig = new MasterRig({ options: { completedTasksMax: 0 } });
+  const agent = rig.agent({ cpus: 2, mem: 256 });
+  const scheduler = rig.scheduler();
+  const id = scheduler.frameworkId;
+  scheduler.launch(task('a'));
+  const uuid = agent.status(id, 'a', 'TASK_FINISHED');
+  scheduler.acknowledge('a');
+  agent.status(id, 'a', 'TASK_FINISHED', { uuid });
+  rig.agent().status(id, 'a', 'TASK_FAILED');
+  t.deepEqual(scheduler.states('a'), ['TASK_FINISHED']);
+});
+
+test('a task that a new master has not met does not end by the word of another agent', t => {
+  const { rig, id } = running('a');
+  rig.master.close();
+  const next = new MasterRig({ clock: rig.clock, masterId: 'N' });
+  const scheduler = next.scheduler({ id });
+  next.agent().status(id, 'a', 'TASK_FAILED');
+  t.deepEqual(scheduler.states('a'), []);
 });
 
 test('an agent cannot speak for a task of another agent', t => {

@@ -18,7 +18,7 @@ type FromAgent<Type extends AgentCall['type']> = Extract<AgentCall, { type: Type
 
 /**
  * A status from a task's agent: forwarded in the order it comes; the newest state counts at once. What cannot be true (a step back, a step out
- * of an end) is dropped and acknowledged to the agent, which would repeat it for ever.
+ * of an end, how a task ended that the agent did not list) is dropped and acknowledged to the agent, which would repeat it for ever.
  */
 export function decideStatusUpdate(
   view: ClusterView,
@@ -46,6 +46,8 @@ export function decideStatusUpdate(
     // How it ended is known, and who had it.
     const done = framework.completed.get(taskId);
     if (done !== undefined && done.agentId !== agent.id) return acknowledge(draft, agent, call);
+    // It listed what it had when it registered: of anything else that is not known here it can only say that it does not have it.
+    if (done === undefined && !deniesTask(placed)) return acknowledge(draft, agent, call);
     // An end that is told again, as its acknowledgement was lost, has the name it had.
     return draft.sendStatus(
       framework,
@@ -65,6 +67,11 @@ export function decideStatusUpdate(
   if (forwarded && status.uuid === undefined && isTerminal(status.state))
     draft.change({ type: 'TASK_COMPLETED', frameworkId, taskId });
   return draft;
+}
+
+// What an agent reports of tasks that it leaves out of its registrations: it never had them, or cannot read what it kept of them.
+function deniesTask({ state, reason }: TaskStatus): boolean {
+  return state === 'TASK_DROPPED' || state === 'TASK_ERROR' || (state === 'TASK_LOST' && reason === 'AGENT_RESTARTED');
 }
 
 function toldBefore(framework: Readonly<FrameworkRecord>, { taskId, uuid }: TaskStatus): TaskState | undefined {

@@ -33,10 +33,7 @@ export class ProvenanceChecker implements Checker {
         const { uuid, taskId, state } = event.event.status;
         const node = uuid === undefined ? undefined : this.#saidBy.get(uuid);
         const frameworkId = world.sessions.schedulers.get(event.session)?.frameworkId;
-        // Of a task that it does not know, or no longer, the master believes any agent.
-        const framework = world.cluster?.frameworks.get(frameworkId ?? '');
-        if (node === undefined || framework === undefined) return;
-        if (!framework.tasks.has(taskId) && !framework.unreachable.has(taskId)) return;
+        if (node === undefined) return;
         const nodes = this.#placed.get(keyOf(frameworkId, taskId));
         if (nodes !== undefined && !nodes.has(node))
           report(`${event.node} is told that ${taskId} is ${state} by ${node}, which never had it (T3)`);
