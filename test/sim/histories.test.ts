@@ -5,6 +5,8 @@ import { keys } from '../../src/agent/records.js';
 import type { AgentEvent } from '../../src/protocol/agent-api.js';
 import type { TaskStatus } from '../../src/protocol/entities.js';
 import type { SchedulerEvent } from '../../src/protocol/scheduler-api.js';
+import { add, bagOf } from '../../src/resources/index.js';
+import type { Resources } from '../../src/resources/index.js';
 import { Sessions, World } from '../../src/sim/index.js';
 import type { Checker, HistoryEvent, LiveContainer, WorldView } from '../../src/sim/index.js';
 import { AnswersChecker } from '../../src/sim/checkers/answers.js';
@@ -12,6 +14,7 @@ import { BoundsChecker } from '../../src/sim/checkers/bounds.js';
 import { DurabilityChecker } from '../../src/sim/checkers/durability.js';
 import { EndsChecker } from '../../src/sim/checkers/ends.js';
 import { EpochsChecker } from '../../src/sim/checkers/epochs.js';
+import { OfferLifeChecker } from '../../src/sim/checkers/offer-life.js';
 import { PatienceChecker } from '../../src/sim/checkers/patience.js';
 import { RecoveryChecker } from '../../src/sim/checkers/recovery.js';
 import { RemovalsChecker } from '../../src/sim/checkers/removals.js';
@@ -258,8 +261,8 @@ test('an agent is given up for the silence that its master allows, and not for l
 
 test('offers are not taken back from who comes first', t => {
   const framework = { id: 'F', info: { roles: ['a'] }, state: 'ACTIVE', suppressed: new Set(), demand: [] };
-  const offer = { frameworkId: 'G', role: 'b', resources: [{ kind: 'scalar', name: 'cpus', milli: 1000 }] };
-  const agent = { state: 'REGISTERED', total: offer.resources, tasks: [], executors: new Map(), offers: [offer] };
+  const offer = { frameworkId: 'G', role: 'b', resources: bagOf({ cpus: 1 }) };
+  const agent = { state: 'REGISTERED', total: bagOf({ cpus: 1 }), tasks: [], executors: new Map(), offers: [offer] };
   const cluster = {
     agents: new Map([['s1', agent]]),
     frameworks: new Map([
@@ -279,6 +282,58 @@ test('offers are not taken back from who comes first', t => {
     telling.tell(takes('F', 'a', 'G', 'b')).reports,
     /taken back from F in role a for G in role b, who comes after it by drf \(R14\)/,
   );
+  const [shared, half] = [bagOf({ 'disk(b,dynamic)[v:data]<shared>': 60 }), bagOf({ disk: 90 })];
+  const task = { frameworkId: 'G', role: 'b', resources: shared, holds: true };
+  const holding = {
+    total: add(shared, bagOf({ disk: 140 })),
+    offers: [{ ...offer, frameworkId: 'F', role: 'a', resources: half }],
+  };
+  Object.assign(agent, holding, { tasks: [task, task] });
+  t.is(telling.tell(takes('F', 'a', 'G', 'b')).reports, '', 'a volume that its tasks share counts once');
+  Object.assign(agent, { tasks: [task, { ...task, frameworkId: 'H' }] });
+  t.regex(telling.tell(takes('F', 'a', 'G', 'b')).reports, /R14/, 'and once for each client');
+});
+
+test('an ACCEPT has what its operations make of shared volumes, and not what they make them of', t => {
+  const telling = new Telling(new OfferLifeChecker(30_000));
+  telling.tell(open(1), registered(1), open(2, 'SCHEDULER', 'f'), subscribed(2));
+  const volume = 'disk(a,dynamic)[v:data]<shared>';
+  let serial = 0;
+  const accept = (resources: Resources): void => {
+    serial += 1;
+    const offer = {
+      id: `o${serial}`,
+      frameworkId: 'F',
+      agentId: 's1',
+      hostname: 'h',
+      role: 'a',
+      resources,
+      attributes: {},
+      port: 1,
+      containerizers: [],
+      executorIds: [],
+      expiresInMs: 30_000,
+    };
+    telling.step(serial).tell(toScheduler(2, { type: 'OFFERS', offers: [offer] }));
+    const task = { taskId: 't', name: 't', command: { value: 'run' }, resources: {} };
+    const call = { type: 'ACCEPT', offerIds: [offer.id], operations: [{ type: 'LAUNCH', tasks: [task] }] } as const;
+    telling.tell({ type: 'SCHEDULER_CALL', session: 2, node: 'f', call });
+  };
+  const apply = (kind: 'CREATE' | 'DESTROY', consumed: Resources, produced: Resources): HistoryEvent =>
+    toAgent(1, { type: 'APPLY_OPERATION', uuid: 'u', frameworkId: 'F', kind, consumed, produced });
+  const launch = (resources: Resources): HistoryEvent => {
+    const task = { taskId: 't', name: 't', command: { value: 'run' }, resources };
+    return toAgent(1, { type: 'LAUNCH', framework: { id: 'F', name: 'f', roles: ['a'] }, tasks: [task] });
+  };
+  const disk = { 'disk(a,dynamic)': 50 };
+  accept({ cpus: 1, [volume]: 50 });
+  t.is(telling.tell(apply('DESTROY', { [volume]: 50 }, disk), launch({ cpus: 1, ...disk })).reports, '');
+  accept({ cpus: 1, ...disk });
+  telling.tell(apply('CREATE', disk, { [volume]: 50 }));
+  t.regex(telling.tell(launch(disk)).reports, /^task t takes 50 MiB disk, its offers have 1 cpus left \(R5\)$/);
+  accept({ cpus: 1 });
+  t.regex(telling.tell(apply('DESTROY', { [volume]: 50 }, disk)).reports, /^DESTROY u takes disk.*\(R5\)$/);
+  t.regex(telling.step(9).tell(apply('CREATE', disk, { [volume]: 50 })).reports, /for no outstanding offer \(R4\)$/);
 });
 
 type Cluster = NonNullable<WorldView['cluster']>;

@@ -2,14 +2,26 @@
 // Reservations go to their roles only.
 // In: what the master hears and says. Out: reports for R3, R4, R5, R6, R7, R10.
 import type { AgentId, FrameworkId, OfferId, TaskId } from '../../base/ids.js';
+import type { AgentEvent } from '../../protocol/agent-api.js';
 import type { ValidatedAccept } from '../../protocol/checked.js';
 import type { Offer } from '../../protocol/entities.js';
 import { tasksOf } from '../../protocol/operations.js';
-import { bagOf, contains, describeResources, isAncestorOrSelf, subtract, sum } from '../../resources/index.js';
-import type { Bag } from '../../resources/index.js';
+import {
+  add,
+  bagOf,
+  contains,
+  describeResources,
+  isAncestorOrSelf,
+  shared,
+  subtract,
+  sum,
+} from '../../resources/index.js';
+import type { Bag, Resources } from '../../resources/index.js';
 import type { HistoryEvent, SessionId } from '../history.js';
 import { amountsOf } from './amounts.js';
 import type { Checker, Report, WorldView } from './checker.js';
+
+type Apply = Extract<AgentEvent, { type: 'APPLY_OPERATION' }>;
 
 interface Outstanding {
   readonly offer: Offer;
@@ -20,7 +32,10 @@ interface Outstanding {
 /** What one ACCEPT may still use. */
 interface Budget {
   readonly agentId: AgentId;
+  /** Shared volumes left out. */
   left: Bag;
+  /** Shared volumes, of which nothing is used up. */
+  readonly shared: Set<string>;
 }
 
 /** `offerTimeoutMs`: how long an offer may stay unanswered. */
@@ -31,6 +46,8 @@ export class OfferLifeChecker implements Checker {
   readonly #ended = new Set<OfferId>();
   /** Tasks of valid ACCEPTs that were not launched yet. */
   readonly #budgets = new Map<string, Budget>();
+  /** The valid ACCEPTs of this step, by framework: their operations are carried out at once. */
+  readonly #converting = new Map<FrameworkId, Budget>();
   /** Tasks of void ACCEPTs that have to hear so within the step. */
   readonly #toDrop = new Map<string, { readonly session: SessionId; readonly taskId: TaskId }>();
   /** Frameworks that asked to be torn down: their offers end without a word, once that is durable. */
@@ -64,7 +81,7 @@ export class OfferLifeChecker implements Checker {
           for (const task of event.event.tasks) {
             this.#launched(event.event.framework.id ?? '', task.taskId, amountsOf(task.resources), agentId, report);
           }
-        }
+        } else if (event.event.type === 'APPLY_OPERATION') this.#converted(event.event, report);
         return;
       case 'SESSION':
         if (event.open) return;
@@ -75,6 +92,7 @@ export class OfferLifeChecker implements Checker {
         if (event.kind !== 'MASTER') return;
         this.#discard(() => true);
         this.#budgets.clear();
+        this.#converting.clear();
         this.#toDrop.clear();
         return;
       default:
@@ -105,6 +123,7 @@ export class OfferLifeChecker implements Checker {
       if (world.sessions.schedulers.has(session)) report(`task ${taskId} of a void ACCEPT got no status (R4)`);
     }
     if (this.#toDrop.size > 0) this.#toDrop.clear();
+    if (this.#converting.size > 0) this.#converting.clear();
   }
 
   #offered(offers: readonly Offer[], session: SessionId, world: WorldView, report: Report): void {
@@ -151,10 +170,13 @@ export class OfferLifeChecker implements Checker {
       );
     const tasks = call.operations.flatMap(tasksOf);
     if (!usable) {
+      this.#converting.delete(frameworkId);
       for (const { taskId } of tasks) this.#toDrop.set(`${session}\n${taskId}`, { session, taskId });
     } else {
-      const left = sum(offers.map(one => amountsOf(one?.offer.resources ?? {})));
-      const budget: Budget = { agentId: first.offer.agentId, left };
+      const offered = offers.map(one => one?.offer.resources ?? {});
+      const left = sum(offered.map(amountsOf));
+      const budget: Budget = { agentId: first.offer.agentId, left, shared: new Set(offered.flatMap(sharedOf)) };
+      this.#converting.set(frameworkId, budget);
       for (const { taskId } of tasks) this.#budgets.set(keyOf(frameworkId, taskId), budget);
     }
     // A void ACCEPT gives back the valid offers it names.
@@ -182,6 +204,26 @@ export class OfferLifeChecker implements Checker {
     }
   }
 
+  // What a shared volume was made of is gone for the tasks that follow, and that of one that is destroyed is theirs.
+  #converted(event: Apply, report: Report): void {
+    const { frameworkId, kind, uuid } = event;
+    // An operator takes nothing of an offer.
+    if (frameworkId === undefined) return;
+    const budget = this.#converting.get(frameworkId);
+    if (budget === undefined) return report(`${kind} ${uuid} is carried out for no outstanding offer (R4)`);
+    const consumed = amountsOf(event.consumed);
+    const volumes = sharedOf(event.consumed);
+    if (!contains(budget.left, consumed) || volumes.some(each => !budget.shared.has(each))) {
+      const left = [describeResources(budget.left), ...budget.shared].join(', ');
+      return report(
+        `${kind} ${uuid} takes ${Object.keys(event.consumed).join('+')}, its offers have ${left} left (R5)`,
+      );
+    }
+    budget.left = add(subtract(budget.left, consumed), amountsOf(event.produced));
+    for (const each of volumes) budget.shared.delete(each);
+    for (const each of sharedOf(event.produced)) budget.shared.add(each);
+  }
+
   #leave(world: WorldView): void {
     for (const session of this.#leaving) {
       const frameworkId = world.sessions.schedulers.get(session)?.frameworkId;
@@ -207,6 +249,10 @@ export class OfferLifeChecker implements Checker {
       this.#ended.add(id);
     }
   }
+}
+
+function sharedOf(resources: Resources): string[] {
+  return shared(bagOf(resources)).map(r => describeResources([r]));
 }
 
 /** The master may look at its offers a moment after they fell due. */

@@ -2,7 +2,7 @@
 // In: the order's name, the master's state. Out: a judgement that says yes only where it is certain.
 import type { Role } from '../../base/ids.js';
 import type { ClusterView } from '../../master/state.js';
-import { roleAncestors } from '../../resources/index.js';
+import { filterBag, roleAncestors } from '../../resources/index.js';
 import type { Bag } from '../../resources/index.js';
 import type { Client } from './waiting.js';
 import { clientsOf, keyOf } from './waiting.js';
@@ -133,11 +133,15 @@ function holdingsOf(cluster: ClusterView): {
   for (const agent of cluster.agents.values()) {
     if (agent.state !== 'REGISTERED' && agent.state !== 'DISCONNECTED') continue;
     count(totals, agent.total);
+    const shared = new Set<string>();
     for (const hold of [...[...agent.tasks].filter(task => task.holds), ...agent.executors.values(), ...agent.offers]) {
-      for (const node of [...wayTo(hold.role), keyOf(hold.frameworkId, hold.role)]) {
+      const own = keyOf(hold.frameworkId, hold.role);
+      // Of what several tasks or offers of a client share, it has one.
+      const resources = filterBag(hold.resources, ({ key, label }) => !label.shared || isNew(shared, `${own}\n${key}`));
+      for (const node of [...wayTo(hold.role), own]) {
         const amounts = held.get(node) ?? new Map<string, number>();
         held.set(node, amounts);
-        count(amounts, hold.resources);
+        count(amounts, resources);
       }
     }
   }
@@ -148,6 +152,12 @@ function holdingsOf(cluster: ClusterView): {
     dominant: node => Math.max(0, ...parts(node)),
     sum: node => parts(node).reduce((sum, part) => sum + part, 0),
   };
+}
+
+function isNew(known: Set<string>, key: string): boolean {
+  if (known.has(key)) return false;
+  known.add(key);
+  return true;
 }
 
 function count(into: Map<string, number>, bag: Bag): void {
