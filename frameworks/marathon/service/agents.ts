@@ -12,17 +12,27 @@ interface Known {
   readonly containerizers?: readonly ContainerType[];
 }
 
+/** After the first offer the others of the same time are waited for so long, in milliseconds: before, nobody can say how many agents there are. */
+const firstOffersMs = 2000;
+
 /** Agents that were seen and are not known to be gone. */
 export class Agents {
   readonly #known = new Map<AgentId, Known>();
   #counts = new WeakMap<RunSpec, number>();
+  #countableAt: number | undefined;
+
+  /** When they can be counted; undefined before the first offer. */
+  get countableAt(): number | undefined {
+    return this.#countableAt;
+  }
 
   get size(): number {
     return this.#known.size;
   }
 
   /** An agent makes an offer; true when that is news. */
-  offered({ agentId, hostname, attributes, domain, containerizers }: Offer): boolean {
+  offered({ agentId, hostname, attributes, domain, containerizers }: Offer, now: number): boolean {
+    this.#countableAt ??= now + firstOffersMs;
     const before = this.#known.get(agentId);
     if (before?.containerizers !== undefined) return false;
     const traits = { hostname, attributes, ...(domain === undefined ? {} : { domain }) };

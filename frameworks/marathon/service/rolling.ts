@@ -56,7 +56,7 @@ export class Rolling {
         }
         const aim = aims.of(id);
         if (aim === undefined) this.#endOrphans(id);
-        else if (aim.spec.instances === '*' && this.#parts.agents.size === 0) later.push(id);
+        else if (aim.spec.instances === '*' && !this.#canCount()) later.push(id);
         else {
           const { done, left } = this.#roll(aim);
           if (aim.deploymentId === undefined) continue;
@@ -94,9 +94,10 @@ export class Rolling {
     }
   }
 
-  /** When a deployment stalls unless something happens. */
+  /** When to look again unless something happens: a deployment stalls, agents can be counted. */
   nextAt(): number | undefined {
-    let next: number | undefined;
+    const { countableAt } = this.#parts.agents;
+    let next = this.#canCount() ? undefined : countableAt;
     for (const { standing } of this.#parts.aims.all()) {
       const at = stallsAt(standing);
       if (at !== undefined) next = Math.min(next ?? at, at);
@@ -117,6 +118,11 @@ export class Rolling {
       if (waitingFor.length > 0) found.set(runSpecId, waitingFor);
     }
     return found;
+  }
+
+  #canCount(): boolean {
+    const { countableAt } = this.#parts.agents;
+    return countableAt !== undefined && countableAt <= this.#parts.core.now;
   }
 
   #ask({ spec, action }: Aim): Rollout {

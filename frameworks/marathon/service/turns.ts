@@ -172,7 +172,7 @@ export class Turns {
     this.#on(framework.connection$, state => this.#linked(state));
     this.#on(framework.updates$, status => this.#updated(status));
     this.#on(framework.offers$, offer => {
-      if (this.#agents.offered(offer)) this.#dirtyEverywhere();
+      if (this.#agents.offered(offer, core.now)) this.#dirtyEverywhere();
     });
     this.#on(framework.operations$, status => {
       this.#releasing.heard(status);

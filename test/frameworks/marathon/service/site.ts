@@ -43,6 +43,10 @@ export class Site {
   writes = 0;
   /** The process ends at the write of this number. */
   fatal: { readonly write: number; readonly fate: Fate } | undefined;
+  /** Whether every write fails. */
+  failing = false;
+  /** Whether it ended so. */
+  isDown = false;
   /** Why it ended, where it did not by a crash. */
   why: Error | undefined;
   readonly #store: MemoryStore;
@@ -53,21 +57,24 @@ export class Site {
     this.c = cluster({ agents, seed });
     const { clock } = this.c.env('disk');
     this.#store = new MemoryStore(run => clock.soon(run));
-    this.c.connect({ name: 'marathon', roles: ['marathon'], acknowledge: false }, (framework, env) => {
-      this.#process += 1;
-      const store = this.#disk(this.#process);
-      this.#service = new MarathonService(
-        env,
-        framework,
-        { ledger: openLedger(store), store },
-        {
-          settings,
-          ...options,
-          onEnded: error => (this.why = error),
-        },
-      );
-      this.#service.events.subscribe(({ event }) => this.told.push(event));
-    });
+    this.c.connect(
+      { name: 'marathon', roles: ['marathon'], acknowledge: false, failoverTimeoutMs: 604_800_000 },
+      (framework, env) => {
+        this.#process += 1;
+        const store = this.#disk(this.#process);
+        this.#service = new MarathonService(
+          env,
+          framework,
+          { ledger: openLedger(store), store },
+          {
+            settings,
+            ...options,
+            onEnded: error => (this.why = error ?? new Error('it ended')),
+          },
+        );
+        this.#service.events.subscribe(({ event }) => this.told.push(event));
+      },
+    );
   }
 
   get marathon(): MarathonService {
@@ -95,12 +102,20 @@ export class Site {
     return this.change((root, version) => ({ ok: true, value: removeRunSpec(root, id, version) }), options);
   }
 
-  /** Runs until no deployment is left. */
-  settle(within: string | number = '300s'): void {
-    if (this.c.runUntil(() => this.why !== undefined || this.marathon.deployments().length === 0, within)) {
-      if (this.why !== undefined) throw this.why;
-      // Its end is told once it is durable.
-      return this.c.run('10ms');
+  /** Runs until no deployment is left; `look` is called after each step of the world. A process that ended is started again. */
+  settle(look: () => void = () => {}, within: string | number = '300s'): void {
+    const isOver = (): boolean => {
+      look();
+      return this.why !== undefined || (!this.isDown && this.marathon.deployments().length === 0);
+    };
+    for (let done = false; !done; ) {
+      done = this.c.runUntil(() => this.isDown || isOver(), within);
+      if (!done) break;
+      if (!this.isDown) return this.#end();
+      this.c.run('1s');
+      this.c.restart('marathon');
+      this.isDown = false;
+      done = false;
     }
     const waits = this.marathon
       .deployments()
@@ -108,6 +123,12 @@ export class Site {
         Array.from(this.marathon.waitingFor(plan.id), ([id, on]) => `${id}: ${describeWaiting(on)}`),
       );
     throw new Error(`no end within ${within}; ${waits.join('; ')}`);
+  }
+
+  #end(): void {
+    if (this.why !== undefined) throw this.why;
+    // It is told once it is durable.
+    this.c.run('10ms');
   }
 
   async deploy(json: AppJson, options?: ChangeOptions): Promise<Ended> {
@@ -134,6 +155,7 @@ export class Site {
       load: prefix => this.#store.load(prefix),
       write: (changes: readonly StoreChange[], onDurable) => {
         this.writes += 1;
+        if (this.failing) return this.c.env('disk').clock.soon(() => onDurable(new Error('the disk is full')));
         const fate = this.fatal?.write === this.writes ? this.fatal.fate : undefined;
         if (fate !== 'lost') {
           this.#store.write(changes, error => {
@@ -142,6 +164,7 @@ export class Site {
         }
         if (fate === undefined) return;
         this.#process += 1;
+        this.isDown = true;
         this.c.crash('marathon');
       },
     };
