@@ -1,12 +1,15 @@
 // Checkers of what is told to whom, and what is believed: each sees the bug it is for, in a small world or a made-up history, and is quiet without it.
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import type { AgentEvent } from '../../src/protocol/agent-api.js';
+import type { Offer } from '../../src/protocol/entities.js';
 import type { SchedulerCall, SchedulerEvent } from '../../src/protocol/scheduler-api.js';
 import type { TaskState } from '../../src/protocol/task-state.js';
 import type { TrackedTask } from '../../src/scheduler/tracker.js';
 import { SimulationFailure, World } from '../../src/sim/index.js';
 import type { HistoryEvent, Mutations, WorldView } from '../../src/sim/index.js';
 import { AgentBooksChecker } from '../../src/sim/checkers/agent-books.js';
+import { EndsChecker } from '../../src/sim/checkers/ends.js';
 import { KillsChecker } from '../../src/sim/checkers/kills.js';
 import { OrdersChecker } from '../../src/sim/checkers/orders.js';
 import { ProvenanceChecker } from '../../src/sim/checkers/provenance.js';
@@ -236,4 +239,45 @@ test('an agent that keeps what nobody has is found out', t => {
     'agent-1 has 1 cpus in use, and what runs there was given 0 (R2)',
     'agent-1 has 32 mem in use, and what runs there was given 0 (R2)',
   ]);
+});
+
+test('a task that comes back with its agent is ended when its id is used again elsewhere, or was', t => {
+  const story = (again: string | undefined, orders: boolean): string[] => {
+    let kills: AgentEvent[] = [];
+    const mutations: Mutations = { agentEvent: event => (event.type === 'REGISTERED' ? [event, ...kills] : [event]) };
+    const world = new World({ seed: 15, mutations, checkers: [new EndsChecker()] });
+    const master = world.addMaster({ master: { agentReregisterTimeoutMs: 60_000 } });
+    const [agent, other] = [world.addAgent(), world.addAgent()];
+    const info = {
+      name: 'one',
+      roles: ['*'],
+      capabilities: ['PARTITION_AWARE' as const],
+      failoverTimeoutMs: 3_600_000,
+    };
+    const one = world.addScheduler('one', { info }, framework => framework.updates$.subscribe());
+    const start = (command: string, where: string): void => {
+      const of = (): Offer | undefined =>
+        one.framework?.book.open().find(({ offer }) => offer.hostname === where)?.offer;
+      t.true(world.runUntil(() => of() !== undefined));
+      const task = { taskId: 'a', name: 'a', command, resources: { cpus: 1, mem: 32 } };
+      one.framework?.accept(of() ?? [], [{ type: 'LAUNCH', tasks: [task] }]);
+      world.run('5s');
+    };
+    start('serve', agent.name);
+    // Of what is there the next processes of both know nothing, and in the end nobody waits for the agent any more.
+    for (const node of [master, one]) node.crash();
+    world.network.local.partition(agent.name, 'master');
+    for (const node of [master, one]) node.start();
+    world.run('120s');
+    t.is(one.framework?.doubt, undefined);
+    if (again !== undefined) start(again, other.name);
+    if (orders) kills = [{ type: 'KILL', frameworkId: one.framework?.id ?? '', taskId: 'a' }];
+    world.network.local.heal();
+    world.run('120s');
+    return world.live().map(({ host }) => host);
+  };
+  t.deepEqual(story('serve', false), ['agent-2']);
+  t.deepEqual(story('true', false), [], 'its framework was told that a task of this id has ended');
+  t.deepEqual(story(undefined, false), ['agent-1']);
+  fails(t, () => story(undefined, true), 'ends', /a is ended by SIGTERM on agent-1, and nobody asked for it/);
 });

@@ -36,7 +36,7 @@ export class ConservationChecker implements Checker {
   readonly #offers = new Map<OfferId, Offered>();
   /** Frameworks that asked to be torn down: their offers end without a word, once that is durable. */
   readonly #leaving = new Set<SessionId>();
-  /** What each launched task, and each executor, was given; outlives masters, as containers do. */
+  /** By agent, what each launched task, and each executor, was given; outlives masters, as containers do. */
   readonly #given = new Map<string, Bag>();
 
   on(event: HistoryEvent, world: WorldView, report: Report): void {
@@ -86,7 +86,8 @@ export class ConservationChecker implements Checker {
       case 'EXECUTOR_TASK_STARTED':
       case 'EXECUTOR_TASK_ENDED': {
         const { agentId, frameworkId, taskId } = event.task;
-        this.#life(agentId, keyOf(frameworkId, taskId), taskId, event.type === 'EXECUTOR_TASK_STARTED', report);
+        const key = givenKeyOf(agentId, keyOf(frameworkId, taskId));
+        this.#life(agentId, key, taskId, event.type === 'EXECUTOR_TASK_STARTED', report);
         return;
       }
       case 'PROCESS':
@@ -148,7 +149,7 @@ export class ConservationChecker implements Checker {
     const books = this.#books(agentId);
     const key = keyOf(frameworkId, task.taskId);
     const resources = amountsOf(task.resources);
-    this.#given.set(key, resources);
+    this.#given.set(givenKeyOf(agentId, key), resources);
     if (task.executor !== undefined) this.#executorComes(agentId, frameworkId, task.executor);
     if (books.tasks.has(key)) return report(`task ${task.taskId} is launched again while ${agentId} has it`);
     if (overlaps(books.used, resources))
@@ -201,8 +202,8 @@ export class ConservationChecker implements Checker {
     const key =
       executorId === undefined
         ? keyOf(frameworkId, env['PROFFER_TASK_ID'] ?? '')
-        : givenKeyOf(agentId ?? '', executorKeyOf(frameworkId, executorId));
-    this.#life(agentId, key, spec.name, started, report);
+        : executorKeyOf(frameworkId, executorId);
+    this.#life(agentId, givenKeyOf(agentId ?? '', key), spec.name, started, report);
   }
 
   /** What each that is alive was given when it began. */
@@ -297,7 +298,7 @@ function executorKeyOf(frameworkId: FrameworkId, executorId: ExecutorId): string
   return `${frameworkId}\nexecutor\n${executorId}`;
 }
 
-// On each agent it may be another one.
-function givenKeyOf(agentId: AgentId, executorKey: string): string {
-  return `${agentId}\n${executorKey}`;
+// On each agent it may be another one: also a task, where one of before is still alive on an agent that is away.
+function givenKeyOf(agentId: AgentId, key: string): string {
+  return `${agentId}\n${key}`;
 }

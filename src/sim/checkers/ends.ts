@@ -36,6 +36,8 @@ export class EndsChecker implements Checker {
   readonly #launched = new Map<string, Launched>();
   /** Tasks that somebody asked to end, and those that ended otherwise than well. */
   readonly #asked = new Set<string>();
+  /** By agent, tasks that it was told to end when the latest of that id was launched on another. */
+  readonly #displaced = new Set<string>();
   readonly #killedByOperators = new Set<TaskId>();
   /** Frameworks that have ended for a master, or asked for it. Whether they should is for another checker. */
   readonly #endedFrameworks = new Set<FrameworkId>();
@@ -83,9 +85,12 @@ export class EndsChecker implements Checker {
       case 'AGENT_EVENT':
         if (event.event.type === 'SHUTDOWN' || event.event.type === 'DRAIN') this.#leave(event.node);
         else if (event.event.type === 'KILL') {
-          // To a framework that knows of no partitions the task was lost when its agent was given up, so that it has to end when that returns.
           const key = keyOf(event.event.frameworkId, event.event.taskId);
-          if (this.#launched.get(key)?.isAware === false) this.#asked.add(key);
+          const launched = this.#launched.get(key);
+          // To a framework that knows of no partitions the task was lost when its agent was given up, so that it has to end when that returns.
+          if (launched?.isAware === false) this.#asked.add(key);
+          // It comes back late, and its id was used again elsewhere.
+          if (launched !== undefined && launched.node !== event.node) this.#displaced.add(`${event.node}\n${key}`);
         } else if (event.event.type === 'LAUNCH') {
           const { framework, tasks } = event.event;
           const { id = '', checkpoint = true, capabilities = [] } = framework;
@@ -94,6 +99,7 @@ export class EndsChecker implements Checker {
           for (const task of tasks) {
             const own = keyOf(id, task.taskId);
             this.#asked.delete(own);
+            this.#displaced.delete(`${event.node}\n${own}`);
             this.#launched.set(own, {
               task,
               others: isGroup ? keys.filter(key => key !== own) : [],
@@ -132,7 +138,7 @@ export class EndsChecker implements Checker {
     for (const id of cluster?.completedFrameworks.keys() ?? []) this.#endedFrameworks.add(id);
     if (this.#unasked.length === 0) return;
     for (const { node, run } of this.#unasked) {
-      if (this.#leaving.has(node) || this.#isAsked(run.key)) continue;
+      if (this.#leaving.has(node) || this.#isAsked(run.key) || this.#displaced.has(`${node}\n${run.key}`)) continue;
       report(`${run.key.split('\n')[1]} is ended by ${run.exit?.signal} on ${node}, and nobody asked for it (A5, T11)`);
     }
     this.#unasked = [];
