@@ -19,7 +19,7 @@ import type { SchedulerEvent } from '../protocol/scheduler-api.js';
 import { validateAgentCall, validateOperatorCall, validateSchedulerCall } from '../protocol/validate.js';
 import type { Store } from '../store/store.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
-import { acceptSession } from '../transport/session.js';
+import { acceptSession, heartbeatIntervalDefaultMs } from '../transport/session.js';
 import { closeCodes } from '../transport/transport.js';
 import type { Link, LinkEnd, LinkHandler } from '../transport/transport.js';
 import type { SimDisk } from './disk.js';
@@ -95,6 +95,11 @@ export class MasterNode {
 
   get cluster(): ClusterView | undefined {
     return this.#reign?.master?.view;
+  }
+
+  /** How often sessions send heartbeats. */
+  get heartbeatIntervalMs(): number {
+    return this.#node.heartbeatIntervalMs ?? heartbeatIntervalDefaultMs;
   }
 
   /** Whether the same is offered to several, and the accept decides. */
@@ -323,10 +328,7 @@ export class MasterNode {
 
   #accept(reign: Reign, master: Master, link: Link, path: string): LinkHandler | undefined {
     const { env } = reign.process;
-    const common = {
-      epoch: reign.epoch,
-      ...(this.#node.heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs: this.#node.heartbeatIntervalMs }),
-    };
+    const common = { epoch: reign.epoch, heartbeatIntervalMs: this.heartbeatIntervalMs };
     if (path === '/v1/scheduler') {
       return acceptSession<ValidatedSchedulerCall, SchedulerEvent>(
         env,

@@ -4,6 +4,7 @@ import type { Random } from '../env/random.js';
 import type { Counts } from './checkers/floors.js';
 import { scenarioCheckers } from './checkers/scenario-checkers.js';
 import { unsettled } from './convergence.js';
+import { missedHeartbeatsDefault } from '../transport/session.js';
 import { Faults } from './faults.js';
 import { givingUp } from './operator.js';
 import { populate } from './population.js';
@@ -31,11 +32,15 @@ export interface RunOptions {
   readonly mutations?: Mutations;
   readonly onJournalLine?: (line: string) => void;
   readonly encode?: 'none' | 'msgpack';
-  /** How long the healed cluster may take. Default 2 minutes, one of which a new master may wait for agents. */
+  /**
+   * How long the healed cluster may take. Default a minute and a half, beside the time in which everybody notices the silence of a master that lost its
+   * power: six heartbeats, of 5 or 15 s. Meanwhile a new master waits a minute for agents.
+   */
   readonly settleMs?: number;
 }
 
-const settleDefaultMs = 120_000;
+/** From when everybody speaks with the master: tasks that are lost are asked about, launched again, prepared and run. */
+const redoMs = 90_000;
 /** Longer than what checkers allow for something to be done in a calm cluster. */
 const guestsStayMs = 40_000;
 
@@ -72,7 +77,7 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
   seeOff(world, population.guests);
   for (const [name, node] of world.schedulers) if (name.startsWith('hoarder')) node.crash();
   const healedAtMs = world.nowMs;
-  settle(world, population, options.settleMs ?? settleDefaultMs);
+  settle(world, population, options.settleMs ?? silenceMs(world) + redoMs);
   const settledInMs = world.nowMs - healedAtMs;
   world.run(5000);
   world.audit();
@@ -86,6 +91,11 @@ export function runScenario(name: ScenarioName, seed: number, options: RunOption
     messages: world.network.counts.messages,
     digest: world.journal.digest(),
   };
+}
+
+// Whose connection was never ended looks for silence at its own heartbeats only.
+function silenceMs({ master }: World): number {
+  return (missedHeartbeatsDefault + 1) * master.heartbeatIntervalMs;
 }
 
 // Not everything heals: what is left has to go on without a machine that never comes back.

@@ -58,7 +58,7 @@ export interface DialHandler<In, Out extends object> {
 }
 
 export const heartbeatIntervalDefaultMs = 15_000;
-const missedHeartbeatsDefault = 5;
+export const missedHeartbeatsDefault = 5;
 const handshakeTimeoutDefaultMs = 10_000;
 
 /**
