@@ -105,17 +105,23 @@ class Guest implements RawProgram {
         return;
       case 'UPDATE':
         return this.#updated(event.status);
+      case 'ANSWERED':
+        if (event.callId === leavingCall && event.problems.length === 0) this.#gone();
+        return;
       case 'ERROR':
-        // Its framework has ended: it comes back as another one.
-        if (!event.fatal) return;
-        this.#kept.id = undefined;
-        this.#isSubscribed = false;
-        this.#tasks.clear();
-        this.#hand = [];
+        if (event.fatal) this.#gone();
         return;
       default:
         return;
     }
+  }
+
+  // Its framework has ended: if it comes back, then as another one.
+  #gone(): void {
+    this.#kept.id = undefined;
+    this.#isSubscribed = false;
+    this.#tasks.clear();
+    this.#hand = [];
   }
 
   #updated({ uuid, agentId, taskId, state }: TaskStatus): void {
@@ -133,7 +139,8 @@ class Guest implements RawProgram {
   #turn(): void {
     if (!this.#isSubscribed) return;
     const random = this.#random;
-    if (this.#kept.mood === 'leaving') return this.#send({ type: 'TEARDOWN' });
+    // Among many that ended it may be forgotten soon, and be welcome again: it has to hear at once that it has gone.
+    if (this.#kept.mood === 'leaving') return this.#send({ type: 'TEARDOWN', callId: leavingCall });
     if (this.#kept.mood === 'calm') return this.#decline(this.#hand.splice(0));
     if (random.chance(0.15) && this.#tasks.size > 0) {
       const task = random.pick([...this.#tasks.values()]);
@@ -219,6 +226,7 @@ class Guest implements RawProgram {
 }
 
 const turnMs = 1000;
+const leavingCall = 1;
 const tasksMax = 6;
 
 /** Most run until they are ended; some take long to start. */
