@@ -47,6 +47,11 @@ export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
   readonly reconcile?: FrameworkOptions['reconcile'];
   /** Give up when not subscribed within so long. Default 30,000; 0 tries for ever. */
   readonly timeoutMs?: number;
+  /**
+   * Called with the framework before it subscribes, also where no master is there yet: the place to listen to its streams, and to tell `tasks` what an earlier
+   * run has launched, so that the master is asked about it.
+   */
+  readonly prepare?: (framework: Framework) => void;
   /** Ends the attempt, and after it the framework, as `close()` does. */
   readonly signal?: AbortSignal;
   /** Between reconnects: at random below 1 s and twice the time since the connection was lost, at most 60 s. */
@@ -81,6 +86,12 @@ export function connect(options: ConnectOptions): Promise<Framework> {
       frameworkOptions(kept === undefined ? options : { ...options, id: kept.id }),
     );
   } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+  }
+  try {
+    options.prepare?.(framework);
+  } catch (error) {
+    framework.close();
     return Promise.reject(error instanceof Error ? error : new Error(String(error)));
   }
   const { signal, timeoutMs = 30_000 } = options;
@@ -136,6 +147,7 @@ function frameworkOptions(options: ConnectOptions): FrameworkOptions {
     acknowledge,
     reconcile,
     timeoutMs: _timeoutMs,
+    prepare: _prepare,
     signal: _signal,
     backoff: _backoff,
     env: _env,

@@ -105,6 +105,37 @@ test('it resolves once the master has accepted, with what was asked for', async 
   });
 });
 
+test('who prepares has the framework before any master is there, and what it knows is asked about', async t => {
+  const w = world();
+  const states: string[] = [];
+  const opening = w.open({
+    timeoutMs: 0,
+    prepare: framework => {
+      framework.connection$.subscribe(({ state }) => states.push(state));
+      framework.tasks.update(
+        { taskId: 't1', state: 'TASK_RUNNING', source: 'MASTER', timestampMs: 0, agentId: 'a1' },
+        0,
+      );
+    },
+  });
+  t.deepEqual(states, ['CONNECTING']);
+  const m1 = w.serve('m1:5050');
+  const { value } = await w.settled(opening);
+  t.is(states.at(-1), 'CONNECTED');
+  w.clock.advance(100);
+  const asked = m1.calls.flatMap(call => (call.type === 'RECONCILE' ? [call.tasks] : []));
+  t.deepEqual(asked, [[], [{ taskId: 't1', agentId: 'a1' }]]);
+  value?.close();
+  const { error } = await w.settled(
+    w.open({
+      prepare: () => {
+        throw new Error('not ready');
+      },
+    }),
+  );
+  t.is(error?.message, 'not ready');
+});
+
 test('addresses come as ws, http or bare, one or several; the others are tried when one is silent', async t => {
   const w = world();
   w.serve('m2:5050');

@@ -1,0 +1,193 @@
+// A Marathon in this process: its store, its link to the master, its HTTP API. In: where things are. Out: it runs until closed; tasks outlive it.
+import type { ConnectOptions, Detector, Env, Logger, Role, Running, Store } from 'proffer';
+import { connect, openStore, ProfferError, systemEnv } from 'proffer';
+import { LogLevels } from './api/log-levels.js';
+import type { ApiOptions, ApiServer } from './api/server.js';
+import { serveApi } from './api/server.js';
+import { defaultSettings } from './model/settings.js';
+import type { ModelSettings } from './model/settings.js';
+import { openLedger } from './records/ledger.js';
+import type { Ledger } from './records/ledger.js';
+import type { Marathon } from './service/marathon.js';
+import type { ServiceOptions } from './service/options.js';
+import { MarathonService } from './service/service.js';
+import { rolesOf } from './service/wanting.js';
+
+/** How to run it. Defaults are Marathon's but where they are named. */
+export interface RunMarathonOptions {
+  /** `ws://host:port` or `http://host:port`, several of them, or a detector of the leader. Default `ws://localhost:5050`. */
+  readonly master?: string | readonly string[] | Detector;
+  /** Where what it knows is kept; made when it is not there, and locked. Default `.proffer/marathon`. */
+  readonly storeDir?: string;
+  /** Instead of a directory; it stays open. */
+  readonly store?: Store;
+  /** What people see in lists of frameworks. Default `marathon`. */
+  readonly frameworkName?: string;
+  /** How long tasks outlive it. Default 7 days. */
+  readonly failoverTimeoutMs?: number;
+  /** Whom tasks run as. Default: the agent's user. */
+  readonly user?: string;
+  readonly principal?: string;
+  /** Where the API listens; 0 takes a free port. Default 8080 of loopback. */
+  readonly httpPort?: number;
+  readonly httpHost?: string;
+  readonly api?: Omit<ApiOptions, 'port' | 'host' | 'env' | 'levels'>;
+  /** What definitions may say. The default role is `marathon`: resources cannot be reserved to `*`. */
+  readonly settings?: Partial<ModelSettings>;
+  /** Versions kept of each app, pod and group. Default 50. */
+  readonly versionsMax?: number;
+  readonly service?: Omit<ServiceOptions, 'settings' | 'onEnded' | 'principal'>;
+  readonly log?: Logger;
+  /** For simulation and tests. */
+  readonly env?: Env;
+  readonly dialer?: NonNullable<ConnectOptions['dialer']>;
+}
+
+/** A Marathon that runs. `closed` rejects when its store fails, or the master refuses it. */
+export interface RunningMarathon extends Running {
+  readonly marathon: Marathon;
+}
+
+const weekMs = 604_800_000;
+/** From the end of the service to that of the API: who asked for the end gets an answer. */
+const farewellMs = 500;
+const hint =
+  'bring back a copy of its directory; without one move it away: the next Marathon then knows no app, and its tasks are those of a framework that is gone';
+
+/**
+ * Starts a Marathon; resolves when its API serves. The master need not be there yet.
+ * @throws (rejects) ProfferError WORK_DIR_LOCKED, STORE_DAMAGED, STORE_FAILED, ADDRESS_IN_USE, FORBIDDEN for an address that is not loopback, USAGE.
+ */
+export async function runMarathon(options: RunMarathonOptions = {}, signal?: AbortSignal): Promise<RunningMarathon> {
+  const { log, storeDir = '.proffer/marathon' } = options;
+  const env = options.env ?? systemEnv(log === undefined ? {} : { log });
+  const levels = new LogLevels(env.clock);
+  const store = options.store ?? (await openStore(storeDir, { hint, log: env.log }));
+  const run = new Run(options, { ...env, log: levels.named('marathon', env.log) }, store);
+  try {
+    await run.begin(levels, signal);
+    return run;
+  } catch (error) {
+    await run.close().catch(() => {});
+    throw error;
+  }
+}
+
+class Run implements RunningMarathon {
+  readonly closed: Promise<void>;
+  readonly #options: RunMarathonOptions;
+  readonly #env: Env;
+  readonly #store: Store;
+  readonly #leaving = new AbortController();
+  #service: MarathonService | undefined;
+  #server: ApiServer | undefined;
+  #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+  #ending = false;
+
+  constructor(options: RunMarathonOptions, env: Env, store: Store) {
+    this.#options = options;
+    this.#env = env;
+    this.#store = store;
+    this.closed = new Promise<void>((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // Who only closes it hears of a failure there.
+    this.closed.catch(() => {});
+  }
+
+  get url(): string {
+    return this.#server?.url ?? '';
+  }
+
+  get marathon(): MarathonService {
+    if (this.#service === undefined) throw new ProfferError('INTERNAL', 'the service has not begun');
+    return this.#service;
+  }
+
+  async begin(levels: LogLevels, signal: AbortSignal | undefined): Promise<void> {
+    const { httpPort = 8080, httpHost, versionsMax, api } = this.#options;
+    const env = this.#env;
+    const ledger = openLedger(this.#store, versionsMax === undefined ? {} : { versionsMax });
+    await this.#connect(ledger);
+    this.#server = await serveApi(this.marathon, {
+      ...api,
+      port: httpPort,
+      ...(httpHost === undefined ? {} : { host: httpHost }),
+      env,
+      levels,
+      config: { ...api?.config, marathon: { ...this.#config(), ...api?.config?.marathon } },
+    });
+    const onAbort = (): void => void this.close().catch(() => {});
+    if (signal?.aborted === true) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+  }
+
+  close(): Promise<void> {
+    this.#service?.abdicate();
+    void this.#end();
+    return this.closed;
+  }
+
+  /** Resolves as soon as there is a service; rejects when the options are wrong. */
+  async #connect(ledger: Ledger): Promise<void> {
+    const { master, frameworkName: name = 'marathon', failoverTimeoutMs = weekMs, user, principal } = this.#options;
+    const settings = { ...defaultSettings, mesosRole: 'marathon', ...this.#options.settings };
+    const roles: readonly Role[] = [...rolesOf(ledger, settings.mesosRole)];
+    const env = this.#env;
+    const connected = connect({
+      name,
+      roles,
+      failoverTimeoutMs,
+      ...(master === undefined ? {} : { master }),
+      ...(user === undefined ? {} : { user }),
+      ...(principal === undefined ? {} : { principal }),
+      suppressed: true,
+      acknowledge: false,
+      idStore: this.#store,
+      timeoutMs: 0,
+      signal: this.#leaving.signal,
+      env,
+      ...(this.#options.dialer === undefined ? {} : { dialer: this.#options.dialer }),
+      prepare: framework => {
+        this.#service = new MarathonService(
+          env,
+          framework,
+          { ledger, store: this.#store },
+          {
+            ...this.#options.service,
+            settings,
+            ...(principal === undefined ? {} : { principal }),
+            onEnded: error => env.clock.after(farewellMs, () => void this.#end(error)),
+          },
+        );
+      },
+    });
+    connected.catch((error: unknown) => this.#end(error));
+    if (this.#service === undefined) await connected;
+  }
+
+  async #end(error?: unknown): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#leaving.abort();
+    try {
+      await this.#server?.close();
+      if (this.#options.store === undefined) await new Promise<void>(resolve => this.#store.close(resolve));
+      if (error === undefined) this.#settle?.resolve();
+      else this.#settle?.reject(error);
+    } catch (failure) {
+      this.#settle?.reject(failure);
+    }
+  }
+
+  // As `/v2/info` tells it.
+  #config(): { readonly [name: string]: unknown } {
+    const { master = 'ws://localhost:5050', frameworkName = 'marathon', failoverTimeoutMs = weekMs } = this.#options;
+    return {
+      framework_name: frameworkName,
+      failover_timeout: failoverTimeoutMs / 1000,
+      master: typeof master === 'object' && 'leader$' in master ? null : [master].flat().join(','),
+      ...(this.#options.user === undefined ? {} : { mesos_user: this.#options.user }),
+    };
+  }
+}
