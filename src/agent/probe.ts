@@ -3,7 +3,7 @@ import { Observable, of, timeout } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import { assertNever } from '../base/assert.js';
 import type { Container, NetworkProber } from '../containerizer/containerizer.js';
-import type { CheckStatus, ContainerInfo, Probe } from '../protocol/entities.js';
+import type { CheckStatus, ContainerInfo, IpProtocol, Probe } from '../protocol/entities.js';
 
 /** What one look gave: the status as frameworks get it, and whether it counts as healthy. */
 export interface ProbeResult {
@@ -15,8 +15,9 @@ export interface ProbeResult {
 /** A task to look at. */
 export interface ProbeSubject {
   readonly container: Container;
-  /** Its own address, where it has one. */
+  /** Its own addresses, where it has some. */
   readonly ip?: string;
+  readonly ip6?: string;
   readonly info?: ContainerInfo;
   readonly prober: NetworkProber;
 }
@@ -63,7 +64,9 @@ function start(probe: Probe, subject: ProbeSubject, timeoutMs: number, done: (re
       });
       return;
     case 'HTTP': {
-      const { host, port } = addressOf(probe.port, subject);
+      const { host, port } = addressOf(probe.port, subject, probe.ipProtocol);
+      if (host === undefined)
+        return done({ status: { type: 'HTTP' }, ok: false, message: noAddress(probe.ipProtocol) });
       const url = `${probe.scheme ?? 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}${probe.path ?? '/'}`;
       subject.prober.http(url, timeoutMs, ({ statusCode, error }) => {
         const ok = statusCode !== undefined && statusCode >= 200 && statusCode <= 399;
@@ -73,7 +76,8 @@ function start(probe: Probe, subject: ProbeSubject, timeoutMs: number, done: (re
       return;
     }
     case 'TCP': {
-      const { host, port } = addressOf(probe.port, subject);
+      const { host, port } = addressOf(probe.port, subject, probe.ipProtocol);
+      if (host === undefined) return done({ status: { type: 'TCP' }, ok: false, message: noAddress(probe.ipProtocol) });
       subject.prober.tcp(host, port, timeoutMs, ({ connected, error }) => {
         const message = connected
           ? `${host}:${port} accepts connections`
@@ -88,14 +92,22 @@ function start(probe: Probe, subject: ProbeSubject, timeoutMs: number, done: (re
 }
 
 /**
- * Where a port of the task is, seen from the agent. A task on the host's network is on 127.0.0.1. With an address of its own, a port that its
- * mappings know as a host port only is looked at on the host, any other one at its address.
+ * Where a port of the task is, seen from the agent. A task on the host's network is on 127.0.0.1, or ::1. With an address of its own, a port that its
+ * mappings know as a host port only is looked at on the host, any other one at its address. `host` is undefined when it has addresses, and none of this protocol.
  */
-export function addressOf(port: number, subject: Pick<ProbeSubject, 'ip' | 'info'>): { host: string; port: number } {
-  const mappings = subject.info?.docker?.portMappings ?? [];
+export function addressOf(
+  port: number,
+  { ip, ip6, info }: Pick<ProbeSubject, 'ip' | 'ip6' | 'info'>,
+  ipProtocol: IpProtocol = 'IPv4',
+): { readonly host: string | undefined; readonly port: number } {
+  const mappings = info?.docker?.portMappings ?? [];
   const inside = mappings.find(mapping => mapping.containerPort === port);
-  const local = '127.0.0.1';
-  if (subject.ip === undefined) return { host: local, port: inside?.hostPort ?? port };
+  const [local, own] = ipProtocol === 'IPv6' ? ['::1', ip6] : ['127.0.0.1', ip];
+  if (ip === undefined && ip6 === undefined) return { host: local, port: inside?.hostPort ?? port };
   if (inside === undefined && mappings.some(mapping => mapping.hostPort === port)) return { host: local, port };
-  return { host: subject.ip, port };
+  return { host: own, port };
+}
+
+function noAddress(ipProtocol: IpProtocol = 'IPv4'): string {
+  return `the container has no ${ipProtocol} address`;
 }

@@ -402,6 +402,7 @@ export class TaskRunner {
       container: must(record.container, 'container'),
       prober: this.#parts.deps.prober,
       ...(life.ip === undefined ? {} : { ip: life.ip }),
+      ...(life.ip6 === undefined ? {} : { ip6: life.ip6 }),
       ...(task.container === undefined ? {} : { info: task.container }),
     };
     const judge = (verdict: Verdict): void => this.#judge(record, verdict);

@@ -45,6 +45,7 @@ export interface TaskLife {
   readonly checks?: readonly CheckStatus[];
   readonly pid?: number;
   readonly ip?: string;
+  readonly ip6?: string;
 }
 
 /** What a status says beside who and when. */
@@ -164,6 +165,7 @@ function stepContainer(life: TaskLife, event: ContainerEvent, now: number): Task
         started: true,
         ...(event.pid === undefined ? {} : { pid: event.pid }),
         ...(event.ip === undefined ? {} : { ip: event.ip }),
+        ...(event.ip6 === undefined ? {} : { ip6: event.ip6 }),
       });
       // It is on its way out already; that it ran for a moment is no news.
       if (life.ending !== undefined) return still(next);
@@ -182,12 +184,13 @@ function stepContainer(life: TaskLife, event: ContainerEvent, now: number): Task
 
 // That it runs may have been told before.
 function stepAdopted(life: TaskLife, event: Extract<ContainerEvent, { type: 'STARTED' }>, now: number): TaskStep {
-  const { pid, ip } = event;
+  const { pid, ip, ip6 } = event;
   const next: TaskLife = merged(life, {
     adopting: false,
     started: true,
     ...(pid === undefined ? {} : { pid }),
     ...(ip === undefined ? {} : { ip }),
+    ...(ip6 === undefined ? {} : { ip6 }),
   });
   if (life.ending !== undefined) return still(next);
   // Without a pid it is dead already.

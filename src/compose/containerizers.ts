@@ -5,6 +5,7 @@ import { ComposingContainerizer } from '../containerizer/composing.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
 import { DockerContainerizer, probeDocker } from '../containerizer/docker.js';
 import { ProcessContainerizer } from '../containerizer/process.js';
+import { FetchCache } from '../containerizer/fetch-cache.js';
 import { SystemProber } from '../containerizer/prober.js';
 import type { Env } from '../env/env.js';
 import { endOrphans } from './orphans.js';
@@ -43,7 +44,10 @@ export async function makeContainerizers(env: Env, options: ContainerizersOption
   ];
   const all = inner.map(({ containerizer }) => containerizer);
   return {
-    containerizer: new ComposingContainerizer(env, all, { types }),
+    containerizer: new ComposingContainerizer(env, all, {
+      types,
+      cache: new FetchCache(env.clock, join(options.workDir, 'fetch-cache')),
+    }),
     prober: new SystemProber(env.clock),
     endLeftovers: isKnown => endLeftovers(env, options, inner, isKnown),
   };

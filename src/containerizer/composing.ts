@@ -6,9 +6,10 @@ import type { CommandInfo, ContainerType } from '../protocol/entities.js';
 import type { Container, Containerizer, ContainerEvent, ContainerSpec, ExecResult } from './containerizer.js';
 import type { FetchLimits } from './fetcher.js';
 import { fetchAll } from './fetcher.js';
+import { putFiles } from './task-files.js';
 import { Slots } from './slots.js';
 import { resolveImageUser, resolveUser, unprivilegedUser } from './users.js';
-import { linkVolumes } from './volume-links.js';
+import { linkMounts, linkVolumes } from './volume-links.js';
 
 export interface ComposingOptions extends FetchLimits {
   /** Sandboxes being filled at the same time. Default 8. */
@@ -39,7 +40,7 @@ export class ComposingContainerizer implements Containerizer {
     const inner = this.#find(spec);
     if (inner === undefined) return this.#refuse(spec, onEvent);
     // The common case costs nothing.
-    if ((spec.command?.uris ?? []).length === 0) return this.#start(inner, spec, onEvent);
+    if (!isBrought(spec.command)) return this.#start(inner, spec, onEvent);
     const container: FetchingContainer = new FetchingContainer(
       this.#env,
       spec,
@@ -82,12 +83,15 @@ export class ComposingContainerizer implements Containerizer {
 
   // Volumes come last, as what was fetched may be in their way. Docker mounts its own.
   #start(inner: Containerizer, spec: ContainerSpec, onEvent: (event: ContainerEvent) => void): Container {
-    if (spec.volumes === undefined || (spec.container?.type ?? 'PROCESS') !== 'PROCESS')
-      return inner.launch(spec, onEvent);
+    const mounts = spec.volumes ?? spec.container?.volumes;
+    if (mounts === undefined || (spec.container?.type ?? 'PROCESS') !== 'PROCESS') return inner.launch(spec, onEvent);
     try {
       const user = resolveUser(spec.user ?? spec.command?.user, { uid: process.getuid?.() ?? 0 });
       // Whom it cannot run as is said at the start.
-      if (typeof user !== 'string') linkVolumes(spec, user);
+      if (typeof user !== 'string') {
+        linkVolumes(spec, user);
+        linkMounts(spec, user);
+      }
     } catch (error) {
       return this.#fail(onEvent, 'SANDBOX', messageOf(error));
     }
@@ -111,6 +115,10 @@ export class ComposingContainerizer implements Containerizer {
       exec: (_command, _timeoutMs, done) => this.#env.clock.soon(() => done({ timedOut: false, output: message })),
     };
   }
+}
+
+function isBrought({ uris = [], files = [] }: CommandInfo = {}): boolean {
+  return uris.length > 0 || files.length > 0;
 }
 
 /** A container whose sandbox is being filled, and after that one of the inner containerizer. */
@@ -180,7 +188,9 @@ class FetchingContainer implements Container {
         this.#toldAt = clock.now();
         onEvent({ type: 'PROGRESS', phase: 'FETCHING', message, ...(fraction === undefined ? {} : { fraction }) });
       };
-      const uris = this.#spec.command?.uris ?? [];
+      const { uris = [], files = [] } = this.#spec.command ?? {};
+      await putFiles(this.#spec.sandbox, files, user);
+      if (uris.length === 0) return;
       onProgress(
         `fetching ${uris.length === 1 ? shown(uris[0]?.outputFile ?? 'a file') : `${uris.length} files`}`,
         undefined,

@@ -53,7 +53,8 @@ export type ContainerEvent =
       readonly message: string;
       readonly fraction?: number;
     }
-  | { readonly type: 'STARTED'; readonly pid?: number; readonly ip?: string }
+  /** The addresses are its own; absent where it is on the machine's network. */
+  | { readonly type: 'STARTED'; readonly pid?: number; readonly ip?: string; readonly ip6?: string }
   | { readonly type: 'EXITED'; readonly exit: ContainerExit }
   /** It never ran. `message` says why, for people. */
   | {

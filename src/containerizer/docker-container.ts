@@ -12,6 +12,7 @@ import type { CommandInfo } from '../protocol/entities.js';
 import type { Container, ContainerEvent, ContainerExit, ContainerSpec, ExecResult } from './containerizer.js';
 import type { ContainerState, DockerEngine } from './docker-engine.js';
 import { EngineError, isStatus } from './docker-engine.js';
+import { isThere } from './directories.js';
 import { runInside } from './docker-exec.js';
 import { LogDemux } from './docker-logs.js';
 import type { CreateBody } from './docker-create.js';
@@ -150,7 +151,9 @@ export class DockerContainer implements Container {
       // A volume named relative to the sandbox is a folder of the sandbox.
       for (const { hostPath } of this.#spec.container?.volumes ?? []) {
         if (hostPath === undefined || isAbsolute(hostPath) || hostPath.split('/').includes('..')) continue;
-        mkdirSync(join(this.#spec.sandbox, hostPath), { recursive: true });
+        const path = join(this.#spec.sandbox, hostPath);
+        // What was brought or fetched may be a file.
+        if (!isThere(path)) mkdirSync(path, { recursive: true });
       }
     } catch (error) {
       throw new LaunchFailure('SANDBOX', `the sandbox ${this.#spec.sandbox} cannot be used: ${messageOf(error)}`);
@@ -230,8 +233,13 @@ export class DockerContainer implements Container {
   /** From STARTED to EXITED. */
   async #follow(state: ContainerState, logsSinceMs: number): Promise<void> {
     this.#state = 'RUNNING';
-    const { pid, ip } = state;
-    this.#onEvent({ type: 'STARTED', ...(pid > 0 ? { pid } : {}), ...(ip === undefined ? {} : { ip }) });
+    const { pid, ip, ip6 } = state;
+    this.#onEvent({
+      type: 'STARTED',
+      ...(pid > 0 ? { pid } : {}),
+      ...(ip === undefined ? {} : { ip }),
+      ...(ip6 === undefined ? {} : { ip6 }),
+    });
     // A kill may have come between the engine's answer and now.
     if (this.#killDeadline !== Number.POSITIVE_INFINITY) this.#killRunning(true);
     const copied = this.#copyLogs(logsSinceMs);
@@ -294,7 +302,7 @@ export class DockerContainer implements Container {
             failures = 0;
           });
           stream.pause();
-          await pipeline(stream, new LogDemux(fds), { signal: this.#over.signal });
+          await pipeline(stream, new LogDemux(fds, this.#spec.container?.tty), { signal: this.#over.signal });
           return;
         } catch (error) {
           if (!(error instanceof EngineError) && (error as NodeJS.ErrnoException).syscall === 'write') throw error;

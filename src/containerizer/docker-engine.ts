@@ -32,6 +32,7 @@ export interface ContainerState {
   readonly oomKilled: boolean;
   readonly pid: number;
   readonly ip: string | undefined;
+  readonly ip6: string | undefined;
   /** The engine's words when it could not start. */
   readonly error: string;
 }
@@ -93,14 +94,17 @@ export class DockerEngine {
       const { State, NetworkSettings } = await this.#call('inspect', (docker, abortSignal) =>
         docker.getContainer(id).inspect({ abortSignal }),
       );
-      const ip = Object.values(NetworkSettings.Networks ?? {}).find(network => network.IPAddress !== '')?.IPAddress;
+      const networks = Object.values(NetworkSettings.Networks ?? {});
+      const addressOf = (field: 'IPAddress' | 'GlobalIPv6Address'): string | undefined =>
+        networks.map(network => network[field] as string | undefined).find(ip => ip !== undefined && ip !== '');
       return {
         running: State.Running || State.Restarting || State.Paused,
         created: State.Status === 'created',
         exitCode: State.ExitCode,
         oomKilled: State.OOMKilled,
         pid: State.Pid,
-        ip,
+        ip: addressOf('IPAddress'),
+        ip6: addressOf('GlobalIPv6Address'),
         error: State.Error,
       };
     } catch (error) {

@@ -1,25 +1,28 @@
-// The engine's log stream into the sandbox: frames of an 8-byte header (stream, length) and its bytes, to the files stdout and stderr.
+// The engine's log stream into the sandbox: frames of an 8-byte header (stream, length) and its bytes, to the files stdout and stderr. Of a terminal it is the
+// bytes alone, to stdout.
 import { write } from 'node:fs';
 import { Writable } from 'node:stream';
 
 /**
- * Takes apart the stream of a container without a terminal and writes to the descriptors given, as fast as the disk takes it. Source of the format: Docker
+ * Takes apart the stream of a container, unless it has a terminal, and writes to the descriptors given, as fast as the disk takes it. Source of the format: Docker
  * Engine API, "Attach to a container". The descriptors stay open.
  */
 export class LogDemux extends Writable {
   readonly #fds: { readonly stdout: number; readonly stderr: number };
+  readonly #isTerminal: boolean;
   #header = Buffer.alloc(0);
   #left = 0;
   #fd: number;
 
-  constructor(fds: { readonly stdout: number; readonly stderr: number }) {
+  constructor(fds: { readonly stdout: number; readonly stderr: number }, isTerminal = false) {
     super({ decodeStrings: true });
+    this.#isTerminal = isTerminal;
     this.#fds = fds;
     this.#fd = fds.stdout;
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    const parts = this.#split(chunk);
+    const parts = this.#isTerminal ? [{ fd: this.#fds.stdout, bytes: chunk }] : this.#split(chunk);
     const next = (index: number): void => {
       const part = parts[index];
       if (part === undefined) done();

@@ -67,6 +67,7 @@ export function dockerCreateOptions(
     Labels: { ...spec.labels, [containerLabel]: spec.containerId },
     AttachStdout: false,
     AttachStderr: false,
+    ...(spec.container?.tty === true ? { Tty: true } : {}),
     ...entry(spec),
     // The framework's user is one of this machine; the image has its own.
     ...(spec.command?.user === undefined ? {} : { User: spec.command.user }),
@@ -145,6 +146,15 @@ function mounts(
     const target = isAbsolute(volume.containerPath) ? volume.containerPath : join(sandboxInside, volume.containerPath);
     const readOnly = volume.mode === 'RO' ? { ReadOnly: true } : {};
     if (normalize(target) === '/') problems.push(`${path}.containerPath must not be /`);
+    if (volume.external !== undefined) {
+      const { driver, name, options = {} } = volume.external;
+      // Of the engine's own driver options can mount anything of the machine.
+      if (driver === 'local' && Object.keys(options).length > 0 && policy.allowPrivileged !== true)
+        problems.push(`${path}.external.options of the driver local are not allowed on this agent`);
+      const config = { NoCopy: false, Labels: {}, DriverConfig: { Name: driver, Options: { ...options } } };
+      out.push({ Type: 'volume', Source: name, Target: target, ...readOnly, VolumeOptions: config });
+      continue;
+    }
     if (volume.hostPath === undefined) {
       out.push({ Type: 'volume', Source: '', Target: target, ...readOnly });
       continue;

@@ -2,6 +2,7 @@
 // the task's user; or one sentence that says which URI failed and why.
 import { spawn } from 'node:child_process';
 import { constants, createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { chmod, chown, open, rename, rm, stat } from 'node:fs/promises';
 import { IncomingMessage } from 'node:http';
 import { basename, isAbsolute, join } from 'node:path';
@@ -15,6 +16,7 @@ import type { Clock } from '../env/clock.js';
 import type { FetchUri } from '../protocol/entities.js';
 import { archiveKind, extractArchive } from './archive.js';
 import { download } from './download.js';
+import type { FetchCache } from './fetch-cache.js';
 import { isReservedName, makeParents, makeSandbox } from './sandbox.js';
 import type { UserIds } from './users.js';
 
@@ -30,6 +32,8 @@ export interface FetchLimits {
   readonly expandedBytesMax?: number;
   /** Largest expansion of an archive, as a multiple of its size. Default 100. */
   readonly expansionMax?: number;
+  /** Where files to be cached are kept. Default: nowhere, so that each is fetched anew. */
+  readonly cache?: FetchCache;
   /** Addresses never to be fetched from. Default: link-local ones, where clouds keep credentials. */
   readonly refuseAddress?: (ip: string) => boolean;
 }
@@ -73,7 +77,6 @@ async function fetchOne(clock: Clock, job: FetchJob, uri: FetchUri, index: numbe
   const name = outputName(uri, source);
   const target = join(job.sandbox, name);
   const partial = join(job.sandbox, `.proffer-fetch-${index}`);
-  const maxBytes = limits.fileBytesMax ?? 2 * 1024 ** 3;
   const abort = new AbortController();
   const stop = (): void => abort.abort(new Error('it was called off'));
   job.signal.addEventListener('abort', stop, { once: true });
@@ -81,38 +84,12 @@ async function fetchOne(clock: Clock, job: FetchJob, uri: FetchUri, index: numbe
   const totalMs = limits.totalMs ?? 30 * 60_000;
   const timer = clock.after(totalMs, () => abort.abort(new Error(`it took longer than ${totalMs / 1000} s`)));
   try {
-    const { stream, bytes } =
-      source instanceof URL
-        ? await download(clock, source, {
-            signal: abort.signal,
-            stallMs: limits.stallMs ?? 60_000,
-            refuseAddress: limits.refuseAddress ?? isLinkLocal,
-          })
-        : await openFile(source, job.reader ?? job.user, abort.signal);
-    if (bytes !== undefined && bytes > maxBytes) {
-      stream.destroy();
-      throw new Error(tooLarge(maxBytes));
-    }
-    let received = 0;
-    const counted = counter(maxBytes, done => {
-      received = done;
-      job.onProgress(
-        `fetching ${name}, ${formatBytes(done)}`,
-        bytes === undefined || bytes === 0 ? undefined : Math.min(1, done / bytes),
-      );
-    });
-    const file = await open(
-      partial,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-      0o644,
-    );
-    try {
-      await pipeline(stream, counted, file.createWriteStream(), { signal: abort.signal });
-    } catch (error) {
-      if (!(stream instanceof IncomingMessage) || !isCutOff(error)) throw error;
-      const size = bytes === undefined ? '' : ` of ${bytes}`;
-      throw new Error(`the download ended early, at byte ${received}${size}`, { cause: error });
-    }
+    const bring = (path: string): Promise<void> => receive(clock, job, { source, name, path }, limits, abort.signal);
+    if (uri.cache === true && limits.cache !== undefined) {
+      // What one user may read another may not.
+      const kept = await limits.cache.open(`${(job.reader ?? job.user)?.uid ?? ''} ${uri.value}`, bring, abort.signal);
+      await pipeline(kept.createReadStream(), (await create(partial)).createWriteStream(), { signal: abort.signal });
+    } else await bring(partial);
     if (job.user !== undefined) await chown(partial, job.user.uid, job.user.gid);
     if (uri.executable === true) await chmod(partial, 0o755);
     await makeParents(job.sandbox, name, job.user);
@@ -137,6 +114,49 @@ async function fetchOne(clock: Clock, job: FetchJob, uri: FetchUri, index: numbe
     job.signal.removeEventListener('abort', stop);
     await rm(partial, { force: true });
   }
+}
+
+/** From where it is to a new file at `path`. */
+async function receive(
+  clock: Clock,
+  job: FetchJob,
+  { source, name, path }: { readonly source: URL | string; readonly name: string; readonly path: string },
+  limits: FetchLimits,
+  signal: AbortSignal,
+): Promise<void> {
+  const maxBytes = limits.fileBytesMax ?? 2 * 1024 ** 3;
+  const { stream, bytes } =
+    source instanceof URL
+      ? await download(clock, source, {
+          signal,
+          stallMs: limits.stallMs ?? 60_000,
+          refuseAddress: limits.refuseAddress ?? isLinkLocal,
+        })
+      : await openFile(source, job.reader ?? job.user, signal);
+  if (bytes !== undefined && bytes > maxBytes) {
+    stream.destroy();
+    throw new Error(tooLarge(maxBytes));
+  }
+  let received = 0;
+  const counted = counter(maxBytes, done => {
+    received = done;
+    job.onProgress(
+      `fetching ${name}, ${formatBytes(done)}`,
+      bytes === undefined || bytes === 0 ? undefined : Math.min(1, done / bytes),
+    );
+  });
+  const file = await create(path);
+  try {
+    await pipeline(stream, counted, file.createWriteStream(), { signal });
+  } catch (error) {
+    if (!(stream instanceof IncomingMessage) || !isCutOff(error)) throw error;
+    const size = bytes === undefined ? '' : ` of ${bytes}`;
+    throw new Error(`the download ended early, at byte ${received}${size}`, { cause: error });
+  }
+}
+
+function create(path: string): Promise<FileHandle> {
+  return open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
 }
 
 /** A URL to download, or the path of a file. */

@@ -28,6 +28,33 @@ export function linkVolumes({ sandbox, volumes = [] }: ContainerSpec, user: User
   }
 }
 
+/**
+ * Shows the directories of this machine that a process task names to it, as links in its sandbox, and makes those that are its own. What has been brought
+ * there stays.
+ * @throws Error saying what cannot be, or what the file system says.
+ */
+export function linkMounts({ sandbox, container }: ContainerSpec, user: UserIds | undefined): void {
+  const mounts = container?.volumes ?? [];
+  if (mounts.length === 0) return;
+  makeSandbox(sandbox, user);
+  for (const { containerPath, hostPath } of mounts) {
+    // It is where it is.
+    if (isAbsolute(containerPath) && containerPath === hostPath) continue;
+    const name = nameInSandbox(sandbox, { containerPath });
+    makePlainParents(sandbox, name, user);
+    // A relative one is a folder of the sandbox, or a file that was brought there.
+    const own = hostPath === undefined ? name : isAbsolute(hostPath) ? undefined : normalize(hostPath);
+    const source = own === undefined ? (hostPath as string) : join(sandbox, own);
+    if (own !== undefined && !isThere(source)) makeFolder(sandbox, own, user);
+    const path = join(sandbox, name);
+    if (source === path) continue;
+    if (isThere(path)) throw new Error(`the volume's containerPath ${shown(containerPath)} is taken in the sandbox`);
+    if (!isThere(source)) throw new Error(`the volume's hostPath ${shown(hostPath)} does not exist on this agent`);
+    symlinkSync(source, path);
+    if (user !== undefined) lchownSync(path, user.uid, user.gid);
+  }
+}
+
 /** Gives a volume to its first user, while it is the agent's own and empty. Later ones take it as it is. */
 export function claimVolume(source: string, user: UserIds | undefined): void {
   const found = lstatSync(source);
@@ -36,7 +63,7 @@ export function claimVolume(source: string, user: UserIds | undefined): void {
   chownSync(source, user.uid, user.gid);
 }
 
-function nameInSandbox(sandbox: string, { containerPath }: PersistentMount): string {
+function nameInSandbox(sandbox: string, { containerPath }: Pick<PersistentMount, 'containerPath'>): string {
   const name = normalize(isAbsolute(containerPath) ? relative(sandbox, containerPath) : containerPath).replace(
     /\/+$/,
     '',
@@ -50,6 +77,10 @@ function nameInSandbox(sandbox: string, { containerPath }: PersistentMount): str
   if (isReservedName(name))
     throw new Error(`the volume's containerPath ${shown(containerPath)} is a file of the agent's`);
   return name;
+}
+
+function makeFolder(sandbox: string, name: string, user: UserIds | undefined): void {
+  makePlainParents(sandbox, `${name}/.`, user);
 }
 
 // A directory that was fetched may serve; a link would lead out of the sandbox.

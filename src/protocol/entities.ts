@@ -151,6 +151,15 @@ export interface FetchUri {
   /** Unpack `.tar`, `.tar.gz`, `.tgz`, `.zip`. Default true. */
   readonly extract?: boolean;
   readonly outputFile?: string;
+  /** Whether the agent keeps what it fetched, and gives it to later tasks of the same user that say so too, without asking its server again. Default false. */
+  readonly cache?: boolean;
+}
+
+/** A small file that the scheduler brings itself, such as a secret. Only the task's user can read it: in a container root, unless the command names one. */
+export interface TaskFile {
+  /** Where it is in the sandbox. */
+  readonly path: string;
+  readonly base64: string;
 }
 
 /** What to run. `value` is a shell line (`sh -c`); `argv` a program and its arguments without a shell. One of them, or neither for an image's own command. */
@@ -159,6 +168,8 @@ export interface CommandInfo {
   readonly argv?: readonly string[];
   readonly env?: { readonly [name: string]: string };
   readonly uris?: readonly FetchUri[];
+  /** In the sandbox before anything is fetched. They travel with the task, so they count for its size. */
+  readonly files?: readonly TaskFile[];
   readonly user?: string;
 }
 
@@ -187,10 +198,25 @@ export interface DockerInfo {
   readonly parameters?: readonly { readonly key: string; readonly value: string }[];
 }
 
+/**
+ * A directory, or a file, of the container. It is an empty one of its own unless `hostPath` or `external` says what it is. Processes see the machine's file
+ * system, so theirs is a link in the sandbox, and RO is not enforced.
+ */
 export interface VolumeMount {
+  /** Absolute, or relative to the sandbox; of a process relative, or the `hostPath` itself. */
   readonly containerPath: string;
+  /** On the agent's machine; relative to the sandbox when it is not absolute. */
   readonly hostPath?: string;
+  /** Of a volume driver of the Docker engine. */
+  readonly external?: ExternalVolume;
   readonly mode: 'RW' | 'RO';
+}
+
+/** A volume that a driver outside the cluster keeps; it is made when there is none of that name, and stays. */
+export interface ExternalVolume {
+  readonly driver: string;
+  readonly name: string;
+  readonly options?: { readonly [name: string]: string };
 }
 
 export interface ContainerInfo {
@@ -198,13 +224,25 @@ export interface ContainerInfo {
   readonly docker?: DockerInfo;
   readonly volumes?: readonly VolumeMount[];
   readonly hostname?: string;
+  /** A terminal for its output, all of which then goes to `stdout`. Type DOCKER only. Default false. */
+  readonly tty?: boolean;
 }
 
-/** How to look at a task: a command in its container, an HTTP request or a TCP connection to it. */
+export const ipProtocols = ['IPv4', 'IPv6'] as const;
+/** Which address of a task is looked at. */
+export type IpProtocol = (typeof ipProtocols)[number];
+
+/** How to look at a task: a command in its container, an HTTP request or a TCP connection to it, by IPv4 unless it says otherwise. */
 export type Probe =
   | { readonly type: 'COMMAND'; readonly command: CommandInfo }
-  | { readonly type: 'HTTP'; readonly port: number; readonly path?: string; readonly scheme?: 'http' | 'https' }
-  | { readonly type: 'TCP'; readonly port: number };
+  | {
+      readonly type: 'HTTP';
+      readonly port: number;
+      readonly path?: string;
+      readonly scheme?: 'http' | 'https';
+      readonly ipProtocol?: IpProtocol;
+    }
+  | { readonly type: 'TCP'; readonly port: number; readonly ipProtocol?: IpProtocol };
 
 /** A check whose result the framework interprets. Times default to delay 15 s, interval 10 s, timeout 20 s (0: none). */
 export interface CheckInfo {

@@ -1,5 +1,5 @@
 // What commands, containers and probes must be beyond the types of their fields. In: values of the right shape. Out: violations, through `say`.
-import type { CommandInfo, ContainerInfo, DockerInfo, ExecutorInfo, Probe } from './entities.js';
+import type { CommandInfo, ContainerInfo, DockerInfo, ExecutorInfo, Probe, VolumeMount } from './entities.js';
 import type { Say } from './schemas/findings.js';
 
 /** A command says what to run in one way or not at all. */
@@ -41,13 +41,30 @@ export function containerRule(container: ContainerInfo, path: string, say: Say):
       'set type to DOCKER',
     );
   }
-  const seen = new Set<string>();
-  for (const [i, { containerPath }] of (container.volumes ?? []).entries()) {
-    if (seen.has(containerPath)) {
-      say(`${path}.volumes[${i}].containerPath`, `${JSON.stringify(containerPath)} is mounted twice`);
-    }
-    seen.add(containerPath);
+  if (container.tty === true && container.type === 'PROCESS') {
+    say(`${path}.tty`, 'goes only with containers of type DOCKER: processes have no terminal', 'leave it out');
   }
+  const seen = new Set<string>();
+  for (const [i, volume] of (container.volumes ?? []).entries()) {
+    const { containerPath, hostPath, external } = volume;
+    const here = `${path}.volumes[${i}]`;
+    if (seen.has(containerPath)) say(`${here}.containerPath`, `${JSON.stringify(containerPath)} is mounted twice`);
+    seen.add(containerPath);
+    if (external !== undefined && hostPath !== undefined)
+      say(`${here}.external`, 'is given beside hostPath; only one is allowed', 'leave out one of them');
+    if (container.type === 'PROCESS') processVolumeRule(volume, here, say);
+  }
+}
+
+function processVolumeRule({ containerPath, hostPath, external }: VolumeMount, path: string, say: Say): void {
+  if (external !== undefined)
+    say(`${path}.external`, 'goes only with containers of type DOCKER: its driver is one of the Docker engine');
+  if (containerPath.startsWith('/') && containerPath !== hostPath)
+    say(
+      `${path}.containerPath`,
+      `${JSON.stringify(containerPath)} is a path of the machine, which a process sees as it is`,
+      'give a path relative to the sandbox, or run it in a container of type DOCKER',
+    );
 }
 
 /** Port mappings need a network of the container's own, and each host port is bound once. */
@@ -128,6 +145,19 @@ export function uriProblem(uri: string): string | undefined {
     return `${scheme === undefined ? '' : `with ${scheme} `}is not a URI with http:, https: or file:`;
   }
   return URL.canParse(uri) ? undefined : 'is not a URI';
+}
+
+/** Why `text` is not the name of a volume of a driver, or of the driver. */
+export function externalNameProblem(text: string): string | undefined {
+  return text.length <= 255 && /^[A-Za-z0-9][\w./:@-]*$/.test(text)
+    ? undefined
+    : 'is not a name: it starts with a letter or digit and has letters, digits and any of _./:@-, at most 255';
+}
+
+/** Why `text` is not base64; without the text, which may be a secret. */
+export function base64Problem(text: string): string | undefined {
+  const isBase64 = text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+  return isBase64 ? undefined : 'is not base64: letters, digits, + and /, in groups of four, = at the end';
 }
 
 /** Why `path` cannot be asked for over HTTP. */

@@ -128,6 +128,10 @@ test('a port of a task is found where it is', t => {
   t.deepEqual(addressOf(80, { info, ip: '10.0.0.2' }), { host: '10.0.0.2', port: 80 });
   t.deepEqual(addressOf(31_000, { info, ip: '10.0.0.2' }), { host: '127.0.0.1', port: 31_000 });
   t.deepEqual(addressOf(81, { info, ip: '10.0.0.2' }), { host: '10.0.0.2', port: 81 });
+  t.deepEqual(addressOf(80, { info }, 'IPv6'), { host: '::1', port: 31_000 });
+  t.deepEqual(addressOf(80, { info, ip: '10.0.0.2' }, 'IPv6'), { host: undefined, port: 80 });
+  t.deepEqual(addressOf(31_000, { info, ip: '10.0.0.2' }, 'IPv6'), { host: '::1', port: 31_000 });
+  t.deepEqual(addressOf(80, { info, ip: '10.0.0.2', ip6: 'fd00::2' }, 'IPv6'), { host: 'fd00::2', port: 80 });
 });
 
 test('the system keeps its share of the machine', t => {

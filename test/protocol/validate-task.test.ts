@@ -189,7 +189,7 @@ const tasks: readonly Row<Fields>[] = [
   ],
   [
     'a volume with a mode inside',
-    { container: { type: 'PROCESS', volumes: [{ containerPath: '/x', hostPath: '/a:ro', mode: 'RW' }] } },
+    { container: { type: 'PROCESS', volumes: [{ containerPath: 'x', hostPath: '/a:ro', mode: 'RW' }] } },
     ['container.volumes[0].hostPath', 'INVALID_TASK', /must not contain a colon/],
   ],
   [
@@ -198,12 +198,60 @@ const tasks: readonly Row<Fields>[] = [
       container: {
         type: 'PROCESS',
         volumes: [
-          { containerPath: '/x', mode: 'RW' },
-          { containerPath: '/x', mode: 'RO' },
+          { containerPath: 'x', mode: 'RW' },
+          { containerPath: 'x', mode: 'RO' },
         ],
       },
     },
     ['container.volumes[1].containerPath', 'INVALID_TASK', /mounted twice/],
+  ],
+  [
+    'what processes cannot have',
+    {
+      container: {
+        type: 'PROCESS',
+        tty: true,
+        volumes: [
+          { containerPath: '/x', hostPath: '/y', mode: 'RW' },
+          { containerPath: '/srv', hostPath: '/srv', mode: 'RW' },
+          { containerPath: 'v', external: { driver: 'rexray', name: 'v' }, mode: 'RW' },
+        ],
+      },
+    },
+    ['container.tty', 'INVALID_TASK', /processes have no terminal/],
+    ['container.volumes[0].containerPath', 'INVALID_TASK', /"\/x" is a path of the machine/],
+    ['container.volumes[2].external', 'INVALID_TASK', /goes only with containers of type DOCKER/],
+  ],
+  [
+    'a volume from two places, of a driver without a name',
+    {
+      container: {
+        type: 'DOCKER',
+        docker: { image: 'x' },
+        volumes: [{ containerPath: '/x', hostPath: '/y', external: { driver: '', name: 'a b' }, mode: 'RW' }],
+      },
+    },
+    ['container.volumes[0].external.driver', 'INVALID_TASK', /is not a name/],
+    ['container.volumes[0].external.name', 'INVALID_TASK', /is not a name/],
+  ],
+  [
+    'files outside, and one that is not base64',
+    {
+      command: {
+        value: 'x',
+        files: [
+          { path: '../x', base64: '' },
+          { path: 'y', base64: 'sécret' },
+        ],
+      },
+    },
+    ['command.files[0].path', 'INVALID_TASK', /must not contain ".."/],
+    ['command.files[1].base64', 'INVALID_TASK', /^the value is not base64/],
+  ],
+  [
+    'a probe by no IP protocol there is',
+    { check: { probe: { type: 'TCP', port: 1, ipProtocol: 'IPX' } } },
+    ['check.probe.ipProtocol', 'INVALID_TASK', /"IPX" is not an IP protocol/],
   ],
   [
     'a limit below the request',

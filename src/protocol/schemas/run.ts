@@ -6,19 +6,23 @@ import type {
   DiscoveryInfo,
   DockerInfo,
   ExecutorInfo,
+  ExternalVolume,
   FetchUri,
   HealthCheckInfo,
   KillPolicy,
   PortMapping,
   Probe,
+  TaskFile,
   VolumeMount,
 } from '../entities.js';
-import { containerTypes } from '../entities.js';
+import { containerTypes, ipProtocols } from '../entities.js';
 import {
+  base64Problem,
   commandRule,
   containerRule,
   dockerRule,
   executorRule,
+  externalNameProblem,
   httpPathProblem,
   imageProblem,
   networkProblem,
@@ -34,6 +38,12 @@ const fetchUri = object<FetchUri>('a URI to fetch', {
   executable: optional(boolean),
   extract: optional(boolean),
   outputFile: optional(text('a path', relativePathProblem)),
+  cache: optional(boolean),
+});
+
+const taskFile = object<TaskFile>('a file', {
+  path: text('a path', relativePathProblem),
+  base64: secretText(base64Problem),
 });
 
 export const commandInfo = refine(
@@ -42,6 +52,7 @@ export const commandInfo = refine(
     argv: optional(list(leaves.programText, 'a list of strings, the program first', 1)),
     env: optional(record(secretText(nulProblem), 'an object of environment variables, each a string', envNameProblem)),
     uris: optional(list(fetchUri, 'a list of URIs to fetch')),
+    files: optional(list(taskFile, 'a list of { path, base64 }')),
     user: optional(leaves.user),
   }),
   commandRule,
@@ -81,6 +92,13 @@ const dockerInfo = refine(
 const volumeMount = object<VolumeMount>('a volume', {
   containerPath: text('a path', mountPathProblem),
   hostPath: optional(text('a path', mountPathProblem)),
+  external: optional(
+    object<ExternalVolume>('an external volume', {
+      driver: text('a volume driver', externalNameProblem),
+      name: text('a volume', externalNameProblem),
+      options: optional(record(secretText(nulProblem), 'an object of options, each a string')),
+    }),
+  ),
   mode: oneOf(['RW', 'RO'], 'a mode'),
 });
 
@@ -90,9 +108,12 @@ export const containerInfo = refine(
     docker: optional(dockerInfo),
     volumes: optional(list(volumeMount, 'a list of volumes')),
     hostname: optional(leaves.hostname),
+    tty: optional(boolean),
   }),
   containerRule,
 );
+
+const ipProtocol = optional(oneOf(ipProtocols, 'an IP protocol'));
 
 const probe = refine(
   union<Probe>('a probe', {
@@ -101,8 +122,9 @@ const probe = refine(
       port: leaves.port,
       path: optional(text('a path', httpPathProblem, 'write for example /health')),
       scheme: optional(oneOf(['http', 'https'], 'a scheme')),
+      ipProtocol,
     },
-    TCP: { port: leaves.port },
+    TCP: { port: leaves.port, ipProtocol },
   }),
   probeRule,
 );
