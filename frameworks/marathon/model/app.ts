@@ -33,7 +33,33 @@ export interface AppDefinition extends SpecCommon {
   /** Unset: the agent's default. */
   readonly taskKillGracePeriodMs?: number;
   readonly tty?: boolean;
+  readonly autoscaling?: Autoscaling;
 }
+
+/** Ours. The number of instances follows what they have to do. */
+export interface Autoscaling {
+  readonly minInstances: number;
+  readonly maxInstances: number;
+  readonly target: ScalingTarget;
+  /** Between a change of the number and the next one up, and down; before a change down, less must have been enough for as long. */
+  readonly scaleUpCooldownMs: number;
+  readonly scaleDownCooldownMs: number;
+}
+
+/**
+ * What one instance should have to do on average: `cpus` and `mem` as a share of what it is promised, `requests` in requests a second. How many it has
+ * had it says itself, by a counter in the text format of Prometheus.
+ */
+export type ScalingTarget =
+  | { readonly metric: 'cpus' | 'mem'; readonly value: number }
+  | {
+      readonly metric: 'requests';
+      readonly value: number;
+      readonly portIndex: number;
+      readonly path: string;
+      /** Its name; samples with different labels are added up. */
+      readonly counter: string;
+    };
 
 /** A port in the host's network. `port` is the service port, and with `requirePorts` also the host port; 0 until one is assigned. */
 export interface PortDefinition {

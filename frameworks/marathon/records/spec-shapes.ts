@@ -11,11 +11,13 @@ import type {
   AppHealthCheck,
   AppPortMapping,
   AppVolume,
+  Autoscaling,
   CheckTarget,
   ExternalVolume,
   HealthTimes,
   PortDefinition,
   ReadinessCheck,
+  ScalingTarget,
 } from '../model/app.js';
 import type {
   PodCheck,
@@ -256,6 +258,24 @@ export const appDefinition = shape<AppDefinition>({
   requirePorts: flag,
   taskKillGracePeriodMs: maybe(number),
   tty: maybe(flag),
+  autoscaling: maybe(
+    shape<Autoscaling>({
+      minInstances: whole,
+      maxInstances: whole,
+      target: v.union([
+        shape<ScalingTarget & { metric: 'cpus' | 'mem' }>({ metric: word(['cpus', 'mem']), value: number }),
+        shape<ScalingTarget & { metric: 'requests' }>({
+          metric: v.literal('requests'),
+          value: number,
+          portIndex: whole,
+          path: text,
+          counter: text,
+        }),
+      ]) as Schema<ScalingTarget>,
+      scaleUpCooldownMs: whole,
+      scaleDownCooldownMs: whole,
+    }),
+  ),
 });
 
 // Pods

@@ -18,11 +18,11 @@ export function restarted<Spec extends RunSpec>(spec: Spec, version: number): Sp
 /** What one definition is to another of the same id. */
 export type Difference = 'none' | 'scale' | 'config';
 
-/** Everything but the number of instances and the versions is configuration; the order of what are sets is not. */
+/** Everything but the number of instances, what it follows and the versions is configuration; the order of what are sets is not. */
 export function differenceOf(from: RunSpec, to: RunSpec): Difference {
   if (from === to) return 'none';
   if (!isDeepStrictEqual(configOf(from), configOf(to))) return 'config';
-  return from.instances === to.instances ? 'none' : 'scale';
+  return from.instances === to.instances && isDeepStrictEqual(scalingOf(from), scalingOf(to)) ? 'none' : 'scale';
 }
 
 /**
@@ -52,8 +52,12 @@ function configOf(spec: RunSpec): object {
     constraints: asSet(spec.constraints),
     dependencies: asSet(spec.dependencies),
     acceptedResourceRoles: asSet(spec.acceptedResourceRoles),
-    ...(spec.kind === 'app' ? { healthChecks: asSet(spec.healthChecks) } : {}),
+    ...(spec.kind === 'app' ? { healthChecks: asSet(spec.healthChecks), autoscaling: undefined } : {}),
   };
+}
+
+function scalingOf(spec: RunSpec): unknown {
+  return spec.kind === 'app' ? spec.autoscaling : undefined;
 }
 
 function asSet(items: readonly unknown[]): string[] {

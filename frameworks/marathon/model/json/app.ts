@@ -1,5 +1,13 @@
 // An app as replies show it: normalised, with assigned ports, without the older fields. In: the definition. Out: plain JSON in Marathon's order.
-import type { AppCheck, AppContainer, AppDefinition, AppHealthCheck, AppPortMapping, AppVolume } from '../app.js';
+import type {
+  AppCheck,
+  AppContainer,
+  AppDefinition,
+  AppHealthCheck,
+  AppPortMapping,
+  AppVolume,
+  Autoscaling,
+} from '../app.js';
 import { present } from '../present.js';
 import { hasOwnNetwork, isResident } from '../run-spec.js';
 import * as parts from './parts.js';
@@ -54,6 +62,7 @@ export function appJson(app: AppDefinition): Record<string, unknown> {
     killSelection: app.killSelection,
     unreachableStrategy: parts.unreachableJson(app.unreachableStrategy),
     tty: app.tty,
+    autoscaling: app.autoscaling && autoscalingJson(app.autoscaling),
     role: app.role,
   });
 }
@@ -99,6 +108,14 @@ function volumeJson(volume: AppVolume): object {
 }
 
 /** A health check of an app, also as its events show it. */
+function autoscalingJson({ scaleUpCooldownMs, scaleDownCooldownMs, ...rest }: Autoscaling): object {
+  return {
+    ...rest,
+    scaleUpCooldownSeconds: secondsOf(scaleUpCooldownMs),
+    scaleDownCooldownSeconds: secondsOf(scaleDownCooldownMs),
+  };
+}
+
 export function healthCheckJson(check: AppHealthCheck): object {
   const isCommand = check.protocol === 'COMMAND';
   const { port, portIndex } = isCommand ? {} : check;

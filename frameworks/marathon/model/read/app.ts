@@ -7,12 +7,15 @@ import type {
   AppHealthCheck,
   AppPortMapping,
   AppVolume,
+  Autoscaling,
   PortDefinition,
+  ScalingTarget,
 } from '../app.js';
 import { resolvePath } from '../path.js';
 import type { PathId } from '../path.js';
 import { present } from '../present.js';
 import type {
+  RawAutoscaling,
   RawCheck,
   RawContainer,
   RawHealthCheck,
@@ -91,7 +94,24 @@ export function appOf(raw: CanonicalApp, context: AppContext): AppDefinition {
     taskKillGracePeriodMs:
       raw.taskKillGracePeriodSeconds === undefined ? undefined : parts.msOf(raw.taskKillGracePeriodSeconds),
     tty: raw.tty,
+    autoscaling: autoscalingOf(raw.autoscaling),
   });
+}
+
+function autoscalingOf(raw: RawAutoscaling | undefined): Autoscaling | undefined {
+  if (raw === undefined || raw === 'disabled') return undefined;
+  const { target, scaleUpCooldownSeconds, scaleDownCooldownSeconds, ...bounds } = raw;
+  return {
+    ...bounds,
+    target: targetOf(target),
+    scaleUpCooldownMs: parts.msOf(scaleUpCooldownSeconds),
+    scaleDownCooldownMs: parts.msOf(scaleDownCooldownSeconds),
+  };
+}
+
+function targetOf(raw: Exclude<RawAutoscaling, 'disabled'>['target']): ScalingTarget {
+  const { metric, value, portIndex = 0, path = '/metrics', counter = 'http_requests_total' } = raw;
+  return metric === 'requests' ? { metric, value, portIndex, path, counter } : { metric, value };
 }
 
 const defaultPort: PortDefinition = { port: 0, protocol: 'tcp', name: 'default', labels: {} };

@@ -13,6 +13,13 @@ export function appShapeProblems(raw: RawApp, report: Report): void {
     if (protocol !== 'COMMAND' && command !== undefined)
       here('/command', `is for protocol COMMAND, this check's is ${protocol}`);
   });
+  if (raw.autoscaling !== undefined && raw.autoscaling !== 'disabled') {
+    const { target } = raw.autoscaling;
+    for (const member of ['portIndex', 'path', 'counter'] as const) {
+      if (target.metric !== 'requests' && target[member] !== undefined)
+        report(`/autoscaling/target/${member}`, `is for metric requests, this target's is ${target.metric}`);
+    }
+  }
   if (raw.check !== undefined) probeShape(raw.check, within(report, '/check'));
   each(raw.container?.volumes ?? [], '/container/volumes', report, volumeShape);
   if (raw.acceptedResourceRoles?.length === 0)

@@ -15,6 +15,7 @@ import { residentProblems } from './resident.js';
 import { roleProblems } from './roles.js';
 import type { RoleRule } from './roles.js';
 import { volumeProblems } from './volumes.js';
+import { scalingProblems } from './scaling.js';
 
 export interface RuleContext<Spec> {
   readonly settings: ModelSettings;
@@ -39,6 +40,7 @@ export function appProblems(app: AppDefinition, context: RuleContext<AppDefiniti
     if (why !== undefined) report('/gpus', why);
     if (app.container?.type === 'DOCKER') report('/gpus', 'is not for containers of type DOCKER');
   }
+  scalingProblems(app, settings, report);
   parts.limitProblems(app.resourceLimits, app.resources, report);
   networkProblems(app.networks, report);
   portProblems(app, report);

@@ -119,11 +119,33 @@ const ipAddress = object({
   networkName: v.exactOptional(f.someText),
 });
 
+const scalingOrDisabled = 'must be an object, or "disabled"';
+const autoscaling = f.textOr(
+  v.picklist(['disabled'], scalingOrDisabled),
+  object(
+    {
+      minInstances: v.optional(f.whole(1), 1),
+      maxInstances: f.whole(1),
+      target: object({
+        metric: v.picklist(['cpus', 'mem', 'requests']),
+        value: v.pipe(v.number(), v.minValue(0.001), v.maxValue(1_000_000_000)),
+        portIndex: v.exactOptional(f.whole()),
+        path: v.exactOptional(f.someText),
+        counter: v.exactOptional(f.someText),
+      }),
+      scaleUpCooldownSeconds: v.optional(f.seconds, 60),
+      scaleDownCooldownSeconds: v.optional(f.seconds, 300),
+    },
+    scalingOrDisabled,
+  ),
+);
+
 /** An app, or as much of one as an update says. Unknown members are dropped. */
 export const appSchema = object({
   id: v.exactOptional(f.text),
   acceptedResourceRoles: v.exactOptional(f.texts),
   args: v.exactOptional(f.texts),
+  autoscaling: v.exactOptional(autoscaling),
   backoffFactor: v.exactOptional(v.pipe(v.number(), v.minValue(1), v.maxValue(1_000_000))),
   backoffSeconds: v.exactOptional(f.seconds),
   check: v.exactOptional(check),
@@ -176,5 +198,6 @@ export type RawPortMapping = v.InferOutput<typeof portMapping>;
 export type RawPortDefinition = v.InferOutput<typeof portDefinition>;
 export type RawVolume = v.InferOutput<typeof volume>;
 export type RawHealthCheck = v.InferOutput<typeof healthCheck>;
+export type RawAutoscaling = v.InferOutput<typeof autoscaling>;
 export type RawCheck = v.InferOutput<typeof check>;
 export type RawNetwork = v.InferOutput<typeof f.network>;

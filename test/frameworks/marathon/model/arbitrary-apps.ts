@@ -111,11 +111,30 @@ const housing = fc.oneof(
 );
 
 /** Fields of an app that do not depend on others, each perhaps. */
-export const appFields = partly(
+const autoscaling = fc.oneof(
+  fc.constant('disabled'),
+  partly(
+    { minInstances: fc.constant(1), scaleUpCooldownSeconds: seconds, scaleDownCooldownSeconds: seconds },
+    {
+      maxInstances: fc.integer({ min: 1, max: 50 }),
+      target: fc.record({
+        metric: fc.constantFrom('cpus', 'mem'),
+        value: fc.double({ min: 0.01, max: 2, noNaN: true }),
+      }),
+    },
+  ),
+);
+
+/** The number of instances: given, for every agent, or following what they have to do. */
+const numbers = fc.oneof(
+  fc.record({ instances: count, autoscaling: fc.constant('disabled') }),
+  fc.record({ instances: fc.nat(50), autoscaling, cpus: fc.constant(1), mem: fc.constant(64) }),
+);
+
+const plainFields = partly(
   {
     env: labels,
     labels,
-    instances: count,
     cpus: amount,
     mem: amount,
     disk: amount,
@@ -137,6 +156,9 @@ export const appFields = partly(
   },
   {},
 );
+export const appFields = fc
+  .tuple(plainFields, fc.option(numbers, { nil: {} }))
+  .map(all => Object.assign({}, ...all) as object);
 
 /** A whole app. Strategies are left to their defaults where data of its own would forbid them. */
 export const rawApp: fc.Arbitrary<{ [field: string]: unknown }> = fc
