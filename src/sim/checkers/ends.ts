@@ -36,7 +36,7 @@ export class EndsChecker implements Checker {
   readonly #launched = new Map<string, Launched>();
   /** Tasks that somebody asked to end, and those that ended otherwise than well. */
   readonly #asked = new Set<string>();
-  /** By agent, tasks that it was told to end when the latest of that id was launched on another. */
+  /** By agent, tasks that it was told to end while, or after, one of the same id was on another. */
   readonly #displaced = new Set<string>();
   readonly #killedByOperators = new Set<TaskId>();
   /** Frameworks that have ended for a master, or asked for it. Whether they should is for another checker. */
@@ -89,8 +89,9 @@ export class EndsChecker implements Checker {
           const launched = this.#launched.get(key);
           // To a framework that knows of no partitions the task was lost when its agent was given up, so that it has to end when that returns.
           if (launched?.isAware === false) this.#asked.add(key);
-          // It comes back late, and its id was used again elsewhere.
-          if (launched !== undefined && launched.node !== event.node) this.#displaced.add(`${event.node}\n${key}`);
+          // Its id was used again while it was away, or it is the later one, and a new master heard of the other first.
+          if (launched !== undefined && (launched.node !== event.node || this.#livesElsewhere(key, event.node)))
+            this.#displaced.add(`${event.node}\n${key}`);
         } else if (event.event.type === 'LAUNCH') {
           const { framework, tasks } = event.event;
           const { id = '', checkpoint = true, capabilities = [] } = framework;
@@ -159,6 +160,10 @@ export class EndsChecker implements Checker {
     run.unseen = this.#dark.has(node);
     if (exit.signal !== undefined && !exit.oomKilled) this.#unasked.push({ node, run });
     if (exit.exitCode !== 0) this.#asked.add(`${run.key}\nended`);
+  }
+
+  #livesElsewhere(key: string, node: string): boolean {
+    return [...this.#runs.values()].some(run => run.key === key && run.node !== node && run.exit === undefined);
   }
 
   // Where the next process comes late, it ends all.
