@@ -1,5 +1,7 @@
 // Changes of the tree on behalf of a request. In: how the tree is to be. Out: the deployment that does it, or the answer that says why not.
 import type { Group } from '../model/group.js';
+import { parentOf, resolvePath, rootPath } from '../model/path.js';
+import type { PathId } from '../model/path.js';
 import { timeOf } from '../model/json/parts.js';
 import { refused } from '../model/refusal.js';
 import type { Checked } from '../model/refusal.js';
@@ -31,6 +33,12 @@ export function plan(marathon: MarathonCommands, edit: Edit, options: ChangeOpti
   if (caught.error !== undefined) throw caught.error;
   if (answer.type !== 'DONE') throw deniedError(answer);
   return answer;
+}
+
+/** The group that the app or pod of a body is in; the root while it is not known to have an id. */
+export function groupAround(body: unknown): PathId {
+  if (typeof body !== 'object' || body === null || !('id' in body) || typeof body.id !== 'string') return rootPath;
+  return parentOf(resolvePath(body.id));
 }
 
 /** `{"version", "deploymentId"}`, with the header that says the same. */

@@ -13,6 +13,7 @@ import type { Marathon } from '../service/marathon.js';
 import type { Api } from './api.js';
 import { Admission } from './admission.js';
 import { ApiError, badRequest, notFound } from './errors.js';
+import type { Headers } from './errors.js';
 import { PathTable, queryIn, segmentsIn } from './ids-in-paths.js';
 import { LogLevels } from './log-levels.js';
 import { Origins } from './origins.js';
@@ -134,6 +135,17 @@ function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyIns
   const { bodyBytesMax = 16 * 1024 * 1024, answerMs = 60_000 } = options;
   const origins = new Origins(options.allowedHosts, options.allowedOrigins);
   const table = new PathTable(routesOf(api).map(({ path, on }) => [path, on] as const));
+  const headersFor = (request: FastifyRequest): Headers => {
+    const leader = api.leader();
+    return {
+      'cache-control': 'no-cache, no-store, must-revalidate',
+      pragma: 'no-cache',
+      expires: '0',
+      'x-content-type-options': 'nosniff',
+      ...(leader === undefined ? {} : { 'x-marathon-leader': `http://${leader}` }),
+      ...origins.headersFor(request.headers),
+    };
+  };
   const app = fastify({
     logger: false,
     http: { maxHeaderSize: headerBytesMax, headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
@@ -144,7 +156,8 @@ function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyIns
     forceCloseConnections: true,
     routerOptions: { maxParamLength: headerBytesMax },
     // A path that cannot be decoded; it never reaches a route.
-    frameworkErrors: (error, _request, reply) => {
+    frameworkErrors: (error, request, reply) => {
+      void reply.headers(headersFor(request));
       void sendError(reply, errorFor(error, api.log, bodyBytesMax));
     },
   });
@@ -152,15 +165,7 @@ function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyIns
   // What clients call their JSON differs, and some do not say.
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.addHook('onRequest', (request, reply, done) => {
-    const leader = api.leader();
-    void reply.headers({
-      'cache-control': 'no-cache, no-store, must-revalidate',
-      pragma: 'no-cache',
-      expires: '0',
-      'x-content-type-options': 'nosniff',
-      ...(leader === undefined ? {} : { 'x-marathon-leader': `http://${leader}` }),
-      ...origins.headersFor(request.headers),
-    });
+    void reply.headers(headersFor(request));
     const refusal = origins.refusalOf(request.headers, request.method);
     if (refusal !== undefined) done(refusal);
     else if (admission.enter(reply.raw)) done();

@@ -15,7 +15,7 @@ import { stepsJson } from '../../plan/action-json.js';
 import type { Deployed } from '../../service/marathon.js';
 import { newEnforce, readingOf } from '../api.js';
 import type { Api } from '../api.js';
-import { change, deploymentHeader, deploymentReply, plan } from '../changes.js';
+import { change, deploymentHeader, deploymentReply, groupAround, plan } from '../changes.js';
 import type { Edit } from '../changes.js';
 import { conflict, refusalError, unknown } from '../errors.js';
 import { appEmbedsIn, AppInfos, appText } from '../replies/app.js';
@@ -97,7 +97,7 @@ async function createApp(api: Api, request: ApiRequest): Promise<Reply> {
     const planned = plan(api.marathon, edit, { force });
     return json({ steps: stepsJson(planned.plan), app: appJson(appIn(planned, made.id)) });
   }
-  const deployed = await change(api.marathon, edit, { force });
+  const deployed = await change(api.marathon, edit, { force, groupId: groupAround(body) });
   const app = appIn(deployed, made.id);
   tellOf(api, request, app);
   const counts = { tasksStaged: 0, tasksRunning: 0, tasksHealthy: 0, tasksUnhealthy: 0 };

@@ -37,10 +37,8 @@ async function subscribe({ marathon, callbacks }: Api, request: ApiRequest): Pro
 async function unsubscribe({ marathon, callbacks }: Api, request: ApiRequest): Promise<Reply> {
   const callbackUrl = callbackIn(request);
   await marathon.removeCallback(callbackUrl);
-  const reply = told(marathon, { type: 'unsubscribe_event', clientIp: request.clientIp, callbackUrl });
-  // After it has been told that it is not any more.
   callbacks.remove(callbackUrl);
-  return reply;
+  return told(marathon, { type: 'unsubscribe_event', clientIp: request.clientIp, callbackUrl });
 }
 
 interface Subscription {

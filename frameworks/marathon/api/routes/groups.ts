@@ -3,7 +3,7 @@ import { appAt, groupAt, podAt, putGroup, removeGroup } from '../../model/group.
 import type { Group } from '../../model/group.js';
 import { readGroupPatch, readGroupUpdate } from '../../model/change/group.js';
 import { timeOf } from '../../model/json/parts.js';
-import { rootPath } from '../../model/path.js';
+import { parentOf, rootPath } from '../../model/path.js';
 import type { PathId } from '../../model/path.js';
 import { stepsJson } from '../../plan/action-json.js';
 import { newEnforce, readingOf } from '../api.js';
@@ -72,7 +72,7 @@ function showVersion({ marathon, clock }: Api, request: ApiRequest): Reply {
 
 async function createGroup(api: Api, request: ApiRequest): Promise<Reply> {
   const body = request.json();
-  const options = { force: request.flag('force') };
+  const options = { force: request.flag('force'), groupId: parentOf(request.id) };
   const made: { id: PathId } = { id: request.id };
   const edit: Edit = (root, version) => {
     const read = readGroupUpdate(body, request.id, readingOf(api, root, version, options.force));
@@ -94,7 +94,7 @@ async function createGroup(api: Api, request: ApiRequest): Promise<Reply> {
 
 async function updateGroup(api: Api, request: ApiRequest): Promise<Reply> {
   const body = request.json();
-  const options = { force: request.flag('force') };
+  const options = { force: request.flag('force'), groupId: parentOf(request.id) };
   const edit: Edit = (root, version) => {
     const read = readGroupUpdate(body, request.id, readingOf(api, root, version, options.force));
     if (!read.ok) return read;
@@ -115,7 +115,7 @@ async function patchGroup(api: Api, request: ApiRequest): Promise<Reply> {
     if (read.ok && groupAt(root, request.id) === undefined) throw unknown('Group', request.id);
     return read;
   };
-  await change(api.marathon, edit, {});
+  await change(api.marathon, edit, { groupId: request.id });
   return empty(200);
 }
 
@@ -125,5 +125,5 @@ async function dropGroup(api: Api, request: ApiRequest): Promise<Reply> {
     if (id !== rootPath && groupAt(root, id) === undefined) throw unknown('Group', id);
     return { ok: true, value: removeGroup(root, id, version) };
   };
-  return deploymentReply(await change(api.marathon, edit, { force: request.flag('force') }));
+  return deploymentReply(await change(api.marathon, edit, { force: request.flag('force'), groupId: parentOf(id) }));
 }

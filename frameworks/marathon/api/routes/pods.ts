@@ -4,13 +4,14 @@ import { readPod } from '../../model/change/pod.js';
 import { appAt, podAt, putRunSpec, removeRunSpec, runSpecsOf } from '../../model/group.js';
 import { timeOf } from '../../model/json/parts.js';
 import { podJson } from '../../model/json/pod.js';
+import { parentOf } from '../../model/path.js';
 import type { PathId } from '../../model/path.js';
 import type { PodDefinition } from '../../model/pod.js';
 import { parse } from '../../model/schema/parse.js';
 import type { EventType } from '../../events/event.js';
 import { newEnforce, readingOf } from '../api.js';
 import type { Api } from '../api.js';
-import { change, deploymentHeader } from '../changes.js';
+import { change, deploymentHeader, groupAround } from '../changes.js';
 import type { Edit } from '../changes.js';
 import { conflict, refusalError, unknown } from '../errors.js';
 import { instanceJson, podStatusJson, podText } from '../replies/pod-status.js';
@@ -73,7 +74,8 @@ async function createPod(api: Api, request: ApiRequest): Promise<Reply> {
     if (appAt(root, id) !== undefined) throw conflict(`An app with id [${id}] already exists.`);
     return { ok: true, value: putRunSpec(root, read.value, version, newEnforce(api)) };
   };
-  const deployed = await change(api.marathon, edit, { force: request.flag('force') });
+  const options = { force: request.flag('force'), groupId: groupAround(body) };
+  const deployed = await change(api.marathon, edit, options);
   tellOf(api, request, 'pod_created_event');
   const pod = deployed.plan.runSpecs.get(made.id ?? '')?.after;
   if (pod?.kind !== 'pod') throw new Error(`the deployment ${deployed.deploymentId} does not start ${made.id ?? ''}`);
@@ -89,7 +91,7 @@ async function updatePod(api: Api, request: ApiRequest): Promise<Reply> {
     if (!read.ok) return read;
     return { ok: true, value: putRunSpec(root, read.value, version, newEnforce(api)) };
   };
-  const deployed = await change(api.marathon, edit, { force });
+  const deployed = await change(api.marathon, edit, { force, groupId: parentOf(id) });
   tellOf(api, request, 'pod_updated_event');
   const after = deployed.plan.runSpecs.get(id)?.after;
   // Without a difference there is nothing to deploy.
@@ -103,7 +105,7 @@ async function removePod(api: Api, request: ApiRequest): Promise<Reply> {
     if (podAt(root, id) === undefined) throw unknown('Pod', id);
     return { ok: true, value: removeRunSpec(root, id, version) };
   };
-  const deployed = await change(api.marathon, edit, { force: request.flag('force') });
+  const deployed = await change(api.marathon, edit, { force: request.flag('force'), groupId: parentOf(id) });
   tellOf(api, request, 'pod_deleted_event');
   return empty(202, deploymentHeader(deployed));
 }
