@@ -2,6 +2,7 @@
 import type { Command } from './command.js';
 import { command } from './command.js';
 import * as sets from './flag-sets.js';
+import { marathonFlags } from './marathon-flags.js';
 import { count, flag, texts } from './flags.js';
 import { operatorCommands } from './operator-commands.js';
 
@@ -13,6 +14,7 @@ const up = command({
   examples: [
     ['proffer up', 'a master and three agents until Ctrl-C'],
     ['proffer up --sample', 'the same, and a batch of sample tasks'],
+    ['proffer up --frameworks marathon', 'the same, and Marathon on port 8080'],
     ['proffer up --sample --once', 'run the sample, end everything, exit 0 if all went well'],
     ['proffer up --agents 1 --port 6060 --work-dir /tmp/p2', 'a second cluster beside the first'],
   ],
@@ -50,6 +52,20 @@ const agent = command({
     (await import('./small-heap.js')).keepHeapSmall();
     return (await import('./commands/agent.js')).agent;
   },
+});
+
+const marathon = command({
+  name: 'marathon',
+  summary: 'run Marathon, for services that run for good',
+  description:
+    'Runs Marathon until it is told to end: apps, pods and groups come by its HTTP API, are started where there is room, and are kept running. Tasks run on when it ends, and the next one with the same --store goes on.',
+  examples: [
+    ['proffer marathon', 'on port 8080 of loopback, with the master on this machine'],
+    ['proffer marathon --http-port 0 --mesos-role services', 'on a free port, for a role of its own'],
+    ['proffer marathon --enable-features secrets,gpu_resources', 'apps may use secrets and gpus'],
+  ],
+  flags: marathonFlags,
+  load: async () => (await import('./commands/marathon.js')).marathon,
 });
 
 const run = command({
@@ -205,6 +221,7 @@ export const commands: readonly Command[] = [
   up,
   master,
   agent,
+  marathon,
   run,
   ...views,
   task,

@@ -12,7 +12,7 @@ import {
 import { policyWord } from '../compose/policy.js';
 import { formatRemovalRate, parseRemovalRate, parseShare } from '../compose/removal-text.js';
 import { masterAddress } from './address.js';
-import { amount, choice, count, duration, flag, list, parsed, text, texts, toggle } from './flags.js';
+import { amount, choice, count, duration, flag, list, parsed, text, texts, toggle, usage } from './flags.js';
 
 const masterAt = 'http://127.0.0.1:5050';
 const client = {
@@ -20,7 +20,8 @@ const client = {
   config: text('FILE', 'JSON file with values for flags'),
 };
 export const viewFlags = { ...client, json: flag('print exactly what HTTP returns') };
-const daemon = {
+/** Of every process that stays. */
+export const daemonFlags = {
   workDir: text('DIR', 'where state, sandboxes and logs are kept', { default: '.proffer' }),
   logLevel: choice(['debug', 'info', 'warn', 'error'], 'how much to say', { default: 'info' }),
   logFormat: choice(['auto', 'pretty', 'json'], 'lines for people or for programs; auto: for people on a terminal', {
@@ -109,7 +110,16 @@ export const upFlags = {
   once: flag('run the sample, then end everything; exit code 1 if a task failed'),
   agentCpus: amount('CPUS', 'cpus of each agent; default: an equal share of the machine’s, at least 1'),
   agentMem: amount('MIB', 'memory of each agent in MiB; default: an equal share, at least 256'),
-  ...daemon,
+  frameworks: list('NAME,…', 'frameworks to run beside them: marathon', {
+    read: given => {
+      if (given === 'marathon') return given;
+      throw usage(`${JSON.stringify(given)} is not a framework that comes with proffer`, 'there is marathon');
+    },
+    gather: names => [...new Set(names)],
+    write: names => names.join(','),
+  }),
+  marathonPort: count('PORT', 'the port of Marathon’s API; 0 takes a free one', { min: 0, max: 65_535, default: 8080 }),
+  ...daemonFlags,
 };
 export type UpFlags = typeof upFlags;
 
@@ -174,7 +184,7 @@ export const masterFlags = {
       max: 1_000_000,
     },
   ),
-  ...daemon,
+  ...daemonFlags,
 };
 export type MasterFlags = typeof masterFlags;
 
@@ -239,7 +249,7 @@ export const agentFlags = {
   qosCorrectionInterval: duration('TIME', 'how often that is looked at; default 15s', { minMs: 100, maxMs: hour }),
   region,
   zone,
-  ...daemon,
+  ...daemonFlags,
 };
 export type AgentFlags = typeof agentFlags;
 

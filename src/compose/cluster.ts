@@ -30,6 +30,8 @@ export interface ClusterOptions {
   /** Further arguments of the master, and of each agent: their settings. */
   readonly masterArgs: readonly string[];
   readonly agentArgs: readonly string[];
+  /** Run beside them, once they serve: a command each, and the port of its API; 0 takes a free one. */
+  readonly frameworks?: readonly { readonly name: string; readonly port: number }[];
   readonly hooks: SupervisorHooks;
 }
 
@@ -43,11 +45,12 @@ export interface Cluster {
 }
 
 /**
- * Starts a master, then its agents, and resolves when all serve.
+ * Starts a master, then its agents, then frameworks, and resolves when all serve.
  * @throws (rejects) ProfferError ADDRESS_IN_USE, WORK_DIR_LOCKED, or what a process says it cannot do; nothing is left running then.
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  await checkPortFree(options.port);
+  const { frameworks = [] } = options;
+  for (const port of [options.port, ...frameworks.map(each => each.port)]) await checkPortFree(port);
   const workDir = lockWorkDir(options.workDir);
   const logs = join(workDir.path, 'logs');
   mkdirSync(logs, { recursive: true });
@@ -60,6 +63,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   const stop = async (): Promise<void> => {
     supervisor.drain();
+    await supervisor.stop(frameworks.map(({ name }) => name));
     await supervisor.stop(names);
     await supervisor.stop();
     await sweep(names.filter(name => supervisor.died.includes(name)));
@@ -101,6 +105,23 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           args: () => agentArgs(options, name, join(workDir.path, name), masterUrl, shares[index] ?? {}),
         }),
       ),
+    );
+    await Promise.all(
+      frameworks.map(async ({ name, port }) => {
+        let at = port;
+        const args = (): readonly string[] => [
+          name,
+          '--master',
+          masterUrl,
+          '--http-port',
+          String(at),
+          '--work-dir',
+          workDir.path,
+          ...options.commonArgs,
+        ];
+        const url = await supervisor.start({ name, logFile: join(logs, `${name}.log`), args });
+        at = Number(new URL(url).port);
+      }),
     );
     return { masterUrl, stop, kill };
   } catch (error) {

@@ -10,6 +10,7 @@ import { agentSettingsOf } from '../../src/cli/commands/agent.js';
 import { agentAttributes, reservedTo } from '../../src/compose/agent-text.js';
 import { masterSettingsOf } from '../../src/cli/commands/master.js';
 import { agentFlags, agentSettings, masterFlags, masterSettings, upFlags } from '../../src/cli/flag-sets.js';
+import { marathonFlags } from '../../src/cli/marathon-flags.js';
 import type { Flags, FlagValues } from '../../src/cli/flags.js';
 import { flagName, variableName, writeFlags } from '../../src/cli/flags.js';
 import { settle } from '../../src/cli/settings.js';
@@ -312,6 +313,7 @@ test('defaults are the same in code, help and docs/operating.md, which has every
   for (const [heading, flags] of [
     ['Of the master', masterFlags],
     ['Of an agent', agentFlags],
+    ['Of Marathon', marathonFlags],
   ] as const) {
     const rows = documented(heading);
     // What is hidden is not for operators.

@@ -43,6 +43,7 @@ export const up: RunCommand<UpFlags> = async ({ flags, terminal }) => {
         flags.logFormat === 'auto' ? 'json' : flags.logFormat,
         ...(flags.config === undefined ? [] : ['--config', flags.config]),
       ],
+      frameworks: (flags.frameworks ?? []).map(name => ({ name, port: flags.marathonPort })),
       masterArgs: writeFlags(masterSettings, flags),
       agentArgs: writeFlags(agentSettings, flags),
       ...(flags.agentCpus === undefined ? {} : { agentCpus: flags.agentCpus }),
@@ -105,9 +106,10 @@ function show(
   terminal.out(`try: proffer run${where} -- echo hello   (Ctrl-C ends the cluster)\n\n`);
 }
 
-// master, agent-1, agent-2, … agent-10
+// master, agent-1, agent-2, … agent-10, frameworks
 function rank(name: string): number {
-  return name === 'master' ? 0 : Number(name.slice('agent-'.length));
+  if (name === 'master') return 0;
+  return name.startsWith('agent-') ? Number(name.slice('agent-'.length)) : Number.MAX_SAFE_INTEGER;
 }
 
 async function allRegistered(master: Client, count: number, signal: AbortSignal): Promise<void> {

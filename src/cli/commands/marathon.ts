@@ -1,0 +1,53 @@
+// `proffer marathon`
+import { join } from 'node:path';
+import { runMarathon } from 'proffer/frameworks/marathon';
+import type { RunMarathonOptions } from 'proffer/frameworks/marathon';
+import type { RunCommand } from '../command.js';
+import { daemon, given } from '../daemon.js';
+import type { FlagValues } from '../flags.js';
+import { usage } from '../flags.js';
+import type { MarathonFlags } from '../marathon-flags.js';
+
+export const marathon: RunCommand<MarathonFlags> = ({ flags }) =>
+  daemon('marathon', flags, (log, signal) => runMarathon({ ...marathonOptionsOf(flags), log }, signal));
+
+/** What the flags say. @throws ProfferError USAGE. */
+export function marathonOptionsOf(flags: FlagValues<MarathonFlags>): RunMarathonOptions {
+  const { localPortMin: min = 10_000, localPortMax: max = 20_000 } = flags;
+  if (min > max) throw usage(`--local-port-min ${min} is above --local-port-max ${max}`);
+  return {
+    master: flags.master,
+    storeDir: flags.store ?? join(flags.workDir, 'marathon'),
+    frameworkName: flags.frameworkName,
+    httpPort: flags.httpPort,
+    httpHost: flags.httpAddress,
+    ...given({ user: flags.mesosUser, failoverTimeoutMs: flags.failoverTimeout, versionsMax: flags.maxVersions }),
+    settings: {
+      mesosRole: flags.mesosRole,
+      servicePorts: { min, max },
+      ...given({
+        features: flags.enableFeatures === undefined ? undefined : new Set(flags.enableFeatures),
+        defaultNetworkName: flags.defaultNetworkName,
+        newGroupEnforceRole: flags.newGroupEnforceRole,
+      }),
+    },
+    service: {
+      times: {
+        killRetryMs: flags.killRetryTimeout ?? 30_000,
+        launchConfirmMs: flags.taskLaunchConfirmTimeout ?? 300_000,
+        launchMs: flags.taskLaunchTimeout ?? 300_000,
+      },
+      tokens: { tokens: flags.launchTokens ?? 100, refillMs: flags.launchTokenRefreshInterval ?? 30_000 },
+      ...given({
+        instancesPerOfferMax: flags.maxInstancesPerOffer,
+        deploymentsMax: flags.maxRunningDeployments,
+        declineMs: flags.declineOfferDuration,
+        killChunk: flags.killChunkSize,
+        scaleCheckMs: flags.scaleAppsInterval,
+        drainingMs: flags.drainingTime,
+        gpusAreScarce: flags.gpusAreScarce,
+      }),
+    },
+    api: given({ requestsMax: flags.httpMaxConcurrentRequests, allowedOrigins: flags.accessControlAllowOrigin }),
+  };
+}

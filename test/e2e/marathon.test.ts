@@ -1,0 +1,102 @@
+// Marathon as a person uses it: `proffer up --frameworks marathon`, then requests: a real server in three instances, one killed by hand, Marathon itself too.
+import test from 'ava';
+import { Cli, eventually, processesNaming, tempDir } from '../support/cli.js';
+
+const home = tempDir();
+let cluster: Cli;
+let url: string;
+let pid: number;
+
+test.before(async () => {
+  const args = ['up', '--agents', '2', '--port', '0', '--frameworks', 'marathon', '--marathon-port', '0'];
+  cluster = new Cli([...args, '--containerizer', 'process', '--work-dir', home.path], { cwd: home.path });
+  const [, number = '', at = ''] = await cluster.until(/^marathon +(\d+) +(http:\S+)/m);
+  pid = Number(number);
+  url = at;
+  await cluster.until(/^try: /m);
+});
+
+test.after.always(async () => {
+  cluster.signal('SIGTERM');
+  await cluster.ended;
+  home.remove();
+});
+
+interface Task {
+  readonly id: string;
+  readonly ports: readonly number[];
+  readonly state: string;
+  readonly healthCheckResults: readonly { readonly alive: boolean }[];
+}
+
+// It says its pid.
+const server = `exec '${process.execPath}' -e 'require("http").createServer((_, a) => a.end(String(process.pid))).listen(process.env.PORT0, "127.0.0.1")'`;
+const web = {
+  id: '/web',
+  cmd: server,
+  cpus: 0.1,
+  mem: 64,
+  instances: 3,
+  healthChecks: [{ protocol: 'HTTP', path: '/', intervalSeconds: 1, timeoutSeconds: 1, gracePeriodSeconds: 20 }],
+};
+
+async function healthy(): Promise<Task[]> {
+  const { tasks } = (await (await fetch(`${url}/v2/apps//web/tasks`)).json()) as { readonly tasks: Task[] };
+  return tasks
+    .filter(({ state, healthCheckResults: [result] }) => state === 'TASK_RUNNING' && result?.alive === true)
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+async function deployed(): Promise<boolean> {
+  return ((await (await fetch(`${url}/v2/deployments`)).json()) as unknown[]).length === 0;
+}
+
+test.serial('an app of three instances serves, and one that is killed is replaced', async t => {
+  const posted = await fetch(`${url}/v2/apps`, { method: 'POST', body: JSON.stringify(web) });
+  t.is(posted.status, 201, await posted.clone().text());
+  await eventually('three instances that serve', async () => (await healthy()).length === 3 && (await deployed()));
+  const [first] = await healthy();
+  const says = async (port: number | undefined): Promise<number> =>
+    Number(await (await fetch(`http://127.0.0.1:${port}/`)).text());
+  const victim = await says(first?.ports[0]);
+  process.kill(victim, 'SIGKILL');
+  await eventually('another in its place', async () => {
+    const now = await healthy();
+    return now.length === 3 && now.every(({ id }) => id !== first?.id);
+  });
+  const pids = await Promise.all((await healthy()).map(({ ports }) => says(ports[0])));
+  t.is(new Set(pids).size, 3);
+  t.false(pids.includes(victim));
+});
+
+test.serial(
+  'Marathon itself is killed: the next one is where it was, knows everything, and touches nothing',
+  async t => {
+    const before = (await healthy()).map(({ id, ports }) => ({ id, ports }));
+    process.kill(pid, 'SIGKILL');
+    await eventually('Marathon again', async () => {
+      try {
+        return (await fetch(`${url}/ping`)).ok && (await healthy()).length === 3;
+      } catch {
+        return false;
+      }
+    });
+    t.deepEqual(
+      (await healthy()).map(({ id, ports }) => ({ id, ports })),
+      before,
+    );
+    const changed = await fetch(`${url}/v2/apps//web`, { method: 'PUT', body: JSON.stringify({ env: { A: 'b' } }) });
+    t.is(changed.status, 200, await changed.clone().text());
+    await eventually('a new version', async () => (await deployed()) && (await healthy()).length === 3);
+    t.deepEqual(
+      (await healthy()).filter(({ id }) => before.some(each => each.id === id)),
+      [],
+    );
+  },
+);
+
+test.serial('the end of the cluster is the end of its tasks', async t => {
+  cluster.signal('SIGINT');
+  t.is(await cluster.ended, 130);
+  t.deepEqual(processesNaming(home.path), []);
+});
