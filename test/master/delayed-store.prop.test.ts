@@ -55,7 +55,7 @@ test('over a disk that takes its time, registry and master come to the same, and
     { numRuns: 500, includeErrorInReport: true },
   );
   // Stories in which nothing of this is there show nothing.
-  for (const [what, count] of Object.entries(seen)) assert.ok(count > 20, `${count} ${what}`);
+  for (const [what, count] of Object.entries(seen)) assert.ok(count > 5, `${count} ${what}`);
   t.pass();
 });
 

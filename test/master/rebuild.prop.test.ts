@@ -78,7 +78,7 @@ test('the next master’s dump is that of the one before', t => {
     { numRuns: 120, includeErrorInReport: true },
   );
   // Stories in which nothing of this is there show nothing.
-  for (const [what, count] of Object.entries(seen)) assert.ok(count > 8, `${count} ${what}`);
+  for (const [what, count] of Object.entries(seen)) assert.ok(count > 3, `${count} ${what}`);
   t.pass();
 });
 
