@@ -93,6 +93,11 @@ test('a framework that ended while an agent was lost is over for that agent, tho
     [id],
   );
   t.deepEqual(rig.master.views.frameworks(), []);
+  const next = new MasterRig({ store: rig.store, masterId: 'N' });
+  t.true(
+    next.master.views.completedFrameworks().some(view => view.id === id),
+    'also for the next master',
+  );
   back.status(id, 'a', 'TASK_KILLED');
   t.deepEqual(rig.master.views.agents()[0]?.used, {});
 });

@@ -67,7 +67,7 @@ export class Meeting {
       const graceMs = Math.max(info.failoverTimeoutMs ?? 0, view.options.frameworkReregisterTimeoutMs);
       draft.change({ type: 'FRAMEWORK_ADDED', info: named, wallMs: at.wallMs, failoverAtMs: at.nowMs + graceMs });
       // What its own subscription writes is the last word.
-      if (!view.returningFrameworks.has(id)) draft.store(this.registry.frameworkKept(named));
+      if (!view.returningFrameworks.has(id)) draft.store(this.registry.frameworkRevived(named));
       this.#frameworks.set(id, 'LIVE');
     }
     const { frameworks, tasks, executors } = this.registration;
@@ -93,12 +93,8 @@ export class Meeting {
     this.orders.toAgent(this.agentId, { type: 'SHUTDOWN_FRAMEWORK', frameworkId: id });
   }
 
-  // One that had something here when the agent was lost, and is unknown, has ended since and is forgotten.
   #hasEnded(id: FrameworkId): boolean {
-    const { view, known } = this;
-    return (
-      view.completedFrameworks.has(id) || (known?.leftBehind.has(id) === true && !view.returningFrameworks.has(id))
-    );
+    return this.view.completedFrameworks.has(id) || isForgotten(this.view, this.known, id);
   }
 
   #meetTask(listed: AgentTask): void {
@@ -270,6 +266,12 @@ export class Meeting {
         draft.change({ type: 'EXECUTOR_REMOVED', agentId, frameworkId: executor.frameworkId, executorId: executor.id });
     }
   }
+}
+
+/** One that had something on an agent when that was lost, and is unknown, has ended since. */
+export function isForgotten(view: ClusterView, agent: Readonly<AgentRecord> | undefined, id: FrameworkId): boolean {
+  const isKnown = view.frameworks.has(id) || view.completedFrameworks.has(id) || view.returningFrameworks.has(id);
+  return !isKnown && agent?.leftBehind.has(id) === true;
 }
 
 function recordOf(listed: AgentTask, agentId: AgentId, role: Role, at: Moment): TaskRecord {

@@ -12,7 +12,7 @@ import type { AgentRecord, ClusterView, Moment } from '../state.js';
 import { inParts } from '../wire-size.js';
 import { drainEvent } from './drain.js';
 import { goesDownSoon } from './maintenance.js';
-import { Meeting } from './meeting.js';
+import { isForgotten, Meeting } from './meeting.js';
 import { rescind } from './offers.js';
 import { dropUnheard, withUnanswered } from './operations-status.js';
 import { banProblem, capacityProblems, registrationProblems } from './registration-checks.js';
@@ -46,6 +46,11 @@ export function decideRegister(
   const admitted = known !== undefined && known.state !== 'UNREACHABLE' && !known.leaving && underWay === undefined;
   if (admitted && sameData(known.info, info)) return decideRegistered(view, registry, then, true, at);
   draft.change({ type: 'AGENT_REGISTERING', agentId, peerId });
+  // What it brings back of those has to end for the next master, too.
+  for (const framework of registration.frameworks) {
+    const { id } = framework;
+    if (id !== undefined && isForgotten(view, known, id)) draft.store(registry.frameworkEnded({ ...framework, id }));
+  }
   return draft.store(registry.agentAdmitted(agentId, info), then);
 }
 
