@@ -12,6 +12,8 @@ export type {
   MarathonView,
 } from './service/marathon.js';
 export type { Router, ServiceOptions } from './service/options.js';
+export { secretFiles } from './secrets/provider.js';
+export type { SecretProvider } from './secrets/provider.js';
 export { openLedger } from './records/ledger.js';
 export type { Ledger, LedgerOptions } from './records/ledger.js';
 export { serveApi } from './api/server.js';

@@ -11,6 +11,7 @@ import type { Ledger } from './records/ledger.js';
 import type { Marathon } from './service/marathon.js';
 import type { ServiceOptions } from './service/options.js';
 import { MarathonService } from './service/service.js';
+import { secretFiles } from './secrets/provider.js';
 import { rolesOf } from './service/wanting.js';
 
 /** How to run it. Defaults are Marathon's but where they are named. */
@@ -32,11 +33,13 @@ export interface RunMarathonOptions {
   readonly httpPort?: number;
   readonly httpHost?: string;
   readonly api?: Omit<ApiOptions, 'port' | 'host' | 'env' | 'levels'>;
-  /** What definitions may say. The default role is `marathon`: resources cannot be reserved to `*`. */
+  /** What definitions may say. The default role is `marathon`: resources cannot be reserved to `*`; what no agent could carry out is refused. */
   readonly settings?: Partial<ModelSettings>;
   /** Versions kept of each app, pod and group. Default 50. */
   readonly versionsMax?: number;
   readonly service?: Omit<ServiceOptions, 'settings' | 'onEnded' | 'principal'>;
+  /** A directory of files that hold the values of secrets; their sources are paths in it. Default: `service.secrets`, else none. */
+  readonly secretsDir?: string;
   readonly log?: Logger;
   /** For simulation and tests. */
   readonly env?: Env;
@@ -131,8 +134,9 @@ class Run implements RunningMarathon {
   /** Resolves as soon as there is a service; rejects when the options are wrong. */
   async #connect(ledger: Ledger): Promise<void> {
     const { master, frameworkName: name = 'marathon', failoverTimeoutMs = weekMs, user, principal } = this.#options;
-    const settings = { ...defaultSettings, mesosRole: 'marathon', ...this.#options.settings };
+    const settings = { ...defaultSettings, mesosRole: 'marathon', onlyLaunchable: true, ...this.#options.settings };
     const roles: readonly Role[] = [...rolesOf(ledger, settings.mesosRole)];
+    const { secretsDir } = this.#options;
     const env = this.#env;
     const connected = connect({
       name,
@@ -154,6 +158,7 @@ class Run implements RunningMarathon {
           framework,
           { ledger, store: this.#store },
           {
+            ...(secretsDir === undefined ? {} : { secrets: secretFiles(secretsDir) }),
             ...this.#options.service,
             settings,
             ...(principal === undefined ? {} : { principal }),

@@ -1,5 +1,5 @@
 // Checks as agents run them. In: an app's or a container's checks, its ports. Out: the SDK's, in an order by which their results are told apart. Pure.
-import type { CheckInfo, HealthCheckInfo, Probe, TaskSpec } from 'proffer';
+import type { CheckInfo, HealthCheckInfo, IpProtocol, Probe, TaskSpec } from 'proffer';
 import { assertNever } from '../machine/assert.js';
 import type {
   AppCheck,
@@ -117,17 +117,22 @@ function healthProbe(check: AppHealthCheck, portAt: PortAt): Probe {
       return { type: 'COMMAND', command: { ...check.command } };
     case 'TCP':
     case 'MESOS_TCP':
-      return { type: 'TCP', port: portOf(check, portAt) ?? 0 };
+      return { type: 'TCP', port: portOf(check, portAt) ?? 0, ...protocolOf(check) };
     case 'HTTP':
     case 'HTTPS':
     case 'MESOS_HTTP':
     case 'MESOS_HTTPS': {
       const scheme = check.protocol.endsWith('HTTPS') ? 'HTTPS' : 'HTTP';
-      return httpProbe(portOf(check, portAt) ?? 0, { path: check.path, scheme });
+      return { ...httpProbe(portOf(check, portAt) ?? 0, { path: check.path, scheme }), ...protocolOf(check) };
     }
     default:
       return assertNever(check, 'health check');
   }
+}
+
+// IPv4 goes without saying.
+function protocolOf({ ipProtocol }: { readonly ipProtocol: IpProtocol }): { readonly ipProtocol?: IpProtocol } {
+  return ipProtocol === 'IPv4' ? {} : { ipProtocol };
 }
 
 function appProbe(probe: AppCheck['probe'], portAt: PortAt): Probe | undefined {
@@ -150,7 +155,7 @@ function podProbe(probe: PodProbe, portNamed: PortNamed): Probe | undefined {
 function httpProbe(
   port: number,
   { path, scheme }: { readonly path?: string; readonly scheme: 'HTTP' | 'HTTPS' },
-): Probe {
+): Extract<Probe, { type: 'HTTP' }> {
   const secure = scheme === 'HTTPS' ? 'https' : 'http';
   // Paths begin with a slash for agents; users may leave it out.
   const full = path === undefined || path.startsWith('/') ? path : `/${path}`;

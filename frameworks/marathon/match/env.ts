@@ -4,6 +4,7 @@ import type { AppDefinition } from '../model/app.js';
 import type { PodContainer, PodDefinition } from '../model/pod.js';
 import { hasOwnNetwork } from '../model/run-spec.js';
 import type { Env as SpecEnv, SpecResources } from '../model/spec.js';
+import type { SecretValues } from '../secrets/book.js';
 
 /** Variables by name. */
 export interface Variables {
@@ -17,6 +18,7 @@ export interface Circumstances {
   /** The ISO form of the run spec's version. */
   readonly version: string;
   readonly enforceRole: boolean;
+  readonly secrets: SecretValues;
 }
 
 /** Longest name and value of a variable made of a label; longer ones are left out. */
@@ -38,7 +40,7 @@ export function appEnv(app: AppDefinition, ports: readonly number[], task: Circu
     ...labelEnv(app.labels),
     ...portEnv(declaredPorts(app), ports),
     HOST: task.host,
-    ...plainEnv(app.env),
+    ...plainEnv(app.env, task.secrets),
   };
 }
 
@@ -50,8 +52,8 @@ export function podEnv(
   task: Circumstances,
 ): Variables {
   return {
-    ...plainEnv(pod.env),
-    ...plainEnv(container.env),
+    ...plainEnv(pod.env, task.secrets),
+    ...plainEnv(container.env, task.secrets),
     MESOS_TASK_ID: task.taskId,
     MARATHON_APP_ID: pod.id,
     MARATHON_APP_VERSION: task.version,
@@ -131,9 +133,19 @@ function nameText(text: string): string {
   return text.replaceAll(/\W+/g, '_').toUpperCase();
 }
 
-// Secrets are named, not told.
-function plainEnv(env: SpecEnv): Variables {
+/** The value of a secret as text: without the end of line that editors leave. */
+export function secretText(value: Uint8Array): string {
+  return Buffer.from(value)
+    .toString()
+    .replace(/\r?\n$/, '');
+}
+
+function plainEnv(env: SpecEnv, secrets: SecretValues): Variables {
   const variables: { [name: string]: string } = {};
-  for (const [name, value] of Object.entries(env)) if (typeof value === 'string') variables[name] = value;
+  for (const [name, value] of Object.entries(env)) {
+    const secret = typeof value === 'string' ? undefined : secrets.get(value.secret);
+    if (typeof value === 'string') variables[name] = value;
+    else if (secret !== undefined) variables[name] = secretText(secret);
+  }
   return variables;
 }

@@ -18,6 +18,7 @@ import type { Instance, InstanceReservation, Place } from '../machine/instance.j
 import { instancesOn } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
 import { byFunnel } from '../queue/funnel.js';
+import type { NoSecrets, SecretValues } from '../secrets/book.js';
 import type { RejectReason } from '../queue/funnel.js';
 import { choose, chooseKept, keptOn, note } from './choose.js';
 import type { Chosen } from './choose.js';
@@ -44,6 +45,8 @@ export interface MatchContext {
   readonly random: Random;
   /** The ISO form of a version. */
   readonly versionText: (version: number) => string;
+  /** The values of what a run spec names as `secrets`, or why there are none. Default: there are none. */
+  readonly secretsOf?: (spec: RunSpec) => SecretValues | NoSecrets;
   /** Whether the top-level group of a run spec prescribes its role. Default: none does. */
   readonly enforcesRole?: (spec: RunSpec) => boolean;
 }
@@ -74,6 +77,8 @@ export interface NoFit {
   readonly type: 'NO';
   readonly reasons: readonly [RejectReason, ...RejectReason[]];
   readonly detail?: string;
+  /** It may be another in a moment, although nothing changes on the agent. */
+  readonly soon?: boolean;
 }
 
 /** Whether `instance`, which waits, can start on what is left of an offer. */
@@ -113,13 +118,15 @@ export function matchInstance(
     if (group !== undefined) return { ...no('UnfulfilledConstraint', ...reasons), detail: group.detail };
     return no(first, ...rest);
   }
+  const secrets = secretsFor(spec, context);
+  if ('why' in secrets) return { ...no('UnfulfilledConstraint'), detail: secrets.why, soon: secrets.soon };
   const chosen = kept ?? choose(need, left);
   const ports = pickPorts(need.ports, usableFor(need, left), context.random);
   assert(chosen.short.length === 0 && ports !== undefined, 'what was counted is there');
   if (reservation === undefined && !groupYields(spec.constraints, placed, offer, group, spread, context.now)) {
     return constraintSaid(group);
   }
-  return fit(open, instance, contender, chosen, ports, context);
+  return fit(open, instance, contender, chosen, ports, secrets, context);
 }
 
 /** The place that an offer stands for. */
@@ -127,6 +134,15 @@ export function placeOf({ offer }: Pick<OpenOffer, 'offer'>): Place {
   const { agentId, hostname, attributes, domain } = offer;
   return { agentId, hostname, attributes, ...(domain === undefined ? {} : { domain }) };
 }
+
+function secretsFor(spec: RunSpec, { secretsOf }: MatchContext): SecretValues | NoSecrets {
+  const [name] = Object.keys(spec.secrets);
+  if (name === undefined) return noSecrets;
+  if (secretsOf === undefined) return { why: `nobody knows the secret ${name}`, soon: false };
+  return secretsOf(spec);
+}
+
+const noSecrets: SecretValues = new Map();
 
 // Without constraints that count groups: those are an aim.
 function placeNo(open: OpenOffer, need: Need, contender: Contender, context: MatchContext): NoFit | undefined {
@@ -158,6 +174,7 @@ function fit(
   { spec }: Contender,
   chosen: Chosen,
   ports: { readonly ports: readonly number[]; readonly bag: Bag },
+  secrets: SecretValues,
   context: MatchContext,
 ): Fit {
   const { offer, left } = open;
@@ -178,6 +195,7 @@ function fit(
       host: offer.hostname,
       version: context.versionText(spec.versionInfo.version),
       enforceRole: context.enforcesRole?.(spec) ?? false,
+      secrets,
     },
     freePort: () => freePort(ports.ports, context.random),
   });

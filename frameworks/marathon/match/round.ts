@@ -22,7 +22,7 @@ export interface Round<C extends RoundContender = RoundContender> {
   readonly starts: readonly { readonly contender: C; readonly instance: Instance; readonly fit: Fit }[];
   /** Run specs that got nothing, or nothing more, of it; those that got all they wanted are not among them. */
   readonly refusals: readonly { readonly contender: C; readonly no: NoFit }[];
-  /** It ended at a limit: what is left is wanted, and should be offered again at once. */
+  /** It ended at a limit, or something is still asked for: what is left is wanted, and should be offered again at once. */
   readonly early: boolean;
 }
 
@@ -41,6 +41,7 @@ export function matchRound<C extends RoundContender>(
   const most = Math.min(limits.instancesMax, limits.tokens);
   const { agentId } = open.offer;
   let here = open;
+  let soon = false;
   let turn = inTurn(contenders, agentId, context).map(contender => ({ contender, next: queueFor(contender, agentId) }));
   while (turn.length > 0) {
     const again: typeof turn = [];
@@ -51,6 +52,7 @@ export function matchRound<C extends RoundContender>(
       const fit = matchInstance(here, instance, one.contender, context);
       if (fit.type === 'NO') {
         refusals.push({ contender: one.contender, no: fit });
+        if (fit.soon === true) soon = true;
         continue;
       }
       one.contender.placed.add(instance.id, fit.event.place);
@@ -60,7 +62,7 @@ export function matchRound<C extends RoundContender>(
     }
     turn = again;
   }
-  return { starts, refusals, early: false };
+  return { starts, refusals, early: soon };
 }
 
 function inTurn<C extends RoundContender>(contenders: readonly C[], agentId: string, { random }: MatchContext): C[] {

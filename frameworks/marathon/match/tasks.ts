@@ -1,5 +1,6 @@
 // The tasks of one start of an instance, as the SDK launches them. In: a run spec, what was picked for it. Out: task specs. Pure.
 import type {
+  CommandInfo,
   ContainerInfo,
   FetchUri,
   KillPolicy,
@@ -9,16 +10,17 @@ import type {
   TaskSpec,
   VolumeMount,
 } from 'proffer';
-import type { AppDefinition, AppContainer } from '../model/app.js';
+import type { AppDefinition, AppDocker } from '../model/app.js';
 import { hostnameOf } from '../model/path.js';
-import type { PodContainer, PodDefinition } from '../model/pod.js';
+import type { PodContainer, PodDefinition, PodExec } from '../model/pod.js';
 import { hasOwnNetwork } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
-import type { Artifact, PortNeed, PortProtocol, ResourceLimits } from '../model/spec.js';
+import type { Artifact, LinuxInfo, PortNeed, PortProtocol, ResourceLimits } from '../model/spec.js';
 import { appChecks, podChecks, podCommand } from '../health/checks.js';
 import { appEnv, declaredPorts, podEnv } from './env.js';
 import type { Circumstances } from './env.js';
 import { hasOwnExecutor } from './need.js';
+import { broughtToApp, broughtToContainer } from './volumes.js';
 
 /** What was picked for one task. */
 export interface TaskParts {
@@ -65,8 +67,14 @@ function appTask(app: AppDefinition, { taskId, resources }: TaskParts, parts: St
   };
   const env = appEnv(app, ports, { ...parts.circumstances, taskId });
   const uris = app.fetch.map(uriOf);
-  const shared = { env, ...(uris.length === 0 ? {} : { uris }), ...(app.user === undefined ? {} : { user: app.user }) };
-  const container = appContainerInfo(app, ports, taskId);
+  const { files, volumes } = broughtToApp(app, parts.circumstances.secrets);
+  const shared = {
+    env,
+    ...(uris.length === 0 ? {} : { uris }),
+    ...(files.length === 0 ? {} : { files }),
+    ...(app.user === undefined ? {} : { user: app.user }),
+  };
+  const container = appContainerInfo(app, ports, taskId, volumes);
   const common = {
     taskId,
     unlessRunning: false,
@@ -116,7 +124,8 @@ function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, p
   const user = container.user ?? pod.user;
   const labels = { ...pod.labels, ...container.labels };
   const needs = parts.needs.flatMap((need, index) => (need.container === container.name ? [{ need, index }] : []));
-  const info = podContainerInfo(pod, container, needs, parts.ports);
+  const { files, volumes } = broughtToContainer(pod, container, parts.circumstances.secrets);
+  const info = podContainerInfo(pod, container, needs, parts.ports, volumes);
   return {
     taskId: task.taskId,
     unlessRunning: false,
@@ -125,9 +134,10 @@ function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, p
     name: container.name,
     resources: task.resources,
     command: {
-      ...(container.exec === undefined ? {} : podCommand(container.exec.command)),
+      ...commandIn(container),
       env,
       ...(uris.length === 0 ? {} : { uris }),
+      ...(files.length === 0 ? {} : { files }),
       ...(user === undefined ? {} : { user }),
     },
     ...(info === undefined ? {} : { container: info }),
@@ -145,9 +155,13 @@ function podTask(pod: PodDefinition, container: PodContainer, task: TaskParts, p
   };
 }
 
-function appContainerInfo(app: AppDefinition, ports: readonly number[], taskId: TaskId): ContainerInfo | undefined {
+function appContainerInfo(
+  app: AppDefinition,
+  ports: readonly number[],
+  taskId: TaskId,
+  volumes: readonly VolumeMount[],
+): ContainerInfo | undefined {
   const { container } = app;
-  const volumes = hostVolumes(container);
   const docker = container?.docker;
   if (docker === undefined) return volumes.length === 0 ? undefined : { type: 'PROCESS', volumes };
   const portMappings = (container?.portMappings ?? []).flatMap(({ containerPort, hostPort, protocol }, index) => {
@@ -163,8 +177,13 @@ function appContainerInfo(app: AppDefinition, ports: readonly number[], taskId: 
       ...(portMappings.length === 0 || !hasOwnNetwork(app) ? {} : { portMappings }),
       forcePullImage,
       privileged,
-      parameters: [...parameters, { key: 'label', value: `MESOS_TASK_ID=${taskId}` }],
+      parameters: [
+        ...parameters,
+        ...linuxParameters(container?.linuxInfo),
+        { key: 'label', value: `MESOS_TASK_ID=${taskId}` },
+      ],
     },
+    ...(app.tty === true ? { tty: true } : {}),
     ...(volumes.length === 0 ? {} : { volumes }),
   };
 }
@@ -174,13 +193,9 @@ function podContainerInfo(
   container: PodContainer,
   needs: readonly { readonly need: PortNeed; readonly index: number }[],
   ports: readonly number[],
+  volumes: readonly VolumeMount[],
 ): ContainerInfo | undefined {
-  const volumes = container.volumeMounts.flatMap(({ name, mountPath, readOnly }): VolumeMount[] => {
-    const volume = pod.volumes.find(each => each.name === name);
-    return volume?.kind === 'host'
-      ? [{ containerPath: mountPath, hostPath: volume.host, mode: readOnly ? 'RO' : 'RW' }]
-      : [];
-  });
+  const parameters = [...entrypoint(container), ...linuxParameters(container.linuxInfo)];
   const { image } = container;
   if (image === undefined) return volumes.length === 0 ? undefined : { type: 'PROCESS', volumes };
   const portMappings = needs.flatMap(({ need, index }) =>
@@ -193,7 +208,9 @@ function podContainerInfo(
       network: networkOf(pod),
       ...(portMappings.length === 0 || !hasOwnNetwork(pod) ? {} : { portMappings }),
       forcePullImage: image.forcePull,
+      ...(parameters.length === 0 ? {} : { parameters }),
     },
+    ...(container.tty === true ? { tty: true } : {}),
     ...(volumes.length === 0 ? {} : { volumes }),
   };
 }
@@ -211,16 +228,36 @@ function networkOf(spec: RunSpec): string {
   return own.mode === 'container' && own.name !== undefined ? own.name : 'BRIDGE';
 }
 
-function hostVolumes(container: AppContainer | undefined): VolumeMount[] {
-  return (container?.volumes ?? []).flatMap(volume =>
-    volume.kind === 'host'
-      ? [{ containerPath: volume.containerPath, hostPath: volume.hostPath, mode: volume.mode }]
-      : [],
-  );
+// An argv goes to the image's entry point, unless it is to replace it.
+function commandIn({ exec, image }: PodContainer): Pick<CommandInfo, 'value' | 'argv'> {
+  if (exec === undefined) return {};
+  if (image === undefined || entrypointOf(exec) === undefined || 'shell' in exec.command)
+    return podCommand(exec.command);
+  const argv = exec.command.argv.slice(1);
+  return argv.length === 0 ? {} : { argv };
 }
 
-function uriOf({ uri: value, extract, executable, destPath }: Artifact): FetchUri {
-  return { value, extract, executable, ...(destPath === undefined ? {} : { outputFile: destPath }) };
+function entrypoint({ exec }: PodContainer): readonly Parameter[] {
+  const value = exec === undefined ? undefined : entrypointOf(exec);
+  return value === undefined ? [] : [{ key: 'entrypoint', value }];
+}
+
+function entrypointOf({ command, overrideEntrypoint }: PodExec): string | undefined {
+  return overrideEntrypoint === true && 'argv' in command ? command.argv[0] : undefined;
+}
+
+type Parameter = AppDocker['parameters'][number];
+
+function linuxParameters({ seccomp, ipcInfo }: LinuxInfo = {}): readonly Parameter[] {
+  const shm = ipcInfo?.shmSize;
+  return [
+    ...(seccomp?.unconfined === true ? [{ key: 'security-opt', value: 'seccomp=unconfined' }] : []),
+    ...(shm === undefined ? [] : [{ key: 'shm-size', value: `${shm}m` }]),
+  ];
+}
+
+function uriOf({ uri: value, extract, executable, cache, destPath }: Artifact): FetchUri {
+  return { value, extract, executable, cache, ...(destPath === undefined ? {} : { outputFile: destPath }) };
 }
 
 function killPolicyOf(gracePeriodMs: number | undefined): { readonly killPolicy?: KillPolicy } {

@@ -19,6 +19,8 @@ export interface ModelSettings {
   readonly newGroupEnforceRole: 'off' | 'top';
   /** Most instances of one app or pod. Default 100,000. */
   readonly instancesMax: number;
+  /** Whether what no agent here could carry out is refused, too. Default false: what Marathon takes is taken. A Marathon that runs has it on. */
+  readonly onlyLaunchable: boolean;
 }
 
 export const defaultSettings: ModelSettings = {
@@ -28,4 +30,5 @@ export const defaultSettings: ModelSettings = {
   servicePorts: { min: 10_000, max: 20_000 },
   newGroupEnforceRole: 'off',
   instancesMax: 100_000,
+  onlyLaunchable: false,
 };

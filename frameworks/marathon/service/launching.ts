@@ -7,6 +7,7 @@ import type { Round } from '../match/round.js';
 import { groupAt } from '../model/group.js';
 import { timeOf } from '../model/json/parts.js';
 import { topLevelOf } from '../model/path.js';
+import { SecretBook } from '../secrets/book.js';
 import type { Agents } from './agents.js';
 import type { Core } from './core.js';
 import type { Releasing } from './releasing.js';
@@ -40,10 +41,14 @@ export class Launching {
   readonly #parts: LaunchingParts;
   /** Offers whose use is decided, but not durable yet. */
   readonly #promised = new Set<string>();
+  readonly #secrets: SecretBook | undefined;
   #heldUntil: number | undefined;
 
   constructor(parts: LaunchingParts) {
     this.#parts = parts;
+    const { env, options } = parts.core;
+    this.#secrets =
+      options.secrets === undefined ? undefined : new SecretBook(env.clock, options.secrets, () => parts.wake());
   }
 
   /** When offers that are held are let go. */
@@ -160,6 +165,7 @@ export class Launching {
 
   #context(frameworkId: string): MatchContext {
     const { core } = this.#parts;
+    const secrets = this.#secrets;
     const { principal, home, gpusAreScarce, drainingMs } = core.options;
     return {
       now: core.now,
@@ -174,6 +180,7 @@ export class Launching {
       },
       ...(principal === undefined ? {} : { principal }),
       ...(home === undefined ? {} : { home }),
+      ...(secrets === undefined ? {} : { secretsOf: spec => secrets.valuesOf(spec.secrets) }),
     };
   }
 }

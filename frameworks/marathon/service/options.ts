@@ -7,6 +7,7 @@ import { defaultSettings } from '../model/settings.js';
 import type { ModelSettings } from '../model/settings.js';
 import { defaultTokenOptions } from '../queue/tokens.js';
 import type { TokenOptions } from '../queue/tokens.js';
+import type { SecretProvider } from '../secrets/provider.js';
 
 /** Who sends requests to instances. */
 export interface Router {
@@ -44,13 +45,15 @@ export interface ServiceOptions {
   readonly home?: Pick<FaultDomain, 'region'>;
   /** Who makes reservations; the framework's. */
   readonly principal?: string;
+  /** Knows the values of what definitions name as `secrets`. Default: nobody does, and what needs one waits. */
+  readonly secrets?: SecretProvider;
   /** Told before instances that serve are ended by a deployment. Default: nobody. */
   readonly router?: Router;
   /** It is over: by `abdicate`, because the framework ended, or because of an error, such as of the store. */
   readonly onEnded?: (error?: Error) => void;
 }
 
-type Optional = 'home' | 'principal' | 'router' | 'onEnded';
+type Optional = 'home' | 'principal' | 'secrets' | 'router' | 'onEnded';
 export type Settled = Required<Omit<ServiceOptions, Optional>> & Pick<ServiceOptions, Optional>;
 
 export function settled(options: ServiceOptions): Settled {

@@ -8,6 +8,7 @@ import type { ModelSettings } from '../settings.js';
 import type { PortProtocol } from '../spec.js';
 import { checkProblems } from './checks.js';
 import { idProblems, runSpecIdProblems } from './ids.js';
+import { appLaunchProblems } from './launchable.js';
 import { networkNameProblems, networkProblems } from './networks.js';
 import * as parts from './parts.js';
 import { each, repeated } from './parts.js';
@@ -62,6 +63,7 @@ export function appProblems(app: AppDefinition, context: RuleContext<AppDefiniti
   parts.unreachableProblems(app.unreachableStrategy, resident, within(report, '/unreachableStrategy'));
   roleProblems(app, resident, context.roles, report, '/acceptedResourceRoles');
   residentProblems(context.previous, app, report);
+  if (settings.onlyLaunchable) appLaunchProblems(app, report);
 }
 
 function commandProblems({ cmd, args, container }: AppDefinition, report: Report): void {

@@ -9,6 +9,7 @@ import type { ModelSettings } from '../settings.js';
 import type { RuleContext } from './app.js';
 import { commandShape, probeShape } from './app-shape.js';
 import { runSpecIdProblems } from './ids.js';
+import { podLaunchProblems } from './launchable.js';
 import { networkNameProblems, networkProblems } from './networks.js';
 import * as parts from './parts.js';
 import { each, repeated } from './parts.js';
@@ -56,6 +57,7 @@ export function podProblems(pod: PodDefinition, context: RuleContext<PodDefiniti
   roleProblems(pod, resident, context.roles, report, '/scheduling/placement/acceptedResourceRoles');
   parts.linuxProblems(pod.linuxInfo, 'pod', report);
   residentProblems(context.previous, pod, report);
+  if (settings.onlyLaunchable) podLaunchProblems(pod, report);
 }
 
 function volumeProblems(pod: PodDefinition, settings: ModelSettings, report: Report): void {
