@@ -12,12 +12,13 @@ import { conflictsWith } from '../plan/conflict.js';
 import { planDeployment } from '../plan/plan.js';
 import type { DeploymentPlan, PlanOptions } from '../plan/plan.js';
 import { beginning } from '../plan/progress.js';
+import type { Standing } from '../plan/progress.js';
 import { reverted } from '../plan/revert.js';
 import type { Aims } from './aims.js';
 import type { Core } from './core.js';
 import type { ChangeOptions, Denied } from './marathon.js';
 import { isOutdated } from './rolling.js';
-import type { Rolling } from './rolling.js';
+import type { Failed, Rolling } from './rolling.js';
 
 /** How the tree is to be: settled, or as it was before. */
 export type Edit = (root: Group, version: number) => Checked<Group>;
@@ -29,6 +30,8 @@ export interface Prepared {
   readonly plan: DeploymentPlan;
   /** Deployments that give way. */
   readonly cancelled: readonly DeploymentPlan[];
+  /** The deployment it takes back, and why. */
+  readonly takesBack?: Standing['takesBack'];
 }
 
 export class Changing {
@@ -57,7 +60,7 @@ export class Changing {
   }
 
   /** What taking a deployment back comes to. */
-  prepareRevert(plan: DeploymentPlan): Prepared | Denied {
+  prepareRevert(plan: DeploymentPlan, why?: string): Prepared | Denied {
     // Definitions keep their versions: instances that still are what they were stay.
     const edit: Edit = (root, version) => {
       const back = { ...reverted(plan, root, version), version };
@@ -65,24 +68,41 @@ export class Changing {
       treeProblems(back, violations.report);
       return violations.checked(back);
     };
-    return this.#prepare(edit, { force: true }, [plan]);
+    const prepared = this.#prepare(edit, { force: true }, [plan]);
+    const takesBack = { id: plan.id, ...(why === undefined ? {} : { why }) };
+    return prepared.type === 'DONE' ? { ...prepared, takesBack } : prepared;
+  }
+
+  /** Takes a deployment back that has failed by its own measure. */
+  takeBack({ plan, why }: Failed): void {
+    const { env } = this.#core;
+    env.log.warn('a deployment has failed, and is taken back', { deployment: plan.id, why });
+    const prepared = this.prepareRevert(plan, why);
+    if (prepared.type === 'DONE') this.make(prepared);
+    else env.log.error('the deployment cannot be taken back', { deployment: plan.id, why: prepared.type });
   }
 
   /** Makes a change that was prepared just now. */
-  make({ root, plan, cancelled }: Prepared, { toKill, wipe = false, groupId = rootPath }: ChangeOptions = {}): void {
+  make(
+    { root, plan, cancelled, takesBack }: Prepared,
+    { toKill, wipe = false, groupId = rootPath }: ChangeOptions = {},
+  ): void {
     const core = this.#core;
     const isEmpty = plan.steps.length === 0;
     if (isEmpty && plan.groups.length === 0 && cancelled.length === 0) {
       // Who waits for its end is told of it.
       return core.tell({ type: 'deployment_success', plan });
     }
-    const deployment = { plan, standing: beginning(plan, core.now) };
+    const deployment = { plan, standing: beginning(plan, core.now, takesBack) };
     core.record(
       { type: 'ROOT', root },
       ...(isEmpty ? [] : [{ type: 'DEPLOYMENT', deployment } as const]),
       ...cancelled.map(({ id }) => ({ type: 'DEPLOYMENT_GONE', id }) as const),
     );
-    for (const gone of cancelled) this.#rolling.end(gone, `deployment ${plan.id} took its place`);
+    for (const gone of cancelled) {
+      const why = gone.id === takesBack?.id ? takesBack.why : undefined;
+      this.#rolling.end(gone, why ?? `deployment ${plan.id} took its place`);
+    }
     core.tell({ type: 'group_change_success', groupId, version: root.version });
     for (const { before, after } of plan.runSpecs.values()) {
       if (before?.versionInfo.lastConfigChangeAt === after?.versionInfo.lastConfigChangeAt) continue;

@@ -26,6 +26,8 @@ const none: ReadonlyMap<InstanceId, Instance> = new Map();
 export interface CoreListener {
   /** An instance is new, another, or forgotten. */
   changed(id: InstanceId, after: Instance | undefined): void;
+  /** A start of an instance has come to an end that nobody asked for, or that its checks did. */
+  failed(before: Instance): void;
   /** Tasks are to end, now that it is durable. */
   kill(taskIds: readonly TaskId[]): void;
 }
@@ -186,6 +188,7 @@ export class Core {
 
   #ended({ status, condition, counts }: InstanceEffect & { readonly type: 'ENDED' }, before: Instance): void {
     if (counts) this.book.failed(before, this.now);
+    if (before.goal === 'Running' && (counts || status.reason === 'TASK_UNHEALTHY')) this.#listener.failed(before);
     for (const { id } of before.tasks) this.health.forget(id);
     // What was to end has not failed.
     if (condition === 'Killed' || condition === 'Finished' || before.goal !== 'Running') return;

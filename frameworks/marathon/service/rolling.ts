@@ -6,7 +6,8 @@ import type { Instance } from '../machine/instance.js';
 import type { PathId } from '../model/path.js';
 import type { DeploymentPlan } from '../plan/plan.js';
 import { advanced, currentStep, stallsAt } from '../plan/progress.js';
-import type { Progress } from '../plan/progress.js';
+import type { Progress, Standing } from '../plan/progress.js';
+import { rollbackAt, rollbackDue, withFailure } from '../plan/rollback.js';
 import type { Deployment } from '../records/deployment.js';
 import { rollout } from '../rollout/rollout.js';
 import type { Rollout } from '../rollout/rollout.js';
@@ -20,7 +21,16 @@ import type { Core } from './core.js';
 const looksMax = 10_000;
 
 /** How far the action of a step was at its last look. */
-type Look = Pick<Rollout, 'done' | 'left'>;
+interface Look extends Pick<Rollout, 'done' | 'left'> {
+  /** Whether it waits for time alone. */
+  readonly timed: boolean;
+}
+
+/** A deployment that is to be taken back. */
+export interface Failed {
+  readonly plan: DeploymentPlan;
+  readonly why: string;
+}
 
 export interface RollingParts {
   readonly core: Core;
@@ -34,6 +44,11 @@ export interface RollingParts {
 export class Rolling {
   readonly #parts: RollingParts;
   readonly #looks = new Map<string, Map<PathId, Look>>();
+  /** Run specs for which time alone makes a difference, and when. */
+  readonly #again = new Map<PathId, number>();
+  readonly #failed = new Map<string, Failed>();
+  /** Times up to this one have been looked at. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: RollingParts) {
     this.#parts = parts;
@@ -58,9 +73,10 @@ export class Rolling {
         if (aim === undefined) this.#endOrphans(id);
         else if (aim.spec.instances === '*' && !this.#canCount()) later.push(id);
         else {
-          const { done, left } = this.#roll(aim);
+          const { done, left, waitingFor } = this.#roll(aim);
           if (aim.deploymentId === undefined) continue;
-          this.#looksOf(aim.deploymentId).set(id, { done, left });
+          const timed = waitingFor.length > 0 && waitingFor.every(({ kind }) => kind === 'trial');
+          this.#looksOf(aim.deploymentId).set(id, { done, left, timed });
           touched.add(aim.deploymentId);
         }
       }
@@ -85,24 +101,49 @@ export class Rolling {
     this.#parts.core.tell({ type: 'deployment_failed', plan, reason });
   }
 
-  /** Deployments that may have stalled are looked at. */
-  lookAtStalls(): void {
+  /** What time alone has changed. */
+  lookAtTimes(): void {
     const { core, aims } = this.#parts;
-    for (const { plan, standing } of aims.all()) {
-      const at = stallsAt(standing);
-      if (at !== undefined && at <= core.now) this.#advance(plan.id);
+    const { now } = core;
+    this.#lookedAt = now;
+    for (const [id, at] of this.#again) {
+      if (at > now) continue;
+      this.#again.delete(id);
+      core.markDirty(id);
     }
+    for (const { plan, standing } of aims.all())
+      if (timesOf(plan, standing).some(at => at <= now)) this.#advance(plan.id);
   }
 
-  /** When to look again unless something happens: a deployment stalls, agents can be counted. */
+  /** When to look again unless something happens: a deployment stalls, a trial is passed, agents can be counted. */
   nextAt(): number | undefined {
-    const { countableAt } = this.#parts.agents;
-    let next = this.#canCount() ? undefined : countableAt;
-    for (const { standing } of this.#parts.aims.all()) {
-      const at = stallsAt(standing);
-      if (at !== undefined) next = Math.min(next ?? at, at);
-    }
+    const { agents, aims } = this.#parts;
+    let next = this.#canCount() ? undefined : agents.countableAt;
+    const take = (at: number): void => {
+      if (at > this.#lookedAt) next = Math.min(next ?? at, at);
+    };
+    for (const at of this.#again.values()) take(at);
+    for (const { plan, standing } of aims.all()) for (const at of timesOf(plan, standing)) take(at);
     return next;
+  }
+
+  /** An instance has failed by itself: its deployment may be taken back. */
+  failed(instance: Instance): void {
+    const { core, aims } = this.#parts;
+    const deployment = aims.deploymentOf(instance.runSpecId);
+    if (deployment === undefined) return;
+    const { plan } = deployment;
+    const standing = withFailure(plan, deployment.standing, instance);
+    if (standing === deployment.standing) return;
+    aims.put({ plan, standing });
+    core.record({ type: 'STANDING', standing });
+  }
+
+  /** Deployments that are to be taken back; each is told once. */
+  takeFailed(): Failed[] {
+    const failed = [...this.#failed.values()];
+    this.#failed.clear();
+    return failed;
   }
 
   /** What the step in hand of a deployment waits for. */
@@ -129,20 +170,21 @@ export class Rolling {
     const { core, agents } = this.#parts;
     const { now } = core;
     const why = core.book.whyWaiting(spec.id, now);
-    const view = {
+    return rollout(action, {
       spec,
       now,
       instances: [...core.instancesOf(spec.id).values()],
-      isReady: (instance: Instance) => core.health.isReady(instance, spec),
+      isReady: instance => core.health.isReady(instance, spec),
       ...(spec.instances === '*' ? { agents: agents.countFor(spec) } : {}),
       ...(why === undefined ? {} : { whyWaiting: why }),
-    };
-    return rollout(action, view);
+    });
   }
 
   #roll(aim: Aim): Rollout {
     const { core } = this.#parts;
     const asked = this.#ask(aim);
+    if (asked.againAt === undefined) this.#again.delete(aim.spec.id);
+    else this.#again.set(aim.spec.id, asked.againAt);
     for (const id of asked.kill) core.happen(id, { type: 'GOAL', goal: asked.killGoal });
     for (const id of asked.renew) core.happen(id, { type: 'RENEW', spec: aim.spec });
     for (let count = 0; count < asked.launch; count += 1) core.make(aim.spec);
@@ -179,6 +221,9 @@ export class Rolling {
       if (next.standing.step < plan.steps.length) core.record({ type: 'STANDING', standing: next.standing });
     }
     for (const progress of next.progress) this.#follow(plan, next.standing.step, progress);
+    const isTimed = (runSpecId: PathId): boolean => looks.get(runSpecId)?.timed ?? false;
+    const due = next.standing.step === standing.step ? rollbackDue(plan, next.standing, isTimed, core.now) : undefined;
+    if (due !== undefined) this.#failed.set(id, { plan, why: `${due.runSpecId}: ${due.why}` });
   }
 
   #follow(plan: DeploymentPlan, step: number, progress: Progress): void {
@@ -213,6 +258,7 @@ export class Rolling {
   #close(plan: DeploymentPlan): void {
     const { aims } = this.#parts;
     aims.remove(plan.id);
+    this.#failed.delete(plan.id);
     this.#looks.delete(plan.id);
     for (const id of plan.runSpecs.keys()) this.#define(id);
     this.#dirtyAll(plan);
@@ -235,6 +281,10 @@ export class Rolling {
     if (looks === undefined) this.#looks.set(id, (looks = new Map<PathId, Look>()));
     return looks;
   }
+}
+
+function timesOf(plan: DeploymentPlan, standing: Standing): number[] {
+  return [stallsAt(standing), rollbackAt(plan, standing)].filter(at => at !== undefined);
 }
 
 /** Whether some wanted instance has another configuration than `spec`. */

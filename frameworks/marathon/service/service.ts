@@ -18,7 +18,6 @@ import type { TaskFailure } from '../records/failure.js';
 import type { Ledger } from '../records/ledger.js';
 import type { RuntimeConfig } from '../records/load.js';
 import type { WaitingFor } from '../rollout/waiting.js';
-import { Changing } from './changes.js';
 import type { Edit, Prepared } from './changes.js';
 import type { Core } from './core.js';
 import type { Answer, ChangeOptions, Denied, Deployed, Marathon } from './marathon.js';
@@ -34,7 +33,6 @@ export class MarathonService implements Marathon {
   readonly #framework: Framework;
   readonly #turns: Turns;
   readonly #core: Core;
-  readonly #changing: Changing;
 
   constructor(
     env: Env,
@@ -45,7 +43,6 @@ export class MarathonService implements Marathon {
     this.#framework = framework;
     this.#turns = new Turns(env, framework, kept, settled(options));
     this.#core = this.#turns.core;
-    this.#changing = new Changing(this.#core, this.#turns.aims, this.#turns.rolling);
   }
 
   get events(): EventBus {
@@ -149,25 +146,25 @@ export class MarathonService implements Marathon {
   // --- what can be asked ---
 
   change(edit: Edit, options: ChangeOptions = {}): Promise<Answer<Deployed>> {
-    return this.#asked(() => this.#made(this.#changing.prepare(edit, options), options));
+    return this.#asked(() => this.#made(this.#turns.changing.prepare(edit, options), options));
   }
 
   plan(edit: Edit, options: ChangeOptions = {}): Answer<Deployed> {
-    const prepared = this.#changing.prepare(edit, options);
+    const prepared = this.#turns.changing.prepare(edit, options);
     return prepared.type === 'DONE' ? deployed(prepared) : prepared;
   }
 
   revert(deploymentId: string): Promise<Answer<Deployed> | undefined> {
     return this.#asked(() => {
       const deployment = this.#turns.aims.get(deploymentId);
-      return deployment === undefined ? undefined : this.#made(this.#changing.prepareRevert(deployment.plan));
+      return deployment === undefined ? undefined : this.#made(this.#turns.changing.prepareRevert(deployment.plan));
     });
   }
 
   cancel(deploymentId: string): Promise<boolean> {
     return this.#asked(() => {
       const deployment = this.#turns.aims.get(deploymentId);
-      if (deployment !== undefined) this.#changing.cancel(deployment.plan);
+      if (deployment !== undefined) this.#turns.changing.cancel(deployment.plan);
       return deployment !== undefined;
     });
   }
@@ -218,7 +215,7 @@ export class MarathonService implements Marathon {
 
   #made(prepared: Prepared | Denied, options: ChangeOptions = {}): Answer<Deployed> {
     if (prepared.type !== 'DONE') return prepared;
-    this.#changing.make(prepared, options);
+    this.#turns.changing.make(prepared, options);
     return deployed(prepared);
   }
 

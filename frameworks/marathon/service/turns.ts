@@ -11,6 +11,7 @@ import type { PathId } from '../model/path.js';
 import type { Ledger } from '../records/ledger.js';
 import { Agents } from './agents.js';
 import { Aims } from './aims.js';
+import { Changing } from './changes.js';
 import { Link } from './connection.js';
 import { Core } from './core.js';
 import { Doubts } from './doubts.js';
@@ -30,6 +31,7 @@ export class Turns {
   readonly core: Core;
   readonly aims: Aims;
   readonly rolling: Rolling;
+  readonly changing: Changing;
   readonly link: Link;
   /** After each turn in which something changed, once it is durable. */
   readonly changes$: Observable<void>;
@@ -63,6 +65,7 @@ export class Turns {
       { writer, events: new EventBus(env), options },
       {
         changed: (id, after) => this.#changed(id, after),
+        failed: before => this.rolling.failed(before),
         kill: taskIds => this.#killing.kill(taskIds),
       },
     );
@@ -75,6 +78,7 @@ export class Turns {
     this.link = new Link(core, this.#doubts);
     this.#releasing = new Releasing(core);
     this.rolling = new Rolling({ core, aims: this.aims, agents, isDoubtful });
+    this.changing = new Changing(core, this.aims, this.rolling);
     this.#launching = new Launching({ core, framework, releasing: this.#releasing, agents, wake });
     this.#wanting = new Wanting(core, framework, this.#releasing);
     this.#upkeep = new Upkeep(core, wake);
@@ -119,8 +123,10 @@ export class Turns {
     this.#upkeep.due();
     this.link.lookAtDoubts();
     if (core.now >= this.#checkAt) this.#checkAll();
+    this.rolling.lookAtTimes();
     this.rolling.look();
-    this.rolling.lookAtStalls();
+    for (const failed of this.rolling.takeFailed()) this.changing.takeBack(failed);
+    this.rolling.look();
     this.#launching.look();
     this.rolling.look();
     this.#wanting.tell();

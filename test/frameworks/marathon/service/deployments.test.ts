@@ -252,3 +252,54 @@ for (const { name, app, target, least, most } of stories) {
     }
   });
 }
+
+test('canaries are tried before old instances go; those that fail take the deployment back by themselves', async t => {
+  const site = new Site({ seed: 45 });
+  const upgradeStrategy = {
+    minimumHealthCapacity: 1,
+    maximumOverCapacity: 0.5,
+    canary: { instances: 1, observeSeconds: 30 },
+  };
+  const tried = { ...web, upgradeStrategy };
+  await site.deploy(tried);
+  await site.put({ ...tried, cmd: 'serve 2' });
+  site.c.run('20s');
+  t.is(site.c.running(), 5, 'one beside the old ones');
+  const [deployment] = site.marathon.deployments();
+  t.like(site.marathon.waitingFor(deployment?.plan.id ?? '').get('/web')?.[0], { kind: 'trial', count: 1 });
+  site.settle();
+  t.is(site.running('/web').length, 4);
+  const good = site.running('/web').map(({ id }) => id);
+  const { deploymentId, version } = await site.put({ ...tried, cmd: 'sleep 5; exit 1' });
+  t.true(
+    site.c.runUntil(() =>
+      site.told.some(event => event.type === 'deployment_failed' && event.plan.id === deploymentId),
+    ),
+  );
+  const failed = site.told.find(event => event.type === 'deployment_failed' && event.plan.id === deploymentId);
+  t.is(failed?.type === 'deployment_failed' ? failed.reason : '', '/web: 1 new instance has failed, 1 may not');
+  site.settle();
+  t.deepEqual(
+    site.running('/web').map(({ id }) => id),
+    good,
+    'the old ones went on all the time',
+  );
+  t.true((runSpecAt(site.marathon.root, '/web')?.versionInfo.version ?? 0) < version);
+});
+
+test('a deployment that comes no closer to its end is taken back after its deadline, also by another process', async t => {
+  const site = new Site({ seed: 46 });
+  const rollback = { failures: 3, deadlineSeconds: 60 };
+  const upgradeStrategy = { minimumHealthCapacity: 1, maximumOverCapacity: 1, rollback };
+  await site.deploy({ ...web, upgradeStrategy });
+  const { deploymentId } = await site.put({ ...web, upgradeStrategy, ...never });
+  site.c.run('30s');
+  site.c.crash('marathon');
+  site.c.restart('marathon');
+  const isBack = (): boolean =>
+    site.told.some(event => event.type === 'deployment_failed' && event.plan.id === deploymentId);
+  t.true(site.c.runUntil(isBack, '60s'));
+  site.settle();
+  t.deepEqual(runSpecAt(site.marathon.root, '/web')?.constraints, []);
+  t.is(site.running('/web').length, 4);
+});
