@@ -201,6 +201,8 @@ test('what an agent was ending is told to have been ended, also by its next proc
   t.regex(telling.tell(told('b', byItself)).reports, /b on agent-1 .* was being ended/);
   t.is(telling.tell(told('bb', byItself), told('c', { state: 'TASK_FINISHED' })).reports, '');
   t.is(telling.tell(launched('a'), told('a', { state: 'TASK_FINISHED' })).reports, '', 'an id that is used again');
+  const late = { ...told('d', { state: 'TASK_KILLING' }), node: 'agent-2' };
+  t.is(telling.tell(launched('d'), late, told('d', { state: 'TASK_FINISHED' })).reports, '', 'another of that id');
 });
 
 test('an agent that comes back too late ends what it finds; while it stood still it was away as well', t => {

@@ -17,7 +17,7 @@ export class RecoveryChecker implements Checker {
   readonly name = 'recovery';
   /** Containers that ended with the power of their machine. */
   readonly #unplugged = new Set<ContainerId>();
-  /** Tasks whose agent has said that it ends them, or had noted so when its process died. */
+  /** By node, tasks whose agent has said that it ends them, or had noted so when its process died. */
   readonly #killing = new Set<string>();
   /** By node, all that were launched there and have not been told to have ended. */
   readonly #launched = new Map<string, Map<string, Launched>>();
@@ -52,7 +52,7 @@ export class RecoveryChecker implements Checker {
 
   #launches(frameworkId: FrameworkId, taskId: TaskId, node: string): void {
     const key = keyOf(frameworkId, taskId);
-    this.#killing.delete(key);
+    this.#killing.delete(killingKey(node, key));
     const launched = this.#launched.get(node) ?? new Map<string, Launched>();
     this.#launched.set(node, launched.set(key, { frameworkId, taskId }));
   }
@@ -63,7 +63,7 @@ export class RecoveryChecker implements Checker {
         const { task, ending } = value as KeptTask;
         return task.taskId === taskId && ending !== undefined;
       });
-      if (isToEnd === true) this.#killing.add(key);
+      if (isToEnd === true) this.#killing.add(killingKey(node, key));
     }
   }
 
@@ -71,15 +71,21 @@ export class RecoveryChecker implements Checker {
     const { state, reason, message, taskId, executorId, container } = status;
     if (status.source !== 'AGENT' || executorId !== undefined) return;
     const key = keyOf(frameworkId, taskId);
-    if (state === 'TASK_KILLING') this.#killing.add(key);
+    const killing = killingKey(node, key);
+    if (state === 'TASK_KILLING') this.#killing.add(killing);
     if (!isTerminal(state)) return;
     this.#launched.get(node)?.delete(key);
     const what = `${taskId} on ${node} is told to be ${state} for ${reason ?? 'no reason'} (${message ?? ''})`;
     const endedItself = state === 'TASK_FINISHED' || reason === 'COMMAND_EXECUTOR_FAILED';
-    if (this.#killing.has(key) && endedItself) report(`${what}, and was being ended (A3, T8)`);
+    if (this.#killing.has(killing) && endedItself) report(`${what}, and was being ended (A3, T8)`);
     if (this.#unplugged.has(container?.containerId ?? '') && endedItself)
       report(`${what}, and ended with the power of its machine (A2)`);
   }
+}
+
+// An earlier task of the id may be ended on an agent that comes back late.
+function killingKey(node: string, key: string): string {
+  return `${node}\n${key}`;
 }
 
 function keyOf(frameworkId: FrameworkId, taskId: TaskId): string {
