@@ -171,10 +171,6 @@ function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyIns
     else if (admission.enter(reply.raw)) done();
     else done(new ApiError(503, `Too many concurrent requests! Allowed: ${String(options.requestsMax)}.`));
   });
-  app.addHook('onSend', (_request, _reply, payload, done) => {
-    if (typeof payload === 'string') admission.sent(Buffer.byteLength(payload));
-    done(null, payload);
-  });
   app.setErrorHandler((error, _request, reply) => sendError(reply, errorFor(error, api.log, bodyBytesMax)));
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const found = table.find(segmentsIn(request.url));
@@ -224,12 +220,15 @@ async function inTime(reply: Reply | Promise<Reply>, clock: Clock, answerMs: num
 
 function sendReply(reply: FastifyReply, answer: Reply, admission: Admission): FastifyReply {
   switch (answer.type) {
-    case 'BODY':
+    case 'BODY': {
+      const bytes = Buffer.from(answer.text);
+      admission.sent(bytes.length);
       return reply
         .code(answer.status)
         .headers(answer.headers ?? {})
         .type(answer.contentType)
-        .send(answer.text);
+        .send(bytes);
+    }
     case 'EMPTY':
       return reply
         .code(answer.status)
@@ -251,7 +250,11 @@ function takeOver(reply: FastifyReply): ServerResponse {
 }
 
 function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
-  return reply.code(error.status).headers(error.headers).type('application/json').send(JSON.stringify(error.body));
+  return reply
+    .code(error.status)
+    .headers(error.headers)
+    .type('application/json')
+    .send(Buffer.from(JSON.stringify(error.body)));
 }
 
 /** Any error as an answer; what is a bug is logged in full. */

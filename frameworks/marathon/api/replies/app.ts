@@ -1,6 +1,7 @@
 // Apps with what is known of them beside their definition. In: an app, what is asked for (`embed`). Out: JSON text; definitions are written once and kept,
 // so that thousands of apps are a matter of milliseconds.
 import { taskCounts } from '../../health/counts.js';
+import type { TaskCounts } from '../../health/counts.js';
 import type { AppDefinition } from '../../model/app.js';
 import { appJson } from '../../model/json/app.js';
 import type { PathId } from '../../model/path.js';
@@ -51,18 +52,19 @@ export class AppInfos {
   }
 
   text(app: AppDefinition): string {
-    return joined(appText(app), JSON.stringify(this.#more(app)));
+    return joined(appText(app), this.#more(app));
   }
 
-  #more(app: AppDefinition): object {
+  #more(app: AppDefinition): string {
     const view = this.#view;
     const embeds = this.#embeds;
     const instances = view.instancesOf(app.id);
+    // By hand what every list has of every app.
+    const counts = embeds.has('counts') ? countsText(taskCounts(instances)) : '';
+    const deployments = embeds.has('deployments') ? `,"deployments":${this.#deploymentsOf(app.id)}` : '';
     const failure = embeds.has('lastTaskFailure') ? view.failureOf(app.id) : undefined;
     const stats = embeds.has('taskStats') ? taskStatsJson(app, instances, this.#now) : undefined;
-    return present({
-      ...(embeds.has('counts') ? taskCounts(instances) : {}),
-      deployments: embeds.has('deployments') ? this.#deploymentsOf(app.id) : undefined,
+    const rest = present({
       readinessCheckResults: embeds.has('readiness') ? view.health.readinessResultsOf(instances, app) : undefined,
       tasks: embeds.has('tasks') ? tasksJson(view, instances) : undefined,
       lastTaskFailure: failure && failureJson(failure),
@@ -70,10 +72,11 @@ export class AppInfos {
       taskStats: stats,
       tasksStats: stats,
     });
+    return joined(`{${`${counts}${deployments}`.slice(1)}}`, JSON.stringify(rest));
   }
 
   // All at once: each app asking for its own would be a walk over all deployments each time.
-  #deploymentsOf(id: PathId): readonly object[] {
+  #deploymentsOf(id: PathId): string {
     if (this.#deployments === undefined) {
       const found = new Map<PathId, { readonly id: string }[]>();
       for (const { plan } of this.#view.deployments()) {
@@ -85,6 +88,11 @@ export class AppInfos {
       }
       this.#deployments = found;
     }
-    return this.#deployments.get(id) ?? [];
+    const found = this.#deployments.get(id);
+    return found === undefined ? '[]' : JSON.stringify(found);
   }
+}
+
+function countsText({ tasksStaged, tasksRunning, tasksHealthy, tasksUnhealthy }: TaskCounts): string {
+  return `,"tasksStaged":${tasksStaged},"tasksRunning":${tasksRunning},"tasksHealthy":${tasksHealthy},"tasksUnhealthy":${tasksUnhealthy}`;
 }
