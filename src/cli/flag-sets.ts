@@ -203,6 +203,15 @@ export const agentFlags = {
   defaultRole: parsed('ROLE', 'whom resources that name no role are reserved to; default *', parseRole),
   containerizer,
   ...agentSettings,
+  dockerPrivileged: toggle('allow Docker tasks what gives power over the machine: privileged, devices, capabilities'),
+  dockerHostPaths: list('PATH,…', 'what Docker tasks may mount of this machine beside what they usually may', {
+    read: given => {
+      if (given.startsWith('/')) return given;
+      throw usage(`${JSON.stringify(given)} is not an absolute path`, 'for example --docker-host-paths /etc/ssl');
+    },
+    gather: paths => [...new Set(paths)],
+    write: paths => paths.join(','),
+  }),
   gcDelay: duration('TIME', 'how long the sandbox of an ended task is kept; default 7d', { maxMs: 3650 * day }),
   executorRegistrationTimeout: duration('TIME', 'how long a framework’s executor may take to register; default 1m', {
     minMs: second,

@@ -33,6 +33,7 @@ export const marathonFlags = {
     gather: names => names,
     write: words,
   }),
+  secretsDir: text('DIR', 'files that hold the values of secrets, by their sources; default: there are none'),
   defaultNetworkName: text('NAME', 'the network of container networks without a name'),
   newGroupEnforceRole: choice(['off', 'top'], 'whether new top-level groups enforce their role; default off'),
   localPortMin: count('PORT', 'service ports that are not given are taken from here on; default 10000', {

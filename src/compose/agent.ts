@@ -36,7 +36,7 @@ import { connectPersistently } from '../transport/reconnecting.js';
 import { acceptSession } from '../transport/session.js';
 import { wsDialer, wsListener } from '../transport/ws-transport.js';
 import { parseEstimator, parseQosController, reservedTo } from './agent-text.js';
-import type { CgroupsChoice, ContainerizerChoice } from './containerizers.js';
+import type { CgroupsChoice, ContainerizerChoice, DockerConsent } from './containerizers.js';
 import { makeContainerizers, sandboxRootOf, volumeRootOf } from './containerizers.js';
 import { formerSandboxes } from './orphans.js';
 import type { Running } from './running.js';
@@ -66,6 +66,8 @@ export interface RunAgentOptions {
   readonly containerizer?: ContainerizerChoice;
   /** `off`: process tasks have no limits. Default `auto`: by cgroups, where the agent may write them. */
   readonly cgroups?: CgroupsChoice;
+  /** What Docker tasks may do to the machine. Default: nothing out of the ordinary. */
+  readonly docker?: DockerConsent;
   /** Where it stands; only with a master that says so of itself. */
   readonly domain?: FaultDomain;
   /** What is lent to revocable tasks: one of your own, or as in `--resource-estimator`. Default `none`. */
@@ -119,6 +121,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
     const { containerizer, prober, endLeftovers } = await makeContainerizers(env, {
       choice: options.containerizer ?? 'auto',
       cgroups: options.cgroups ?? 'auto',
+      ...(options.docker === undefined ? {} : { docker: options.docker }),
       workDir: workDir.path,
       hasDockerTasks: hasDockerTasks(store),
     });
@@ -222,6 +225,7 @@ export async function runAgent(options: RunAgentOptions, signal?: AbortSignal): 
             flags: {
               containerizer: options.containerizer ?? 'auto',
               cgroups: options.cgroups ?? 'auto',
+              ...(options.docker === undefined ? {} : { docker: options.docker }),
               defaultRole: options.defaultRole,
               resourceEstimator: typeof resourceEstimator === 'string' ? resourceEstimator : 'custom',
               qosController: typeof qosController === 'string' ? qosController : 'custom',

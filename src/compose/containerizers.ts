@@ -4,6 +4,7 @@ import { ProfferError } from '../base/errors.js';
 import { ComposingContainerizer } from '../containerizer/composing.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
 import { DockerContainerizer, probeDocker } from '../containerizer/docker.js';
+import type { DockerPolicy } from '../containerizer/docker-options.js';
 import { ProcessContainerizer } from '../containerizer/process.js';
 import { FetchCache } from '../containerizer/fetch-cache.js';
 import { SystemProber } from '../containerizer/prober.js';
@@ -15,12 +16,17 @@ export type ContainerizerChoice = 'auto' | 'process' | 'docker';
 
 export type CgroupsChoice = 'auto' | 'off';
 
+/** What an operator lets Docker tasks do to the machine. */
+export type DockerConsent = Pick<DockerPolicy, 'allowPrivileged' | 'allowedHostPaths'>;
+
 export interface ContainerizersOptions {
   readonly choice: ContainerizerChoice;
   /** Of the agent; it has one agent. */
   readonly workDir: string;
   /** `off`: processes run without cgroups, and so without limits. Default `auto`: with them where they can be written. */
   readonly cgroups?: CgroupsChoice;
+  /** Default: nothing out of the ordinary. */
+  readonly docker?: DockerConsent;
   /** Whether tasks of an earlier agent process are in a Docker engine. Default false. */
   readonly hasDockerTasks?: boolean;
 }
@@ -119,7 +125,10 @@ async function innerContainerizers(env: Env, options: ContainerizersOptions): Pr
   if (choice === 'process' && !hasDockerTasks) return [processes];
   const probe = await probeDocker(env.clock);
   const docker = (): Inner => ({
-    containerizer: new DockerContainerizer(env, { refusedHostPaths: [sandboxRootOf(workDir), volumeRootOf(workDir)] }),
+    containerizer: new DockerContainerizer(env, {
+      ...options.docker,
+      refusedHostPaths: [sandboxRootOf(workDir), volumeRootOf(workDir)],
+    }),
     isOffered: choice !== 'process' && (probe.available || choice === 'docker'),
     answers: probe.available,
   });

@@ -23,12 +23,14 @@ test('flags come to be options, and what is not said is left to Marathon', t => 
     localPortMax: ['3001'],
     killRetryTimeout: ['5s'],
     store: ['/var/m'],
+    secretsDir: ['/run/secrets'],
     accessControlAllowOrigin: ['*'],
   });
   t.deepEqual(more.settings?.features, new Set(['secrets', 'gpu_resources'] as const));
   t.deepEqual(more.settings?.servicePorts, { min: 3000, max: 3001 });
   t.is(more.service?.times?.killRetryMs, 5000);
   t.is(more.storeDir, '/var/m');
+  t.is(more.secretsDir, '/run/secrets');
   t.deepEqual(more.api?.allowedOrigins, ['*']);
   t.throws(() => optionsOf({ enableFeatures: ['task_killing'] }), { message: /is not one of gpu_resources/ });
   t.throws(() => optionsOf({ localPortMin: ['30000'] }), { message: /above --local-port-max 20000/ });

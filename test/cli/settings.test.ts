@@ -74,6 +74,8 @@ const agentRows: typeof masterRows = [
   ['killGrace', '10s', { agent: { killGraceMs: 10_000 } }],
   ['cgroups', 'off', { cgroups: 'off' }],
   ['cpuHardLimit', 'true', { agent: { cpuHardLimit: true } }],
+  ['dockerPrivileged', 'true', { docker: { allowPrivileged: true } }],
+  ['dockerHostPaths', '/etc/ssl,/srv', { docker: { allowedHostPaths: ['/etc/ssl', '/srv'] } }],
   ['gcDelay', '1w', { agent: { gcDelayMs: 604_800_000 } }],
   ['executorRegistrationTimeout', '90s', { agent: { executorRegistrationMs: 90_000 } }],
   ['executorReregistrationTimeout', '2s', { agent: { executorReregistrationMs: 2000 } }],

@@ -39,6 +39,7 @@ export function agentSettingsOf(flags: FlagValues<AgentFlags>): Omit<RunAgentOpt
     resourceEstimator: flags.resourceEstimator,
     qosController: flags.qosController,
     cgroups: flags.cgroups,
+    docker: given({ allowPrivileged: flags.dockerPrivileged, allowedHostPaths: flags.dockerHostPaths }),
     domain: domainOf(flags),
     bootId: flags.bootId,
     agent: given({

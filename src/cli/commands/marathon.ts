@@ -21,7 +21,12 @@ export function marathonOptionsOf(flags: FlagValues<MarathonFlags>): RunMarathon
     frameworkName: flags.frameworkName,
     httpPort: flags.httpPort,
     httpHost: flags.httpAddress,
-    ...given({ user: flags.mesosUser, failoverTimeoutMs: flags.failoverTimeout, versionsMax: flags.maxVersions }),
+    ...given({
+      user: flags.mesosUser,
+      failoverTimeoutMs: flags.failoverTimeout,
+      versionsMax: flags.maxVersions,
+      secretsDir: flags.secretsDir,
+    }),
     settings: {
       mesosRole: flags.mesosRole,
       servicePorts: { min, max },
