@@ -12,6 +12,8 @@ interface Entry {
   dueMs: number;
   /** Whether that is happening. */
   asked: boolean;
+  /** Whether it ever was, with whatever result. */
+  looked: boolean;
   wanted: boolean;
 }
 
@@ -21,6 +23,8 @@ const refreshMs = 60_000;
 const retryMs = 5000;
 /** Lookups of the system keep threads busy that files need, too. */
 const lookupsMax = 2;
+/** Nobody waits longer for names to be found at a start. */
+const settledMs = 5000;
 
 /** Addresses by name. */
 export class AddressBook {
@@ -30,8 +34,10 @@ export class AddressBook {
   readonly #lookup: Lookup;
   readonly #onChange: () => void;
   #running = 0;
+  #version = 0;
   #timer: Timer | undefined;
   #stopped = false;
+  #waiting: (() => void) | undefined;
 
   constructor(
     { clock, log }: { readonly clock: Clock; readonly log: Logger },
@@ -51,16 +57,36 @@ export class AddressBook {
       if (isIP(host) !== 0) continue;
       const entry = this.#entries.get(host);
       if (entry === undefined)
-        this.#entries.set(host, { addresses: [], dueMs: this.#clock.now(), asked: false, wanted: true });
+        this.#entries.set(host, { addresses: [], dueMs: this.#clock.now(), asked: false, looked: false, wanted: true });
       else entry.wanted = true;
     }
     for (const [host, { wanted }] of this.#entries) if (!wanted) this.#entries.delete(host);
     this.#work();
   }
 
+  /** Counts the times that {@link of} came to say something else. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** The addresses of a host in a fixed order; none as long as they are not known. */
   readonly of = (host: string): readonly string[] =>
     isIP(host) === 0 ? (this.#entries.get(host)?.addresses ?? []) : [host];
+
+  /** Resolves when every name in use has been looked for once, or that takes too long. */
+  async settled(): Promise<void> {
+    const open = (): boolean => [...this.#entries.values()].some(({ looked }) => !looked);
+    if (!open()) return;
+    await new Promise<void>(resolve => {
+      const timer = this.#clock.after(settledMs, resolve);
+      this.#waiting = () => {
+        if (open()) return;
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#waiting = undefined;
+  }
 
   stop(): void {
     this.#stopped = true;
@@ -95,10 +121,15 @@ export class AddressBook {
     }
     this.#running -= 1;
     entry.asked = false;
+    entry.looked = true;
     entry.dueMs = this.#clock.now() + waitMs;
     const changed = found !== undefined && found.join() !== entry.addresses.join();
     if (found !== undefined) entry.addresses = found;
-    if (changed && !this.#stopped && this.#entries.get(host) === entry) this.#onChange();
+    if (changed && !this.#stopped && this.#entries.get(host) === entry) {
+      this.#version += 1;
+      this.#onChange();
+    }
+    this.#waiting?.();
     this.#work();
   }
 }

@@ -1,6 +1,7 @@
 // What a zone says to a question. In: zone, name and type. Out: a code and records. Pure; the sizes of messages are for reply.ts.
 import type { Answer } from 'dns-packet';
-import type { Node, Zone } from './zone.js';
+import type { Node } from './records.js';
+import type { Zone } from './zone.js';
 
 /** How answers are dated. */
 export interface AnswerOptions {
@@ -10,6 +11,8 @@ export interface AnswerOptions {
   readonly serial: number;
   /** Counts questions: each answer begins with another of the records, so that who takes the first spreads its work. */
   readonly turn: number;
+  /** More records than this are not made. */
+  readonly most: number;
 }
 
 /** What is asked. */
@@ -26,6 +29,8 @@ export interface Said {
   readonly code: number;
   /** Whether this server is the one to ask. */
   readonly authoritative: boolean;
+  /** Whether there are more answers than were made. */
+  readonly more: boolean;
   readonly answers: readonly Answer[];
   readonly authorities: readonly Answer[];
   readonly additionals: readonly Answer[];
@@ -33,7 +38,7 @@ export interface Said {
 
 /** An answer without records. */
 export function refusal(code: number): Said {
-  return { code, authoritative: false, answers: [], authorities: [], additionals: [] };
+  return { code, authoritative: false, more: false, answers: [], authorities: [], additionals: [] };
 }
 
 const noRecords: Node = { a: [], aaaa: [], srv: [] };
@@ -44,13 +49,14 @@ export function answerTo(zone: Zone, { name: asked, type }: Question, options: A
   const { domain } = zone;
   const inside = name === domain || name.endsWith(`.${domain}`);
   if (!inside || type === 'AXFR' || type === 'IXFR') return refusal(responseCodes.REFUSED);
-  const node = zone.nodes.get(name);
+  const node = zone.at(name);
   const soa = soaOf(zone, options);
-  const negative = { authoritative: true, answers: [], authorities: [soa], additionals: [] };
+  const negative = { authoritative: true, more: false, answers: [], authorities: [soa], additionals: [] };
   if (node === undefined) return { code: responseCodes.NXDOMAIN, ...negative };
   const { answers, additionals } = recordsOf(zone, asked, name === domain, node, type, options);
+  const more = answers.length === options.most && countOf(node, type) > options.most;
   if (answers.length === 0) return { code: responseCodes.NOERROR, ...negative };
-  return { code: responseCodes.NOERROR, authoritative: true, answers, authorities: [], additionals };
+  return { code: responseCodes.NOERROR, authoritative: true, more, answers, authorities: [], additionals };
 }
 
 function recordsOf(
@@ -62,22 +68,22 @@ function recordsOf(
   type: string,
   options: AnswerOptions,
 ): { readonly answers: Answer[]; readonly additionals: Answer[] } {
-  const { ttlSeconds, turn } = options;
+  const { ttlSeconds } = options;
   const common = { name: asked, ttl: ttlSeconds };
   const only = (...answers: Answer[]): { answers: Answer[]; additionals: Answer[] } => ({ answers, additionals: [] });
   switch (type) {
     case 'A':
-      return only(...turned(node.a, turn).map((data): Answer => ({ ...common, type: 'A', data })));
+      return only(...turned(node.a, options).map((data): Answer => ({ ...common, type: 'A', data })));
     case 'AAAA':
-      return only(...turned(node.aaaa, turn).map((data): Answer => ({ ...common, type: 'AAAA', data })));
+      return only(...turned(node.aaaa, options).map((data): Answer => ({ ...common, type: 'AAAA', data })));
     case 'SRV': {
-      const services = turned(node.srv, turn);
+      const services = turned(node.srv, options);
       return {
         answers: services.map(
           ({ target, port }): Answer => ({ ...common, type: 'SRV', data: { priority: 0, weight: 1, port, target } }),
         ),
         additionals: [...new Set(services.map(({ target }) => target))].flatMap(target =>
-          addressesOf(target, zone.nodes.get(target) ?? noRecords, ttlSeconds),
+          addressesOf(target, zone.at(target) ?? noRecords, ttlSeconds),
         ),
       };
     }
@@ -87,7 +93,7 @@ function recordsOf(
       return atTop
         ? {
             answers: [{ ...common, type: 'NS', data: zone.server }],
-            additionals: addressesOf(zone.server, zone.nodes.get(zone.server) ?? noRecords, ttlSeconds),
+            additionals: addressesOf(zone.server, zone.at(zone.server) ?? noRecords, ttlSeconds),
           }
         : only();
     case 'ANY':
@@ -122,8 +128,13 @@ function soaOf({ domain, server }: Zone, { ttlSeconds, serial }: AnswerOptions):
   };
 }
 
-function turned<T>(all: readonly T[], turn: number): readonly T[] {
+function countOf({ a, aaaa, srv }: Node, type: string): number {
+  return type === 'A' ? a.length : type === 'AAAA' ? aaaa.length : type === 'SRV' ? srv.length : 0;
+}
+
+function turned<T>(all: readonly T[], { turn, most }: AnswerOptions): readonly T[] {
   if (all.length < 2) return all;
   const first = turn % all.length;
-  return [...all.slice(first), ...all.slice(0, first)];
+  const head = all.slice(first, first + most);
+  return [...head, ...all.slice(0, Math.min(first, most - head.length))];
 }

@@ -56,8 +56,8 @@ export function namesOf(ids: Iterable<PathId>): Map<PathId, string[]> {
   return names;
 }
 
-/** The name of one task: `db-shop-k3q8x-s12`, of its app, its id and the end of its agent's. */
-export function taskNameOf(id: PathId, taskId: string, agentId: string): string {
+/** The name of one task: `db-shop-k3q8x-s12`, of its app's name as a label, its id and the end of its agent's. */
+export function taskNameOf(app: string, taskId: string, agentId: string): string {
   const hash = createHash('sha1').update(taskId).digest();
   // 25 bits, the first first.
   const bits = hash.readUInt32BE(0) >>> 7;
@@ -65,7 +65,7 @@ export function taskNameOf(id: PathId, taskId: string, agentId: string): string 
   for (let shift = 20; shift >= 0; shift -= 5) short += zbase32[(bits >>> shift) & 31];
   const end = labelOf(agentId.slice(agentId.lastIndexOf('-') + 1), 20);
   const tail = `-${short}${end === '' ? '' : `-${end}`}`;
-  return `${labelOf(hostnameOf(id), labelMax - tail.length)}${tail}`;
+  return `${trimmed(app.slice(0, labelMax - tail.length))}${tail}`;
 }
 
 function trimmed(text: string): string {

@@ -13,8 +13,8 @@ const datagramMax = 1232;
 /** What those take who say nothing of it. */
 const plainDatagramMax = 512;
 const streamMax = 65_535;
-/** Answers that are cut off are asked for again by TCP, so one of these is the most that is written for nothing. */
-const answersMax = 4096;
+/** No more records fit: an address takes 16 bytes and its name at least 10. */
+const recordsMax = { udp: 50, tcp: 2500 } as const;
 const responseFlag = 0x8000;
 const queryOpcode = 0;
 const badVersion = 1;
@@ -27,7 +27,7 @@ export function replyTo(
   zone: Zone,
   message: Buffer,
   transport: 'udp' | 'tcp',
-  options: AnswerOptions,
+  options: Omit<AnswerOptions, 'most'>,
 ): Buffer | undefined {
   if (message.length < headerBytes) return undefined;
   const flags = message.readUInt16BE(2);
@@ -51,7 +51,7 @@ export function replyTo(
   const old = edns === undefined || edns.ednsVersion === 0;
   const said =
     old && (question.class ?? 'IN') === 'IN'
-      ? answerTo(zone, question, options)
+      ? answerTo(zone, question, { ...options, most: recordsMax[transport] })
       : refusal(old ? responseCodes.REFUSED : responseCodes.NOERROR);
   const opt: readonly Answer[] = edns === undefined ? [] : [optOf(old ? 0 : badVersion)];
   const most =
@@ -65,27 +65,23 @@ function fitted(head: Packet, said: Said, opt: readonly Answer[], most: number):
   const { answers, authorities, additionals } = said;
   const base = { ...head, authorities: [...authorities] };
   let left = most - packet.encodingLength({ ...base, additionals: [...opt] });
-  const kept = fitting(answers, left, answersMax);
+  const kept = fitting(answers, left);
   left -= kept.bytes;
-  if (kept.records.length < answers.length) {
+  if (said.more || kept.records.length < answers.length) {
     const flags = (head.flags ?? 0) | packet.TRUNCATED_RESPONSE;
     return packet.encode({ ...base, flags, answers: kept.records, additionals: [...opt] });
   }
-  const beside = fitting(additionals, left, answersMax);
+  const beside = fitting(additionals, left);
   return packet.encode({ ...base, answers: kept.records, additionals: [...opt, ...beside.records] });
 }
 
 /** As many of the first records as fit. */
-function fitting(
-  records: readonly Answer[],
-  most: number,
-  count: number,
-): { readonly records: Answer[]; readonly bytes: number } {
+function fitting(records: readonly Answer[], most: number): { readonly records: Answer[]; readonly bytes: number } {
   const fit: Answer[] = [];
   let bytes = 0;
   for (const record of records) {
     const size = packet.encodingLength({ answers: [record] }) - headerBytes;
-    if (bytes + size > most || fit.length >= count) break;
+    if (bytes + size > most) break;
     fit.push(record);
     bytes += size;
   }

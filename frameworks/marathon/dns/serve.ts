@@ -10,8 +10,8 @@ import type { DiscoveryView } from '../discovery/view.js';
 import { labelsOf } from './names.js';
 import { replyTo } from './reply.js';
 import { listen } from './sockets.js';
-import { hostPortOf, zoneOf } from './zone.js';
-import type { Spot, Zone, ZoneOptions } from './zone.js';
+import { hostPortOf, Zone } from './zone.js';
+import type { Spot, ZoneOptions } from './zone.js';
 
 export interface DnsOptions {
   readonly clock: Clock;
@@ -62,7 +62,7 @@ export async function serveDns(view: DiscoveryView, options: DnsOptions): Promis
     addressesOf: book.of,
     ...(options.frameworkAt === undefined ? {} : { frameworkAt: options.frameworkAt }),
   };
-  let zone = zoneOf(view, zoneOptions);
+  const zone = new Zone(zoneOptions);
   let serial = 0;
   let turn = 0;
   const renew = (): void => {
@@ -70,12 +70,13 @@ export async function serveDns(view: DiscoveryView, options: DnsOptions): Promis
     const hosts = hostsOf(view);
     if (master !== undefined) hosts.add(master);
     book.use(hosts);
-    zone = zoneOf(view, zoneOptions);
+    zone.bring(view, book.version);
     // Never lower than before, also after a restart.
     serial = Math.max(serial + 1, Math.floor(clock.wallMs() / 1000)) % 2 ** 32;
   };
   const refresh = new Coalesced(clock, intervalMs, renew);
   renew();
+  await book.settled();
   const sockets = await listen(
     host,
     port,
@@ -93,9 +94,7 @@ export async function serveDns(view: DiscoveryView, options: DnsOptions): Promis
   refresh.poke();
   return {
     port: sockets.port,
-    get zone() {
-      return zone;
-    },
+    zone,
     stop: async () => {
       changes.unsubscribe();
       refresh.stop();

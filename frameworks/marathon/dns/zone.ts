@@ -1,32 +1,14 @@
-// The zone: every name with its records. In: Marathon's view, addresses of agents. Out: names as Mesos-DNS gives them, for tasks that run and are healthy. Pure.
-import { isIPv4, isIPv6 } from 'node:net';
-import { declaredPortsOf, portAt, servingTasksOf } from '../discovery/ports.js';
-import type { ServingTask } from '../discovery/ports.js';
+// The zone: every name with its records, as Mesos-DNS names them. In: Marathon's view, addresses of agents. Out: what is at a name, for tasks that run and are
+// healthy. Only what changed is made anew. No I/O.
+import { Parts } from '../discovery/parts.js';
 import type { DiscoveryView } from '../discovery/view.js';
+import type { Group } from '../model/group.js';
 import { runSpecsOf } from '../model/group.js';
+import type { PathId } from '../model/path.js';
 import type { RunSpec } from '../model/run-spec.js';
-import { labelOf, nameMax, namesOf, taskNameOf } from './names.js';
-
-/** A service at a name: `target` has the address. */
-export interface ServiceRecord {
-  readonly target: string;
-  readonly port: number;
-}
-
-/** What is at one name. Nothing at all is a name that exists, but has only others below it or no task now. */
-export interface Node {
-  readonly a: readonly string[];
-  readonly aaaa: readonly string[];
-  readonly srv: readonly ServiceRecord[];
-}
-
-/** All names, in lower case and without a dot at the end. */
-export interface Zone {
-  readonly domain: string;
-  /** The name of the server itself. */
-  readonly server: string;
-  readonly nodes: ReadonlyMap<string, Node>;
-}
+import { namesOf } from './names.js';
+import { addressNode, recordsOf } from './records.js';
+import type { Node, ServiceRecord } from './records.js';
 
 /** Where something is, in numbers. */
 export interface Spot {
@@ -47,62 +29,104 @@ export interface ZoneOptions {
   readonly addressesOf: (host: string) => readonly string[];
 }
 
-/** What can be asked now. */
-export function zoneOf(view: Omit<DiscoveryView, 'changes$'>, options: ZoneOptions): Zone {
-  const { domain, framework, frameworkAt, serverAddresses, addressesOf } = options;
-  const builder = new Builder(domain);
-  const server = `ns1.${domain}`;
-  builder.addresses(server, serverAddresses);
-  addMaster(builder, domain, view.master, addressesOf);
-  const top = `${framework}.${domain}`;
-  builder.touch(top);
-  if (frameworkAt !== undefined) {
-    builder.addresses(top, frameworkAt.addresses);
-    builder.service(`_framework._tcp.${top}`, top, frameworkAt.port);
-  }
-  const specs = [...runSpecsOf(view.root)];
-  const names = namesOf(specs.map(({ id }) => id));
-  for (const spec of specs) {
-    const own = names.get(spec.id) ?? [];
-    for (const name of own) builder.touch(`${name}.${top}`);
-    for (const serving of servingTasksOf(view, spec)) addTask(builder, options, own, spec, serving);
-  }
-  return { domain, server, nodes: builder.done() };
+interface Names {
+  readonly root: Group;
+  readonly byId: ReadonlyMap<PathId, readonly string[]>;
 }
 
-function addTask(
-  builder: Builder,
-  { domain, framework, addressesOf }: ZoneOptions,
-  names: readonly string[],
-  { id }: RunSpec,
-  serving: ServingTask,
-): void {
-  const { instance, task, spec, host, ip } = serving;
-  const onHost = addressesOf(host);
-  const at = ip === undefined ? onHost : [ip];
-  const name = taskNameOf(id, task.id, instance.place?.agentId ?? '');
-  const top = `${framework}.${domain}`;
-  const below = `${framework}.slave.${domain}`;
-  for (const each of [name, ...names]) {
-    builder.addresses(`${each}.${top}`, at);
-    builder.addresses(`${each}.${below}`, onHost);
+type Nodes = ReadonlyMap<string, Node>;
+type Source = Omit<DiscoveryView, 'changes$'>;
+
+const nothing: Node = { a: [], aaaa: [], srv: [] };
+
+/** All names, in lower case and without a dot at the end. */
+export class Zone {
+  readonly domain: string;
+  /** The name of the server itself. */
+  readonly server: string;
+  readonly #options: ZoneOptions;
+  readonly #nodes = new Map<string, Node>();
+  /** Names with others below them, and how many. */
+  readonly #above = new Map<string, number>();
+  readonly #parts = new Parts<Nodes>();
+  #taken: ReadonlyMap<PathId, Nodes> = new Map();
+  #own: Nodes = new Map();
+  #names: Names | undefined;
+
+  constructor(options: ZoneOptions) {
+    this.domain = options.domain;
+    this.server = `ns1.${options.domain}`;
+    this.#options = options;
   }
-  for (const port of declaredPortsOf(spec)) {
-    if (port.container !== task.container) continue;
-    const number = portAt(serving, port);
-    const hostPort = port.hostIndex === undefined ? undefined : task.hostPorts[port.hostIndex];
-    const portLabel = labelOf(port.name ?? '');
-    for (const protocol of [...(port.tcp ? ['_tcp'] : []), ...(port.udp ? ['_udp'] : [])]) {
-      for (const each of names) {
-        if (number !== undefined && at.length > 0) {
-          builder.service(`_${each}.${protocol}.${top}`, `${name}.${top}`, number);
-          if (portLabel !== '') builder.service(`_${portLabel}._${each}.${protocol}.${top}`, `${name}.${top}`, number);
-        }
-        if (hostPort !== undefined && onHost.length > 0)
-          builder.service(`_${each}.${protocol}.${below}`, `${name}.${below}`, hostPort);
+
+  /** How many names have something of their own. */
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** Those names, in no order. */
+  names(): Iterable<string> {
+    return this.#nodes.keys();
+  }
+
+  /** What is at a name; undefined when there is no such name. */
+  at(name: string): Node | undefined {
+    return this.#nodes.get(name) ?? (this.#above.has(name) ? nothing : undefined);
+  }
+
+  /** Takes in what has changed. `addresses` is another whenever {@link ZoneOptions.addressesOf} says something else. */
+  bring(view: Source, addresses?: unknown): this {
+    const { domain, framework, addressesOf } = this.#options;
+    const { byId } = this.#namesIn(view.root);
+    const namesOfSpec = ({ id }: RunSpec): readonly string[] => byId.get(id) ?? [];
+    const options = { top: `${framework}.${domain}`, below: `${framework}.slave.${domain}`, addressesOf };
+    const make = (spec: RunSpec): Nodes => recordsOf(view, spec, namesOfSpec(spec), options);
+    const parts = this.#parts.bring(view, addresses, make, spec => namesOfSpec(spec).join());
+    for (const [id, nodes] of this.#taken) if (parts.get(id) !== nodes) this.#remove(nodes);
+    for (const [id, nodes] of parts) if (this.#taken.get(id) !== nodes) this.#add(nodes);
+    this.#taken = parts;
+    this.#remove(this.#own);
+    this.#own = ownNodes(this.server, this.#options, view.master);
+    this.#add(this.#own);
+    return this;
+  }
+
+  // Who has which name depends on all ids: others may take one away.
+  #namesIn(root: Group): Names {
+    if (this.#names?.root !== root) this.#names = { root, byId: namesOf([...runSpecsOf(root)].map(({ id }) => id)) };
+    return this.#names;
+  }
+
+  #add(nodes: Nodes): void {
+    for (const [name, node] of nodes) {
+      if (this.#nodes.has(name)) continue;
+      this.#nodes.set(name, node);
+      for (const above of this.#ancestorsOf(name)) this.#above.set(above, (this.#above.get(above) ?? 0) + 1);
+    }
+  }
+
+  #remove(nodes: Nodes): void {
+    for (const [name, node] of nodes) {
+      if (this.#nodes.get(name) !== node) continue;
+      this.#nodes.delete(name);
+      for (const above of this.#ancestorsOf(name)) {
+        const left = (this.#above.get(above) ?? 0) - 1;
+        if (left > 0) this.#above.set(above, left);
+        else this.#above.delete(above);
       }
     }
   }
+
+  *#ancestorsOf(name: string): Generator<string, void> {
+    const end = name.length - this.domain.length;
+    for (let dot = name.indexOf('.'); dot !== -1 && dot < end; dot = name.indexOf('.', dot + 1))
+      yield name.slice(dot + 1);
+  }
+}
+
+/** The zone of a view. */
+export function zoneOf(view: Source, options: ZoneOptions): Zone {
+  return new Zone(options).bring(view);
 }
 
 /** The host and port in `host:port` or a URL; undefined when there is none. */
@@ -112,70 +136,27 @@ export function hostPortOf(text: string): { readonly host: string; readonly port
   return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) };
 }
 
-// Of all masters only the one that leads is known here.
-function addMaster(
-  builder: Builder,
-  domain: string,
+// The server itself, the framework, and of all masters the one that leads: of others nothing is known here.
+function ownNodes(
+  server: string,
+  { domain, framework, frameworkAt, serverAddresses, addressesOf }: ZoneOptions,
   master: string | undefined,
-  addressesOf: ZoneOptions['addressesOf'],
-): void {
-  const parts = master === undefined ? undefined : hostPortOf(master);
-  for (const name of ['leader', 'master', 'master0']) {
-    builder.touch(`${name}.${domain}`);
-    if (parts !== undefined) builder.addresses(`${name}.${domain}`, addressesOf(parts.host));
-  }
-  if (parts === undefined || addressesOf(parts.host).length === 0) return;
+): Nodes {
+  const top = `${framework}.${domain}`;
+  const nodes = new Map<string, Node>([
+    [domain, nothing],
+    [server, addressNode(serverAddresses)],
+    [top, frameworkAt === undefined ? nothing : addressNode(frameworkAt.addresses)],
+  ]);
+  const service = (name: string, record: ServiceRecord): unknown => nodes.set(name, { ...nothing, srv: [record] });
+  if (frameworkAt !== undefined) service(`_framework._tcp.${top}`, { target: top, port: frameworkAt.port });
+  const spot = master === undefined ? undefined : hostPortOf(master);
+  const at = addressNode(spot === undefined ? [] : addressesOf(spot.host));
+  for (const name of ['leader', 'master', 'master0']) nodes.set(`${name}.${domain}`, at);
+  if (spot === undefined || at.a.length + at.aaaa.length === 0) return nodes;
   for (const name of ['leader', 'master']) {
     for (const protocol of ['_tcp', '_udp'])
-      builder.service(`_${name}.${protocol}.${domain}`, `${name}.${domain}`, parts.port);
+      service(`_${name}.${protocol}.${domain}`, { target: `${name}.${domain}`, port: spot.port });
   }
-}
-
-interface Draft {
-  readonly a: Set<string>;
-  readonly aaaa: Set<string>;
-  readonly srv: Map<string, ServiceRecord>;
-}
-
-class Builder {
-  readonly #nodes = new Map<string, Draft>();
-  readonly #domain: string;
-
-  constructor(domain: string) {
-    this.#domain = domain;
-    this.#nodes.set(domain, { a: new Set(), aaaa: new Set(), srv: new Map() });
-  }
-
-  /** Makes a name exist, with those above it. */
-  touch(name: string): Draft {
-    const known = this.#nodes.get(name);
-    if (known !== undefined) return known;
-    const draft: Draft = { a: new Set(), aaaa: new Set(), srv: new Map() };
-    // What is too long cannot be asked for.
-    if (name.length > nameMax) return draft;
-    this.#nodes.set(name, draft);
-    const dot = name.indexOf('.');
-    if (name !== this.#domain && dot !== -1) this.touch(name.slice(dot + 1));
-    return draft;
-  }
-
-  addresses(name: string, addresses: readonly string[]): void {
-    const draft = this.touch(name);
-    for (const address of addresses) {
-      if (isIPv4(address)) draft.a.add(address);
-      // With a zone it means something on one machine alone.
-      else if (isIPv6(address) && !address.includes('%')) draft.aaaa.add(address);
-    }
-  }
-
-  service(name: string, target: string, port: number): void {
-    if (target.length <= nameMax) this.touch(name).srv.set(`${target}:${port}`, { target, port });
-  }
-
-  done(): Map<string, Node> {
-    const nodes = new Map<string, Node>();
-    for (const [name, { a, aaaa, srv }] of this.#nodes)
-      nodes.set(name, { a: [...a], aaaa: [...aaaa], srv: [...srv.values()] });
-    return nodes;
-  }
+  return nodes;
 }

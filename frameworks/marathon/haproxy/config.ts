@@ -39,12 +39,22 @@ export interface Config {
 /** Older processes that still finish requests; the oldest ends when there is one more. */
 const reloadsMax = 20;
 
-export function configOf(services: readonly Service[], options: ConfigOptions): Config {
-  return {
-    head: headOf(services, options),
-    backends: new Map(services.map(service => [service.name, backendOf(service, options)])),
-    tail: tailOf(services, options),
-  };
+/** What was made of services that have not changed since. */
+export type KnownBackends = WeakMap<Service, Backend>;
+
+/** The configuration for these services. `known` is filled, and has what the same options made of other configurations. */
+export function configOf(
+  services: readonly Service[],
+  options: ConfigOptions,
+  known: KnownBackends = new WeakMap<Service, Backend>(),
+): Config {
+  const backends = new Map<string, Backend>();
+  for (const service of services) {
+    const backend = known.get(service) ?? backendOf(service, options);
+    known.set(service, backend);
+    backends.set(service.name, backend);
+  }
+  return { head: headOf(services, options), backends, tail: tailOf(services, options) };
 }
 
 /** The whole file. */
@@ -87,6 +97,8 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout client-fin 5s
+  timeout http-request 20s
+  timeout http-keep-alive 60s
   timeout queue 10s
   timeout tunnel 1h
   option dontlognull
@@ -117,12 +129,14 @@ function backendOf(service: Service, { bind }: ConfigOptions): Backend {
   ];
   const { intervalMs } = check;
   const sooner = Math.max(100, Math.round(intervalMs / 4));
+  // Two refused in a row, and it is asked no more until a check says that it is back.
+  const observed = ' observe layer4 error-limit 2 on-error mark-down';
   const tls = check.tls ? ' check-ssl verify none' : '';
   return {
     name,
     port,
     section: `${lines.join('\n')}\n`,
-    suffix: ` check${tls} inter ${intervalMs}ms fastinter ${sooner}ms downinter ${sooner}ms rise 1 fall 3`,
+    suffix: ` check${tls} inter ${intervalMs}ms fastinter ${sooner}ms downinter ${sooner}ms rise 1 fall 3${observed}`,
     dynamic: !settings.sticky,
     servers: new Map(service.servers.map(server => [server.name, server])),
   };

@@ -1,5 +1,4 @@
 // From one configuration to the next. In: both. Out: the servers that come and go in backends that stay as they are, and whether the rest needs a reload. Pure.
-import { shapeOf } from './config.js';
 import type { Backend, Config } from './config.js';
 import type { Server } from './services.js';
 
@@ -18,10 +17,12 @@ export interface Difference {
 export function differenceOf(from: Config, to: Config): Difference {
   const added: ServerChange[] = [];
   const removed: ServerChange[] = [];
-  let reload = shapeOf(from) !== shapeOf(to);
+  let reload = from.head !== to.head || from.tail !== to.tail;
   for (const backend of to.backends.values()) {
     const before = from.backends.get(backend.name);
+    if (before === backend) continue;
     const same = before?.section === backend.section && before.suffix === backend.suffix;
+    if (!same) reload = true;
     for (const server of backend.servers.values()) {
       if (before?.servers.has(server.name) === true) {
         if (differs(before.servers.get(server.name), server)) reload = true;
@@ -31,6 +32,8 @@ export function differenceOf(from: Config, to: Config): Difference {
   }
   for (const backend of from.backends.values()) {
     const after = to.backends.get(backend.name);
+    if (after === backend) continue;
+    if (after === undefined) reload = true;
     for (const server of backend.servers.values())
       if (after?.servers.has(server.name) !== true) removed.push({ backend, server });
   }

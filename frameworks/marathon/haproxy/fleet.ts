@@ -22,6 +22,8 @@ export type Applied =
 
 /** Servers that are done are taken away by then. */
 const sweepMs = 1000;
+/** The file is written at most so often. */
+const keepMs = 1000;
 /** A configuration that was refused is tried again after this; a file it needs may be there by then. */
 const againMs = 30_000;
 
@@ -35,6 +37,9 @@ export class Fleet {
   #now: Config | undefined;
   #ports: Set<number> | undefined;
   #earliestReloadMs = 0;
+  /** Whether the file says less than what runs. */
+  #isStale = false;
+  #earliestKeepMs = 0;
   #refused: { readonly shape: string; readonly untilMs: number } | undefined;
   #problem: string | undefined;
 
@@ -87,6 +92,17 @@ export class Fleet {
       this.#tell({ type: 'SERVERS', added: added.length, removed: removed.length });
     }
     await this.#sweep(processes);
+    await this.#keep();
+  }
+
+  /** The file follows what was done without it, though not at every turn. */
+  async #keep(): Promise<void> {
+    if (!this.#isStale || this.#now === undefined) return;
+    const waitMs = this.#earliestKeepMs - this.#options.clock.now();
+    if (waitMs > 0) return this.#again(waitMs);
+    this.#isStale = false;
+    await this.#process.write(textOf(this.#now));
+    this.#earliestKeepMs = this.#options.clock.now() + keepMs;
   }
 
   /** What can be done to workers that run. New servers come before old ones go. */
@@ -97,15 +113,22 @@ export class Fleet {
     if (added.length + removed.length === 0) return difference;
     let taken: readonly ServerChange[] = [];
     if (added.length <= this.#options.addedMax) {
-      const answers = await Promise.all(added.map(change => add(control, processes, change)));
+      const answers = await Promise.all(added.map(change => add(control, processes, change, this.#stays(change))));
       taken = added.filter((_, index) => answers[index] === true);
+      for (const change of taken) this.#leaving.delete(keyOf(change));
     }
     const sinceMs = this.#options.clock.now();
     await Promise.all(removed.map(change => drain(control, processes, change)));
     for (const change of removed) this.#leaving.set(keyOf(change), { ...change, key: keyOf(change), sinceMs });
     this.#now = withServers(from, taken, removed);
-    await this.#process.write(textOf(this.#now));
+    this.#isStale = true;
     return { ...difference, reload: difference.reload || taken.length < added.length };
+  }
+
+  /** Whether it is one that was to go, and may have stayed. */
+  #stays(change: ServerChange): boolean {
+    const before = this.#leaving.get(keyOf(change))?.server;
+    return before !== undefined && before.address === change.server.address && before.port === change.server.port;
   }
 
   async #reload(processes: Processes, wanted: Config, first: boolean): Promise<void> {
@@ -152,6 +175,10 @@ export class Fleet {
   }
 
   #isNow(config: Config): void {
+    this.#isStale = false;
+    // What was to go, and is wanted again, stays.
+    for (const [key, { backend, server }] of this.#leaving)
+      if (config.backends.get(backend.name)?.servers.has(server.name) === true) this.#leaving.delete(key);
     this.#now = config;
     this.#ports = new Set([...config.backends.values()].map(({ port }) => port));
     this.#refused = undefined;

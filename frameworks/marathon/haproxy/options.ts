@@ -25,7 +25,7 @@ export interface HaproxyOptions {
   readonly intervalMs?: number;
   /** And a new configuration is loaded at most so often. Default 1 s. */
   readonly reloadMs?: number;
-  /** How long requests may take that were begun before a reload. Default 60 s. */
+  /** How long requests and connections may last that were begun before a reload. Default 10 min. */
   readonly hardStopMs?: number;
   /** More servers at a time come by a reload. Default 64. */
   readonly addedMax?: number;
@@ -45,7 +45,7 @@ export function settled(options: HaproxyOptions): SettledHaproxy {
     drainMs: 30_000,
     intervalMs: 100,
     reloadMs: 1000,
-    hardStopMs: 60_000,
+    hardStopMs: 600_000,
     addedMax: 64,
     ...options,
   };

@@ -17,6 +17,8 @@ const pollMs = 20;
 const logBytesMax = 1024 * 1024;
 /** After a friendly word it may finish what it has begun for so long; twice as long later it is killed. */
 const stopMs = 2000;
+/** Of the 107 bytes of a socket's path HAProxy needs some for itself while it makes one. */
+const dirMax = 80;
 
 /** Waits on the given clock. */
 export function pause(clock: Clock, ms: number): Promise<void> {
@@ -206,11 +208,10 @@ export async function portProblem(host: string, port: number): Promise<string | 
 
 /** Makes the directory for configuration and sockets. */
 export async function prepare(dir: string): Promise<void> {
-  // A socket's path has room for 107 bytes.
-  if (!/^\/[A-Za-z0-9/._-]+$/.test(dir) || dir.length > 90)
+  if (!/^\/[A-Za-z0-9/._-]+$/.test(dir) || dir.length > dirMax)
     throw new ProfferError('USAGE', `${JSON.stringify(dir)} cannot be HAProxy's directory`, {
       path: 'dir',
-      hint: 'an absolute path of at most 90 letters, digits and /._-',
+      hint: `an absolute path of at most ${dirMax} letters, digits and /._-`,
     });
   await mkdir(dir, { recursive: true, mode: 0o700 });
 }

@@ -9,13 +9,13 @@ import type { InstanceId } from '../machine/ids.js';
 import type { Instance } from '../machine/instance.js';
 import type { Router } from '../service/options.js';
 import { configOf } from './config.js';
-import type { Config, ConfigOptions } from './config.js';
+import type { Config, ConfigOptions, KnownBackends } from './config.js';
 import { Fleet } from './fleet.js';
 import type { Applied } from './fleet.js';
 import { settled } from './options.js';
 import type { HaproxyOptions, SettledHaproxy } from './options.js';
 import { pause, portProblem, prepare } from './process.js';
-import { routingOf } from './services.js';
+import { Services } from './services.js';
 import type { Refused, Routing } from './services.js';
 
 export interface RunningHaproxy extends Router {
@@ -57,6 +57,8 @@ class HaproxyRouter implements RunningHaproxy {
   readonly #fleet: Fleet;
   readonly #applied = new Subject<Applied>();
   readonly #config: ConfigOptions;
+  readonly #services = new Services();
+  readonly #backends: KnownBackends = new WeakMap();
   /** Instances that get nothing new, until when if they stay. */
   readonly #draining = new Map<InstanceId, number>();
   /** Ports that others have. */
@@ -105,9 +107,12 @@ class HaproxyRouter implements RunningHaproxy {
 
   async start(): Promise<void> {
     try {
+      this.#book.use(hostsOf(this.#view));
+      // One that is taken over must not lose servers just because their addresses are not known yet.
+      await this.#book.settled();
       await this.#apply();
     } catch (error) {
-      await this.stop();
+      await this.stop({ leave: true });
       throw error;
     }
     this.#changes = this.#view.changes$.subscribe(() => this.#poke());
@@ -117,6 +122,17 @@ class HaproxyRouter implements RunningHaproxy {
   }
 
   async drain(instances: readonly Instance[]): Promise<void> {
+    const { clock, drainMs } = this.#options;
+    let timer: Timer | undefined;
+    const late = new Promise<void>(resolve => {
+      timer = clock.after(drainMs + pollMs, resolve);
+    });
+    // Whatever HAProxy is at.
+    await Promise.race([late, this.#drained(instances)]);
+    timer?.cancel();
+  }
+
+  async #drained(instances: readonly Instance[]): Promise<void> {
     const { clock, log, drainMs } = this.#options;
     const ids = new Set(instances.map(({ id }) => id));
     const deadline = clock.now() + drainMs;
@@ -182,12 +198,17 @@ class HaproxyRouter implements RunningHaproxy {
     const { clock } = this.#options;
     const timer = clock.after(watchMs, () => {
       this.#timers.delete(timer);
-      void this.#fleet.isRunning().then(running => {
-        if (!running) this.#poke();
-        if (!this.#stopped) this.#watch();
-      });
+      void this.#look();
     });
     this.#timers.add(timer);
+  }
+
+  async #look(): Promise<void> {
+    // One that does not answer is as good as none, and whoever pokes finds out which.
+    const running = await this.#fleet.isRunning().catch(() => false);
+    if (this.#stopped) return;
+    if (!running) this.#poke();
+    this.#watch();
   }
 
   /** Brings HAProxy to what is wanted now; one pass after the other. */
@@ -205,7 +226,11 @@ class HaproxyRouter implements RunningHaproxy {
   async #wanted(): Promise<Config> {
     const { groups, bind, log } = this.#options;
     const routing = (): Routing =>
-      routingOf(this.#view, { groups, taken: this.#taken, addressesOf: this.#book.of, leaving: this.#draining });
+      this.#services.bring(
+        this.#view,
+        { groups, taken: this.#taken, addressesOf: this.#book.of, leaving: this.#draining },
+        this.#book.version,
+      );
     let now = routing();
     const own = await this.#fleet.ports();
     let tried = 0;
@@ -227,7 +252,7 @@ class HaproxyRouter implements RunningHaproxy {
     for (const each of now.refused)
       if (!known.has(JSON.stringify(each))) log.warn('a service port is not routed', { ...each });
     this.#refused = now.refused;
-    return configOf(now.services, this.#config);
+    return configOf(now.services, this.#config, this.#backends);
   }
 
   #forget(): void {

@@ -2,10 +2,10 @@
 import { isIPv4 } from 'node:net';
 import { declaredPortsOf, portAt, servingTasksOf } from '../discovery/ports.js';
 import type { DeclaredPort, ServingTask } from '../discovery/ports.js';
+import { Parts } from '../discovery/parts.js';
 import type { DiscoveryView } from '../discovery/view.js';
 import type { InstanceId } from '../machine/ids.js';
 import type { AppDefinition, AppHealthCheck } from '../model/app.js';
-import { runSpecsOf } from '../model/group.js';
 import { safePath } from '../model/path.js';
 import type { PathId } from '../model/path.js';
 import { isPlainPath, settingsOf } from './labels.js';
@@ -64,45 +64,86 @@ export interface RoutingOptions {
   /** The addresses of an agent that is known by name. */
   readonly addressesOf: (host: string) => readonly string[];
   /** Instances that are to get nothing new. */
-  readonly leaving: { has(id: InstanceId): boolean };
+  readonly leaving: { readonly size: number; has(id: InstanceId): boolean };
 }
 
 /** Where there is no check to go by, whether it can be connected to. */
 const plainCheck: ServerCheck = { intervalMs: 1000, timeoutMs: 1000, tls: false };
 
-/** What the view comes to. Pods have no service ports; ports for UDP are not routed. */
+/** A port as its app has it; whether it can be had is another question. */
+interface Candidate {
+  readonly service: Service;
+  /** Why its labels cannot be followed. */
+  readonly problem?: string;
+}
+
+/** Services of a view that changes. Pods have no service ports; ports for UDP are not routed. */
+export class Services {
+  readonly #parts = new Parts<readonly Candidate[]>();
+
+  /** What the view comes to. `addresses` is another whenever {@link RoutingOptions.addressesOf} says something else. */
+  bring(
+    view: Pick<DiscoveryView, 'root' | 'instancesOf' | 'specOf'>,
+    { groups, taken, addressesOf, leaving }: RoutingOptions,
+    addresses?: unknown,
+  ): Routing {
+    const parts = this.#parts.bring(view, addresses, spec =>
+      spec.kind === 'app' ? candidatesOf(view, spec, addressesOf) : [],
+    );
+    const services: Service[] = [];
+    const refused: Refused[] = [];
+    const owners = new Map<number, Service>();
+    for (const [, candidates] of [...parts].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      for (const { service, problem } of candidates) {
+        const { appId, portIndex, port } = service;
+        if (!isOffered(service.settings.groups, groups)) continue;
+        const owner = owners.get(port);
+        const taker = taken.get(port);
+        const why =
+          problem ??
+          (taker === undefined ? undefined : `port ${port} ${taker}`) ??
+          (owner === undefined ? undefined : `port ${port} is the one of ${owner.appId}`);
+        if (why !== undefined) refused.push({ appId, portIndex, why });
+        else {
+          owners.set(port, service);
+          services.push(without(service, leaving));
+        }
+      }
+    }
+    return { services, refused };
+  }
+}
+
+/** The services of a view. */
 export function routingOf(
   view: Pick<DiscoveryView, 'root' | 'instancesOf' | 'specOf'>,
   options: RoutingOptions,
 ): Routing {
-  const services: Service[] = [];
-  const refused: Refused[] = [];
-  const owners = new Map<number, Service>();
-  const apps = [...runSpecsOf(view.root)].filter((spec): spec is AppDefinition => spec.kind === 'app');
-  for (const app of apps.sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    let serving: ServingTask[] | undefined;
-    for (const declared of declaredPortsOf(app)) {
-      const { index: portIndex, tcp } = declared;
-      const refuse = (why: string): unknown => refused.push({ appId: app.id, portIndex, why });
-      const { settings, problems } = settingsOf(app.labels, portIndex);
-      const port = settings.port ?? declared.servicePort;
-      if (!tcp || port === 0 || !settings.enabled || !isOffered(settings.groups, options.groups)) continue;
-      const [problem] = problems;
-      const owner = owners.get(port);
-      const taken = options.taken.get(port);
-      if (problem !== undefined)
-        refuse(problems.map(each => describe(each.label, each.value, each.allowed)).join('; '));
-      else if (taken !== undefined) refuse(`port ${port} ${taken}`);
-      else if (owner !== undefined) refuse(`port ${port} is the one of ${owner.appId}`);
-      else {
-        serving ??= servingTasksOf(view, app);
-        const service = serviceOf(app, declared, port, settings, serving, options);
-        owners.set(port, service);
-        services.push(service);
-      }
-    }
+  return new Services().bring(view, options);
+}
+
+function without(service: Service, leaving: RoutingOptions['leaving']): Service {
+  if (leaving.size === 0 || !service.servers.some(({ instanceId }) => leaving.has(instanceId))) return service;
+  return { ...service, servers: service.servers.filter(({ instanceId }) => !leaving.has(instanceId)) };
+}
+
+function candidatesOf(
+  view: Pick<DiscoveryView, 'instancesOf' | 'specOf'>,
+  app: AppDefinition,
+  addressesOf: RoutingOptions['addressesOf'],
+): Candidate[] {
+  const candidates: Candidate[] = [];
+  let serving: ServingTask[] | undefined;
+  for (const declared of declaredPortsOf(app)) {
+    const { settings, problems } = settingsOf(app.labels, declared.index);
+    const port = settings.port ?? declared.servicePort;
+    if (!declared.tcp || port === 0 || !settings.enabled) continue;
+    serving ??= servingTasksOf(view, app);
+    const service = serviceOf(app, declared, port, settings, serving, addressesOf);
+    const problem = problems.map(each => describe(each.label, each.value, each.allowed)).join('; ');
+    candidates.push({ service, ...(problem === '' ? {} : { problem }) });
   }
-  return { services, refused };
+  return candidates;
 }
 
 function serviceOf(
@@ -111,7 +152,7 @@ function serviceOf(
   port: number,
   settings: PortSettings,
   serving: readonly ServingTask[],
-  { addressesOf, leaving }: RoutingOptions,
+  addressesOf: RoutingOptions['addressesOf'],
 ): Service {
   const checkIndex = settings.healthPortIndex ?? declared.index;
   const { check, isHttp } = checkOf(app, checkIndex);
@@ -120,7 +161,7 @@ function serviceOf(
     const [own, looked] = [declared.index, checkIndex].map(index => portOf(each, index));
     const addresses = each.ip === undefined ? addressesOf(each.host) : [each.ip];
     const address = addresses.find(isIPv4) ?? addresses[0];
-    if (own === undefined || address === undefined || leaving.has(each.instance.id)) continue;
+    if (own === undefined || address === undefined) continue;
     servers.push({
       name: serverNameOf(each),
       instanceId: each.instance.id,

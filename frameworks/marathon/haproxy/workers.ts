@@ -15,17 +15,28 @@ export function keyOf({ backend, server }: ServerChange): string {
   return `${backend.name}/${server.name}`;
 }
 
-/** Adds a server and sends requests to it. False when the newest workers did not take it. */
-export async function add(control: string, { workers, oldWorkers }: Processes, change: ServerChange): Promise<boolean> {
+/**
+ * Adds a server and sends requests to it. False when the newest workers did not take it. `stays`: the very same may be there still, getting nothing new, and gets requests
+ * again.
+ */
+export async function add(
+  control: string,
+  { workers, oldWorkers }: Processes,
+  change: ServerChange,
+  stays: boolean,
+): Promise<boolean> {
   const key = keyOf(change);
   const commands = [
     `add server ${key} ${serverArguments(change.backend, change.server)}`,
     `enable health ${key}`,
-    `enable server ${key}`,
+    `set server ${key} state ready`,
   ];
   const answers = await Promise.all([...workers, ...oldWorkers].map(pid => said(control, forWorker(pid, ...commands))));
-  return answers.slice(0, workers.length).every(answer => answer === 'New server registered.');
+  return answers.slice(0, workers.length).every(answer => (stays ? taken : fresh).test(answer ?? ''));
 }
+
+const fresh = /^New server registered\.$/;
+const taken = /^(?:New server registered\.$|Already exists a server with the same name)/;
 
 /** Sends nothing new to a server. By a cookie clients would still come to one that drains. */
 export async function drain(control: string, processes: Processes, change: ServerChange): Promise<void> {

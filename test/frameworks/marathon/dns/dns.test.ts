@@ -3,8 +3,10 @@ import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import assert from 'node:assert/strict';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import fc from 'fast-check';
 import * as packet from 'dns-packet';
 import type { DecodedPacket, Packet } from 'dns-packet';
 import { ProfferError } from 'proffer';
@@ -15,12 +17,13 @@ import { labelOf, namesOf, taskNameOf } from '../../../../frameworks/marathon/dn
 import { replyTo } from '../../../../frameworks/marathon/dns/reply.js';
 import { serveDns } from '../../../../frameworks/marathon/dns/serve.js';
 import type { DnsOptions, RunningDns } from '../../../../frameworks/marathon/dns/serve.js';
-import { hostPortOf, zoneOf } from '../../../../frameworks/marathon/dns/zone.js';
-import type { Zone } from '../../../../frameworks/marathon/dns/zone.js';
+import { hostPortOf, Zone, zoneOf } from '../../../../frameworks/marathon/dns/zone.js';
+import type { ZoneOptions } from '../../../../frameworks/marathon/dns/zone.js';
+import { holds } from '../../../support/property.js';
 import { at, listening, mapping, SmallView } from '../discovery/small-view.js';
 import { checked, container, noon, place, pod, running } from '../machine/samples.js';
 
-const options = { ttlSeconds: 5, serial: 7, turn: 0 };
+const options = { ttlSeconds: 5, serial: 7, turn: 0, most: 100 };
 
 test('labels are what Mesos-DNS makes of a text', t => {
   const cases: readonly (readonly [string, string])[] = [
@@ -53,11 +56,11 @@ test('each id has its own names: with dots, innermost first, and with dashes', t
 });
 
 test('a task has a name of its own, from its app, its id and its agent', t => {
-  const name = taskNameOf('/shop/web', 'web.1', '3f1c-S12');
+  const name = taskNameOf('web-shop', 'web.1', '3f1c-S12');
   // The SHA-1 of `web.1` in zbase32.
   t.is(name, 'web-shop-e844k-s12');
-  t.not(taskNameOf('/shop/web', 'web.2', '3f1c-S12'), name);
-  t.is(taskNameOf(`/${'x'.repeat(80)}`, 'a', 'S1').length, 63);
+  t.not(taskNameOf('web-shop', 'web.2', '3f1c-S12'), name);
+  t.is(taskNameOf('x'.repeat(63), 'a', 'S1').length, 63);
 });
 
 test('where a master is can be said in several ways', t => {
@@ -101,8 +104,8 @@ function told(zone: Zone, name: string, type: string, turn = 0): unknown {
 
 test('a zone answers for apps, ports, tasks, agents, the master and itself', t => {
   const zone = sampleZone();
-  const one = taskNameOf('/shop/web', 'shop/web.instance-i1._app.1', 'agents-S1');
-  const two = taskNameOf('/shop/web', 'shop/web.instance-i2._app.1', 'agents-S2');
+  const one = taskNameOf('web-shop', 'shop/web.instance-i1._app.1', 'agents-S1');
+  const two = taskNameOf('web-shop', 'shop/web.instance-i2._app.1', 'agents-S2');
   const both = ['10.0.0.1', '10.0.0.2'];
   const targets = (end: string, ...ports: [number, number][]): string[] => [
     ...ports.map(([port]) => `${one}.${end}:${port}`),
@@ -157,6 +160,45 @@ test('a zone answers for apps, ports, tasks, agents, the master and itself', t =
   t.deepEqual(
     additionals.map(each => (each.type === 'A' ? `${each.name} ${each.data}` : each.type)),
     [`${one}.marathon.mesos 10.0.0.1`, `${two}.marathon.mesos 10.0.0.2`],
+  );
+});
+
+test('a zone that follows changes is the one that is made anew', t => {
+  const ids = ['/web', '/shop', '/shop/web', '/web-shop', '/a/b.c', '/a/c/b'];
+  const where = ['10.0.0.1', '10.0.0.2', 'known.example'];
+  const change = fc.record({
+    id: fc.constantFrom(...ids),
+    there: fc.boolean(),
+    instances: fc.uniqueArray(fc.record({ name: fc.constantFrom('i', 'j', 'k'), host: fc.constantFrom(...where) }), {
+      selector: ({ name }) => name,
+    }),
+    address: fc.constantFrom('10.0.1.1', '10.0.1.2', undefined),
+  });
+  holds(
+    t,
+    fc.property(fc.array(change, { maxLength: 12 }), changes => {
+      const view = new SmallView();
+      let address: string | undefined;
+      const zoneOptions: ZoneOptions = {
+        domain: 'mesos',
+        framework: 'marathon',
+        serverAddresses: [],
+        addressesOf: host => (host.includes('example') ? (address === undefined ? [] : [address]) : [host]),
+      };
+      const zone = new Zone(zoneOptions);
+      const asked = new Set<string>();
+      for (const each of changes) {
+        ({ address } = each);
+        const app = listening([{ name: 'http' }, {}], { id: each.id });
+        if (each.there) view.put(app, ...each.instances.map(({ name, host }) => at(app, name, host, [31_000, 31_001])));
+        else view.remove(each.id);
+        zone.bring(view, address);
+        const fresh = new Zone(zoneOptions).bring(view, address);
+        assert.equal(zone.size, fresh.size);
+        for (const name of fresh.names()) asked.add(name).add(name.slice(name.indexOf('.') + 1));
+        for (const name of asked) assert.deepEqual(zone.at(name), fresh.at(name), name);
+      }
+    }),
   );
 });
 

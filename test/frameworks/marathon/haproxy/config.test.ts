@@ -169,11 +169,12 @@ test('each service port of an app has a frontend and a backend with its healthy 
   const backend = section(text, 'backend shop_web_10001');
   t.true(backend.includes('option httpchk GET /health'));
   t.true(backend.includes('timeout check 1500ms'));
-  const check = 'check inter 2000ms fastinter 500ms downinter 500ms rise 1 fall 3';
+  const check =
+    'check inter 2000ms fastinter 500ms downinter 500ms rise 1 fall 3 observe layer4 error-limit 2 on-error mark-down';
   t.deepEqual(backend.slice(-2), [`server a.1 10.0.0.1:31001 ${check}`, `server b.1 10.0.0.2:31004 ${check}`]);
   t.deepEqual(
     section(text, 'backend shop_web_10003').at(-1),
-    'server b.1 10.0.0.2:31006 check inter 1000ms fastinter 250ms downinter 250ms rise 1 fall 3',
+    'server b.1 10.0.0.2:31006 check inter 1000ms fastinter 250ms downinter 250ms rise 1 fall 3 observe layer4 error-limit 2 on-error mark-down',
   );
   t.is(section(text, 'frontend shop_web_10003')[1], 'mode tcp', 'without a check by HTTP');
   t.false(text.includes('10002'));

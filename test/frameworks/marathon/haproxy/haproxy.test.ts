@@ -1,5 +1,7 @@
 // A real HAProxy under load: instances are swapped and killed, configurations loaded and refused, HAProxy itself killed and taken over; no request is lost.
 import { once } from 'node:events';
+import { get } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync, existsSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,7 +24,7 @@ import type { AppDefinition, AppHealthCheck } from '../../../../frameworks/marat
 import { testWithHaproxy } from '../../../support/haproxy.js';
 import { isRunning } from '../../../support/processes.js';
 import { at, listening, SmallView } from '../discovery/small-view.js';
-import { freePort, Load, WebServer } from './load.js';
+import { freePort, freePorts, Load, WebServer } from './load.js';
 
 const haproxyTest = testWithHaproxy(test);
 
@@ -184,6 +186,99 @@ haproxyTest('an instance is not given up before what it has in hand is answered,
   await draining;
   await stopped;
   t.is(load.take().get('slow'), 1);
+});
+
+haproxyTest('an instance that was given up comes back, with connections to it all the while', async t => {
+  const scene = new Scene(t);
+  const port = await freePort();
+  const web = listening([port], { healthChecks: [health] });
+  const one = await scene.instance(web, 'one');
+  const two = await scene.instance(web, 'two');
+  scene.view.put(web, one, two);
+  const haproxy = await scene.run();
+  const { workers } = await scene.processes();
+  const load = scene.load(port, 4);
+  for (let turn = 0; turn < 3; turn += 1) {
+    await until(haproxy, 'SERVERS', () => scene.view.put(web, one, { ...two, healthy: false }));
+    await load.more(10);
+    load.take();
+    await load.more(20);
+    t.deepEqual([...load.take().keys()], ['one']);
+    await until(haproxy, 'SERVERS', () => scene.view.put(web, one, two));
+    while (!load.take().has('two')) await load.more(10);
+  }
+  // Nor is it taken away later, by whoever thinks that it is still to go.
+  await haproxy.drain([]);
+  load.take();
+  await load.more(40);
+  t.is(load.take().size, 2);
+  await load.stop();
+  t.deepEqual(load.failures, []);
+  t.deepEqual((await scene.processes()).workers, workers);
+});
+
+/** The answer to one request. */
+async function reply(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<IncomingMessage & { text: string }> {
+  const request = get({ host: '127.0.0.1', port, path, headers, agent: false });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const part of response) text += String(part);
+  return Object.assign(response, { text });
+}
+
+haproxyTest('host names, paths, cookies, passwords and networks do what labels say', async t => {
+  const scene = new Scene(t);
+  const [httpPort = 0, shopPort = 0, apiPort = 0, innerPort = 0, rawPort = 0] = await freePorts(5);
+  const labels = (own: Record<string, string>): Record<string, string> => ({ HAPROXY_0_VHOST: 'shop.example', ...own });
+  const shop = listening([shopPort], { id: '/shop', labels: labels({ HAPROXY_0_STICKY: 'true' }) });
+  const api = listening([apiPort], {
+    id: '/api',
+    labels: labels({ HAPROXY_0_PATH: '-i /API /v2', HAPROXY_0_USE_HSTS: 'true' }),
+  });
+  const inner = listening([innerPort], {
+    id: '/inner',
+    labels: {
+      HAPROXY_0_AUTH: 'members:anna:$5$saltsalt$qPxpzNUeGXrZdxUPbDyjdRLrLeRDXpTVJGLbTbNlGr9',
+      HAPROXY_0_VHOST: 'inner.example',
+      HAPROXY_0_BALANCE: 'uri',
+    },
+  });
+  const raw = listening([rawPort], {
+    id: '/raw',
+    labels: { HAPROXY_0_MODE: 'http', HAPROXY_0_BACKEND_NETWORK_ALLOWED_ACL: '10.9.0.0/16 2001:db8::/32' },
+  });
+  const names = ['a', 'b'];
+  scene.view
+    .put(shop, ...(await Promise.all(names.map(name => scene.instance(shop, name)))))
+    .put(api, await scene.instance(api, 'api'), at(api, 'six', '::1', [1]))
+    .put(inner)
+    .put(raw, await scene.instance(raw, 'raw'));
+  const haproxy = await scene.run({ httpPort });
+  t.deepEqual(haproxy.refused, []);
+  const Host = 'shop.example:80';
+  t.is((await reply(httpPort, '/', { Host: 'other.example' })).statusCode, 503);
+  const first = await reply(httpPort, '/', { Host });
+  t.true(names.includes(first.text));
+  const Cookie = first.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+  t.regex(Cookie, /^proffer_server=[ab]\.1$/);
+  for (let turn = 0; turn < 4; turn += 1) t.is((await reply(httpPort, '/', { Host, Cookie })).text, first.text);
+  const versioned = await reply(httpPort, '/api/x', { Host });
+  t.is(versioned.text, 'api');
+  t.is(versioned.headers['strict-transport-security'], 'max-age=15768000');
+  t.is((await reply(apiPort, '/')).text, 'api', 'and at its own port');
+  const locked = await reply(httpPort, '/', { Host: 'inner.example' });
+  t.is(locked.statusCode, 401);
+  t.regex(locked.headers['www-authenticate'] ?? '', /realm="members"/);
+  t.is((await reply(rawPort, '/')).statusCode, 403);
+
+  // A cookie cannot be added to an HAProxy that runs: it loads anew.
+  const more = await scene.instance(shop, 'c');
+  await until(haproxy, 'RELOADED', () => scene.view.put(shop, more));
+  t.is((await reply(shopPort, '/')).text, 'c');
 });
 
 /** Time at five times its speed, for what is tried again after a while. */
