@@ -21,6 +21,8 @@ export interface Api {
   readonly leader: () => string | undefined;
   /** `host:port` of this process. */
   readonly self: () => string;
+  /** What registries have to know to tell of pushes; absent: nothing. */
+  readonly webhookToken?: string;
   /** When it began to serve, in the clock's milliseconds. */
   readonly startedAt: number;
   readonly counts: () => ServerCounts;

@@ -16,7 +16,7 @@ export type Reply =
       readonly type: 'BODY';
       readonly status: number;
       readonly contentType: string;
-      readonly text: string;
+      readonly content: string | Uint8Array;
       readonly headers?: Headers;
     }
   | { readonly type: 'EMPTY'; readonly status: number; readonly headers?: Headers }
@@ -41,6 +41,7 @@ export class ApiRequest {
   /** Its path as sent. */
   readonly uri: string;
   readonly accept: string | undefined;
+  readonly authorization: string | undefined;
   readonly #body: Uint8Array;
 
   constructor(given: {
@@ -49,6 +50,7 @@ export class ApiRequest {
     readonly clientIp: string;
     readonly uri: string;
     readonly accept: string | undefined;
+    readonly authorization: string | undefined;
     readonly body: Uint8Array;
   }) {
     this.params = given.params;
@@ -56,6 +58,7 @@ export class ApiRequest {
     this.clientIp = given.clientIp;
     this.uri = given.uri;
     this.accept = given.accept;
+    this.authorization = given.authorization;
     this.#body = given.body;
   }
 
@@ -110,7 +113,7 @@ export function json(body: unknown, status = 200, headers?: Headers): Reply {
 
 /** A JSON reply that is text already. */
 export function jsonText(text: string, status = 200, headers?: Headers): Reply {
-  const reply = { type: 'BODY', status, contentType: 'application/json', text } as const;
+  const reply = { type: 'BODY', status, contentType: 'application/json', content: text } as const;
   return headers === undefined ? reply : { ...reply, headers };
 }
 

@@ -28,6 +28,8 @@ import { podRoutes } from './routes/pods.js';
 import { queueRoutes } from './routes/queue.js';
 import { systemRoutes } from './routes/system.js';
 import { taskRoutes } from './routes/tasks.js';
+import { uiRoutes } from './routes/ui.js';
+import { webhookRoutes } from './routes/webhooks.js';
 
 /** How to serve. */
 export interface ApiOptions {
@@ -52,6 +54,10 @@ export interface ApiOptions {
   readonly config?: Partial<ConfigSections>;
   /** Loggers that `/logging` shows. The server adds its own. */
   readonly levels?: LogLevels;
+  /** What a registry must send with its notifications to `/v2/webhooks/registry`. Default: nothing. */
+  readonly webhookToken?: string;
+  /** The files of a web UI for Marathon, served under `/ui/`. Default: there is none. */
+  readonly uiDir?: string;
   readonly streams?: StreamOptions;
   readonly callbacks?: CallbackOptions;
 }
@@ -92,6 +98,7 @@ export async function serveApi(marathon: Marathon, options: ApiOptions): Promise
     config: { marathon: {}, zookeeper: {}, http: {}, ...options.config },
     leader: options.leader ?? self,
     self,
+    ...(options.webhookToken === undefined ? {} : { webhookToken: options.webhookToken }),
     startedAt: clock.now(),
     counts: () => ({ ...admission.counts(), streams: streams.size }),
   };
@@ -118,7 +125,7 @@ export async function serveApi(marathon: Marathon, options: ApiOptions): Promise
 }
 
 /** All routes. */
-export function routesOf(api: Api): readonly Route[] {
+export function routesOf(api: Api, uiDir?: string): readonly Route[] {
   return [
     ...appRoutes(api),
     ...taskRoutes(api),
@@ -128,13 +135,15 @@ export function routesOf(api: Api): readonly Route[] {
     ...queueRoutes(api),
     ...eventRoutes(api),
     ...systemRoutes(api),
+    ...webhookRoutes(api),
+    ...uiRoutes(uiDir),
   ];
 }
 
 function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyInstance {
   const { bodyBytesMax = 16 * 1024 * 1024, answerMs = 60_000 } = options;
   const origins = new Origins(options.allowedHosts, options.allowedOrigins);
-  const table = new PathTable(routesOf(api).map(({ path, on }) => [path, on] as const));
+  const table = new PathTable(routesOf(api, options.uiDir).map(({ path, on }) => [path, on] as const));
   const headersFor = (request: FastifyRequest): Headers => {
     const leader = api.leader();
     return {
@@ -184,6 +193,7 @@ function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyIns
       clientIp: request.ip,
       uri: request.url.split('?', 1)[0] ?? '/',
       accept: request.headers.accept,
+      authorization: request.headers.authorization,
       body,
     });
     return sendReply(reply, await inTime(handler(asked), api.clock, answerMs), admission);
@@ -221,7 +231,7 @@ async function inTime(reply: Reply | Promise<Reply>, clock: Clock, answerMs: num
 function sendReply(reply: FastifyReply, answer: Reply, admission: Admission): FastifyReply {
   switch (answer.type) {
     case 'BODY': {
-      const bytes = Buffer.from(answer.text);
+      const bytes = typeof answer.content === 'string' ? Buffer.from(answer.content) : answer.content;
       admission.sent(bytes.length);
       return reply
         .code(answer.status)

@@ -35,7 +35,7 @@ function ping({ accept = '*/*' }: ApiRequest): Reply {
 }
 
 function text(contentType: string, body = 'pong'): Reply {
-  return { type: 'BODY', status: 200, contentType, text: body };
+  return { type: 'BODY', status: 200, contentType, content: body };
 }
 
 function showLeader({ leader }: Api): Reply {

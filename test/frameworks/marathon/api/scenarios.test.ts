@@ -252,3 +252,43 @@ test('what is on a lost agent is unreachable, then replaced; when the agent is b
   rig.site.c.run('30s');
   t.deepEqual(await states(), ['TASK_RUNNING', 'TASK_RUNNING', 'TASK_RUNNING']);
 });
+
+test('what a registry tells of is deployed to who asks for it by label, once', async t => {
+  const rig = await Rig.start(t, {
+    api: { webhookToken: 'secret' },
+    agents: [{ containerizers: ['PROCESS', 'DOCKER'] }],
+  });
+  const container = { type: 'DOCKER', docker: { image: 'registry.local:5000/team/web:v1' } };
+  await rig.app({ ...small, id: '/web', container, labels: { PROFFER_DEPLOY_ON_PUSH: 'v*' } });
+  await rig.app({ ...small, id: '/other', container });
+  const pushed = (tag: string, at: string): object => ({
+    events: [
+      {
+        id: '1',
+        timestamp: at,
+        action: 'push',
+        target: { repository: 'team/web', tag },
+        request: { host: 'registry.local:5000' },
+      },
+    ],
+  });
+  const path = '/v2/webhooks/registry';
+  t.is((await rig.post(path, pushed('v2', '2026-05-01T10:00:00Z'))).status, 401);
+  const authorization = 'Bearer secret';
+  const told = await rig.ask('POST', path, pushed('v2', '2026-05-01T10:00:00Z'), { authorization });
+  t.is(told.status, 200);
+  t.deepEqual(Reflect.get(told.json, 'changes'), [
+    { id: '/web', from: 'registry.local:5000/team/web:v1', to: 'registry.local:5000/team/web:v2' },
+  ]);
+  t.is(told.headers['marathon-deployment-id'], told.json.deploymentId);
+  rig.settle();
+  t.like((await rig.get('/v2/apps/web')).json.app, {
+    container: { docker: { image: 'registry.local:5000/team/web:v2' } },
+    tasksRunning: 1,
+  });
+  t.is((await rig.get('/v2/apps/other/versions')).json.versions.length, 1);
+  const again = await rig.post(`${path}?token=secret`, pushed('v2', '2026-05-01T10:00:00Z'));
+  t.is(again.text, '{"changes":[]}');
+  t.is((await rig.post(`${path}?token=secret`, { hello: 'world' })).status, 422);
+  t.is((await rig.post(`${path}?token=secret`, '{')).status, 400);
+});

@@ -1,9 +1,12 @@
 // The server itself: what every answer carries, paths that do not exist, who may ask, bounds on requests; streams and callbacks; the process.
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
@@ -392,4 +395,24 @@ test('levels of loggers are shown and set, for a while or for good', async t => 
   t.is((await rig.post('/logging', { logger: 'x', level: 'info' })).status, 422);
   t.is((await rig.post('/logging', { logger: 'marathon.core', level: 'loud' })).status, 422);
   t.is((await rig.post('/logging', { logger: 'marathon.core' })).status, 422);
+});
+
+test('the files of a web UI are served, and nothing beside them', async t => {
+  const dir = mkdtempSync(join(tmpdir(), 'proffer-ui-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  mkdirSync(join(dir, 'ui/js'), { recursive: true });
+  writeFileSync(join(dir, 'secret'), 'secret');
+  writeFileSync(join(dir, 'ui/index.html'), '<p>hello');
+  writeFileSync(join(dir, 'ui/js/main.js'), 'call("../v2/apps")');
+  symlinkSync(join(dir, 'secret'), join(dir, 'ui/link'));
+  const rig = await Rig.start(t, { api: { uiDir: join(dir, 'ui') } });
+  t.is((await rig.get('/ui')).headers.location, '/ui/');
+  const page = await rig.get('/ui/');
+  t.is(page.text, '<p>hello');
+  t.is(page.headers['content-type'], 'text/html; charset=utf-8');
+  t.is((await rig.get('/ui/js/main.js')).text, 'call("../v2/apps")');
+  for (const path of ['/ui/none', '/ui/js', '/ui/link', '/ui/../secret', '/ui/%2e%2e/secret', '/ui/%00'])
+    t.is((await rig.get(path)).status, 404, path);
+  const bare = await Rig.start(t);
+  t.is((await bare.get('/ui/')).status, 404);
 });
