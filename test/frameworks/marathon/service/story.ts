@@ -110,7 +110,7 @@ class Told {
     const { c } = this.#site;
     this.#site.fatal = undefined;
     c.heal();
-    for (const name of [...this.#paused]) c.resume(name);
+    for (const name of this.#paused) c.resume(name);
     for (const name of ['master', ...agents, 'marathon']) this.#up(name);
     const isSettled = (): boolean => {
       this.#look();
