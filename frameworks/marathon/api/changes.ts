@@ -5,7 +5,9 @@ import type { PathId } from '../model/path.js';
 import { timeOf } from '../model/json/parts.js';
 import { refused } from '../model/refusal.js';
 import type { Checked } from '../model/refusal.js';
+import { stepsJson } from '../plan/action-json.js';
 import type { ChangeOptions, Deployed, MarathonCommands } from '../service/marathon.js';
+import type { Api } from './api.js';
 import { ApiError, deniedError } from './errors.js';
 import type { Headers } from './errors.js';
 import { json } from './route.js';
@@ -33,6 +35,11 @@ export function plan(marathon: MarathonCommands, edit: Edit, options: ChangeOpti
   if (caught.error !== undefined) throw caught.error;
   if (answer.type !== 'DONE') throw deniedError(answer);
   return answer;
+}
+
+/** What a change would do, step by step; nothing is done. */
+export function dryRunReply({ marathon }: Pick<Api, 'marathon'>, edit: Edit, options: ChangeOptions): Reply {
+  return json({ steps: stepsJson(plan(marathon, edit, options).plan) });
 }
 
 /** The group that the app or pod of a body is in; the root while it is not known to have an id. */

@@ -196,7 +196,10 @@ function apiApp(api: Api, admission: Admission, options: ApiOptions): FastifyIns
       authorization: request.headers.authorization,
       body,
     });
-    return sendReply(reply, await inTime(handler(asked), api.clock, answerMs), admission);
+    const given = await inTime(handler(asked), api.clock, answerMs);
+    if (given.type === 'STREAM' && request.method === 'HEAD')
+      return reply.type('text/event-stream;charset=utf-8').send();
+    return sendReply(reply, given, admission);
   };
   app.all('/*', answer);
   app.setNotFoundHandler(answer);

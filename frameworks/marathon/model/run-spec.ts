@@ -23,8 +23,13 @@ export function placementOf(spec: RunSpec): readonly PlacementConstraint[] {
 /** What one instance takes, a pod's executor included. */
 export function resourcesOf(spec: RunSpec): SpecResources {
   if (spec.kind === 'app')
-    return spec.executorResources === undefined ? spec.resources : plus(spec.resources, spec.executorResources);
-  return spec.containers.reduce((total, container) => plus(total, container.resources), spec.executorResources);
+    return spec.executorResources === undefined
+      ? spec.resources
+      : plusResources(spec.resources, spec.executorResources);
+  return spec.containers.reduce(
+    (total, container) => plusResources(total, container.resources),
+    spec.executorResources,
+  );
 }
 
 /** The same as the SDK writes it: without what is zero. Ports and volumes come beside it. */
@@ -120,6 +125,7 @@ export function backoffKeyOf(spec: RunSpec): string {
   return `${spec.id}@${spec.versionInfo.lastConfigChangeAt}`;
 }
 
-function plus(a: SpecResources, b: SpecResources): SpecResources {
+/** Both together. */
+export function plusResources(a: SpecResources, b: SpecResources): SpecResources {
   return { cpus: a.cpus + b.cpus, mem: a.mem + b.mem, disk: a.disk + b.disk, gpus: a.gpus + b.gpus };
 }

@@ -31,6 +31,7 @@ export function deploymentJson(view: MarathonView, { plan, standing }: Deploymen
     totalSteps: steps.length,
     waitingFor: waitingLines(waiting),
     stalled: standing.stalled,
+    ...(standing.takesBack === undefined ? {} : { takesBack: standing.takesBack }),
   };
 }
 

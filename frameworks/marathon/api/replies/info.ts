@@ -26,7 +26,7 @@ export function infoJson(view: MarathonView, config: ConfigSections, leader: str
     frameworkId: view.frameworkId ?? null,
     marathon_config: marathonConfig(view, config),
     zookeeper_config: { ...unset(zookeeperNames), ...config.zookeeper },
-    http_config: { ...unset(['http_port', 'https_port']), ...config.http },
+    http_config: { http_port: Number(self.slice(self.lastIndexOf(':') + 1)), https_port: null, ...config.http },
   };
 }
 

@@ -3,10 +3,11 @@ import { isTerminal } from '../../machine/condition.js';
 import { parseTaskId } from '../../machine/ids.js';
 import { isOver, isServing } from '../../machine/instance.js';
 import type { Instance, InstanceTask } from '../../machine/instance.js';
-import { timeOf } from '../../model/json/parts.js';
+import { timeOf, unreachableJson } from '../../model/json/parts.js';
 import { podJson } from '../../model/json/pod.js';
 import type { PodContainer, PodDefinition } from '../../model/pod.js';
 import { present } from '../../model/present.js';
+import { plusResources } from '../../model/run-spec.js';
 import type { SpecResources } from '../../model/spec.js';
 import type { TaskFailure } from '../../records/failure.js';
 import type { MarathonView } from '../../service/marathon.js';
@@ -64,7 +65,7 @@ function podInstanceJson(view: Pick<MarathonView, 'specOf'>, instance: Instance)
     agentId: place?.agentId,
     agentRegion: place?.domain?.region,
     agentZone: place?.domain?.zone,
-    resources: used.reduce(plus, spec.kind === 'pod' ? spec.executorResources : nothing),
+    resources: used.reduce(plusResources, spec.kind === 'pod' ? spec.executorResources : nothing),
     networks: addresses.length === 0 ? [] : [present({ name: network?.name, addresses })],
     containers: tasks.map(task => containerJson(instance, task, containerOf(task, containers))),
     specReference: `/v2/pods${runSpecId}::versions/${timeOf(runSpecVersion)}`,
@@ -97,13 +98,7 @@ export function instanceJson(instance: Instance): object {
         attributes: [],
       }),
     runSpecVersion: timeOf(instance.runSpecVersion),
-    unreachableStrategy:
-      unreachableStrategy === 'disabled'
-        ? unreachableStrategy
-        : {
-            inactiveAfterSeconds: unreachableStrategy.inactiveAfterMs / 1000,
-            expungeAfterSeconds: unreachableStrategy.expungeAfterMs / 1000,
-          },
+    unreachableStrategy: unreachableJson(unreachableStrategy),
   });
 }
 
@@ -188,10 +183,6 @@ function resourcesJson(
 }
 
 const nothing: SpecResources = { cpus: 0, mem: 0, disk: 0, gpus: 0 };
-
-function plus(a: SpecResources, b: SpecResources): SpecResources {
-  return { cpus: a.cpus + b.cpus, mem: a.mem + b.mem, disk: a.disk + b.disk, gpus: a.gpus + b.gpus };
-}
 
 function terminationJson(failure: TaskFailure, instances: readonly Instance[]): object {
   const { taskId, timestamp, message, state } = failure;

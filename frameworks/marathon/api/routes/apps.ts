@@ -15,7 +15,7 @@ import { stepsJson } from '../../plan/action-json.js';
 import type { Deployed } from '../../service/marathon.js';
 import { newEnforce, readingOf } from '../api.js';
 import type { Api } from '../api.js';
-import { change, deploymentHeader, deploymentReply, groupAround, plan } from '../changes.js';
+import { change, deploymentHeader, deploymentReply, dryRunReply, groupAround, plan } from '../changes.js';
 import type { Edit } from '../changes.js';
 import { conflict, refusalError, unknown } from '../errors.js';
 import { appEmbedsIn, AppInfos, appText } from '../replies/app.js';
@@ -120,16 +120,15 @@ async function updateApp(api: Api, request: ApiRequest, creates: boolean): Promi
   const force = request.flag('force');
   const partial = !creates || request.flag('partialUpdate', true);
   const found = { isNew: false };
-  const deployed = await change(
-    api.marathon,
-    (root, version) => {
-      found.isNew = appAt(root, id) === undefined;
-      if (found.isNew && !creates) throw unknown('App', id);
-      const read = readAppUpdate(body, id, readingOf(api, root, version, force), partial);
-      return read.ok ? withChanges(api, root, [read.value], version) : read;
-    },
-    { force, groupId: parentOf(id) },
-  );
+  const edit: Edit = (root, version) => {
+    found.isNew = appAt(root, id) === undefined;
+    if (found.isNew && !creates) throw unknown('App', id);
+    const read = readAppUpdate(body, id, readingOf(api, root, version, force), partial);
+    return read.ok ? withChanges(api, root, [read.value], version) : read;
+  };
+  const options = { force, groupId: parentOf(id) };
+  if (request.flag('dryRun')) return dryRunReply(api, edit, options);
+  const deployed = await change(api.marathon, edit, options);
   const after = appAt(api.marathon.root, id);
   if (after !== undefined) tellOf(api, request, after);
   return found.isNew ? deploymentReply(deployed, 201, { location: `/v2/apps${id}` }) : deploymentReply(deployed);
@@ -139,18 +138,15 @@ async function updateApps(api: Api, request: ApiRequest, creates: boolean): Prom
   const body = request.json();
   const force = request.flag('force');
   const partial = !creates || request.flag('partialUpdate', true);
-  const deployed = await change(
-    api.marathon,
-    (root, version) => {
-      const read = readAppUpdates(body, readingOf(api, root, version, force), partial);
-      if (!read.ok) return read;
-      const missing = read.value.map(idOf).find(id => appAt(root, id) === undefined);
-      if (missing !== undefined && !creates) throw unknown('App', missing);
-      return withChanges(api, root, read.value, version);
-    },
-    { force },
-  );
-  return deploymentReply(deployed);
+  const edit: Edit = (root, version) => {
+    const read = readAppUpdates(body, readingOf(api, root, version, force), partial);
+    if (!read.ok) return read;
+    const missing = read.value.map(idOf).find(id => appAt(root, id) === undefined);
+    if (missing !== undefined && !creates) throw unknown('App', missing);
+    return withChanges(api, root, read.value, version);
+  };
+  if (request.flag('dryRun')) return dryRunReply(api, edit, { force });
+  return deploymentReply(await change(api.marathon, edit, { force }));
 }
 
 function withChanges(api: Api, root: Group, changes: readonly AppChange[], version: number): Checked<Group> {

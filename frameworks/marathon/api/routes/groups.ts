@@ -5,12 +5,11 @@ import { readGroupPatch, readGroupUpdate } from '../../model/change/group.js';
 import { timeOf } from '../../model/json/parts.js';
 import { parentOf, rootPath } from '../../model/path.js';
 import type { PathId } from '../../model/path.js';
-import { stepsJson } from '../../plan/action-json.js';
 import { newEnforce, readingOf } from '../api.js';
 import type { Api } from '../api.js';
-import { change, deploymentReply, plan } from '../changes.js';
+import { change, deploymentReply, dryRunReply } from '../changes.js';
 import type { Edit } from '../changes.js';
-import { conflict, unknown } from '../errors.js';
+import { ApiError, conflict, unknown } from '../errors.js';
 import { AppInfos } from '../replies/app.js';
 import { groupAppEmbeds, groupText } from '../replies/group.js';
 import { listText } from '../replies/text.js';
@@ -84,10 +83,10 @@ async function createGroup(api: Api, request: ApiRequest): Promise<Reply> {
     if (appAt(root, id) !== undefined) throw conflict(`An app with the path ${id} already exists.`);
     if (podAt(root, id) !== undefined) throw conflict(`A pod with the path ${id} already exists.`);
     // Nothing was there to go back to.
-    if (read.value.kind === 'rollback') throw unknown('Group', id, read.value.version);
+    if (read.value.kind === 'rollback') throw notAvailable(id, read.value.version);
     return { ok: true, value: read.value.root };
   };
-  if (request.flag('dryRun')) return json({ steps: stepsJson(plan(api.marathon, edit, options).plan) });
+  if (request.flag('dryRun')) return dryRunReply(api, edit, options);
   const deployed = await change(api.marathon, edit, options);
   return deploymentReply(deployed, 201, { location: `/v2/groups${made.id}` });
 }
@@ -101,11 +100,15 @@ async function updateGroup(api: Api, request: ApiRequest): Promise<Reply> {
     if (read.value.kind === 'tree') return { ok: true, value: read.value.root };
     const { id, version: former } = read.value;
     const group = api.marathon.groupAt(id, former);
-    if (group === undefined) throw unknown('Group', id, former);
+    if (group === undefined) throw notAvailable(id, former);
     return { ok: true, value: putGroup(root, group, version, newEnforce(api)) };
   };
-  if (request.flag('dryRun')) return json({ steps: stepsJson(plan(api.marathon, edit, options).plan) });
+  if (request.flag('dryRun')) return dryRunReply(api, edit, options);
   return deploymentReply(await change(api.marathon, edit, options));
+}
+
+function notAvailable(id: PathId, version: number): Error {
+  return new ApiError(422, `Group ${id} not available in version ${timeOf(version)}`);
 }
 
 async function patchGroup(api: Api, request: ApiRequest): Promise<Reply> {

@@ -11,7 +11,7 @@ import { parse } from '../../model/schema/parse.js';
 import type { EventType } from '../../events/event.js';
 import { newEnforce, readingOf } from '../api.js';
 import type { Api } from '../api.js';
-import { change, deploymentHeader, groupAround } from '../changes.js';
+import { change, deploymentHeader, dryRunReply, groupAround } from '../changes.js';
 import type { Edit } from '../changes.js';
 import { conflict, refusalError, unknown } from '../errors.js';
 import { instanceJson, podStatusJson, podText } from '../replies/pod-status.js';
@@ -75,6 +75,7 @@ async function createPod(api: Api, request: ApiRequest): Promise<Reply> {
     return { ok: true, value: putRunSpec(root, read.value, version, newEnforce(api)) };
   };
   const options = { force: request.flag('force'), groupId: groupAround(body) };
+  if (request.flag('dryRun')) return dryRunReply(api, edit, options);
   const deployed = await change(api.marathon, edit, options);
   tellOf(api, request, 'pod_created_event');
   const pod = deployed.plan.runSpecs.get(made.id ?? '')?.after;
@@ -91,7 +92,9 @@ async function updatePod(api: Api, request: ApiRequest): Promise<Reply> {
     if (!read.ok) return read;
     return { ok: true, value: putRunSpec(root, read.value, version, newEnforce(api)) };
   };
-  const deployed = await change(api.marathon, edit, { force, groupId: parentOf(id) });
+  const options = { force, groupId: parentOf(id) };
+  if (request.flag('dryRun')) return dryRunReply(api, edit, options);
+  const deployed = await change(api.marathon, edit, options);
   tellOf(api, request, 'pod_updated_event');
   const after = deployed.plan.runSpecs.get(id)?.after;
   // Without a difference there is nothing to deploy.

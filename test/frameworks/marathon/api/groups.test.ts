@@ -106,7 +106,9 @@ test('a group is scaled, changed and gone back to; a dry run does nothing', asyn
   const { json } = await rig.get('/v2/groups/shop');
   t.like(json.apps, [{ cmd: 'store', instances: 2 }]);
   t.is(json.apps.length, 1);
-  t.is((await rig.put('/v2/groups/shop', { version: '2001-01-01T00:00:00Z' })).status, 404);
+  const never = await rig.put('/v2/groups/shop', { version: '2001-01-01T00:00:00Z' });
+  t.is(never.status, 422);
+  t.is(never.json.message, 'Group /shop not available in version 2001-01-01T00:00:00.000Z');
   t.is((await rig.get('/v2/groups/shop/versions/2001-01-01T00:00:00Z')).status, 404);
   t.true((await rig.get('/v2/groups/versions')).strings.includes((await rig.get('/v2/groups')).json.version));
 });

@@ -59,7 +59,7 @@ test('a path that is not there is 404, one that cannot be read 400, another meth
   const options = await rig.ask('OPTIONS', '/v2/apps//t/a/restart');
   t.is(options.status, 204);
   t.is(options.headers.allow, 'POST, OPTIONS');
-  t.is((await rig.ask('HEAD', '/v2/apps')).text, '');
+  for (const path of ['/v2/apps', '/v2/events']) t.is((await rig.ask('HEAD', path)).text, '', path);
   t.is((await rig.ask('PROPFIND', '/v2/apps')).status, 405);
 });
 
