@@ -4,6 +4,13 @@ import { connect, openStore, ProfferError, systemEnv } from 'proffer';
 import { LogLevels } from './api/log-levels.js';
 import type { ApiOptions, ApiServer } from './api/server.js';
 import { serveApi } from './api/server.js';
+import { labelsOf } from './dns/names.js';
+import { serveDns } from './dns/serve.js';
+import type { DnsOptions, RunningDns } from './dns/serve.js';
+import type { HaproxyOptions } from './haproxy/options.js';
+import { runHaproxy } from './haproxy/run.js';
+import type { RunningHaproxy } from './haproxy/run.js';
+import type { Instance } from './machine/instance.js';
 import { defaultSettings } from './model/settings.js';
 import type { ModelSettings } from './model/settings.js';
 import { openLedger } from './records/ledger.js';
@@ -40,6 +47,10 @@ export interface RunMarathonOptions {
   readonly service?: Omit<ServiceOptions, 'settings' | 'onEnded' | 'principal'>;
   /** A directory of files that hold the values of secrets; their sources are paths in it. Default: `service.secrets`, else none. */
   readonly secretsDir?: string;
+  /** Names of what runs, by DNS. Default: none. */
+  readonly dns?: Omit<DnsOptions, 'clock' | 'log' | 'frameworkAt'>;
+  /** Requests to what runs, by HAProxy. Default: none. `stays`: it outlives this process and is taken over by the next; default false. */
+  readonly haproxy?: Omit<HaproxyOptions, 'clock' | 'log'> & { readonly stays?: boolean };
   readonly log?: Logger;
   /** For simulation and tests. */
   readonly env?: Env;
@@ -49,6 +60,8 @@ export interface RunMarathonOptions {
 /** A Marathon that runs. `closed` rejects when its store fails, or the master refuses it. */
 export interface RunningMarathon extends Running {
   readonly marathon: Marathon;
+  readonly dns: RunningDns | undefined;
+  readonly haproxy: RunningHaproxy | undefined;
 }
 
 const weekMs = 604_800_000;
@@ -84,6 +97,8 @@ class Run implements RunningMarathon {
   readonly #leaving = new AbortController();
   #service: MarathonService | undefined;
   #server: ApiServer | undefined;
+  #dns: RunningDns | undefined;
+  #haproxy: RunningHaproxy | undefined;
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
   #ending = false;
 
@@ -107,6 +122,14 @@ class Run implements RunningMarathon {
     return this.#service;
   }
 
+  get dns(): RunningDns | undefined {
+    return this.#dns;
+  }
+
+  get haproxy(): RunningHaproxy | undefined {
+    return this.#haproxy;
+  }
+
   async begin(levels: LogLevels, signal: AbortSignal | undefined): Promise<void> {
     const { httpPort = 8080, httpHost, versionsMax, api } = this.#options;
     const env = this.#env;
@@ -120,6 +143,7 @@ class Run implements RunningMarathon {
       levels,
       config: { ...api?.config, marathon: { ...this.#config(), ...api?.config?.marathon } },
     });
+    await this.#discover();
     const onAbort = (): void => void this.close().catch(() => {});
     if (signal?.aborted === true) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -129,6 +153,18 @@ class Run implements RunningMarathon {
     this.#service?.abdicate();
     void this.#end();
     return this.closed;
+  }
+
+  /** Names and routes, where they are asked for. */
+  async #discover(): Promise<void> {
+    const { dns, haproxy, frameworkName = 'marathon' } = this.#options;
+    const { clock, log } = this.#env;
+    if (haproxy !== undefined) this.#haproxy = await runHaproxy(this.marathon, { ...haproxy, clock, log });
+    if (dns === undefined) return;
+    const { hostname, port } = new URL(this.url);
+    const frameworkAt = { addresses: [hostname.replace(/^\[|\]$/g, '')], port: Number(port) };
+    const framework = labelsOf(frameworkName);
+    this.#dns = await serveDns(this.marathon, { framework, ...dns, frameworkAt, clock, log });
   }
 
   /** Resolves as soon as there is a service; rejects when the options are wrong. */
@@ -159,6 +195,7 @@ class Run implements RunningMarathon {
           { ledger, store: this.#store },
           {
             ...(secretsDir === undefined ? {} : { secrets: secretFiles(secretsDir) }),
+            ...(this.#options.haproxy === undefined ? {} : { router: { drain: each => this.#drain(each) } }),
             ...this.#options.service,
             settings,
             ...(principal === undefined ? {} : { principal }),
@@ -171,11 +208,17 @@ class Run implements RunningMarathon {
     if (this.#service === undefined) await connected;
   }
 
+  async #drain(instances: readonly Instance[]): Promise<void> {
+    await this.#haproxy?.drain(instances);
+  }
+
   async #end(error?: unknown): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
     this.#leaving.abort();
     try {
+      await this.#dns?.stop();
+      await this.#haproxy?.stop({ leave: this.#options.haproxy?.stays === true });
       await this.#server?.close();
       if (this.#options.store === undefined) await new Promise<void>(resolve => this.#store.close(resolve));
       if (error === undefined) this.#settle?.resolve();

@@ -82,6 +82,26 @@ export const marathonFlags = {
     gather: origins => origins,
     write: words,
   }),
+  dnsPort: count('PORT', 'answer DNS for what runs, by UDP and TCP; 0 takes a free one; default: no DNS', {
+    min: 0,
+    max: 65_535,
+  }),
+  dnsAddress: text('ADDRESS', 'where DNS listens; default 127.0.0.1'),
+  dnsDomain: text('NAME', 'the domain of its names; default mesos'),
+  haproxy: toggle('run an HAProxy that brings requests to service ports; default off'),
+  haproxyAddress: text('ADDRESS', 'where it listens; default 127.0.0.1'),
+  haproxyGroup: list('NAME,…', 'apps it routes, by their label HAPROXY_GROUP; default *, which is all', {
+    read: given => given,
+    gather: groups => groups,
+    write: words,
+  }),
+  haproxyHttpPort: count('PORT', 'its port for all apps with host names; default: none', { min: 1, max: 65_535 }),
+  haproxyHttpsPort: count('PORT', 'the same with TLS; needs --haproxy-certs', { min: 1, max: 65_535 }),
+  haproxyCerts: text('PATH', 'a file or directory of certificates as PEM'),
+  haproxyDrain: duration('TIME', 'an instance is killed after so long although requests are in hand; default 30s', {
+    maxMs: 3600 * second,
+  }),
+  haproxyStays: toggle('HAProxy outlives Marathon, and the next one takes it over; default off'),
   ...daemonFlags,
 };
 export type MarathonFlags = typeof marathonFlags;

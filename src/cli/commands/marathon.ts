@@ -1,5 +1,5 @@
 // `proffer marathon`
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { runMarathon } from 'proffer/frameworks/marathon';
 import type { RunMarathonOptions } from 'proffer/frameworks/marathon';
 import type { RunCommand } from '../command.js';
@@ -53,6 +53,32 @@ export function marathonOptionsOf(flags: FlagValues<MarathonFlags>): RunMarathon
         gpusAreScarce: flags.gpusAreScarce,
       }),
     },
+    ...discoveryOptionsOf(flags),
     api: given({ requestsMax: flags.httpMaxConcurrentRequests, allowedOrigins: flags.accessControlAllowOrigin }),
+  };
+}
+
+// What is said of a thing that is not asked for is a mistake, not a wish.
+function discoveryOptionsOf(flags: FlagValues<MarathonFlags>): Pick<RunMarathonOptions, 'dns' | 'haproxy'> {
+  const { dnsPort: port, haproxyHttpsPort: httpsPort, haproxyCerts: certificates } = flags;
+  const ofDns = given({ host: flags.dnsAddress, domain: flags.dnsDomain });
+  const ofHaproxy = given({
+    bind: flags.haproxyAddress,
+    groups: flags.haproxyGroup,
+    httpPort: flags.haproxyHttpPort,
+    drainMs: flags.haproxyDrain,
+    stays: flags.haproxyStays,
+  });
+  if ((httpsPort === undefined) !== (certificates === undefined))
+    throw usage('--haproxy-https-port and --haproxy-certs need each other');
+  const https =
+    httpsPort === undefined || certificates === undefined ? {} : { https: { port: httpsPort, certificates } };
+  if (port === undefined && Object.keys(ofDns).length > 0)
+    throw usage('--dns-address and --dns-domain need --dns-port');
+  if (flags.haproxy !== true && Object.keys({ ...ofHaproxy, ...https }).length > 0)
+    throw usage('settings of HAProxy need --haproxy');
+  return {
+    ...(port === undefined ? {} : { dns: { port, ...ofDns } }),
+    ...(flags.haproxy === true ? { haproxy: { dir: resolve(flags.workDir, 'haproxy'), ...ofHaproxy, ...https } } : {}),
   };
 }
