@@ -21,7 +21,7 @@ export interface Api {
   readonly leader: () => string | undefined;
   /** `host:port` of this process. */
   readonly self: () => string;
-  /** What registries have to know to tell of pushes; absent: nothing. */
+  /** What registries have to know to tell of pushes; absent: none may. */
   readonly webhookToken?: string;
   /** When it began to serve, in the clock's milliseconds. */
   readonly startedAt: number;

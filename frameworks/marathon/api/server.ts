@@ -54,7 +54,7 @@ export interface ApiOptions {
   readonly config?: Partial<ConfigSections>;
   /** Loggers that `/logging` shows. The server adds its own. */
   readonly levels?: LogLevels;
-  /** What a registry must send with its notifications to `/v2/webhooks/registry`. Default: nothing. */
+  /** What a registry must send with its notifications to `/v2/webhooks/registry`. Default: there is no such path. */
   readonly webhookToken?: string;
   /** The files of a web UI for Marathon, served under `/ui/`. Default: there is none. */
   readonly uiDir?: string;

@@ -209,6 +209,25 @@ test('a dry run says what would be done, and does nothing', async t => {
   t.is(json.app.id, '/t/a');
   t.is((await rig.get('/v2/apps/t/a')).status, 404);
   t.is((await rig.post('/v2/apps?dryRun=true', { id: '/t/a' })).status, 422);
+  const small = { cmd: 'sleep 9', cpus: 0.1, mem: 32 };
+  const pod = {
+    id: '/p',
+    containers: [{ name: 'c', exec: { command: { shell: 'sleep 9' } }, resources: { cpus: 0.1, mem: 32 } }],
+  };
+  for (const [path, body, actions] of [
+    ['/v2/apps/t/b', small, ['StartApplication', 'ScaleApplication']],
+    ['/v2/apps', [{ ...small, id: '/t/b' }], ['StartApplication', 'ScaleApplication']],
+    ['/v2/pods/p', pod, ['StartPod', 'ScalePod']],
+  ] as const) {
+    const planned = await rig.put(`${path}?dryRun`, body);
+    t.is(planned.status, 200, planned.text);
+    t.deepEqual(
+      planned.json.steps.flatMap(step => step.actions.map(({ action }) => action)),
+      actions,
+    );
+  }
+  t.is((await rig.get('/v2/pods/p')).status, 404);
+  t.is((await rig.get('/v2/apps/t/b')).status, 404);
 });
 
 test('changes are told with who asked and for what', async t => {

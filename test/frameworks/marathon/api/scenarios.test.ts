@@ -281,6 +281,13 @@ test('what a registry tells of is deployed to who asks for it by label, once', a
     { id: '/web', from: 'registry.local:5000/team/web:v1', to: 'registry.local:5000/team/web:v2' },
   ]);
   t.is(told.headers['marathon-deployment-id'], told.json.deploymentId);
+  t.like(
+    rig.site.told.findLast(({ type }) => type === 'api_post_event'),
+    { uri: path },
+  );
+  const tooSoon = await rig.ask('POST', path, pushed('v3', '2026-05-01T10:00:01Z'), { authorization });
+  t.is(tooSoon.status, 409);
+  t.is(tooSoon.headers['retry-after'], '30');
   rig.settle();
   t.like((await rig.get('/v2/apps/web')).json.app, {
     container: { docker: { image: 'registry.local:5000/team/web:v2' } },
@@ -291,4 +298,7 @@ test('what a registry tells of is deployed to who asks for it by label, once', a
   t.is(again.text, '{"changes":[]}');
   t.is((await rig.post(`${path}?token=secret`, { hello: 'world' })).status, 422);
   t.is((await rig.post(`${path}?token=secret`, '{')).status, 400);
+  t.is((await rig.post(`${path}?token=secre`, '{')).status, 401);
+  const closed = await Rig.start(t);
+  t.is((await closed.post(path, pushed('v2', '2026-05-01T10:00:00Z'))).status, 404);
 });
