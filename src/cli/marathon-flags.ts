@@ -82,6 +82,8 @@ export const marathonFlags = {
     gather: origins => origins,
     write: words,
   }),
+  uiDir: text('DIR', 'files of a web UI for Marathon, served under /ui/; default: there is none'),
+  webhookToken: text('FILE', 'holds what registries must send with their notifications; default: there is no webhook'),
   dnsPort: count('PORT', 'answer DNS for what runs, by UDP and TCP; 0 takes a free one; default: no DNS', {
     min: 0,
     max: 65_535,

@@ -1,7 +1,9 @@
 // `proffer marathon`
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runMarathon } from 'proffer/frameworks/marathon';
 import type { RunMarathonOptions } from 'proffer/frameworks/marathon';
+import { messageOf } from '../../base/errors.js';
 import type { RunCommand } from '../command.js';
 import { daemon, given } from '../daemon.js';
 import type { FlagValues } from '../flags.js';
@@ -54,8 +56,24 @@ export function marathonOptionsOf(flags: FlagValues<MarathonFlags>): RunMarathon
       }),
     },
     ...discoveryOptionsOf(flags),
-    api: given({ requestsMax: flags.httpMaxConcurrentRequests, allowedOrigins: flags.accessControlAllowOrigin }),
+    api: given({
+      requestsMax: flags.httpMaxConcurrentRequests,
+      allowedOrigins: flags.accessControlAllowOrigin,
+      uiDir: flags.uiDir,
+      webhookToken: flags.webhookToken === undefined ? undefined : tokenIn(flags.webhookToken),
+    }),
   };
+}
+
+function tokenIn(file: string): string {
+  let token: string;
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw usage(`--webhook-token ${file} cannot be read: ${messageOf(error)}`);
+  }
+  if (/^[!-~]{8,512}$/.test(token)) return token;
+  throw usage(`--webhook-token ${file} must hold 8 to 512 letters, digits and signs without blanks`);
 }
 
 // What is said of a thing that is not asked for is a mistake, not a wish.
