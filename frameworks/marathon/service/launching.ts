@@ -7,6 +7,7 @@ import type { Round } from '../match/round.js';
 import { groupAt } from '../model/group.js';
 import { timeOf } from '../model/json/parts.js';
 import { topLevelOf } from '../model/path.js';
+import type { RunSpec } from '../model/run-spec.js';
 import { SecretBook } from '../secrets/book.js';
 import type { Agents } from './agents.js';
 import type { Core } from './core.js';
@@ -14,6 +15,9 @@ import type { Releasing } from './releasing.js';
 
 /** Offers that could be used as soon as there are tokens are held so long, then let go for as long. */
 const heldMs = 1000;
+
+/** An offer refused for its group is made again after so long: groups that are offered meanwhile may prove full. */
+const groupDeclineMs = 10_000;
 
 /** Instances that one offer gets before the others have theirs. */
 const turnMax = 5;
@@ -113,12 +117,14 @@ export class Launching {
   #answer({ offer, starts, last }: Tried): void {
     const { options, writer, env, now } = this.#parts.core;
     const early = last?.early === true;
+    const forGroup = last?.refusals.some(isForGroup) === true;
+    const declineMs = forGroup ? Math.min(options.declineMs, groupDeclineMs) : options.declineMs;
     if (starts.length > 0) {
       this.#promised.add(offer.id);
-      writer.after(() => this.#send(offer, starts, early ? 0 : options.declineMs));
+      writer.after(() => this.#send(offer, starts, early ? 0 : declineMs));
       return;
     }
-    if (!early) return this.#parts.framework.decline(offer, { refuseMs: options.declineMs });
+    if (!early) return this.#parts.framework.decline(offer, { refuseMs: declineMs });
     const stale = this.#parts.framework.book.stale(env.clock.now(), heldMs, heldMs);
     if (stale.includes(offer)) this.#parts.framework.decline(offer, { refuseMs: heldMs });
     else this.#heldUntil = now + heldMs;
@@ -183,4 +189,12 @@ export class Launching {
       ...(secrets === undefined ? {} : { secretsOf: spec => secrets.valuesOf(spec.secrets) }),
     };
   }
+}
+
+function isForGroup({ contender, no }: Round['refusals'][number]): boolean {
+  return no.reasons[0] === 'UnfulfilledConstraint' && contender.spec.constraints.some(isGroupBy);
+}
+
+function isGroupBy({ operator }: RunSpec['constraints'][number]): boolean {
+  return operator === 'GROUP_BY';
 }

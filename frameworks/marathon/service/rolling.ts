@@ -170,11 +170,12 @@ export class Rolling {
     const { core, agents } = this.#parts;
     const { now } = core;
     const why = core.book.whyWaiting(spec.id, now);
+    const isLookedAt = spec.kind === 'app' && spec.readinessChecks.length > 0;
     return rollout(action, {
       spec,
       now,
       instances: [...core.instancesOf(spec.id).values()],
-      isReady: instance => core.health.isReady(instance, spec),
+      isReady: isLookedAt ? instance => core.health.isReady(instance, spec) : () => true,
       ...(spec.instances === '*' ? { agents: agents.countFor(spec) } : {}),
       ...(why === undefined ? {} : { whyWaiting: why }),
     });

@@ -129,7 +129,7 @@ export class Turns {
     this.rolling.look();
     this.#launching.look();
     this.rolling.look();
-    this.#wanting.tell();
+    this.#want();
     if (core.touched) {
       core.touched = false;
       core.writer.after(() => this.#changes.next());
@@ -138,11 +138,15 @@ export class Turns {
     this.#arm();
   }
 
-  #arm(): void {
+  #want(): void {
     const { book, now } = this.core;
-    if (this.#bookAt !== undefined && this.#bookAt <= now) this.#wanting.reviveWaiting();
+    if (this.#bookAt !== undefined && this.#bookAt <= now) this.#wanting.revive();
     this.#bookAt = book.nextAt(now);
-    const others = [this.rolling.nextAt(), this.#launching.nextAt(), this.link.nextAt()];
+    this.#wanting.tell();
+  }
+
+  #arm(): void {
+    const others = [this.rolling.nextAt(), this.#launching.nextAt(), this.link.nextAt(), this.#wanting.nextAt()];
     this.#upkeep.arm(this.#checkAt, this.#bookAt, ...others);
   }
 

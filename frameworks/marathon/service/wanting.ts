@@ -23,7 +23,8 @@ export class Wanting {
   #everywhere: ReadonlySet<Role> = new Set();
   #roles: ReadonlySet<Role> = new Set();
   #asking = false;
-  #revivedAt: number | undefined;
+  #revivedAt = Number.NEGATIVE_INFINITY;
+  #isReviveWanted = false;
 
   constructor(core: Core, framework: Framework, releasing: Releasing) {
     this.#core = core;
@@ -47,16 +48,26 @@ export class Wanting {
       if (role !== '' && !demand.has(role)) demand.set(role, 1);
     }
     this.#framework.setDemand(demand);
+    if (this.#isReviveWanted && now >= this.#revivedAt + reviveMs) this.#revive([...demand.keys()]);
   }
 
-  /** Offers that were refused are wanted again, for what waits of these roles now. */
-  reviveWaiting(): void {
-    const { now } = this.#core;
-    if (!this.#framework.connected || (this.#revivedAt !== undefined && now - this.#revivedAt < reviveMs)) return;
-    const roles = [...this.#core.book.demand(now).keys()].filter(role => this.#framework.roles.includes(role));
-    if (roles.length === 0) return;
-    this.#revivedAt = now;
-    this.#framework.revive(roles);
+  /** Offers that were refused are wanted again: by now they may be taken. */
+  revive(): void {
+    this.#isReviveWanted = true;
+  }
+
+  /** When they are asked for again. */
+  nextAt(): number | undefined {
+    return this.#isReviveWanted ? this.#revivedAt + reviveMs : undefined;
+  }
+
+  #revive(waiting: readonly Role[]): void {
+    this.#isReviveWanted = false;
+    const { connected, roles } = this.#framework;
+    const wanted = waiting.filter(role => roles.includes(role));
+    if (!connected || wanted.length === 0) return;
+    this.#revivedAt = this.#core.now;
+    this.#framework.revive(wanted);
   }
 
   #subscribe(): void {

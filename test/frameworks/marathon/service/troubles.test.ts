@@ -3,7 +3,8 @@ import test from 'ava';
 import { launch } from 'proffer';
 import { take } from 'rxjs';
 import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
-import { puttingPod, Site } from './site.js';
+import type { Router } from '../../../../frameworks/marathon/service/options.js';
+import { puttingGroup, puttingPod, Site } from './site.js';
 
 const web = { id: '/web', cmd: 'serve', cpus: 0.5, mem: 64, instances: 2 };
 const times = { gracePeriodSeconds: 5, intervalSeconds: 1, timeoutSeconds: 1, delaySeconds: 0 };
@@ -247,4 +248,59 @@ test('a store that fails ends it: nothing is done that would be forgotten', asyn
   site.c.run('10s');
   t.is(site.c.running(), 2);
   await t.throwsAsync(site.c.settled(site.put({ ...web, instances: 5 })));
+});
+
+test('a group has a role of its own: the framework takes it as soon as something runs there', async t => {
+  const site = new Site({ seed: 62 });
+  const enforced = { id: '/dev', enforceRole: true, apps: [{ id: 'web', cmd: 'serve', cpus: 0.1, mem: 32 }] };
+  await site.change(puttingGroup(enforced, '/dev'));
+  site.settle();
+  await site.c.settled(Promise.resolve());
+  t.deepEqual(site.framework.roles, ['marathon', 'dev']);
+  t.is(site.running('/dev/web')[0]?.role, 'dev');
+  t.is(site.c.running(), 1);
+});
+
+test('a group of agents that is full yields: what waits goes elsewhere when patience is at its end', async t => {
+  const rack = (name: string, cpus: number): object => ({ attributes: { rack: name }, resources: { cpus, mem: 4096 } });
+  const site = new Site({ seed: 63, agents: [rack('a', 1), rack('b', 8)] });
+  const spread = { ...web, portDefinitions: [], instances: 6, constraints: [['rack', 'GROUP_BY', '2']] };
+  await site.put(spread);
+  t.true(
+    site.c.runUntil(() => site.running('/web').length === 5, '20s'),
+    'two of half a cpu, and three',
+  );
+  site.c.run('15s');
+  t.is(site.running('/web').length, 5);
+  t.true(site.c.runUntil(() => site.running('/web').length === 6, '60s'));
+});
+
+test('who routes requests is told before an instance is killed, and waited for', async t => {
+  const drained: string[] = [];
+  let release = (): void => {};
+  const router: Router = {
+    drain: instances => {
+      drained.push(...instances.map(({ id }) => id));
+      return new Promise(resolve => {
+        release = resolve;
+      });
+    },
+  };
+  const site = new Site({ seed: 64, router });
+  await site.deploy(web);
+  const ids = site.running('/web').map(({ id }) => id);
+  await site.put({ ...web, instances: 1 });
+  t.true(site.c.runUntil(() => drained.length === 1));
+  site.c.run('5s');
+  t.is(site.c.running(), 2, 'it is not told yet');
+  t.is(site.marathon.deployments().length, 1);
+  release();
+  await site.c.settled(Promise.resolve());
+  t.true(site.c.runUntil(() => site.c.running() === 1));
+  site.settle();
+  t.deepEqual(
+    site.running('/web').map(({ id }) => id),
+    ids.filter(id => !drained.includes(id)),
+  );
+  t.is(drained.length, 1, 'once');
 });
