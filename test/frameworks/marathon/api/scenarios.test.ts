@@ -302,3 +302,45 @@ test('what a registry tells of is deployed to who asks for it by label, once', a
   const closed = await Rig.start(t);
   t.is((await closed.post(path, pushed('v2', '2026-05-01T10:00:00Z'))).status, 404);
 });
+
+const roomy = { resources: { cpus: 8, mem: 4096, disk: 1000, ports: [[31_000, 31_099]] as const } };
+const keeper = {
+  ...small,
+  id: '/k',
+  container: { type: 'MESOS', volumes: [{ containerPath: 'd', mode: 'RW', persistent: { size: 1 } }] },
+};
+
+test('five instances with data are restarted, each where its data is', async t => {
+  const rig = await Rig.start(t, { agents: [roomy, roomy, roomy] });
+  await rig.app({ ...keeper, instances: 5 });
+  const volumes = async (): Promise<string[]> =>
+    (await tasksOf(rig, 'k')).map(({ host, localVolumes }) => `${host} ${localVolumes[0].persistenceId}`).toSorted();
+  const before = await volumes();
+  t.is(new Set(before).size, 5);
+  const started = await idsOf(rig, 'k');
+  t.is((await rig.post('/v2/apps/k/restart')).status, 200);
+  rig.settle();
+  rig.site.c.run('5s');
+  t.deepEqual(await volumes(), before);
+  t.false((await idsOf(rig, 'k')).some(id => started.includes(id)));
+});
+
+test('what was on an agent that is gone for good is replaced elsewhere, also where it had data', async t => {
+  const rig = await Rig.start(t, { agents: [roomy, roomy] });
+  await rig.app(keeper);
+  const [task] = await tasksOf(rig, 'k');
+  const agentId = rig.site.of('/k')[0]?.place?.agentId ?? '';
+  rig.site.c.world.master.operate({ type: 'MARK_AGENT_GONE', agentId });
+  const gone = rig.site.c.runUntil(
+    () =>
+      rig.site.told.some(event => event.type === 'status_update_event' && event.taskStatus === 'TASK_GONE_BY_OPERATOR'),
+    '60s',
+  );
+  t.true(gone);
+  t.true(rig.site.c.runUntil(() => rig.site.running('/k').some(({ place }) => place?.agentId !== agentId), '60s'));
+  const tasks = await tasksOf(rig, 'k');
+  t.is(tasks.length, 1);
+  t.not(tasks[0]?.id, task?.id);
+  t.is(tasks[0]?.localVolumes.length, 1);
+  t.like((await rig.get('/v2/apps/k')).json.app, { tasksRunning: 1, deployments: [] });
+});
