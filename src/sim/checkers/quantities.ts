@@ -7,7 +7,7 @@ import type { Checker, Report, WorldView } from './checker.js';
 export class QuantitiesChecker implements Checker {
   readonly name = 'quantities';
 
-  on(event: HistoryEvent, _world: WorldView, report: Report): void {
+  on(event: HistoryEvent, world: WorldView, report: Report): void {
     if (event.type === 'SCHEDULER_EVENT' && event.event.type === 'OFFERS') {
       for (const offer of event.event.offers) check(offer.resources, `offer ${offer.id}`, report);
     } else if (event.type === 'AGENT_EVENT' && event.event.type === 'LAUNCH') {
@@ -16,7 +16,8 @@ export class QuantitiesChecker implements Checker {
       const { uuid, consumed, produced } = event.event;
       check(consumed, `operation ${uuid}`, report);
       check(produced, `operation ${uuid}`, report);
-    } else if (event.type === 'AGENT_CALL' && event.call.type === 'UPDATE_RESOURCES') {
+    } else if (event.type === 'AGENT_CALL' && event.call.type === 'UPDATE_RESOURCES' && world.knows(event.node)) {
+      // An amount of 0 is valid, and means nothing; our agents leave it out.
       check(event.call.resources, `the total of ${event.node}`, report);
     }
   }
