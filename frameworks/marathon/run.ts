@@ -4,6 +4,9 @@ import { connect, openStore, ProfferError, systemEnv } from 'proffer';
 import { LogLevels } from './api/log-levels.js';
 import type { ApiOptions, ApiServer } from './api/server.js';
 import { serveApi } from './api/server.js';
+import { AgentUrls } from './autoscale/agent-urls.js';
+import { Autoscaler } from './autoscale/autoscaler.js';
+import { httpCounter } from './autoscale/http-counter.js';
 import { labelsOf } from './dns/names.js';
 import { serveDns } from './dns/serve.js';
 import type { DnsOptions, RunningDns } from './dns/serve.js';
@@ -97,6 +100,7 @@ class Run implements RunningMarathon {
   readonly #leaving = new AbortController();
   #service: MarathonService | undefined;
   #server: ApiServer | undefined;
+  #autoscaler: Autoscaler | undefined;
   #dns: RunningDns | undefined;
   #haproxy: RunningHaproxy | undefined;
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
@@ -143,6 +147,7 @@ class Run implements RunningMarathon {
       levels,
       config: { ...api?.config, marathon: { ...this.#config(), ...api?.config?.marathon } },
     });
+    this.#scale();
     await this.#discover();
     const onAbort = (): void => void this.close().catch(() => {});
     if (signal?.aborted === true) onAbort();
@@ -153,6 +158,14 @@ class Run implements RunningMarathon {
     this.#service?.abdicate();
     void this.#end();
     return this.closed;
+  }
+
+  /** Apps that ask for it are scaled to what they have to do. */
+  #scale(): void {
+    const env = this.#env;
+    const urls = new AgentUrls(this.marathon, env.clock);
+    const counter = httpCounter({ env, agentUrl: id => urls.of(id) });
+    this.#autoscaler = new Autoscaler(this.marathon, { env, counter });
   }
 
   /** Names and routes, where they are asked for. */
@@ -216,6 +229,7 @@ class Run implements RunningMarathon {
     if (this.#ending) return;
     this.#ending = true;
     this.#leaving.abort();
+    this.#autoscaler?.close();
     try {
       await this.#dns?.stop();
       await this.#haproxy?.stop({ leave: this.#options.haproxy?.stays === true });

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
 import type { TaskId } from 'proffer';
+import { AgentUrls } from '../../../../frameworks/marathon/autoscale/agent-urls.js';
 import { Autoscaler } from '../../../../frameworks/marathon/autoscale/autoscaler.js';
 import type { Counter, Scaled } from '../../../../frameworks/marathon/autoscale/autoscaler.js';
 import { counterIn } from '../../../../frameworks/marathon/autoscale/counter.js';
@@ -15,6 +16,7 @@ import { Loads } from '../../../../frameworks/marathon/autoscale/loads.js';
 import type { Count } from '../../../../frameworks/marathon/autoscale/loads.js';
 import type { Autoscaling } from '../../../../frameworks/marathon/model/app.js';
 import { systemEnv } from '../../../../src/env/system-env.js';
+import { VirtualClock } from '../../../../src/env/virtual-clock.js';
 import { holds } from '../../../support/property.js';
 import { app as sample, noon, place, running } from '../machine/samples.js';
 import { app, appRefusal, Tree } from '../model/reading.js';
@@ -302,4 +304,32 @@ test('agents and instances are asked over HTTP; who does not answer is not known
     Array.from(counts.values(), ({ total = 0 }) => total).toSorted((a, b) => a - b),
     [12, 70],
   );
+});
+
+test('agents are found by the list of the leading master, asked for when one is new', async t => {
+  let asked = 0;
+  const list = [{ id: 'a1', hostname: 'one', port: 5051, total: {} }];
+  const server = createServer((request, response) => {
+    asked += 1;
+    if (request.url === '/agents') response.end(JSON.stringify(list));
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const clock = new VirtualClock();
+  const view: { master: string | undefined } = { master: undefined };
+  const urls = new AgentUrls(view, clock);
+  t.is(await urls.of('a1'), undefined, 'there is no master');
+  view.master = `127.0.0.1:${port}`;
+  t.deepEqual(await Promise.all([urls.of('a1'), urls.of('a1')]), ['http://one:5051', 'http://one:5051']);
+  t.is(asked, 1);
+  list.push({ id: 'a2', hostname: 'two', port: 1, total: {} });
+  t.is(await urls.of('a2'), undefined, 'not asked again at once');
+  clock.advance(10_000);
+  t.is(await urls.of('a2'), 'http://two:1');
+  clock.advance(10_000);
+  list.length = 0;
+  list.push({ id: 'a3' } as never);
+  await t.throwsAsync(urls.of('a3'), { message: /hostname/ });
 });
