@@ -51,6 +51,11 @@ const goals: readonly Goal[] = [
   { name: 'reregister/from listening to all back', params: { agents: 5000 }, atMost: 10 },
   { name: 'reregister/event loop delay p99', atMost: 200 },
   { name: 'soak/heap growth after the first hour', atMost: 1 },
+  { name: 'marathon/one app', params: { instances: 1000 }, atMost: 5 },
+  { name: 'marathon/apps of one instance', params: { apps: 1000 }, atMost: 20 },
+  { name: 'marathon/GET /v2/apps p95', params: { instances: 10_000 }, atMost: 100 },
+  { name: 'marathon/resident', params: { instances: 10_000 }, atMost: 1024 },
+  { name: 'marathon/master resident', params: { instances: 10_000 }, atMost: 1024 },
   { name: 'updates/rate', atLeast: 10_000 },
   { name: 'updates/agent sends → acknowledged p99', atMost: 100 },
 ];

@@ -22,6 +22,7 @@ const benchmarks: { readonly [name: string]: string } = {
   failover: 'a new master learns of 40,000 agents and 400,000 tasks',
   reregister: '1,000 and 5,000 agents come back over sockets after their master was killed',
   soak: 'a day of a cluster in virtual time: what is left in memory after each hour',
+  marathon: '1,000 instances of one app and of 1,000 apps; its API and its memory with 10,000 instances',
   updates: '10,000 status updates a second and their acknowledgements, between processes',
 };
 

@@ -7,7 +7,7 @@ import { appJson } from '../../model/json/app.js';
 import type { PathId } from '../../model/path.js';
 import { present } from '../../model/present.js';
 import type { MarathonView } from '../../service/marathon.js';
-import { failureJson, tasksJson } from './task.js';
+import { failureJson, tasksText } from './task.js';
 import { taskStatsJson } from './task-stats.js';
 import { joined, textCache } from './text.js';
 
@@ -62,17 +62,17 @@ export class AppInfos {
     // By hand what every list has of every app.
     const counts = embeds.has('counts') ? countsText(taskCounts(instances)) : '';
     const deployments = embeds.has('deployments') ? `,"deployments":${this.#deploymentsOf(app.id)}` : '';
+    const tasks = embeds.has('tasks') ? `,"tasks":${tasksText(view, instances)}` : '';
     const failure = embeds.has('lastTaskFailure') ? view.failureOf(app.id) : undefined;
     const stats = embeds.has('taskStats') ? taskStatsJson(app, instances, this.#now) : undefined;
     const rest = present({
       readinessCheckResults: embeds.has('readiness') ? view.health.readinessResultsOf(instances, app) : undefined,
-      tasks: embeds.has('tasks') ? tasksJson(view, instances) : undefined,
       lastTaskFailure: failure && failureJson(failure),
       // Releases differ in the name.
       taskStats: stats,
       tasksStats: stats,
     });
-    return joined(`{${`${counts}${deployments}`.slice(1)}}`, JSON.stringify(rest));
+    return joined(`{${`${counts}${deployments}${tasks}`.slice(1)}}`, JSON.stringify(rest));
   }
 
   // All at once: each app asking for its own would be a walk over all deployments each time.

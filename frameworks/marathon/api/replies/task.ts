@@ -10,16 +10,29 @@ import { present } from '../../model/present.js';
 import type { RunSpec } from '../../model/run-spec.js';
 import type { TaskFailure } from '../../records/failure.js';
 import type { MarathonView } from '../../service/marathon.js';
+import { joined, listText } from './text.js';
 
 type View = Pick<MarathonView, 'health' | 'specOf'>;
 
-/** The tasks of instances that have not ended. */
-export function tasksJson(view: View, instances: Iterable<Instance>): object[] {
-  const all: object[] = [];
+/** The tasks of instances that have not ended, as a list in JSON text. */
+export function tasksText(view: View, instances: Iterable<Instance>): string {
+  const all: string[] = [];
   for (const instance of instances) {
-    for (const task of instance.tasks) if (!isTerminal(task.condition)) all.push(taskJson(view, instance, task));
+    for (const task of instance.tasks) if (!isTerminal(task.condition)) all.push(taskText(view, instance, task));
   }
-  return all;
+  return listText(all);
+}
+
+const texts = new WeakMap<InstanceTask, { readonly of: Instance; readonly text: string }>();
+
+// What checks say comes and goes while instance and task stay what they are.
+function taskText(view: View, instance: Instance, task: InstanceTask): string {
+  let known = texts.get(task);
+  if (known?.of !== instance) {
+    known = { of: instance, text: JSON.stringify(standingJson(view, instance, task)) };
+    texts.set(task, known);
+  }
+  return joined(known.text, checksText(checksJson(view, instance, task)));
 }
 
 /** The tasks of instances, one of each: what was asked to end is told whatever became of it. */
@@ -32,14 +45,30 @@ export function firstTasksJson(view: View, instances: Iterable<Instance>): objec
   return all;
 }
 
-export function taskJson(view: View, instance: Instance, task: InstanceTask): object {
+function taskJson(view: View, instance: Instance, task: InstanceTask): object {
+  return { ...standingJson(view, instance, task), ...checksJson(view, instance, task) };
+}
+
+interface Checks {
+  readonly healthCheckResults: readonly object[];
+  readonly checkResult?: object;
+}
+
+function checksText(checks: Checks): string {
+  const none = checks.healthCheckResults.length === 0 && checks.checkResult === undefined;
+  return none ? '{"healthCheckResults":[]}' : JSON.stringify(checks);
+}
+
+function checksJson({ health }: View, instance: Instance, { id }: InstanceTask): Checks {
+  return present({ healthCheckResults: health.resultsOf(id, instance), checkResult: health.checkResultOf(id) });
+}
+
+function standingJson(view: View, instance: Instance, task: InstanceTask): object {
   const spec = view.specOf(instance);
   const { place, role, runSpecId, runSpecVersion } = instance;
   const { id, condition, stagedAt, startedAt, hostPorts, ip } = task;
   return present({
     appId: runSpecId,
-    healthCheckResults: view.health.resultsOf(id, instance),
-    checkResult: view.health.checkResultOf(id),
     host: place?.hostname ?? '',
     id,
     ipAddresses: ip === undefined ? [] : [addressJson(ip)],

@@ -15,8 +15,9 @@ import type { Api } from '../api.js';
 import { change, deploymentReply } from '../changes.js';
 import type { Edit } from '../changes.js';
 import { badRequest, refusalError, unknown } from '../errors.js';
-import { firstTasksJson, tasksJson } from '../replies/task.js';
-import { json } from '../route.js';
+import { firstTasksJson, tasksText } from '../replies/task.js';
+import { objectText } from '../replies/text.js';
+import { json, jsonText } from '../route.js';
 import type { ApiRequest, Reply, Route } from '../route.js';
 import { appsIn } from './apps.js';
 
@@ -44,19 +45,19 @@ function listTasks({ marathon }: Api, { query }: ApiRequest): Reply {
     if (appAt(marathon.root, instance.runSpecId) === undefined) continue;
     if (wanted.size === 0 || wanted.has(instance.condition)) instances.push(instance);
   }
-  return json({ tasks: tasksJson(marathon, instances) });
+  return jsonText(objectText({ tasks: tasksText(marathon, instances) }));
 }
 
 function listAppTasks({ marathon }: Api, { id }: ApiRequest): Reply {
   appFor(marathon, id);
-  return json({ tasks: tasksJson(marathon, marathon.instancesOf(id)) });
+  return jsonText(objectText({ tasks: tasksText(marathon, marathon.instancesOf(id)) }));
 }
 
 function listGroupTasks({ marathon }: Api, { id }: ApiRequest): Reply {
   const group = groupAt(marathon.root, id);
   if (group === undefined) throw unknown('Group', id);
   const instances = [...appsIn(group)].flatMap(app => marathon.instancesOf(app.id));
-  return json({ tasks: tasksJson(marathon, instances) });
+  return jsonText(objectText({ tasks: tasksText(marathon, instances) }));
 }
 
 function appFor({ root }: Api['marathon'], id: PathId): AppDefinition {
