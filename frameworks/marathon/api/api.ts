@@ -14,6 +14,7 @@ export interface Api {
   readonly clock: Clock;
   readonly log: Logger;
   readonly streams: EventStreams;
+  readonly streamsMax: number;
   readonly callbacks: Callbacks;
   readonly levels: LogLevels;
   readonly config: ConfigSections;

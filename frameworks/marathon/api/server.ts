@@ -3,8 +3,8 @@ import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
-import { checkBindAddress, ProfferError, systemEnv } from 'proffer';
-import type { Clock, Env, Logger } from 'proffer';
+import { checkBindAddress, systemEnv } from 'proffer';
+import type { Clock, Env } from 'proffer';
 import { Callbacks } from '../events/callbacks.js';
 import type { CallbackOptions } from '../events/callbacks.js';
 import { EventStreams } from '../events/streams.js';
@@ -12,8 +12,9 @@ import type { StreamOptions } from '../events/streams.js';
 import type { Marathon } from '../service/marathon.js';
 import type { Api } from './api.js';
 import { Admission } from './admission.js';
-import { ApiError, badRequest, notFound } from './errors.js';
+import { ApiError, notFound } from './errors.js';
 import type { Headers } from './errors.js';
+import { errorFor, listenError } from './failures.js';
 import { PathTable, queryIn, segmentsIn } from './ids-in-paths.js';
 import { LogLevels } from './log-levels.js';
 import { Origins } from './origins.js';
@@ -58,6 +59,8 @@ export interface ApiOptions {
   readonly webhookToken?: string;
   /** The files of a web UI for Marathon, served under `/ui/`. Default: there is none. */
   readonly uiDir?: string;
+  /** Streams of events at a time; one more is answered 503. Default 1,000. */
+  readonly streamsMax?: number;
   readonly streams?: StreamOptions;
   readonly callbacks?: CallbackOptions;
 }
@@ -96,6 +99,7 @@ export async function serveApi(marathon: Marathon, options: ApiOptions): Promise
     callbacks,
     levels,
     config: { marathon: {}, zookeeper: {}, http: {}, ...options.config },
+    streamsMax: options.streamsMax ?? 1000,
     leader: options.leader ?? self,
     self,
     ...(options.webhookToken === undefined ? {} : { webhookToken: options.webhookToken }),
@@ -268,26 +272,4 @@ function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
     .headers(error.headers)
     .type('application/json')
     .send(Buffer.from(JSON.stringify(error.body)));
-}
-
-/** Any error as an answer; what is a bug is logged in full. */
-function errorFor(error: unknown, log: Logger, bodyBytesMax: number): ApiError {
-  if (error instanceof ApiError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new ApiError(413, `the body exceeds ${bodyBytesMax} bytes`);
-  if (code === 'FST_ERR_BAD_URL') return badRequest('the path holds a bad percent escape');
-  const message = error instanceof Error ? error.message : String(error);
-  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-  if (status >= 400 && status < 500) return new ApiError(status, message);
-  log.error('a request failed', { error: error instanceof Error ? (error.stack ?? message) : message });
-  return new ApiError(500, message);
-}
-
-function listenError(error: unknown, host: string, port: number): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code !== 'EADDRINUSE') return error;
-  return new ProfferError('ADDRESS_IN_USE', `port ${port} on ${host} is taken by another process`, {
-    path: 'port',
-    hint: 'choose another with --http-port, or stop what uses it',
-  });
 }

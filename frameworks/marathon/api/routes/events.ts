@@ -2,7 +2,7 @@
 import { callbackProblem } from '../../events/callbacks.js';
 import { typesIn } from '../../events/streams.js';
 import type { Api } from '../api.js';
-import { badRequest, invalid } from '../errors.js';
+import { ApiError, badRequest, invalid } from '../errors.js';
 import { json } from '../route.js';
 import type { ApiRequest, Reply, Route } from '../route.js';
 
@@ -20,7 +20,8 @@ export function eventRoutes(api: Api): readonly Route[] {
   ];
 }
 
-function stream({ streams }: Api, { clientIp, query }: ApiRequest): Reply {
+function stream({ streams, streamsMax }: Api, { clientIp, query }: ApiRequest): Reply {
+  if (streams.size >= streamsMax) throw new ApiError(503, `Too many streams of events! Allowed: ${streamsMax}.`);
   const types = typesIn(query);
   return { type: 'STREAM', serve: response => streams.serve(response, { remoteAddress: clientIp, types }) };
 }

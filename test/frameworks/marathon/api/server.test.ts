@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import { errorCodes, ProfferError } from 'proffer';
 import { LogLevels } from '../../../../frameworks/marathon/api/log-levels.js';
 import { serveApi } from '../../../../frameworks/marathon/api/server.js';
 import { loggerTo } from '../../../../src/env/log.js';
@@ -177,6 +178,27 @@ test('what takes too long is answered 503', async t => {
     clock.advance(100);
   }
   t.is((await sent).status, 503);
+});
+
+test('a store that has failed is told as what it is', async t => {
+  const failed = (marathon: Marathon): Marathon =>
+    new Proxy(marathon, {
+      get: (target, name) => {
+        if (name !== 'change') return Reflect.get(target, name) as unknown;
+        return () => Promise.reject(new ProfferError('STORE_FAILED', 'the disk is full', { hint: 'make room' }));
+      },
+    });
+  const rig = await Rig.start(t, { between: failed });
+  const { status, json } = await rig.post('/v2/apps', { id: '/a', cmd: 'x' });
+  t.is(status, errorCodes.STORE_FAILED.http);
+  t.deepEqual<unknown, unknown>(json, { message: 'the disk is full', details: 'make room' });
+});
+
+test('streams are as many as may be', async t => {
+  const rig = await Rig.start(t, { api: { streamsMax: 1 } });
+  const first = await rig.open('GET', '/v2/events');
+  t.is((await rig.get('/v2/events')).status, 503);
+  first.destroy();
 });
 
 test('a bug is told as one, and logged in full', async t => {
