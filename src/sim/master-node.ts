@@ -197,7 +197,7 @@ export class MasterNode {
     this.#reign = reign;
     world.emit({ type: 'PROCESS', node: this.name, kind: 'MASTER', up: true });
     const store = this.disk.open(process.env);
-    store.claim(process.env.clock.wallMs(), (error, epoch) => {
+    store.claim(Math.floor(process.env.clock.wallMs()), (error, epoch) => {
       if (error !== undefined) return this.#ends(reign, error);
       reign.epoch = epoch;
       this.#lead(reign, store);

@@ -100,8 +100,9 @@ export class Changing {
       ...cancelled.map(({ id }) => ({ type: 'DEPLOYMENT_GONE', id }) as const),
     );
     for (const gone of cancelled) {
-      const why = gone.id === takesBack?.id ? takesBack.why : undefined;
-      this.#rolling.end(gone, why ?? `deployment ${plan.id} took its place`);
+      const back = gone.id === takesBack?.id;
+      const why = back ? takesBack.why : undefined;
+      this.#rolling.end(gone, why ?? `deployment ${plan.id} took its place`, back ? plan.id : undefined);
     }
     core.tell({ type: 'group_change_success', groupId, version: root.version });
     for (const { before, after } of plan.runSpecs.values()) {

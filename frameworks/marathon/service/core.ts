@@ -63,9 +63,9 @@ export class Core {
     for (const instance of ledger.instances.values()) this.#index(instance);
   }
 
-  /** Wall milliseconds: instances outlive this process, and their times with them. */
+  /** Wall milliseconds: instances outlive this process, and their times with them. Whole ones, as versions are. */
   get now(): number {
-    return this.env.clock.wallMs();
+    return Math.floor(this.env.clock.wallMs());
   }
 
   instancesOf(id: PathId): ReadonlyMap<InstanceId, Instance> {

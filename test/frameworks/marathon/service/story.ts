@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { isActive, isUnreachable } from '../../../../frameworks/marathon/machine/condition.js';
-import { isCurrent } from '../../../../frameworks/marathon/machine/instance.js';
-import { removeRunSpec, runSpecsOf } from '../../../../frameworks/marathon/model/group.js';
+import { isCurrent, isServing } from '../../../../frameworks/marathon/machine/instance.js';
+import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
+import { removeRunSpec, runSpecAt, runSpecsOf } from '../../../../frameworks/marathon/model/group.js';
+import { isResident } from '../../../../frameworks/marathon/model/run-spec.js';
 import { describeWaiting } from '../../../../frameworks/marathon/rollout/waiting.js';
 import { putting, Site } from './site.js';
 import type { Fate } from './site.js';
@@ -92,6 +94,10 @@ class Told {
   readonly #site: Site;
   readonly #down = new Set<string>();
   readonly #paused = new Set<string>();
+  /** Who served at the last look. */
+  #serving: readonly Instance[] = [];
+  /** Who was ended by hand. */
+  readonly #wiped = new Set<string>();
   /** What was given up in the middle may be of several configurations. */
   readonly #mixed = new Set<string>();
 
@@ -141,6 +147,7 @@ class Told {
         return this.#put(what);
       case 'REMOVE': {
         const id = this.#app(what.app);
+        for (const one of marathon.instancesOf(id)) this.#wiped.add(one.id);
         return void marathon.change((root, version) => ({ ok: true, value: removeRunSpec(root, id, version) }), {
           force: true,
         });
@@ -150,13 +157,18 @@ class Told {
       case 'KILL':
       case 'WIPE': {
         const [first] = marathon.instancesOf(this.#app(what.app));
+        if (first !== undefined && what.type === 'WIPE') this.#wiped.add(first.id);
         return void marathon.kill(first === undefined ? [] : [first.id], { wipe: what.type === 'WIPE' });
       }
       case 'REVERT':
       case 'CANCEL': {
         const [first] = marathon.deployments();
         if (first === undefined) return;
-        for (const id of first.plan.runSpecs.keys()) this.#mixed.add(id);
+        for (const id of first.plan.runSpecs.keys()) {
+          this.#mixed.add(id);
+          // What came by it goes.
+          for (const one of marathon.instancesOf(id)) this.#wiped.add(one.id);
+        }
         return void (what.type === 'REVERT' ? marathon.revert(first.plan.id) : marathon.cancel(first.plan.id));
       }
       case 'HEAL':
@@ -238,6 +250,26 @@ class Told {
       .filter(({ goal, condition, tasks }) => goal === 'Running' && tasks.length > 0 && isActive(condition))
       .map(({ configVersion, place }) => `${configVersion} ${place?.agentId}`);
     assert.equal(new Set(places).size, places.length, 'two on one host');
+    this.#lookAtKills();
+  }
+
+  // Of those that serve a deployment ends only as many as may go.
+  #lookAtKills(): void {
+    const { marathon } = this.#site;
+    const ended = this.#serving.filter(({ id }) => {
+      const goal = marathon.instance(id)?.goal;
+      return goal !== undefined && goal !== 'Running' && !this.#wiped.has(id);
+    });
+    this.#serving = Array.from(marathon.instances()).filter(isServing);
+    for (const { id, runSpecId } of ended) {
+      const spec = runSpecAt(marathon.root, runSpecId);
+      if (spec === undefined || spec.instances === '*') continue;
+      const least = Math.ceil(spec.instances * spec.upgradeStrategy.minimumHealthCapacity);
+      // A resident has to go before it can come back.
+      const bound = isResident(spec) && least === spec.instances ? least - 1 : least;
+      const left = this.#serving.filter(one => one.runSpecId === runSpecId).length;
+      assert.ok(left >= bound, `${id} is ended, and ${left} of ${spec.instances} are left`);
+    }
   }
 
   /** What is not as it shall be; undefined when all is. */
