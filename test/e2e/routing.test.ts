@@ -2,7 +2,7 @@
 import { Resolver } from 'node:dns/promises';
 import test from 'ava';
 import { Load, freePorts } from '../frameworks/marathon/haproxy/load.js';
-import { Cli, eventually, processesNaming, tempDir } from '../support/cli.js';
+import { Cli, cli, eventually, processesNaming, tempDir } from '../support/cli.js';
 import { testWithHaproxy } from '../support/haproxy.js';
 
 const haproxyTest = testWithHaproxy(test);
@@ -11,7 +11,7 @@ const haproxyTest = testWithHaproxy(test);
 const program = `
 const { createServer } = require('node:http');
 createServer((request, response) => {
-  setTimeout(() => response.end(process.env.VERSION + ' ' + process.pid), request.url === '/health' ? 0 : 5);
+  setTimeout(() => response.end(process.env.VERSION + ' ' + process.pid), request.url === '/health' ? 0 : 50);
 }).listen(process.env.PORT0, '127.0.0.1');`.replaceAll('\n', ' ');
 
 haproxyTest('a new version is rolled out under load, instances and Marathon are killed: no request fails', async t => {
@@ -51,7 +51,10 @@ haproxyTest('a new version is rolled out under load, instances and Marathon are 
   });
   const load = new Load(servicePort, 6);
   t.teardown(() => load.stop());
-  await load.more(100);
+  // Nobody asks twice for these.
+  const posts = new Load(servicePort, 3, 'POST');
+  t.teardown(() => posts.stop());
+  await load.more(50);
   t.true([...load.take().keys()].every(answer => answer.startsWith('one ')));
 
   const put = await fetch(`${url}/v2/apps//shop/web`, {
@@ -61,8 +64,10 @@ haproxyTest('a new version is rolled out under load, instances and Marathon are 
   t.is(put.status, 200, await put.clone().text());
   await eventually('the new version', deployed);
   load.take();
-  await load.more(100);
+  await load.more(50);
   const now = [...load.take().keys()];
+  await posts.stop();
+  t.deepEqual(posts.failures, []);
   t.deepEqual(load.failures, []);
   t.true(now.length === 3 && now.every(answer => answer.startsWith('two ')), now.join());
 
@@ -91,4 +96,17 @@ haproxyTest('a new version is rolled out under load, instances and Marathon are 
   cluster.signal('SIGINT');
   t.is(await cluster.ended, 130);
   t.deepEqual(processesNaming(home.path), []);
+});
+
+test('settings of what is not asked for are mistakes, and said to be', async t => {
+  const home = tempDir();
+  t.teardown(() => home.remove());
+  const said = async (...args: string[]): Promise<string> => {
+    const { code, stderr } = await cli(['marathon', ...args], { cwd: home.path });
+    t.is(code, 2, stderr);
+    return stderr;
+  };
+  t.regex(await said('--dns-domain', 'cluster'), /--dns-port/);
+  t.regex(await said('--haproxy-group', 'external'), /need --haproxy/);
+  t.regex(await said('--haproxy', '--haproxy-https-port', '443'), /--haproxy-certs/);
 });

@@ -111,7 +111,8 @@ ${users.join('')}`;
 function backendOf(service: Service, { bind }: ConfigOptions): Backend {
   const { name, port, mode, settings, check } = service;
   const lines = [
-    `frontend ${name}`,
+    // Not the backend's name: HAProxy would show this one's figures where its are asked for.
+    `frontend ${name}_in`,
     `  bind ${addressOf(bind, port)}`,
     `  mode ${mode}`,
     ...(mode === 'http' ? frontendLines : []),

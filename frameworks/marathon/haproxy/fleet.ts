@@ -24,6 +24,7 @@ export type Applied =
 const sweepMs = 1000;
 /** The file is written at most so often. */
 const keepMs = 1000;
+const drainAgainMs = 100;
 /** A configuration that was refused is tried again after this; a file it needs may be there by then. */
 const againMs = 30_000;
 
@@ -111,16 +112,17 @@ export class Fleet {
     const { added, removed } = difference;
     const { control } = this.#process;
     if (added.length + removed.length === 0) return difference;
-    let taken: readonly ServerChange[] = [];
+    const taken: ServerChange[] = [];
     if (added.length <= this.#options.addedMax) {
-      const answers = await Promise.all(added.map(change => add(control, processes, change, this.#stays(change))));
-      taken = added.filter((_, index) => answers[index] === true);
-      for (const change of taken) this.#leaving.delete(keyOf(change));
+      for (const change of added) if (await add(control, processes, change, this.#stays(change))) taken.push(change);
     }
+    for (const change of taken) this.#leaving.delete(keyOf(change));
+    const heard = await drain(control, processes, removed);
     const sinceMs = this.#options.clock.now();
-    await Promise.all(removed.map(change => drain(control, processes, change)));
     for (const change of removed) this.#leaving.set(keyOf(change), { ...change, key: keyOf(change), sinceMs });
-    this.#now = withServers(from, taken, removed);
+    // What was not heard is said again.
+    this.#now = withServers(from, taken, heard ? removed : []);
+    if (!heard) this.#again(drainAgainMs);
     this.#isStale = true;
     return { ...difference, reload: difference.reload || taken.length < added.length };
   }
@@ -192,11 +194,10 @@ export class Fleet {
     const { control } = this.#process;
     const counts = await busy(control, processes, this.#leaving.values());
     const late = clock.now() - drainMs;
-    for (const [key, leaving] of this.#leaving) {
-      if (counts.has(key) && leaving.sinceMs > late) continue;
-      // An idle connection keeps it a while; after that it is left to the next reload.
-      if ((await remove(control, processes, leaving)) || leaving.sinceMs <= late) this.#leaving.delete(key);
-    }
+    const done = [...this.#leaving.values()].filter(({ key, sinceMs }) => !counts.has(key) || sinceMs <= late);
+    const removed = await remove(control, processes, done);
+    // An idle connection keeps one a while; after that it is left to the next reload.
+    for (const { key, sinceMs } of done) if (removed.has(key) || sinceMs <= late) this.#leaving.delete(key);
     if (this.#leaving.size > 0) this.#again(sweepMs);
   }
 }

@@ -160,7 +160,7 @@ test('each service port of an app has a frontend and a backend with its healthy 
     sick,
   );
   const text = textOf(config(view));
-  t.deepEqual(section(text, 'frontend shop_web_10001'), [
+  t.deepEqual(section(text, 'frontend shop_web_10001_in'), [
     'bind 127.0.0.1:10001',
     'mode http',
     'option idle-close-on-response',
@@ -176,7 +176,7 @@ test('each service port of an app has a frontend and a backend with its healthy 
     section(text, 'backend shop_web_10003').at(-1),
     'server b.1 10.0.0.2:31006 check inter 1000ms fastinter 250ms downinter 250ms rise 1 fall 3 observe layer4 error-limit 2 on-error mark-down',
   );
-  t.is(section(text, 'frontend shop_web_10003')[1], 'mode tcp', 'without a check by HTTP');
+  t.is(section(text, 'frontend shop_web_10003_in')[1], 'mode tcp', 'without a check by HTTP');
   t.false(text.includes('10002'));
   t.is(textOf(config(view)), text, 'the same view, the same text');
 });

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, get } from 'node:http';
+import { Agent, request as requestTo } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
@@ -12,7 +12,7 @@ const name = process.argv[1];
 const server = createServer((request, response) => {
   // Some requests are always in hand.
   if (request.url === '/health') response.end();
-  else setTimeout(() => response.end(name), 5);
+  else setTimeout(() => response.end(name), 50);
 });
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 `;
@@ -55,11 +55,11 @@ export class Load {
   readonly #agents: Agent[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(port: number, clients: number) {
+  constructor(port: number, clients: number, method: 'GET' | 'POST' = 'GET') {
     for (let client = 0; client < clients; client += 1) {
       const agent = new Agent({ keepAlive: client % 2 === 0, maxSockets: 1 });
       this.#agents.push(agent);
-      this.#clients.push(this.#ask(agent, port));
+      this.#clients.push(this.#ask(agent, port, method));
     }
   }
 
@@ -85,10 +85,10 @@ export class Load {
     for (const agent of this.#agents) agent.destroy();
   }
 
-  async #ask(agent: Agent, port: number): Promise<void> {
+  async #ask(agent: Agent, port: number, method: string): Promise<void> {
     while (!this.#stopped) {
       try {
-        const name = await answerOf(agent, port);
+        const name = await answerOf(agent, port, method);
         this.answered += 1;
         this.#by.set(name, (this.#by.get(name) ?? 0) + 1);
       } catch (error) {
@@ -101,9 +101,9 @@ export class Load {
   }
 }
 
-function answerOf(agent: Agent, port: number): Promise<string> {
+function answerOf(agent: Agent, port: number, method: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get({ host: '127.0.0.1', port, agent, path: '/' }, response => {
+    const request = requestTo({ host: '127.0.0.1', port, agent, path: '/', method }, response => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => {
@@ -117,6 +117,7 @@ function answerOf(agent: Agent, port: number): Promise<string> {
     });
     request.setTimeout(30_000, () => request.destroy(new Error('no answer')));
     request.once('error', reject);
+    request.end();
   });
 }
 
