@@ -62,6 +62,15 @@ export function countItems(value: unknown): number {
   return items;
 }
 
+/** A message of `bytes` and `items`, those of its frame included, fits into one. @throws AssertionError. */
+export function assertFits(message: object, bytes: number, items: number): void {
+  assert(
+    bytes <= frameBounds.bytesMax && items <= frameBounds.itemsMax,
+    () =>
+      `a message ${typeOf(message)} of ${bytes} bytes and ${items} items is too big for a frame; it must travel in parts`,
+  );
+}
+
 /** How a message is named in an assertion: its `type`. */
 export function typeOf(message: object): string {
   const { type } = message as { type?: unknown };
@@ -90,11 +99,7 @@ export class FrameFiller<Chunk> {
   add(message: object, chunk: Chunk, chunkBytes: number, counted?: number): void {
     const bytes = chunkBytes + this.#overhead.message;
     const items = counted ?? (chunkBytes <= countedFrom ? chunkBytes : countItems(message));
-    assert(
-      bytes + this.#overhead.frame <= frameBounds.bytesMax && items + frameItems <= frameBounds.itemsMax,
-      () =>
-        `a message ${typeOf(message)} of ${bytes} bytes and ${items} items is too big for a frame; it must travel in parts`,
-    );
+    assertFits(message, bytes + this.#overhead.frame, items + frameItems);
     if (this.#bytes + bytes + this.#overhead.frame > frameBounds.bytesMax || this.#items + items > frameBounds.itemsMax)
       this.flush();
     this.#chunks.push(chunk);

@@ -1,7 +1,7 @@
 // Writes messages as msgpack with sequential records: the shape of an object is sent once, and named by one byte from then on.
 // In: messages of one direction of a connection. Out: frames.
 import { assert } from '../base/assert.js';
-import { FrameFiller, frameBounds, frameItems } from './codec-frame.js';
+import { assertFits, FrameFiller, frameItems } from './codec-frame.js';
 import { firstNode, shapeOf } from './codec-msgpack-shapes.js';
 import type { Shape } from './codec-msgpack-shapes.js';
 
@@ -24,22 +24,22 @@ export class MsgpackWriter {
     const free = at;
     at += headMax;
     try {
-      if (messages.length > 1 || !this.#encodeOne(messages[0] as object, emit)) this.#encodeAll(messages, emit);
+      if (messages.length === 1) this.#encodeOne(messages[0] as object, emit);
+      else this.#encodeAll(messages, emit);
     } finally {
       at = free;
       if (at === 0 && bytes.length > keptBytesMax) grow(firstBytes);
     }
   }
 
-  // Most frames hold one message. False: it is too big for one, and nothing is sent.
-  #encodeOne(message: object, emit: (frame: Uint8Array) => void): boolean {
+  // Most frames hold one message. Written again it would be smaller: its shapes are named now, and were sent to nobody.
+  #encodeOne(message: object, emit: (frame: Uint8Array) => void): void {
     const start = at;
     items = frameItems;
     this.#write(message);
     const size = at - start;
-    if (size + headMax > frameBounds.bytesMax || items > frameBounds.itemsMax) return false;
+    assertFits(message, size + headMax, items);
     emit(this.#framed(start, size, 1));
-    return true;
   }
 
   #encodeAll(messages: readonly object[], emit: (frame: Uint8Array) => void): void {

@@ -90,6 +90,23 @@ test('a single message that no frame can hold is our own mistake, by name', t =>
   }
 });
 
+test('whatever its size, a message is read as it was written or not sent at all', t => {
+  let sent = 0;
+  let refused = 0;
+  // About the bound byte by byte, with the definition of its shape among the last ones that fit, or the first that do not.
+  for (let length = frameBounds.bytesMax - 60; length < frameBounds.bytesMax; length++) {
+    const message = { type: 'UPDATE', aFieldOfThisMessage: 'x'.repeat(length) };
+    try {
+      for (const frame of framesOf(msgpack, [message])) t.deepEqual(msgpack.decoder().decode(frame), [message]);
+      sent += 1;
+    } catch (error) {
+      if (!(error instanceof AssertionError)) throw error;
+      refused += 1;
+    }
+  }
+  t.true(sent > 0 && refused > 0);
+});
+
 test('hostile names do no harm in either codec', t => {
   const hostile = JSON.parse(
     '{"type":"X","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":2}},"toJSON":"t","hasOwnProperty":"h","\'];alert(1)//":3,"":4}',
