@@ -324,6 +324,20 @@ test('replies say whose they are, and refuse what is not understood', t => {
   t.is(replyTo(zone, reply ?? Buffer.alloc(0), 'udp', options), undefined, 'replies are not replied to');
 });
 
+test('no message is too strange to be answered or left', t => {
+  const zone = sampleZone();
+  const head = query('', 'A').subarray(0, 12);
+  holds(
+    t,
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (bytes, withHead) => {
+      const message = Buffer.concat([withHead ? head : Buffer.alloc(0), bytes]);
+      const reply = replyTo(zone, message, 'udp', options);
+      assert.ok(reply === undefined || reply.readUInt16BE(0) === message.readUInt16BE(0));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('a reply by UDP keeps to the size its reader takes; by TCP all of it comes', t => {
   const view = new SmallView();
   const web = listening([{ name: 'http' }]);
