@@ -72,6 +72,33 @@ test('two things in the way: both changes, and none of them alone', t => {
   ] as never);
 });
 
+test('of many things in the way only the smallest set is told: what one agent needs besides is needless for another', t => {
+  const c = new Cluster();
+  const around = new Around();
+  c.allocator.pause();
+  for (const id of ['a', 'b']) c.agent(id, 'cpus:2;mem:64', { attributes: { rack: 'x' } });
+  c.framework('fw', ['ads'], { suppressedRoles: ['ads'] });
+  c.allocator.deactivateFramework('fw');
+  c.allocator.deactivateAgent('b');
+  around.activities.set('b', 'DEACTIVATED');
+  const rack: AttributeConstraint = { attribute: 'rack', predicate: 'TEXT_EQUALS', value: 'z' };
+  const query = { frameworkId: 'fw', wish: { ...wish('cpus:1;mem:128'), ports: 2 }, constraints: [[rack]] };
+  t.deepEqual(c.allocator.explain(query, around).changes, [
+    {
+      change: 'SEVERAL',
+      changes: [
+        { change: 'RECONNECT' },
+        { change: 'REVIVE', role: 'ads' },
+        { change: 'LESS', resource: 'mem', from: 128, to: 64 },
+        { change: 'LESS', resource: 'ports', from: 2, to: 0 },
+        { change: 'DROP_CONSTRAINT', constraint: 'rack TEXT_EQUALS z', of: 'REQUEST' },
+      ],
+      agents: 1,
+      examples: ['a'],
+    },
+  ]);
+});
+
 test('a new agent has to be such that the constraints hold, if there can be one', t => {
   const c = new Cluster();
   const around = new Around();

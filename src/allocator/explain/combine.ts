@@ -48,7 +48,10 @@ export function combinations(world: World, nears: readonly Near[], question: Que
     if (plan !== undefined) found.push({ ...plan, near });
   }
   const bestOfKind = new Map<string, Plan>();
-  for (const plan of found.sort(comparePlans)) {
+  const [smallest] = found.sort(comparePlans);
+  for (const plan of found) {
+    // What is put together for one agent may do more than is needed on another.
+    if (plan.steps.length !== smallest?.steps.length) break;
     const kind = plan.steps
       .map(({ change }) => change.change)
       .sort()
