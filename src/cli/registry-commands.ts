@@ -46,7 +46,7 @@ const restore = command({
   args: '<file>',
   summary: 'put a copy in its place; the former one is kept',
   description:
-    'Verifies a copy and puts it in the place of the registry below --work-dir, which stays beside it as registry.before-restore. The master must not run. Agents and tasks that came after the copy was made are learned again from the agents; quota, weights, maintenance and what was declared gone since then are not.',
+    'Verifies a copy and puts it in the place of the registry below --work-dir, which stays beside it as registry.before-restore. The master must not run. Agents and tasks that came after the copy was made are learned again from the agents, and until these have had their time to come back no task is called unknown; quota, weights, maintenance and what was declared gone since then are not.',
   examples: [['proffer registry restore monday.mdb', 'then start the master']],
   flags: registryFlags,
   load: async () => (await import('./commands/registry.js')).restore,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProfferError } from '../base/errors.js';
 import { masterDefaults } from '../master/options.js';
-import { recoverRegistry } from '../master/registry.js';
+import { recoverRegistry, restoredMark } from '../master/registry.js';
 import { copyStore, restoreStore } from '../store/store-directory.js';
 import type { StoreFile, StoreRecord } from '../store/store-file.js';
 import { readStoreFile, recordsOf, storeExists, storeFileOf } from '../store/store-file.js';
@@ -61,7 +61,7 @@ export async function backupRegistry(workDir: string, to: string): Promise<Regis
 }
 
 /**
- * Puts the copy `from` in the place of the registry; the former one stays beside it, under the name returned.
+ * Puts the copy `from` in the place of the registry, marked as restored; the former one stays beside it, under the name returned.
  * @throws (rejects) ProfferError WORK_DIR_LOCKED while a master runs, STORE_DAMAGED when the copy is, STORE_FAILED.
  */
 export async function restoreRegistry(
@@ -79,7 +79,7 @@ export async function restoreRegistry(
   try {
     // Nothing is replaced by what no master could start with.
     const content = contentOf(readStoreFile(copy, 'choose another copy'), from);
-    const { former } = await restoreStore(directory, copy);
+    const { former } = await restoreStore(directory, copy, [restoredMark]);
     return { content, former };
   } finally {
     lock.release();

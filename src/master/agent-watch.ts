@@ -5,6 +5,7 @@ import type { Timer } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { SafeModeView } from '../protocol/operator-api.js';
 import type { Change } from './changes.js';
+import { agentsAwaited } from './decide/heartbeat.js';
 import { AgentLiveness } from './liveness.js';
 import { Removals } from './removals.js';
 import type { ClusterView } from './state.js';
@@ -60,7 +61,7 @@ export class AgentWatch {
   /** The registry has been read: who is not back in time is lost. */
   start(): void {
     const view = this.#view;
-    if (view.agentsRecovering === 0) return;
+    if (agentsAwaited(view) === 0) return;
     const { clock } = this.#env;
     const untilMs = clock.now() + view.options.agentReregisterTimeoutMs;
     this.#reregistration = patientTimer(clock, untilMs, () => {
@@ -104,6 +105,9 @@ export class AgentWatch {
         this.#removals.back(change.agentId);
         this.#liveness.unwatch(change.agentId);
         return;
+      case 'STRANGERS_EXPECTED':
+        this.#restored(change.expected);
+        return;
       default:
     }
   }
@@ -116,6 +120,13 @@ export class AgentWatch {
     this.#liveness.close();
     this.#reregistration?.cancel();
     this.#lookAgain?.cancel();
+  }
+
+  #restored(holds: boolean): void {
+    const { log } = this.#env;
+    const { agentReregisterTimeoutMs: forMs } = this.#view.options;
+    if (!holds) log.info('agents that the restored registry did not know have had their time to come back', {});
+    else log.warn('the registry was restored: frameworks of before are not told that tasks are unknown', { forMs });
   }
 
   #stayedAway(id: AgentId): void {

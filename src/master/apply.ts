@@ -324,6 +324,9 @@ export function applyChange(state: ClusterState, allocator: Allocator, change: C
     case 'AGENT_GONE_FORGOTTEN':
       state.goneAgents.delete(change.agentId);
       return;
+    case 'STRANGERS_EXPECTED':
+      state.strangersExpected = change.expected;
+      return;
     case 'AGENT_GOING':
       state.goingAgents.add(change.agentId);
       return;

@@ -195,6 +195,8 @@ export type Change =
   | { readonly type: 'AGENT_GONE'; readonly agentId: AgentId; readonly sinceMs: number }
   /** It was so long ago that its id is not refused any more. */
   | { readonly type: 'AGENT_GONE_FORGOTTEN'; readonly agentId: AgentId }
+  /** Whether agents that the registry does not know may come with tasks: it was restored from a copy. */
+  | { readonly type: 'STRANGERS_EXPECTED'; readonly expected: boolean }
   /** Being written to the registry; AGENT_GONE follows. */
   | { readonly type: 'AGENT_GOING'; readonly agentId: AgentId }
   /** Being written to the registry; AGENT_ADMIN_CHANGED follows. */

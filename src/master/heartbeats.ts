@@ -1,7 +1,7 @@
 // When frameworks hear HEARTBEAT: one period after another, and when the last agent of before has come back or been given up. In: sessions, changes.
 import type { Clock } from '../env/clock.js';
 import type { Change } from './changes.js';
-import { heartbeat } from './decide/heartbeat.js';
+import { agentsAwaited, heartbeat } from './decide/heartbeat.js';
 import { PeriodicQueue } from './liveness.js';
 import type { SchedulerSession } from './sessions.js';
 import type { ClusterView } from './state.js';
@@ -22,13 +22,12 @@ export class Heartbeats {
   /** It has subscribed, and hears the first one as part of that. */
   add(session: SchedulerSession): void {
     this.#periodic.add(session);
-    if (this.#view.agentsRecovering > 0) this.#waiting.add(session);
+    if (agentsAwaited(this.#view) > 0) this.#waiting.add(session);
   }
 
   /** `change` has just been applied. */
   follow({ type }: Change): void {
-    if (this.#waiting.size === 0 || this.#view.agentsRecovering > 0) return;
-    if (type !== 'AGENT_CONNECTED' && type !== 'AGENT_UNREACHABLE' && type !== 'AGENT_REMOVED') return;
+    if (this.#waiting.size === 0 || agentsAwaited(this.#view) > 0 || !mayBeTheLast.has(type)) return;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     // What the agent has brought is to be known by then.
@@ -49,3 +48,10 @@ export class Heartbeats {
     return true;
   }
 }
+
+const mayBeTheLast: ReadonlySet<Change['type']> = new Set([
+  'AGENT_CONNECTED',
+  'AGENT_UNREACHABLE',
+  'AGENT_REMOVED',
+  'STRANGERS_EXPECTED',
+]);

@@ -23,7 +23,7 @@ import { Counts } from './counts.js';
 import type { Decision, Effect } from './decision.js';
 import { complain, Draft, nothing } from './decision.js';
 import { decideAgentLost, decideAgentSilent } from './decide/agents.js';
-import { decideForget } from './decide/forget.js';
+import { decideForget, decideStrangersOver } from './decide/forget.js';
 import { decideSchedulerLost, decideTimedOut } from './decide/framework-end.js';
 import { decideSubscribe } from './decide/frameworks.js';
 import { decideExpiry, decideGrants, decideStarved } from './decide/offers.js';
@@ -133,7 +133,10 @@ export class Master implements OperatorDesk {
     this.#watch = new AgentWatch(env, this.#state, {
       ping: id => this.#toAgent(id, { type: 'PING' }),
       lost: id => this.#agentSilent(id),
-      timeToReturnOver: () => this.#quotaPause.end(),
+      timeToReturnOver: () => {
+        this.#quotaPause.end();
+        this.#turn(() => decideStrangersOver(this.#state, this.#registry));
+      },
     });
     const recovered = recoverRegistry(parts.store, parts.info.id, options, this.#moment());
     this.#turn(() => ({ changes: recovered, effects: [] }));

@@ -22,6 +22,7 @@ const maintenanceKey = 'maintenance';
 const quotaPrefix = 'quota/';
 const weightPrefix = 'weight/';
 const intentPrefix = 'intent/';
+const restoredKey = 'restored';
 
 /** One framework that may come back. */
 interface FrameworkEntry {
@@ -59,6 +60,11 @@ interface IntentEntry {
   readonly askedAtMs: number;
 }
 
+/**
+ * What a restore adds to the copy it brings back: agents may have been admitted after the copy was made. It stays until one master has given them their time.
+ */
+export const restoredMark = { key: restoredKey, value: {} } as const;
+
 /** Where records are read. */
 export type Readable = Pick<Store, 'load'>;
 
@@ -72,6 +78,7 @@ const kinds: readonly { readonly prefix: string; readonly fields: readonly strin
   { prefix: quotaPrefix, fields: ['epoch', 'limits', 'guarantees'] },
   { prefix: weightPrefix, fields: ['epoch', 'weight'] },
   { prefix: intentPrefix, fields: ['epoch', 'agentId', 'kind', 'consumed', 'produced', 'askedAtMs'] },
+  { prefix: restoredKey, fields: [] },
 ];
 
 /** Makes the writes; each record carries the epoch of the master that wrote it. */
@@ -175,6 +182,11 @@ export class Registry {
     return [{ key: intentPrefix + uuid, remove: true }];
   }
 
+  /** Whoever came after the copy was made has had the time to come back. */
+  restoreOver(): StoreChange[] {
+    return [{ key: restoredKey, remove: true }];
+  }
+
   maintenance({ windows, down }: Maintenance): StoreChange[] {
     const value: MaintenanceEntry = { epoch: this.#epoch, windows, down: [...down] };
     return [{ key: maintenanceKey, value }];
@@ -226,6 +238,10 @@ export function recoverRegistry(from: Readable, masterId: string, options: Maste
   changes.push(...recoverUpkeep(store, changes));
   changes.push(...recoverShares(store));
   changes.push(...recoverIntents(store));
+  for (const { key, value } of store.load(restoredKey)) {
+    if (key !== restoredKey || !isRecord(value)) throw unreadable(key);
+    changes.push({ type: 'STRANGERS_EXPECTED', expected: true });
+  }
   for (let i = 0; i < frameworks; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'FRAMEWORK' });
   for (let i = 0; i < agents; i += 1) changes.push({ type: 'NUMBER_TAKEN', of: 'AGENT' });
   return changes;

@@ -241,6 +241,8 @@ export interface ClusterView {
   readonly agentsOfUnknownTasks: number;
   /** Until when agents of earlier masters that are not in the registry may still come: it may be an older copy, or a new one. */
   readonly strangersUntilMs: number;
+  /** The registry is known to be an older copy, and their time is not over: tasks nobody here knows may run on them. */
+  readonly strangersExpected: boolean;
   /** Longest gone first. */
   readonly unreachableAgents: ReadonlySet<AgentId>;
   /** The policy's, for optimistic commit. */
@@ -279,6 +281,7 @@ export class ClusterState implements ClusterView {
   readonly offers = new Map<OfferId, OfferRecord>();
   agentsRecovering = 0;
   agentsOfUnknownTasks = 0;
+  strangersExpected = false;
   readonly unreachableAgents = new Set<AgentId>();
   conflict: ConflictRule = fitOrNot;
   quotas: ReadonlyMap<Role, Quota> = new Map();

@@ -79,6 +79,7 @@ export interface ViewSource {
 
 export function masterViews(source: ViewSource): MasterViews {
   const { view, allocator, clock } = source;
+  const wall = (atMs: number): number => Math.round(clock.wallMs() + atMs - clock.now());
   const views: MasterViews = {
     master: view.master,
     state: () => {
@@ -90,6 +91,7 @@ export function masterViews(source: ViewSource): MasterViews {
         policy: allocator.policy,
         ...(safeMode === undefined ? {} : { safeMode }),
         ...(laterEpochSeen === undefined ? {} : { laterEpochSeen }),
+        ...(view.strangersExpected ? { restored: { untilMs: wall(view.strangersUntilMs) } } : {}),
         flags: { ...view.options, ...source.flags },
         agents: views.agents(),
         frameworks: views.frameworks(),

@@ -183,6 +183,8 @@ export interface StateView {
   readonly safeMode?: SafeModeView;
   /** Only when peers have followed a master of a later epoch than this one's, and refuse it. */
   readonly laterEpochSeen?: number;
+  /** Only while it holds: the registry was restored from a copy, and agents that it does not know have until then to come back. */
+  readonly restored?: { readonly untilMs: number };
   readonly flags: { readonly [name: string]: unknown };
   readonly agents: readonly AgentView[];
   readonly frameworks: readonly FrameworkView[];

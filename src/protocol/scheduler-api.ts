@@ -189,8 +189,8 @@ export type SchedulerEvent =
   | { readonly type: 'ERROR'; readonly problems: readonly Problem[]; readonly fatal: boolean }
   | { readonly type: 'ANSWERED'; readonly callId: number; readonly problems: readonly Problem[] }
   /**
-   * Also told behind SUBSCRIBED. `agentsExpected`: so many agents that may have tasks of the framework have not come back since the master started;
-   * default 0, which is told at once.
+   * Also told behind SUBSCRIBED. `agentsExpected`: so many agents that may have tasks of the framework have not come back since the master started, and one
+   * for all that a restored registry may not know; default 0, which is told at once.
    */
   | { readonly type: 'HEARTBEAT'; readonly agentsExpected?: number };
 

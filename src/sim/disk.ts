@@ -128,12 +128,13 @@ export class SimDisk {
     return this.isDamaged ? undefined : new Map(this.#records);
   }
 
-  /** Nothing but `copy` is on it any more. Its epoch goes on from the later of both, so that nobody who led before is believed again. */
-  restore(copy: DiskCopy): void {
+  /** Nothing but `copy` and `added` is on it any more. Its epoch goes on from the later of both, so that nobody who led before is believed again. */
+  restore(copy: DiskCopy, added: readonly { readonly key: string; readonly value: unknown }[] = []): void {
     const epoch = this.#epoch;
     this.erase();
     this.#epoch = epoch;
     for (const [key, value] of copy) this.#records.set(key, value);
+    for (const { key, value } of added) this.#records.set(key, value);
   }
 
   /** Nothing is on it any more. */

@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.js';
 import type { ProfferError } from '../base/errors.js';
 import type { Random } from '../env/random.js';
+import { restoredMark } from '../master/registry.js';
 import type { DiskCopy } from './disk.js';
 import type { World } from './world.js';
 
@@ -51,7 +52,7 @@ export class RegistryCopies {
       this.#isRestoring = false;
       const { master } = this.#world;
       if (this.#newest === undefined || !master.disk.isDamaged) return;
-      master.disk.restore(this.#newest);
+      master.disk.restore(this.#newest, [restoredMark]);
       this.#world.emit({ type: 'REGISTRY', node: master.name, what: 'RESTORED' });
       master.start();
     });

@@ -24,13 +24,15 @@ import { LmdbThread } from './lmdb-thread.js';
 import type { StoreFile } from './store-file.js';
 import { readStoreFile, storeExists, storeFileOf } from './store-file.js';
 
+type Records = readonly { readonly key: string; readonly value: unknown }[];
+
 /** How a store is opened. */
 export interface OpenStoreOptions {
   /** What a person should do when it is damaged. */
   readonly hint: string;
   readonly log: Logger;
   /** What a new one holds. Default nothing. */
-  readonly initial?: readonly { readonly key: string; readonly value: unknown }[];
+  readonly initial?: Records;
   /** After this long a write has failed. Default 20 s, as Mesos's registry. */
   readonly writeTimeoutMs?: number;
   /** After this long without a write its thread ends, which gives about 10 MiB back; the next write takes 0.1 s or more longer. Default: never. */
@@ -70,18 +72,21 @@ export async function openStore(directory: string, options: OpenStoreOptions): P
 }
 
 // The directory appears with its file: one without is damaged, not new.
-async function makeDirectory(directory: string, initial: NonNullable<OpenStoreOptions['initial']>): Promise<void> {
+async function makeDirectory(directory: string, initial: Records): Promise<void> {
   const next = `${directory}.new`;
   rmSync(next, { recursive: true, force: true });
   mkdirSync(next, { recursive: true });
-  const entries = initial.map(({ key: text, value }) => {
-    const key = Buffer.from(text);
-    return { key, value: seal(key, 0, Buffer.from(JSON.stringify(value))) };
-  });
-  await buildStoreFile(storeFileOf(next), entries, emptyHead);
+  await buildStoreFile(storeFileOf(next), sealed(initial, 0), emptyHead);
   syncDirectory(next);
   renameSync(next, directory);
   syncDirectory(dirname(directory));
+}
+
+function sealed(records: Records, epoch: number): LmdbEntry[] {
+  return records.map(({ key: text, value }) => {
+    const key = Buffer.from(text);
+    return { key, value: seal(key, epoch, Buffer.from(JSON.stringify(value))) };
+  });
 }
 
 /** A new file of these records; what was there of that name stays until the new one is whole. The head goes on counting from `head`. */
@@ -136,20 +141,23 @@ async function snapshotOf(file: string, aside: string, hint: string): Promise<St
 }
 
 /**
- * Puts the records of `from` in the place of the store in `directory`; the former one stays beside it, as `.before-restore`.
+ * Puts the records of `from`, and those of `added`, in the place of the store in `directory`; the former one stays beside it, as `.before-restore`.
  * The epoch goes on from the later of both, so that nobody who led before is believed again.
  * @throws (rejects) ProfferError STORE_DAMAGED when `from` is, STORE_FAILED.
  */
 export async function restoreStore(
   directory: string,
   from: string,
+  added: Records = [],
 ): Promise<{ restored: StoreFile; former: string | undefined }> {
   const restored = readStoreFile(from, 'choose another copy');
   const next = `${directory}.new`;
   rmSync(next, { recursive: true, force: true });
   mkdirSync(next, { recursive: true });
   const epoch = Math.max(restored.head.epoch, epochOf(directory));
-  await buildStoreFile(storeFileOf(next), restored.entries, { ...restored.head, epoch });
+  const news = sealed(added, epoch);
+  const others = restored.entries.filter(({ key }) => !news.some(entry => entry.key.equals(key)));
+  await buildStoreFile(storeFileOf(next), [...others, ...news], { ...restored.head, epoch });
   syncDirectory(next);
   if (!storeExists(directory)) {
     renameSync(next, directory);

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { silentLogger } from '../../src/env/log.js';
+import type { StateView } from '../../src/protocol/operator-api.js';
 import { openStore } from '../../src/store/store-directory.js';
 import { Cli, cli, tempDir } from '../support/cli.js';
 
@@ -67,8 +68,21 @@ test('a registry is shown, verified, copied while its master runs, and restored 
   }
   const restored = await cli(['registry', 'restore', 'copy.mdb'], options);
   t.regex(restored.stdout, /restored from copy\.mdb[^]*kept as .*registry\.before-restore\n/);
-  t.deepEqual(await weightIn(), [['weight/ads', 2]]);
-  t.regex((await cli(['registry', 'dump'], options)).stdout, /RECORD +EPOCH +VALUE\nweight\/ads +\d+ +\{.*"weight":2/);
+  t.deepEqual(await weightIn(), [
+    ['restored', undefined],
+    ['weight/ads', 2],
+  ]);
+  const next = new Cli(['master', '--port', '0', '--log-format', 'json'], options);
+  t.teardown(() => next.signal('SIGKILL'));
+  const [, nextUrl = ''] = await next.until(/"url":"(http[^"]+)"/);
+  const state = (await (await fetch(`${nextUrl}/state`)).json()) as StateView;
+  t.is(typeof state.restored?.untilMs, 'number', 'whoever starts on it knows that agents may have come since');
+  next.signal('SIGTERM');
+  await next.ended;
+  t.regex(
+    (await cli(['registry', 'dump'], options)).stdout,
+    /RECORD +EPOCH +VALUE\nrestored .*\nweight\/ads +\d+ +\{.*"weight":2/,
+  );
 
   const file = join(dir.path, '.proffer', 'master', 'registry', 'data.mdb');
   const bytes = readFileSync(file);

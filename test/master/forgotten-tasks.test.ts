@@ -1,6 +1,7 @@
 // Tasks this master does not know, because its registry is older than they are or as it has forgotten them: nobody is told that they are unknown.
 import test from 'ava';
 import { frameworkInfo, MasterRig, task } from '../support/master-rig.js';
+import { restoredMark } from '../../src/master/registry.js';
 import type { AgentTask } from '../../src/protocol/agent-api.js';
 
 const big = { cpus: 4, mem: 4096 };
@@ -28,6 +29,54 @@ test('the registry is older than the agents: their tasks are not called unknown 
   t.deepEqual([ask('M-S0'), ask('N-S7')], [[], ['TASK_UNKNOWN']], 'its own agents this master knows');
   next.advance(600_000);
   t.deepEqual(ask('M-S0'), ['TASK_UNKNOWN']);
+});
+
+test('a restored registry may not know the agent of a task: nobody is told that it is unknown before all had their time, whatever masters follow', t => {
+  const rig = new MasterRig();
+  const id = rig.scheduler().frameworkId;
+  rig.master.close();
+  // Restored from a copy that was made now; then an agent came, with a task of the framework.
+  rig.store.write([restoredMark], () => {});
+  const since = 'S-S0';
+  const successor = (masterId: string): MasterRig =>
+    new MasterRig({ clock: rig.clock, store: rig.store, masterId, options: { agentReregisterTimeoutMs: 100_000 } });
+  const first = successor('N');
+  first.advance(60_000);
+  first.master.close();
+
+  const next = successor('O');
+  const scheduler = next.scheduler({ id });
+  const stranger = next.scheduler();
+  const ask = (who = scheduler): readonly string[] => {
+    who.clear();
+    who.call({ type: 'RECONCILE', tasks: [{ taskId: 'a' }] });
+    who.call({ type: 'KILL', taskId: 'b' });
+    return [...who.states('a'), ...who.states('b')];
+  };
+  t.deepEqual(scheduler.got('HEARTBEAT'), [{ type: 'HEARTBEAT', agentsExpected: 1 }]);
+  t.deepEqual(stranger.got('HEARTBEAT'), [{ type: 'HEARTBEAT' }]);
+  t.deepEqual([ask(), ask(stranger)], [[], ['TASK_UNKNOWN', 'TASK_UNKNOWN']], 'a new framework has no tasks of before');
+  const { startedAtMs, restored } = next.master.views.state();
+  t.is((restored?.untilMs ?? 0) - startedAtMs, 100_000);
+  stranger.call({ type: 'SUPPRESS' });
+  next.advance(50_000);
+  t.deepEqual(ask(), [], 'the master before has waited for 60 s, and nobody knows who was there then');
+  next.agent(big, { agentId: 'S-S9', frameworks: [] });
+  next.advance(10_000);
+  const problems = scheduler.launch(task('a', undefined, { unlessRunning: true }));
+  t.regex(problems[0]?.message ?? '', /^"a" may be running: agents that came after the copy .* waited for 40 s more$/);
+
+  next.agent(big, { agentId: since, tasks: [listed(id, 'a')], frameworks: [frameworkInfo({ id })] });
+  t.deepEqual(ask(), ['TASK_RUNNING'], 'of b nobody can tell');
+  scheduler.clear();
+  next.advance(40_000);
+  t.deepEqual(scheduler.got('HEARTBEAT').at(-1), { type: 'HEARTBEAT' });
+  t.deepEqual(ask(), ['TASK_RUNNING', 'TASK_UNKNOWN']);
+  t.is(next.master.views.state().restored, undefined);
+  next.master.close();
+
+  const last = successor('P');
+  t.is(last.master.views.state().restored, undefined, 'one master has waited, and the registry says so');
 });
 
 test('what an agent brings back that its master has forgotten is told as well, and is not unknown before', t => {

@@ -3,10 +3,12 @@
 import test from 'ava';
 import { seededRandom } from '../../src/env/random.js';
 import type { ProfferError } from '../../src/base/errors.js';
+import { restoredMark } from '../../src/master/registry.js';
 import { GoneChecker } from '../../src/sim/checkers/gone.js';
 import { InheritanceChecker } from '../../src/sim/checkers/inheritance.js';
 import { SimulationFailure, World } from '../../src/sim/index.js';
 import type { SimDisk } from '../../src/sim/index.js';
+import { RegistryCopies } from '../../src/sim/registry-copies.js';
 import { cluster } from '../../src/testing/index.js';
 import { emptyView, watching } from '../support/world-view.js';
 
@@ -65,6 +67,28 @@ test('no master starts on a damaged registry; of a copy it has all that was ther
       ['REGISTERED', 1],
     ],
   );
+});
+
+test('the operator of a world restores as operators do: the next masters know that agents may have come since', t => {
+  const world = new World({ seed: 6 });
+  const master = world.addMaster();
+  const operator = new RegistryCopies(world);
+  const runUntil = (is: () => boolean): void => {
+    for (let i = 0; i < 1000 && !is(); i += 1) world.run('1s');
+    t.true(is());
+  };
+  world.addAgent();
+  runUntil(() => operator.hasOne);
+  t.true(master.disk.rot(seededRandom(1)));
+  master.crash();
+  master.start();
+  runUntil(() => master.cluster?.strangersExpected === true);
+  t.true(master.disk.has(restoredMark.key));
+  world.run('599s');
+  t.true(master.cluster?.strangersExpected);
+  world.run('2s');
+  t.false(master.cluster?.strangersExpected);
+  t.false(master.disk.has(restoredMark.key));
 });
 
 test('a restored registry that lacks what was there when it was copied is found, and so is a master that goes by a damaged one', t => {

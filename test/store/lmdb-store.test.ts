@@ -192,9 +192,13 @@ test.serial('a restore that is interrupted leaves the former store, or the resto
   await closed(former);
   fs.renameSync = rename;
   syncBuiltinESMExports();
-  await restoreStore(directory, join(dir, 'copy'));
+  const added = [
+    { key: 'a', value: 3 },
+    { key: 'b', value: 4 },
+  ];
+  await restoreStore(directory, join(dir, 'copy'), added);
   const restored = await opened(directory);
-  t.deepEqual(restored.load(''), [{ key: 'a', value: 1 }]);
+  t.deepEqual(restored.load(''), added, 'with what the restore adds, and puts in the place of what was copied');
   await closed(restored);
 });
 

@@ -1,4 +1,4 @@
-// What the registry does not keep for ever: agents that have been unreachable or gone for long, and agents and ended frameworks beyond a bound. In: state, moment. Out: changes and effects.
+// What the registry does not keep for ever: agents that have been unreachable or gone for long, agents and ended frameworks beyond a bound, that it was restored. In: state, moment. Out: changes and effects.
 import type { AgentId } from '../../base/ids.js';
 import type { Decision, Durable } from '../decision.js';
 import { Draft } from '../decision.js';
@@ -35,6 +35,13 @@ export function decideForgetFrameworks(view: ClusterView, registry: Registry): D
   const draft = new Draft();
   for (const id of oldest) draft.change({ type: 'FRAMEWORK_FORGOTTEN', frameworkId: id });
   return draft.store(oldest.flatMap(id => registry.endForgotten(id)));
+}
+
+/** Agents that a restored registry does not know have had their time; nobody has to wait for the write. */
+export function decideStrangersOver(view: ClusterView, registry: Registry): Decision {
+  const draft = new Draft();
+  if (!view.strangersExpected) return draft;
+  return draft.change({ type: 'STRANGERS_EXPECTED', expected: false }).store(registry.restoreOver());
 }
 
 /** When one more than is kept becomes unreachable, without waiting for the next round. */

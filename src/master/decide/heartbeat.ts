@@ -8,7 +8,13 @@ export function heartbeat(view: ClusterView, id: FrameworkId): SchedulerEvent {
   return agents === 0 ? { type: 'HEARTBEAT' } : { type: 'HEARTBEAT', agentsExpected: agents };
 }
 
-/** Agents of the registry that are not back yet. A framework that this master named has nothing there. */
+/** Agents that are not back yet and may have tasks of the framework. One that this master named has nothing there. */
 export function agentsExpected(view: ClusterView, id: FrameworkId): number {
-  return view.agentsRecovering === 0 || id.startsWith(`${view.master.id}-`) ? 0 : view.agentsRecovering;
+  const agents = agentsAwaited(view);
+  return agents === 0 || id.startsWith(`${view.master.id}-`) ? 0 : agents;
+}
+
+/** Those of the registry, and one for all that it may not know. */
+export function agentsAwaited({ agentsRecovering, strangersExpected }: ClusterView): number {
+  return agentsRecovering + (strangersExpected ? 1 : 0);
 }

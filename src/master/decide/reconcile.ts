@@ -7,6 +7,7 @@ import type { TaskState } from '../../protocol/task-state.js';
 import type { Decision } from '../decision.js';
 import { Draft, masterStatus } from '../decision.js';
 import type { ClusterView, FrameworkRecord, Moment, TaskRecord } from '../state.js';
+import { agentsExpected } from './heartbeat.js';
 
 /** Explicit for the tasks named; implicit, for all that are known, when none is. */
 export function decideReconcile(
@@ -66,8 +67,11 @@ export function reconcileOne(
   }
   if (agent === undefined) {
     // Any agent that is still expected may have it.
-    if (agentId === undefined ? view.agentsOfUnknownTasks === 0 : !mayStillCome(view, agentId, at))
-      say('TASK_UNKNOWN', 'nobody knows this task');
+    const mayCome =
+      agentId === undefined
+        ? view.agentsOfUnknownTasks > 0 || agentsExpected(view, framework.id) > 0
+        : mayStillCome(view, agentId, at);
+    if (!mayCome) say('TASK_UNKNOWN', 'nobody knows this task');
     return;
   }
   switch (agent.state) {

@@ -74,7 +74,11 @@ export function taskNeeds(place: Place, task: TaskInfo, path: string, problems: 
 function mayRunProblems({ view, framework, at }: Place, id: TaskId, path: string): Problem[] {
   const agents = agentsExpected(view, framework.id);
   if (agents === 0) return [];
-  const who = agents === 1 ? '1 agent has' : `${agents} agents have`;
+  const who = view.strangersExpected
+    ? 'agents that came after the copy of the registry was made may have'
+    : agents === 1
+      ? '1 agent has'
+      : `${agents} agents have`;
   const leftMs = view.strangersUntilMs - at.nowMs;
   const until = leftMs > 0 ? `; they are waited for ${Math.ceil(leftMs / 1000)} s more` : '';
   const message = `${shown(id)} may be running: ${who} not come back to this master yet${until}`;

@@ -58,7 +58,7 @@ export const doubleLaunch: readonly Bug[] = [
     class: 'double launch',
     breaks: 'T2',
     file: 'src/master/decide/heartbeat.ts',
-    find: 'return view.agentsRecovering === 0 || id.startsWith(`${view.master.id}-`) ? 0 : view.agentsRecovering;',
+    find: 'return agents === 0 || id.startsWith(`${view.master.id}-`) ? 0 : agents;',
     replace: 'return 0;',
   },
   {

@@ -86,7 +86,7 @@ export const wrongState: readonly Bug[] = [
     breaks: 'T9',
     evidence: 'marathon#839',
     file: 'src/master/decide/reconcile.ts',
-    find: 'if (agentId === undefined ? view.agentsOfUnknownTasks === 0 : !mayStillCome(view, agentId, at))',
+    find: 'if (!mayCome)',
     replace: '',
     rare: true,
   },
