@@ -75,6 +75,8 @@ export const errorCodes = {
   ),
   OVERLOADED: row(429, true, 'Too much is queued for this peer or by it; try later.'),
   DISCONNECTED: row(503, true, 'The connection is down; the call was not sent.'),
+  INVALID_DEFINITION: row(422, false, 'An app, group or pod is not valid; there is a message for each violation.'),
+  APP_LOCKED: row(409, true, 'Another deployment of Marathon changes the same app, group or pod.'),
   UNREACHABLE: row(503, true, 'Nobody answers at the address.'),
   TIMED_OUT: row(504, true, 'The answer did not come in time.'),
   DOCKER_UNAVAILABLE: row(503, true, 'No Docker engine answers.'),

@@ -41,18 +41,19 @@ export class Client {
 
   /** An answer with a status below 400. */
   async open(method: 'GET' | 'POST', path: string, body?: string): Promise<HttpReply> {
-    const reply = await this.#send(method, path, body);
+    const reply = await this.send(method, path, body);
     if (reply.status < 400) return reply;
     throw serverError(await textOf(reply), reply.status, this.#what);
   }
 
-  #send(method: string, path: string, body: string | undefined): Promise<HttpReply> {
+  /** An answer of any status; `signal` ends it, also while its body is read. @throws (rejects) ProfferError UNREACHABLE. */
+  send(method: string, path: string, body?: string, signal?: AbortSignal): Promise<HttpReply> {
     return new Promise((resolve, reject) => {
       const headers =
         body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
       const sent = request(
         `${this.base}${path}`,
-        { method, headers, agent: false, timeout: answerTimeoutMs },
+        { method, headers, agent: false, timeout: answerTimeoutMs, signal },
         response => {
           sent.setTimeout(0);
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response });

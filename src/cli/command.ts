@@ -51,6 +51,7 @@ export const exitCodes = {
   usage: 2,
   internal: 70,
   config: 78,
+  timedOut: 124,
   interrupted: 130,
   terminated: 143,
 } as const;

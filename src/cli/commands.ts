@@ -2,7 +2,7 @@
 import type { Command } from './command.js';
 import { command } from './command.js';
 import * as sets from './flag-sets.js';
-import { marathonFlags } from './marathon-flags.js';
+import { deployFlags, marathonFlags } from './marathon-flags.js';
 import { count, flag, texts } from './flags.js';
 import { operatorCommands } from './operator-commands.js';
 
@@ -66,6 +66,22 @@ const marathon = command({
   ],
   flags: marathonFlags,
   load: async () => (await import('./commands/marathon.js')).marathon,
+});
+
+const deploy = command({
+  name: 'marathon deploy',
+  args: '<file...>',
+  summary: 'deploy apps, groups and pods from files',
+  description:
+    'Deploys what files hold: an app, a pod, a group, or a list of apps and pods, as JSON; - is standard input. What a definition does not mention gets its default. With --wait one file after another, each when the one before is deployed; the first that fails is the last. Exit codes: 0 deployed, 1 failed or taken back, 2 refused, 124 not done in time. Ctrl-C leaves a deployment to go on.',
+  examples: [
+    ['proffer marathon deploy web.json --wait', 'and come back when it is deployed, or has failed'],
+    ['proffer marathon deploy db.json shop.json --wait --timeout 5m', 'one after the other, in 5 minutes altogether'],
+    ['proffer marathon deploy web.json --dry-run', 'only say what would be done'],
+    ['proffer marathon deploy - --force < web.json', 'from standard input, in place of what is under way'],
+  ],
+  flags: deployFlags,
+  load: async () => (await import('./commands/marathon-deploy.js')).deploy,
 });
 
 const run = command({
@@ -222,6 +238,7 @@ export const commands: readonly Command[] = [
   master,
   agent,
   marathon,
+  deploy,
   run,
   ...views,
   task,

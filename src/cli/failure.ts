@@ -21,7 +21,7 @@ function block(message: string, hint: string | undefined): string {
   return `error: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`;
 }
 
-/** 2 for what was typed, 78 for the configuration of the machine, 70 for bugs, 1 for the rest. */
+/** 2 for what was typed, or is in a file that was named, 78 for the configuration of the machine, 70 for bugs, 1 for the rest. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof ProfferError)) return exitCodes.internal;
   return codes[error.code] ?? exitCodes.failure;
@@ -29,6 +29,7 @@ export function exitCodeOf(error: unknown): number {
 
 const codes: { readonly [code in ErrorCode]?: number } = {
   USAGE: exitCodes.usage,
+  INVALID_DEFINITION: exitCodes.usage,
   CONFIG: exitCodes.config,
   FORBIDDEN: exitCodes.config,
   ADDRESS_IN_USE: exitCodes.config,

@@ -1,6 +1,7 @@
 // The flags of `proffer marathon`, named as Marathon's where it has them.
+import { serverAddress } from './address.js';
 import { daemonFlags } from './flag-sets.js';
-import { choice, count, duration, list, text, toggle, usage } from './flags.js';
+import { choice, count, duration, flag, list, text, toggle, usage } from './flags.js';
 
 const second = 1000;
 const day = 24 * 3600 * second;
@@ -107,3 +108,21 @@ export const marathonFlags = {
   ...daemonFlags,
 };
 export type MarathonFlags = typeof marathonFlags;
+
+export const deployFlags = {
+  marathon: text('URL', 'where Marathon is', {
+    default: 'http://127.0.0.1:8080',
+    read: given => serverAddress(given, 'a Marathon', 'http://127.0.0.1:8080'),
+  }),
+  wait: flag('wait until it is deployed, or has failed'),
+  timeout: duration('TIME', 'with --wait: how long altogether; default 10m', {
+    minMs: second,
+    maxMs: day,
+    needs: 'wait',
+  }),
+  force: flag('take the place of deployments in the way'),
+  dryRun: flag('only say what would be done'),
+  json: flag('print the outcome as JSON'),
+  config: daemonFlags.config,
+};
+export type DeployFlags = typeof deployFlags;

@@ -1,13 +1,11 @@
 // Where a flag's value comes from: the command line, then PROFFER_ variables, then the configuration file, then the default. In: all of them.
 // Out: checked values, or every violation at once, each saying where it was written.
-import { readFileSync } from 'node:fs';
 import type { Problem } from '../base/errors.js';
-import { messageOf, problem, ProfferError, shown } from '../base/errors.js';
-import type { JsonText } from '../base/json-text.js';
-import { parseJsonText } from '../base/json-text.js';
+import { problem, ProfferError, shown } from '../base/errors.js';
 import { didYouMean } from '../base/suggest.js';
 import type { Flag, Flags } from './flags.js';
 import { flagName, variableName } from './flags.js';
+import { readJsonFile } from './json-file.js';
 
 /** What the user wrote. */
 export interface Sources {
@@ -97,7 +95,7 @@ function settingsError(problems: readonly Problem[]): ProfferError {
 type Config = Map<string, { readonly texts: readonly string[]; readonly where: string }>;
 
 function readConfig(file: string, known: KnownKeys, problems: Problem[]): Config {
-  const json = parseConfig(file);
+  const json = readJsonFile(file, { code: 'CONFIG', path: '--config' });
   const { value } = json;
   const found: Config = new Map();
   const at = (...path: string[]): string => {
@@ -171,25 +169,6 @@ function readSection(
         ),
       );
     } else into?.set(key, { texts, where: `${at(section, key)} ${section}.${key}` });
-  }
-}
-
-function parseConfig(file: string): JsonText {
-  let content: string;
-  try {
-    content = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
-  } catch (error) {
-    throw new ProfferError(
-      'CONFIG',
-      error instanceof TypeError ? `${file}: is not UTF-8 text` : `${file}: cannot be read: ${messageOf(error)}`,
-      { path: '--config' },
-    );
-  }
-  try {
-    return parseJsonText(content, file);
-  } catch (error) {
-    if (!(error instanceof ProfferError)) throw error;
-    throw new ProfferError('CONFIG', error.message, error.hint === undefined ? {} : { hint: error.hint });
   }
 }
 

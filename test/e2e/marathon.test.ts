@@ -1,6 +1,8 @@
 // Marathon as a person uses it: `proffer up --frameworks marathon`, then requests: a real server in three instances, one killed by hand, Marathon itself too.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
-import { Cli, eventually, processesNaming, tempDir } from '../support/cli.js';
+import { cli, Cli, eventually, processesNaming, tempDir } from '../support/cli.js';
 
 const home = tempDir();
 let cluster: Cli;
@@ -94,6 +96,32 @@ test.serial(
     );
   },
 );
+
+test.serial('a file is deployed from the command line, and one that cannot be says why', async t => {
+  const file = join(home.path, 'web.json');
+  const run = (json: object, ...flags: readonly string[]): ReturnType<typeof cli> => {
+    writeFileSync(file, JSON.stringify(json));
+    return cli(['marathon', 'deploy', file, '--marathon', url, ...flags], { cwd: home.path });
+  };
+  const planned = await run({ ...web, env: { VERSION: '2' } }, '--dry-run');
+  t.is(planned.stdout, '/web:\n  step 1: RestartApplication /web\n');
+  const deployed = await run({ ...web, env: { VERSION: '2' } }, '--wait', '--timeout', '50s');
+  t.is(deployed.code, 0, deployed.stderr);
+  t.regex(deployed.stdout, /^\/web: deployed in /);
+  t.is((await healthy()).length, 3);
+  const failed = await run(
+    { ...web, cmd: 'exit 3', upgradeStrategy: { canary: { observeSeconds: 5 } } },
+    '--wait',
+    '--json',
+  );
+  t.is(failed.code, 1, failed.stderr);
+  const [outcome] = (JSON.parse(failed.stdout) as { deployments: [{ state: string; takenBack: boolean }] }).deployments;
+  t.like(outcome, { state: 'FAILED', takenBack: true, why: '/web: 1 new instance has failed, 1 may not' });
+  t.is((await healthy()).length, 3);
+  const refused = await run({ ...web, cpus: -1, instances: -1 });
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /^error: .*web\.json \/cpus: .*\nerror: .*web\.json \/instances: /m);
+});
 
 test.serial('the end of the cluster is the end of its tasks', async t => {
   cluster.signal('SIGINT');

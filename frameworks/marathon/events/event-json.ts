@@ -63,8 +63,10 @@ function bodyJson(event: MarathonEvent): Record<string, unknown> {
       return { plan: planJson(event.plan), currentStep: stepJson(event.plan, event.step) };
     case 'deployment_success':
       return { id: event.plan.id, plan: planJson(event.plan) };
-    case 'deployment_failed':
-      return present({ id: event.plan.id, plan: planJson(event.plan), reason: event.reason });
+    case 'deployment_failed': {
+      const { plan, reason, takenBackBy } = event;
+      return present({ id: plan.id, plan: planJson(plan), reason, takenBackBy });
+    }
     case 'deployment_stalled': {
       const { plan, step, sinceMs, waitingFor } = event;
       return {

@@ -68,7 +68,12 @@ export interface EventBodies {
   readonly deployment_step_success: OfDeployment;
   readonly deployment_step_failure: OfDeployment;
   readonly deployment_success: { readonly plan: DeploymentPlan };
-  readonly deployment_failed: { readonly plan: DeploymentPlan; readonly reason?: string };
+  /** `reason` and the deployment that takes it back are ours. */
+  readonly deployment_failed: {
+    readonly plan: DeploymentPlan;
+    readonly reason?: string;
+    readonly takenBackBy?: string;
+  };
   /** Ours: nothing has come closer to the end for `sinceMs`, and this is what is waited for. */
   readonly deployment_stalled: OfDeployment & { readonly sinceMs: number; readonly waitingFor: readonly string[] };
   // Tasks and instances

@@ -96,9 +96,10 @@ export class Rolling {
   }
 
   /** A deployment is over before its end; its record is gone. */
-  end(plan: DeploymentPlan, reason: string): void {
+  end(plan: DeploymentPlan, reason: string, takenBackBy?: string): void {
     this.#close(plan);
-    this.#parts.core.tell({ type: 'deployment_failed', plan, reason });
+    const back = takenBackBy === undefined ? {} : { takenBackBy };
+    this.#parts.core.tell({ type: 'deployment_failed', plan, reason, ...back });
   }
 
   /** What time alone has changed. */

@@ -8,6 +8,7 @@ import { masterClient } from '../client.js';
 import type { RunCommand, Terminal } from '../command.js';
 import type { RunFlags } from '../flag-sets.js';
 import { usage } from '../flags.js';
+import { ProgressLine } from '../progress-line.js';
 import { printable } from '../table.js';
 import { TaskLines } from '../task-lines.js';
 
@@ -64,15 +65,16 @@ function environmentOf(pairs: readonly string[]): { readonly [name: string]: str
 /** Output and notes on one terminal: outputs keep their stream, notes and progress go to standard error. */
 class RunScreen implements RunTasksView {
   readonly #terminal: Terminal;
+  readonly #line: ProgressLine;
   readonly #name: string;
   readonly #several: boolean;
   readonly #quiet: boolean;
   readonly #lines = new Map<string, TaskLines>();
   readonly #drains = new Map<'stdout' | 'stderr', Promise<void>>();
-  #progressShown = false;
 
   constructor(terminal: Terminal, name: string, instances: number, quiet: boolean) {
     this.#terminal = terminal;
+    this.#line = new ProgressLine(terminal);
     this.#name = name;
     this.#several = instances > 1;
     this.#quiet = quiet;
@@ -83,20 +85,16 @@ class RunScreen implements RunTasksView {
   }
 
   trouble(line: string): void {
-    this.#clear();
+    this.#line.clear();
     this.#terminal.err(`${printable(line)}\n`);
   }
 
   progress(line: string): void {
-    if (this.#quiet || !this.#terminal.errIsTerminal) return;
-    this.#clear();
-    if (line === '') return;
-    this.#terminal.err(printable(line).slice(0, Math.max(20, this.#terminal.columns - 1)));
-    this.#progressShown = true;
+    if (!this.#quiet) this.#line.show(line);
   }
 
   output(index: number, name: 'stdout' | 'stderr', chunk: Buffer): Promise<void> | void {
-    this.#clear();
+    this.#line.clear();
     if (!this.#several) return this.#write(name, chunk);
     const key = `${name} ${index}`;
     let lines = this.#lines.get(key);
@@ -107,7 +105,7 @@ class RunScreen implements RunTasksView {
 
   /** Shows last lines without an end. */
   finish(): void {
-    this.#clear();
+    this.#line.clear();
     for (const [key, lines] of this.#lines) {
       const rest = lines.rest();
       if (rest.length > 0) void this.#write(key.startsWith('stdout ') ? 'stdout' : 'stderr', rest);
@@ -127,10 +125,5 @@ class RunScreen implements RunTasksView {
     });
     this.#drains.set(name, drained);
     return drained;
-  }
-
-  #clear(): void {
-    if (this.#progressShown) this.#terminal.err('\r\u{1B}[K');
-    this.#progressShown = false;
   }
 }

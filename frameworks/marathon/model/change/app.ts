@@ -103,10 +103,17 @@ function defined(raw: CanonicalApp, id: PathId, base: PathId, reading: Reading, 
   const previous = appAt(root, id);
   const roles = roleRuleFor(root, id, settings, force);
   const versionInfo = previous?.versionInfo ?? newVersions(reading.version);
-  const read = appOf(raw, { id, base, role: roles.byDefault, versionInfo, settings });
+  const read = appOf(withOwnCount(raw, previous), { id, base, role: roles.byDefault, versionInfo, settings });
   const app = previous === undefined ? read : keepServicePorts(read, previous, settings);
   appProblems(app, previous === undefined ? { settings, roles } : { settings, roles, previous }, report);
   return app;
+}
+
+// Who lets the number follow the load, and names none, does not ask for one instance.
+function withOwnCount(raw: CanonicalApp, previous: AppDefinition | undefined): CanonicalApp {
+  const { instances, autoscaling } = raw;
+  if (instances !== undefined || autoscaling === undefined || autoscaling === 'disabled') return raw;
+  return { ...raw, instances: previous?.instances ?? autoscaling.minInstances };
 }
 
 /** What is there, overlaid by what the update says. */
