@@ -104,6 +104,7 @@ class Run implements RunningMarathon {
   #dns: RunningDns | undefined;
   #haproxy: RunningHaproxy | undefined;
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+  #isOver = false;
   #ending = false;
 
   constructor(options: RunMarathonOptions, env: Env, store: Store) {
@@ -212,12 +213,16 @@ class Run implements RunningMarathon {
             ...this.#options.service,
             settings,
             ...(principal === undefined ? {} : { principal }),
-            onEnded: error => env.clock.after(farewellMs, () => void this.#end(error)),
+            onEnded: error => {
+              this.#isOver = true;
+              env.clock.after(farewellMs, () => void this.#end(error));
+            },
           },
         );
       },
     });
-    connected.catch((error: unknown) => this.#end(error));
+    // Why the service has ended it knows better.
+    connected.catch((error: unknown) => (this.#isOver ? undefined : this.#end(error)));
     if (this.#service === undefined) await connected;
   }
 
