@@ -10,6 +10,7 @@ import type { ExecutorInfo, TaskStatus } from '../protocol/entities.js';
 import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { executorStates, isTerminal } from '../protocol/task-state.js';
 import { toBag } from '../resources/index.js';
+import { wireBytes } from '../protocol/wire-size.js';
 import type { Peer, PeerHandler } from '../transport/peer.js';
 import { closeCodes } from '../transport/transport.js';
 import { executorSpec, placeOf } from './container-spec.js';
@@ -19,6 +20,9 @@ import { adoptContainer, restoredExecutor } from './restored.js';
 import { directoryNameProblem, executorSandbox } from './sandbox.js';
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from './state.js';
 import type { Condemned, StatusDraft, TaskEvent } from './task-machine.js';
+
+/** Of what an executor sends its scheduler, as the master allows it. */
+const messageBytesMax = 512 * 1024;
 
 /** The executors of one agent. */
 export class Executors {
@@ -206,12 +210,7 @@ export class Executors {
           case 'UPDATE':
             return this.#update(executor, call.status, refuse);
           case 'MESSAGE':
-            return this.#parts.toMaster({
-              type: 'MESSAGE',
-              frameworkId: executor.frameworkId,
-              executorId: executor.info.executorId,
-              data: call.data,
-            });
+            return this.#message(executor, call.data, refuse);
           default:
             return assertNever(call, 'executor call');
         }
@@ -399,6 +398,13 @@ export class Executors {
     else this.#env.log.debug('a repeated or unknown update of an executor is ignored', { frameworkId, taskId });
     // Also what is ignored: the executor must not send it for ever.
     this.#tell(executor, { type: 'ACKNOWLEDGED', taskId, uuid });
+  }
+
+  #message({ frameworkId, info }: ExecutorRecord, data: string, refuse: (problems: readonly Problem[]) => void): void {
+    const bytes = wireBytes(data);
+    if (bytes <= messageBytesMax)
+      return this.#parts.toMaster({ type: 'MESSAGE', frameworkId, executorId: info.executorId, data });
+    refuse([problem('message.data', 'BAD_MESSAGE', `it takes ${bytes} bytes, at most ${messageBytesMax} are allowed`)]);
   }
 
   #tasksOf(executor: ExecutorRecord): TaskRecord[] {

@@ -5,6 +5,7 @@ import type { Timer } from '../env/clock.js';
 import type { Env } from '../env/env.js';
 import type { AgentCall } from '../protocol/agent-api.js';
 import type { ContainerStatus, TaskStatus } from '../protocol/entities.js';
+import { fittingStatus, wireBytes } from '../protocol/wire-size.js';
 import type { Peer } from '../transport/peer.js';
 import type { Counts } from './counts.js';
 import type { Keeper } from './keeper.js';
@@ -22,6 +23,8 @@ export interface ReportWays {
   readonly acknowledged: boolean;
   readonly source: 'AGENT' | 'EXECUTOR';
 }
+
+const statusBytesMax = 256 * 1024;
 
 /** The outbox of one agent. */
 export class Outbox {
@@ -54,7 +57,7 @@ export class Outbox {
     const { agentId } = this.#state;
     const { uuid = ids.uuid(), ...said } = draft;
     const container = containerStatus(record);
-    const status: TaskStatus = {
+    const whole: TaskStatus = {
       taskId: record.task.taskId,
       source: ways.source,
       timestampMs: clock.wallMs(),
@@ -64,6 +67,14 @@ export class Outbox {
       ...(container === undefined ? {} : { container }),
       ...(ways.acknowledged ? { uuid } : {}),
     };
+    // It travels with its task at each registration, which must fit into a frame.
+    const status = fittingStatus(whole, statusBytesMax);
+    if (status !== whole)
+      this.#env.log.warn('a status is too long: only the beginning of its message is told', {
+        task: status.taskId,
+        bytes: wireBytes(whole),
+        bytesMax: statusBytesMax,
+      });
     record.status = status;
     if (ways.acknowledged) {
       this.#keeper.status(record, { ...status, uuid });

@@ -11,6 +11,7 @@ import type { ExecutorCall, ExecutorEvent } from '../protocol/executor-api.js';
 import { isTerminal } from '../protocol/task-state.js';
 import type { ExecutorTaskState } from '../protocol/task-state.js';
 import { validateExecutorEvent } from '../protocol/validate.js';
+import { fittingStatus, inParts } from '../protocol/wire-size.js';
 import type { Peer } from '../transport/peer.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import type { PersistentConnection } from '../transport/reconnecting.js';
@@ -63,6 +64,11 @@ const backoff: Backoff = { baseMs: 500, factor: 2, capMs: 2000 };
 
 const recoveryTimeoutDefaultMs = 15 * 60_000;
 
+/** As the agent allows. */
+const statusBytesMax = 256 * 1024;
+/** Of tasks, and of reports, in a SUBSCRIBE. */
+const subscribeBytes = 128 * 1024;
+
 /** The connection of one executor program to its agent; connects from its making until `stop`. */
 export class ExecutorDriver {
   readonly #env: Env;
@@ -75,6 +81,8 @@ export class ExecutorDriver {
   /** Tasks of which the agent has acknowledged nothing yet. */
   readonly #unheard = new Map<TaskId, TaskInfo>();
   readonly #unacknowledged = new Map<StatusUuid, TaskStatus>();
+  /** What the SUBSCRIBE of this connection told. */
+  #told: readonly TaskStatus[] = [];
   /** Tasks that have not ended: each is launched once. */
   readonly #live = new Set<TaskId>();
   #away: Timer | undefined;
@@ -105,15 +113,21 @@ export class ExecutorDriver {
     this.#startAway();
   }
 
-  /** Reports on a task. It is sent until the agent has it, over as many connections as it takes. */
+  /**
+   * Reports on a task. It is sent until the agent has it, over as many connections as it takes. Of more than 256 KiB, `data`, `labels` and the like are
+   * left out, and the message is cut.
+   */
   update(update: ExecutorUpdate): void {
-    const status: TaskStatus = {
+    const whole: TaskStatus = {
       ...update,
       source: 'EXECUTOR',
       executorId: this.#options.executorId,
       timestampMs: this.#env.clock.wallMs(),
       uuid: this.#env.ids.uuid(),
     };
+    const status = fittingStatus(whole, statusBytesMax);
+    if (status !== whole)
+      this.#env.log.warn('a report is too long: only the beginning of its message is told', { task: update.taskId });
     if (isTerminal(update.state)) this.#live.delete(update.taskId);
     if (status.uuid !== undefined) this.#unacknowledged.set(status.uuid, status);
     if (this.#subscribed) this.#peer?.send({ type: 'UPDATE', status });
@@ -140,13 +154,19 @@ export class ExecutorDriver {
     this.#peer = peer;
     this.#subscribed = false;
     const { frameworkId, executorId } = this.#options;
-    peer.send({
-      type: 'SUBSCRIBE',
-      frameworkId,
-      executorId,
-      unacknowledgedTasks: [...this.#unheard.values()],
-      unacknowledgedUpdates: [...this.#unacknowledged.values()],
-    });
+    // Of what no frame can hold the rest follows; a task that is launched again is not started again.
+    const [unacknowledgedTasks = []] = inParts([...this.#unheard.values()], subscribeBytes);
+    const [unacknowledgedUpdates = []] = inParts([...this.#unacknowledged.values()], subscribeBytes);
+    this.#told = unacknowledgedUpdates;
+    peer.send({ type: 'SUBSCRIBE', frameworkId, executorId, unacknowledgedTasks, unacknowledgedUpdates });
+  }
+
+  // Also what was reported since the SUBSCRIBE.
+  #tellRest(): void {
+    const told = new Set(this.#told);
+    this.#told = [];
+    for (const status of this.#unacknowledged.values())
+      if (!told.has(status)) this.#peer?.send({ type: 'UPDATE', status });
   }
 
   #onEvent(event: ExecutorEvent): void {
@@ -155,6 +175,7 @@ export class ExecutorDriver {
         this.#subscribed = true;
         this.#away?.cancel();
         this.#away = undefined;
+        this.#tellRest();
         const { type: _type, ...registration } = event;
         this.#handler.onRegistered?.(registration);
         return;

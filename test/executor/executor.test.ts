@@ -4,87 +4,14 @@ import { closeCodes } from '../../src/transport/transport.js';
 import { must } from '../../src/base/assert.js';
 import { ProfferError } from '../../src/base/errors.js';
 import type { Problem } from '../../src/base/errors.js';
-import { ExecutorDriver } from '../../src/executor/executor-driver.js';
-import type { ExecutorHandler } from '../../src/executor/executor-driver.js';
 import { executorSettings } from '../../src/executor/executor-settings.js';
-import type { ExecutorInfo, TaskInfo } from '../../src/protocol/entities.js';
+import type { ExecutorInfo } from '../../src/protocol/entities.js';
+import { codecs, frameBounds } from '../../src/protocol/codec.js';
 import type { ExecutorCall, ExecutorEvent } from '../../src/protocol/executor-api.js';
-import { validateExecutorCall } from '../../src/protocol/validate.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
-import { LocalNetwork } from '../../src/transport/local-transport.js';
 import type { Peer } from '../../src/transport/peer.js';
-import { acceptSession } from '../../src/transport/session.js';
 import { agentId, AgentRig, framework, frameworkId, task } from '../support/agent-rig.js';
-import type { RigOptions } from '../support/agent-rig.js';
-
-const executor: ExecutorInfo = {
-  executorId: 'worker',
-  command: { value: './worker' },
-  resources: { cpus: 0.1, mem: 32 },
-};
-
-function own(taskId: string, more: Partial<TaskInfo> = {}): TaskInfo {
-  const { command: _command, ...rest } = task(taskId, more);
-  return { executor, ...rest };
-}
-
-/** An agent that executors can reach, and a program that runs on a driver and notes what it hears. */
-class ExecutorRig extends AgentRig {
-  readonly network: LocalNetwork;
-  readonly heard: string[] = [];
-  readonly launched: TaskInfo[] = [];
-  driver: ExecutorDriver | undefined;
-
-  constructor(options: RigOptions = {}) {
-    super({ ...options, options: { executorEndpoint: 'ws://agent:5051/v1/executor', ...options.options } });
-    const { before } = options;
-    this.network =
-      before instanceof ExecutorRig ? before.network : new LocalNetwork(this.clock, { latencyMs: () => 1 });
-    this.network.listen('agent:5051', link =>
-      acceptSession(this.env, link, { kind: 'executor', validate: validateExecutorCall }, peer =>
-        this.agent.acceptExecutor(peer),
-      ),
-    );
-  }
-
-  override crash(): void {
-    super.crash();
-    this.network.crash('agent');
-  }
-
-  /** The program starts, as its container would start it. */
-  startProgram(handler: Partial<ExecutorHandler> = {}): ExecutorDriver {
-    const settings = executorSettings(this.containers.of('worker').spec.env);
-    this.driver = new ExecutorDriver(
-      // It outlives its agent.
-      { ...this.env, clock: this.clock },
-      { ...settings, dialer: this.network.dialer('program'), version: '0.1.0' },
-      {
-        onRegistered: registration => this.heard.push(`registered at ${registration.agentId}`),
-        onLaunch: one => {
-          this.heard.push(`launch ${one.taskId}`);
-          this.launched.push(one);
-          this.driver?.update({ taskId: one.taskId, state: 'TASK_RUNNING' });
-        },
-        onKill: (taskId, policy) => this.heard.push(`kill ${taskId} ${policy?.gracePeriodMs}`),
-        onMessage: data => this.heard.push(`message ${data}`),
-        onShutdown: why => this.heard.push(`shutdown: ${why}`),
-        onError: problems => this.heard.push(...problems.map(problem => `error ${problem.code} ${problem.path}`)),
-        ...handler,
-      },
-    );
-    this.clock.advance(100);
-    return this.driver;
-  }
-
-  /** Its program runs, and the first task with it. */
-  static running(options: RigOptions = {}): ExecutorRig & { driver: ExecutorDriver } {
-    const rig = new ExecutorRig(options);
-    rig.launch([own('a', { role: 'ads' })]);
-    rig.startProgram();
-    return rig as ExecutorRig & { driver: ExecutorDriver };
-  }
-}
+import { executor, ExecutorRig, own } from '../support/executor-rig.js';
 
 test('the first task starts its executor, the next goes to the same one, and reports are the executor’s', t => {
   const rig = ExecutorRig.running();
@@ -480,4 +407,62 @@ test('a volume belongs to the executor, whose container sees it, and not to its 
   t.regex(rig.last('a').message ?? '', /must be among the resources of the executor/);
   rig.launch([{ ...own('b'), executor: { ...executor, resources: { cpus: 0.1, [volume]: 10 } } }]);
   t.like(rig.agent.view().volumes[0], { id: 'db', used: true });
+});
+
+test('what an executor says fits into the frames of its agent, also at the next registration', t => {
+  const rig = ExecutorRig.running({ acknowledges: false });
+  const errors: Problem[] = [];
+  const executorPeer: Peer<ExecutorEvent> = {
+    id: 99,
+    remote: 'a program with a driver of its own',
+    send: event => {
+      if (event.type === 'ERROR') errors.push(...event.problems);
+    },
+    close: () => {},
+  };
+  const program = rig.agent.acceptExecutor(executorPeer);
+  const none = { unacknowledgedTasks: [], unacknowledgedUpdates: [] };
+  program.onMessage({ type: 'SUBSCRIBE', frameworkId, executorId: 'worker', ...none });
+  const long = 'x'.repeat(frameBounds.bytesMax - 400);
+  const said = { taskId: 'a', source: 'EXECUTOR', timestampMs: 0, exitCode: 3 } as const;
+  program.onMessage({ type: 'UPDATE', status: { ...said, state: 'TASK_FINISHED', uuid: 'u-1', message: long } });
+  program.onMessage({ type: 'MESSAGE', data: long });
+  rig.acknowledge(rig.last('a'));
+  t.deepEqual(rig.states('a'), ['TASK_RUNNING', 'TASK_FINISHED']);
+  t.like(rig.last('a'), { exitCode: 3, message: long.slice(0, 4096) });
+  rig.disconnect();
+  rig.register();
+  t.is(rig.calls('REGISTER').length, 2);
+  const encoder = codecs['proffer.v1.msgpack'].encoder();
+  for (const call of rig.said) t.notThrows(() => encoder.encode([call], () => {}));
+  t.like(errors, [{ path: 'message.data', code: 'BAD_MESSAGE' }]);
+  t.deepEqual(rig.calls('MESSAGE'), []);
+});
+
+test('reports of thousands of tasks, or of long ones, arrive however long the agent was away', t => {
+  const rig = ExecutorRig.running();
+  const many = Array.from({ length: 1000 }, (_, i) => own(`t-${i}`, { resources: { cpus: 0.001 } }));
+  rig.launch(many);
+  rig.clock.advance(100);
+  rig.network.reset('program', 'agent');
+  rig.driver.update({ taskId: 'a', state: 'TASK_FINISHED', data: 'y'.repeat(frameBounds.bytesMax) });
+  for (const { taskId } of many)
+    rig.driver.update({ taskId, state: 'TASK_FINISHED', message: taskId.padEnd(1200, '.') });
+  rig.clock.advance(60_000);
+  t.is(rig.driver.unacknowledged, 0);
+  for (const { taskId } of [own('a'), ...many]) t.is(rig.last(taskId).state, 'TASK_FINISHED');
+  t.is(rig.heard.filter(word => word.startsWith('registered')).length, 2);
+});
+
+test('a report made while the program registers again arrives as well', t => {
+  const rig = ExecutorRig.running();
+  rig.network.policy = (from, _to, message) => {
+    if (from === 'program' && (message as { type?: string }).type === 'SUBSCRIBE')
+      rig.driver.update({ taskId: 'a', state: 'TASK_FINISHED' });
+    return undefined;
+  };
+  rig.network.reset('program', 'agent');
+  rig.clock.advance(5000);
+  t.is(rig.last('a').state, 'TASK_FINISHED');
+  t.is(rig.driver.unacknowledged, 0);
 });

@@ -8,7 +8,7 @@ import { VirtualClock } from '../../src/env/virtual-clock.js';
 import { AgentLiveness, PeriodicQueue } from '../../src/master/liveness.js';
 import { sameData } from '../../src/master/same-data.js';
 import { PacedPeer } from '../../src/master/pacing.js';
-import { inParts, wireBytes } from '../../src/master/wire-size.js';
+import { inParts, wireBytes } from '../../src/protocol/wire-size.js';
 import type { Metrics } from '../../src/env/metrics.js';
 import { MasterRig, task } from '../support/master-rig.js';
 import { holds } from '../support/property.js';

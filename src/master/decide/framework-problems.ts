@@ -4,7 +4,7 @@ import { problem, shown } from '../../base/errors.js';
 import type { FrameworkId, Role } from '../../base/ids.js';
 import type { FrameworkInfo } from '../../protocol/entities.js';
 import type { ClusterView } from '../state.js';
-import { wireBytes } from '../wire-size.js';
+import { wireBytes } from '../../protocol/wire-size.js';
 
 export function sizeProblems(view: ClusterView, path: string, info: FrameworkInfo): Problem[] {
   const bytes = wireBytes(info);

@@ -8,7 +8,7 @@ import type { Decision } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, Moment } from '../state.js';
 import { isDown, unavailabilityOf } from '../upkeep-state.js';
-import { inParts } from '../wire-size.js';
+import { inParts } from '../../protocol/wire-size.js';
 import { refuseMsOf } from './offers.js';
 
 /** Whatever the filter says, a framework is not asked again sooner than this; as often as offers are made. */

@@ -11,7 +11,7 @@ import type { Decision } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { ClusterView, FrameworkRecord, Moment, OfferRecord } from '../state.js';
 import { offerMessage } from '../state.js';
-import { inParts } from '../wire-size.js';
+import { inParts } from '../../protocol/wire-size.js';
 
 /** A framework that holds too many offers is asked again after this long. */
 const refuseOverMaxMs = 1_000;

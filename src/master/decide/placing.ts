@@ -11,7 +11,7 @@ import type { Draft } from '../decision.js';
 import { masterStatus } from '../decision.js';
 import type { Pot } from '../pot.js';
 import type { ExecutorRecord, Moment, TaskRecord } from '../state.js';
-import { inParts, wireBytes } from '../wire-size.js';
+import { inParts, wireBytes } from '../../protocol/wire-size.js';
 import type { Place } from './task-checks.js';
 import { taskNeeds } from './task-checks.js';
 

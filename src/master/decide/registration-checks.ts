@@ -18,7 +18,7 @@ import type { Registration } from '../decision.js';
 import type { AgentRecord, ClusterView, TaskRecord } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
 import { downProblem } from './maintenance.js';
-import { wireBytes } from '../wire-size.js';
+import { wireBytes } from '../../protocol/wire-size.js';
 
 /** Why operators do not want this agent, whatever it says. */
 export function banProblem(view: ClusterView, { agentId, agent }: Registration): Problem | undefined {

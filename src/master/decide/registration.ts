@@ -9,7 +9,7 @@ import { Draft } from '../decision.js';
 import type { Registry } from '../registry.js';
 import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, Moment } from '../state.js';
-import { inParts } from '../wire-size.js';
+import { inParts } from '../../protocol/wire-size.js';
 import { drainEvent } from './drain.js';
 import { goesDownSoon } from './maintenance.js';
 import { isForgotten, Meeting } from './meeting.js';

@@ -8,7 +8,7 @@ import { bareBag, equals, isEmpty, toBag } from '../../resources/index.js';
 import { sameData } from '../same-data.js';
 import type { AgentRecord, ClusterView, ExecutorRecord, FrameworkRecord, Moment, OfferRecord } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
-import { wireBytes } from '../wire-size.js';
+import { wireBytes } from '../../protocol/wire-size.js';
 import { agentsExpected } from './heartbeat.js';
 
 /** Where the tasks of one ACCEPT are to run. */

@@ -10,7 +10,7 @@ import type { Decision } from '../decision.js';
 import { Draft } from '../decision.js';
 import type { AgentRecord, ClusterView, FrameworkRecord, Moment } from '../state.js';
 import { executorKey, heldKey } from '../state.js';
-import { wireBytes } from '../wire-size.js';
+import { fittingStatus, wireBytes } from '../../protocol/wire-size.js';
 import { reconcileOne } from './reconcile.js';
 
 type Call<Type extends SchedulerCall['type']> = Extract<SchedulerCall, { type: Type }>;
@@ -51,7 +51,7 @@ export function decideStatusUpdate(
     // An end that is told again, as its acknowledgement was lost, has the name it had.
     return draft.sendStatus(
       framework,
-      fitting(view, namedByDrain(agent, framework, placed, toldBefore(framework, placed))),
+      fittingStatus(namedByDrain(agent, framework, placed, toldBefore(framework, placed)), view.options.itemBytesMax),
     );
   }
   if (task.agentId !== agent.id) return acknowledge(draft, agent, call);
@@ -62,7 +62,7 @@ export function decideStatusUpdate(
   const state = mayMove('AGENT', task.state, latestState) ? latest : task.state;
   const forwarded = framework.state === 'ACTIVE';
   draft.change({ type: 'TASK_UPDATED', frameworkId, taskId, state, status, forwarded });
-  if (forwarded) draft.sendStatus(framework, fitting(view, status));
+  if (forwarded) draft.sendStatus(framework, fittingStatus(status, view.options.itemBytesMax));
   // Nobody acknowledges a status without uuid, so its end is the end.
   if (forwarded && status.uuid === undefined && isTerminal(status.state))
     draft.change({ type: 'TASK_COMPLETED', frameworkId, taskId });
@@ -231,14 +231,6 @@ function acknowledge(draft: Draft, agent: Readonly<AgentRecord>, call: FromAgent
   return uuid === undefined
     ? draft
     : draft.toAgent(agent.id, { type: 'ACKNOWLEDGE', frameworkId: call.frameworkId, taskId, uuid });
-}
-
-// A status must fit into one message to its framework; what is too much is left out rather than lost.
-function fitting(view: ClusterView, status: TaskStatus): TaskStatus {
-  const long = (status.data?.length ?? 0) + (status.message?.length ?? 0) > 4_096 || status.labels !== undefined;
-  if (!long || wireBytes(status) <= view.options.itemBytesMax) return status;
-  const { data: _data, labels: _labels, message, ...kept } = status;
-  return message === undefined ? kept : { ...kept, message: message.slice(0, 4_096) };
 }
 
 function unknownAgent(path: string, id: string): Problem {

@@ -32,9 +32,9 @@ export const lostWork: readonly Bug[] = [
     class: 'lost work',
     breaks: 'T5',
     file: 'src/master/decide/tasks.ts',
-    find: 'if (forwarded) draft.sendStatus(framework, fitting(view, status));',
+    find: 'if (forwarded) draft.sendStatus(framework, fittingStatus(status, view.options.itemBytesMax));',
     replace:
-      'if (forwarded) draft.sendStatus(framework, fitting(view, status)); else return acknowledge(draft, agent, call);',
+      'if (forwarded) draft.sendStatus(framework, fittingStatus(status, view.options.itemBytesMax)); else return acknowledge(draft, agent, call);',
   },
   {
     name: 'the agent drops what it has not told when a new master comes',

@@ -1,4 +1,5 @@
 // How large a value is on the wire at most, in either format, without encoding it. In: JSON-like values. Out: bytes, never too few.
+import type { TaskStatus } from './entities.js';
 
 /** An upper bound of the bytes `value` takes as msgpack or JSON. */
 export function wireBytes(value: unknown): number {
@@ -35,6 +36,24 @@ function stringBytes(text: string): number {
     else if (code > 0x7f) bytes += 2;
   }
   return bytes;
+}
+
+/** The status in at most `bytesMax`: what is too much is left out rather than lost. */
+export function fittingStatus(status: TaskStatus, bytesMax: number): TaskStatus {
+  if (isSmall(status) || wireBytes(status) <= bytesMax) return status;
+  const { data: _data, labels: _labels, signal: _signal, check: _check, checks: _checks, ...more } = status;
+  const { health: _health, message, ...kept } = more;
+  return message === undefined ? kept : { ...kept, message: message.slice(0, messageKept) };
+}
+
+const messageKept = 4_096;
+
+// Mostly there is nothing in it that can be large.
+function isSmall({ data, message, labels, signal, check, checks, health }: TaskStatus): boolean {
+  return (
+    (data?.length ?? 0) + (message?.length ?? 0) <= messageKept &&
+    (labels ?? signal ?? check ?? checks ?? health) === undefined
+  );
 }
 
 /** Cuts `items` into runs of at most about `bytesMax` each; an item that is larger alone stands alone. */
