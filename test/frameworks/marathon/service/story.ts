@@ -189,6 +189,10 @@ class Told {
 
   #put({ app: at, cmd, instances, strategy, force }: Happening & { readonly type: 'PUT' }): void {
     const id = this.#app(at);
+    const { marathon } = this.#site;
+    // Those that are too many may be ended before the number changes again.
+    const before = marathon.instancesOf(id);
+    if (instances < before.length) for (const one of before) this.#wiped.add(one.id);
     const json = {
       id,
       cmd: commands[cmd],
@@ -202,7 +206,7 @@ class Told {
         : { upgradeStrategy: strategies[strategy], portDefinitions: [] }),
       ...(id === '/apart' ? { constraints: [['hostname', 'UNIQUE']] } : {}),
     };
-    void this.#site.marathon.change(putting(json), { force });
+    void marathon.change(putting(json), { force });
   }
 
   #hurt(how: 'CRASH' | 'POWER_OFF' | 'PAUSE', name: string): void {
