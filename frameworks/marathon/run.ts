@@ -54,6 +54,8 @@ export interface RunMarathonOptions {
   readonly dns?: Omit<DnsOptions, 'clock' | 'log' | 'frameworkAt'>;
   /** Requests to what runs, by HAProxy. Default: none. `stays`: it outlives this process and is taken over by the next; default false. */
   readonly haproxy?: Omit<HaproxyOptions, 'clock' | 'log'> & { readonly stays?: boolean };
+  /** From one look at what apps with `autoscaling` have to do to the next. Default 15 s. */
+  readonly autoscaleIntervalMs?: number;
   readonly log?: Logger;
   /** For simulation and tests. */
   readonly env?: Env;
@@ -166,7 +168,12 @@ class Run implements RunningMarathon {
     const env = this.#env;
     const urls = new AgentUrls(this.marathon, env.clock);
     const counter = httpCounter({ env, agentUrl: id => urls.of(id) });
-    this.#autoscaler = new Autoscaler(this.marathon, { env, counter });
+    const { autoscaleIntervalMs: intervalMs } = this.#options;
+    this.#autoscaler = new Autoscaler(this.marathon, {
+      env,
+      counter,
+      ...(intervalMs === undefined ? {} : { intervalMs }),
+    });
   }
 
   /** Names and routes, where they are asked for. */

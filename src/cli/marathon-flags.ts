@@ -70,6 +70,10 @@ export const marathonFlags = {
     minMs: second,
     maxMs: day,
   }),
+  autoscaleInterval: duration('TIME', 'apps with autoscaling are looked at this often; default 15s', {
+    minMs: 100,
+    maxMs: day,
+  }),
   drainingTime: duration('TIME', 'an agent is left alone from so long before its announced absence; default 0s', {
     maxMs: day,
   }),

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { isRoot } from '../support/as-root.js';
 import { cli, Cli, eventually, processesNaming, tempDir } from '../support/cli.js';
 
 const home = tempDir();
@@ -11,7 +12,10 @@ let pid: number;
 
 test.before(async () => {
   const args = ['up', '--agents', '2', '--port', '0', '--frameworks', 'marathon', '--marathon-port', '0'];
-  cluster = new Cli([...args, '--containerizer', 'process', '--work-dir', home.path], { cwd: home.path });
+  cluster = new Cli([...args, '--containerizer', 'process', '--work-dir', home.path], {
+    cwd: home.path,
+    env: { PROFFER_AUTOSCALE_INTERVAL: '500ms' },
+  });
   const [, number = '', at = ''] = await cluster.until(/^marathon +(\d+) +(http:\S+)/m);
   pid = Number(number);
   url = at;
@@ -121,6 +125,25 @@ test.serial('a file is deployed from the command line, and one that cannot be sa
   const refused = await run({ ...web, cpus: -1, instances: -1 });
   t.is(refused.code, 2);
   t.regex(refused.stderr, /^error: .*web\.json \/cpus: .*\nerror: .*web\.json \/instances: /m);
+});
+
+// What containers have used is known by their cgroups.
+(isRoot ? test.serial : test.serial.skip)('an app that has more to do than its target gets more instances', async t => {
+  const burner = {
+    id: '/burner',
+    cmd: 'while :; do :; done',
+    cpus: 0.1,
+    mem: 32,
+    autoscaling: { maxInstances: 2, target: { metric: 'cpus', value: 0.5 }, scaleUpCooldownSeconds: 1 },
+  };
+  const posted = await fetch(`${url}/v2/apps`, { method: 'POST', body: JSON.stringify(burner) });
+  t.is(posted.status, 201, await posted.clone().text());
+  await eventually('two of them', async () => {
+    const { app } = (await (await fetch(`${url}/v2/apps/burner`)).json()) as { app: { tasksRunning: number } };
+    return app.tasksRunning === 2;
+  });
+  t.is((await fetch(`${url}/v2/apps/burner?force=true`, { method: 'DELETE' })).status, 200);
+  await eventually('none of them', deployed);
 });
 
 test.serial('the end of the cluster is the end of its tasks', async t => {

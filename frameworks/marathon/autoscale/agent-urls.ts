@@ -1,10 +1,12 @@
-// Where the HTTP of agents is. In: the leading master's list of agents, asked for when one is not known. Out: addresses. Ring 2.
+// Where the HTTP of agents is. In: the leading master's list of agents, asked for when one is not known, or what is known is old. Out: addresses. Ring 2.
 import type { AgentId, Clock } from 'proffer';
 import * as v from 'valibot';
 import type { MarathonView } from '../service/marathon.js';
 
 /** A master is asked at most so often, in milliseconds: an agent it does not know it may not know for long. */
 const askMs = 10_000;
+/** What was told longer ago may be wrong: an agent that is started again may listen elsewhere. */
+const freshMs = 30_000;
 const timeoutMs = 5000;
 
 const agents = v.array(v.looseObject({ id: v.string(), hostname: v.string(), port: v.number() }));
@@ -27,7 +29,7 @@ export class AgentUrls {
    * @throws (rejects) Error when the master does not answer as a master does.
    */
   async of(id: AgentId): Promise<string | undefined> {
-    if (!this.#known.has(id)) await this.#ask();
+    if (!this.#known.has(id) || this.#clock.now() - this.#askedAt >= freshMs) await this.#ask();
     return this.#known.get(id);
   }
 
@@ -49,6 +51,11 @@ export class AgentUrls {
     });
     if (!response.ok) throw new Error(`the master answers ${response.status} ${response.statusText}`);
     const list = v.parse(agents, await response.json());
-    this.#known = new Map(list.map(({ id, hostname, port }) => [id, `http://${hostname}:${port}`]));
+    this.#known = new Map(
+      list.map(({ id, hostname, port }) => [
+        id,
+        `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
+      ]),
+    );
   }
 }

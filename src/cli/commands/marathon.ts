@@ -28,6 +28,7 @@ export function marathonOptionsOf(flags: FlagValues<MarathonFlags>): RunMarathon
       failoverTimeoutMs: flags.failoverTimeout,
       versionsMax: flags.maxVersions,
       secretsDir: flags.secretsDir,
+      autoscaleIntervalMs: flags.autoscaleInterval,
     }),
     settings: {
       mesosRole: flags.mesosRole,

@@ -328,6 +328,11 @@ test('agents are found by the list of the leading master, asked for when one is 
   t.is(await urls.of('a2'), undefined, 'not asked again at once');
   clock.advance(10_000);
   t.is(await urls.of('a2'), 'http://two:1');
+  list[1] = { id: 'a2', hostname: '::1', port: 2, total: {} };
+  clock.advance(29_999);
+  t.is(await urls.of('a2'), 'http://two:1');
+  clock.advance(1);
+  t.is(await urls.of('a2'), 'http://[::1]:2', 'it was started again');
   clock.advance(10_000);
   list.length = 0;
   list.push({ id: 'a3' } as never);
