@@ -1,7 +1,9 @@
 // What an answer to offers needs: lists and ids of them, filters that are right, and what is told of tasks whose offer is gone.
 import { problemsError } from '../base/errors.js';
 import type { AgentId, OfferId, TaskId } from '../base/ids.js';
+import { carriageProblem } from '../protocol/carried.js';
 import type { Filters, FrameworkInfo, InverseOffer, Offer, TaskStatus } from '../protocol/entities.js';
+import type { SchedulerCall } from '../protocol/scheduler-api.js';
 import { withoutPartitionAwareness } from '../protocol/task-state.js';
 import { filtersProblems } from '../protocol/validate.js';
 
@@ -26,6 +28,16 @@ export function ids(offers: readonly { readonly id: OfferId }[]): OfferId[] {
 export function checkFilters(filters: Filters | undefined): void {
   const problems = filters === undefined ? [] : filtersProblems(filters);
   if (problems.length > 0) throw problemsError(problems);
+}
+
+/**
+ * The call, which a message can carry: one that none can ends the connection.
+ * @throws ProfferError INVALID_CALL.
+ */
+export function carried<Call extends SchedulerCall>(call: Call): Call {
+  const found = carriageProblem(call);
+  if (found !== undefined) throw problemsError([found]);
+  return call;
 }
 
 /** The status of a task whose offer was no longer in hand. */

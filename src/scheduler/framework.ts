@@ -31,7 +31,7 @@ import { isTerminal } from '../protocol/task-state.js';
 import { bagOf, sum } from '../resources/index.js';
 import { clockScheduler } from '../rx/clock-scheduler.js';
 import type { InverseOffers, Offers } from './answering.js';
-import { asList, checkFilters, droppedStatus, ids } from './answering.js';
+import { asList, carried, checkFilters, droppedStatus, ids } from './answering.js';
 import { Answers } from './answers.js';
 import type { ConnectionState, FrameworkConnection, OpenFrameworkConnection } from './connection.js';
 import type { Demand } from './demand.js';
@@ -182,7 +182,7 @@ export class Framework {
    * none uses go back, with `filters`; what operations made is offered again without. Tasks get ids and ports where the requests leave them open. When an
    * offer is no longer in hand, nothing is sent, every task gets TASK_DROPPED, INVALID_OFFERS, and every operation with an id OPERATION_DROPPED.
    * @returns the tasks as launched, in the order of the requests.
-   * @throws ProfferError INVALID_CALL (for `filters`), INVALID_RESOURCES, INVALID_OPERATION, INVALID_TASK (also for an id in use) or
+   * @throws ProfferError INVALID_CALL (`filters`; what no message can carry), INVALID_RESOURCES, INVALID_OPERATION, INVALID_TASK (also for an id in use) or
    * INSUFFICIENT_RESOURCES (for ports) before anything is sent; the offers stay in hand.
    */
   accept(offers: Offers, requests: readonly AcceptRequest[], filters?: Filters): readonly TaskInfo[] {
@@ -280,13 +280,13 @@ export class Framework {
 
   /** Tells the master what still waits, for policies that need demand and for explaining; a new master is told again. */
   request(requests: readonly DemandHint[]): void {
+    this.#call(carried({ type: 'REQUEST', requests }));
     this.#requests = requests;
-    this.#call({ type: 'REQUEST', requests });
   }
 
   /** Asks for the state of `tasks`, or of all with an empty list; answers come by `updates$`. */
   reconcile(tasks: readonly TaskReference[] = []): void {
-    this.#call({ type: 'RECONCILE', tasks });
+    this.#call(carried({ type: 'RECONCILE', tasks }));
   }
 
   /** Acknowledges an update, where `acknowledge: false` was chosen. */
@@ -295,9 +295,9 @@ export class Framework {
     if (uuid !== undefined && agentId !== undefined) this.#call({ type: 'ACKNOWLEDGE', agentId, taskId, uuid });
   }
 
-  /** Sends `data` to a custom executor; best effort. */
+  /** Sends `data`, of at most 512 KiB, to a custom executor; best effort. */
   message(agentId: AgentId, executorId: ExecutorId, data: string): void {
-    this.#call({ type: 'MESSAGE', agentId, executorId, data });
+    this.#call(carried({ type: 'MESSAGE', agentId, executorId, data }));
   }
 
   /** Ends a custom executor and its tasks. */

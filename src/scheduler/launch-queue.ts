@@ -4,8 +4,10 @@ import { problemsError, ProfferError, shown } from '../base/errors.js';
 import type { AgentId, OfferId, Role, TaskId } from '../base/ids.js';
 import type { Env } from '../env/env.js';
 import type { Timer } from '../env/clock.js';
+import { carriageProblem } from '../protocol/carried.js';
 import type { Filters, Offer, TaskInfo } from '../protocol/entities.js';
 import type { DemandHint } from '../protocol/scheduler-api.js';
+import { wireBytes } from '../protocol/wire-size.js';
 import type { Bag } from '../resources/index.js';
 import { emptyBag, exclusive, subtract, takeWish } from '../resources/index.js';
 import { Candidates } from './candidates.js';
@@ -44,8 +46,9 @@ export interface LaunchQueueFramework {
   onOffersChanged(listener: () => void): () => void;
 }
 
-/** How much is launched by one ACCEPT, as JSON text: that stays below both bounds of a frame (1 MiB, 65,536 items). */
-const acceptCharsMax = 128 * 1024;
+/** How much is launched by one ACCEPT before its last launch, which may be as large as the master allows: that stays below the bounds of a frame. */
+const acceptBytesMax = 128 * 1024;
+const launchBytesMax = 512 * 1024;
 
 interface Item {
   readonly launch: QueuedLaunch;
@@ -55,7 +58,7 @@ interface Item {
   /** Launches whose places count for each other; undefined without constraints. */
   readonly group: string | undefined;
   /** Its size in a message, about. */
-  readonly chars: number;
+  readonly bytes: number;
   /** Task ids that its author chose. */
   readonly ids: readonly TaskId[];
   /** A task of it has an id that may have been launched before. */
@@ -91,7 +94,7 @@ interface Pass {
 /** What goes on one offer. */
 interface Share {
   readonly items: Item[];
-  chars: number;
+  bytes: number;
 }
 
 /** Options of a LaunchQueue. */
@@ -158,7 +161,7 @@ export class LaunchQueue {
       request,
       shape,
       group: groupOf(queued),
-      chars: JSON.stringify(queued.tasks).length,
+      bytes: wireBytes(queued.tasks),
       ids: idsOf(queued),
       ofBefore: queued.tasks.some(isOfBefore),
       heldId: undefined,
@@ -215,6 +218,14 @@ export class LaunchQueue {
       throw new ProfferError('INVALID_TASK', `a launch with the key ${shown(key)} waits already`, { path: 'key' });
     }
     for (const task of tasks) checkSpec(task);
+    const uncarried = carriageProblem({ type: 'ACCEPT', operations: [{ tasks }] });
+    if (uncarried !== undefined) throw problemsError([uncarried]);
+    const bytes = wireBytes(tasks);
+    if (bytes > launchBytesMax) {
+      throw new ProfferError('INVALID_TASK', `the launch takes ${bytes} bytes, at most ${launchBytesMax} are allowed`, {
+        path: 'tasks',
+      });
+    }
     const problems = constraintProblems(constraints);
     if (problems.length > 0) throw problemsError(problems);
     const named = idsOf(queued);
@@ -285,12 +296,12 @@ export class LaunchQueue {
       if (item.heldId !== undefined) continue;
       const fit = placeFor(item, pass);
       if (fit === undefined) continue;
-      const share = chosen.get(fit.offer.id) ?? { items: [], chars: 0 };
+      const share = chosen.get(fit.offer.id) ?? { items: [], bytes: 0 };
       share.items.push(item);
-      share.chars += item.chars;
+      share.bytes += item.bytes;
       chosen.set(fit.offer.id, share);
       // What is left when the message is full returns at once, and is offered again.
-      const full = share.chars >= acceptCharsMax;
+      const full = share.bytes >= acceptBytesMax;
       pass.candidates.promise(fit, full ? emptyBag : subtract(fit.left, exclusive(takenBy(item.request, fit))));
     }
     for (const { items } of chosen.values()) for (const item of items) this.#forget(item);
@@ -308,12 +319,12 @@ export class LaunchQueue {
         unused.push(offer);
         continue;
       }
-      const { items, chars } = share;
+      const { items, bytes } = share;
       // The master names each group: another attempt under the same key must not end with this one.
       const requests = items.map(({ launch: { tasks } }) =>
         tasks.length === 1 ? launch(tasks[0]) : launchGroup(tasks),
       );
-      const infos = this.#framework.accept([offer], requests, chars < acceptCharsMax ? undefined : { refuseMs: 0 });
+      const infos = this.#framework.accept([offer], requests, bytes < acceptBytesMax ? undefined : { refuseMs: 0 });
       let at = 0;
       for (const item of items) {
         const count = item.launch.tasks.length;

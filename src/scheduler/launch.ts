@@ -2,6 +2,7 @@
 import { problemsError, ProfferError, shown } from '../base/errors.js';
 import type { TaskId } from '../base/ids.js';
 import { merged } from '../base/merged.js';
+import { carriageProblem } from '../protocol/carried.js';
 import type { CommandInfo, ContainerInfo, DockerInfo, PortMapping, TaskInfo } from '../protocol/entities.js';
 import type { Operation, ResourceOperation } from '../protocol/scheduler-api.js';
 import { resourceOperationProblems } from '../protocol/validate.js';
@@ -73,7 +74,8 @@ export interface CompletedLaunch {
 
 /**
  * Fills in task ids (by `newId`) and picks ports out of `offered`, never one twice.
- * @throws ProfferError INVALID_RESOURCES, INVALID_TASK, INSUFFICIENT_RESOURCES naming the task; INVALID_OPERATION naming the operation.
+ * @throws ProfferError INVALID_RESOURCES, INVALID_TASK, INSUFFICIENT_RESOURCES naming the task; INVALID_OPERATION naming the operation; INVALID_CALL
+ * naming what no message can carry.
  */
 export function completeLaunches(
   requests: readonly AcceptRequest[],
@@ -95,6 +97,8 @@ export function completeLaunches(
       ? { type: 'LAUNCH_GROUP', tasks }
       : { type: 'LAUNCH_GROUP', groupId: request.groupId, tasks };
   });
+  const tooMuch = carriageProblem({ type: 'ACCEPT', operations });
+  if (tooMuch !== undefined) throw problemsError([tooMuch]);
   return { operations, tasks: all };
 }
 
