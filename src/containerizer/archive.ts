@@ -1,10 +1,11 @@
 // Unpacks archives into the sandbox, trusting nothing in them: no `..`, no absolute names, no links, no devices, no bombs. In: the archive's path. Out: plain
 // files and folders, or one sentence that says which entry was refused and why.
 import { constants, createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { chown, mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { Transform } from 'node:stream';
+import { finished, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Extract, Headers } from 'tar-stream';
@@ -59,6 +60,7 @@ class Unpacking {
   readonly #root: string;
   readonly #owner: UserIds | undefined;
   readonly #allowance: number;
+  readonly #stopped = new AbortController();
   readonly signal: AbortSignal;
   #bytes = 0;
 
@@ -71,7 +73,12 @@ class Unpacking {
     this.#root = root;
     this.#owner = owner;
     this.#allowance = allowance;
-    this.signal = signal;
+    this.signal = AbortSignal.any([signal, this.#stopped.signal]);
+  }
+
+  /** Nothing more is begun, and what is being written ends early. */
+  stop(): void {
+    this.#stopped.abort();
   }
 
   async folder(name: string): Promise<void> {
@@ -88,10 +95,25 @@ class Unpacking {
     if (path === '') throw new Error(`the archive holds a file without a name`);
     this.count(entryBytesMin, name);
     await makeParents(this.#root, path, this.#owner);
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+    this.signal.throwIfAborted();
+    // To open a FIFO, of a volume say, would take until somebody reads from it.
+    const flags =
+      constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     // Neither set-user-id nor sticky.
-    const file = await open(join(this.#root, path), flags, 0o600 | (mode & 0o777));
-    if (this.#owner !== undefined) await file.chown(this.#owner.uid, this.#owner.gid);
+    const file = await open(join(this.#root, path), flags, 0o600 | (mode & 0o777)).catch((error: unknown) => {
+      const isPipe = error instanceof Error && 'code' in error && error.code === 'ENXIO';
+      throw isPipe ? new Error(`${shown(name)} is a pipe in the sandbox`) : error;
+    });
+    try {
+      if (this.#owner !== undefined) await file.chown(this.#owner.uid, this.#owner.gid);
+      this.signal.throwIfAborted();
+      await this.#pour(name, content, file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #pour(name: string, content: Readable, file: FileHandle): Promise<void> {
     const counted = new Transform({
       transform: (chunk: Buffer, _encoding, next) => {
         try {
@@ -102,7 +124,12 @@ class Unpacking {
         }
       },
     });
-    await pipeline(content, counted, file.createWriteStream(), { signal: this.signal });
+    // No part of the pipeline: tar-stream's, once it is destroyed, may never say that it is closed, and who waits for that waits for ever.
+    finished(content, { writable: false }, error => {
+      if (error != null) counted.destroy(error);
+    });
+    content.pipe(counted);
+    await pipeline(counted, file.createWriteStream(), { signal: this.signal });
   }
 
   count(bytes: number, name: string): void {
@@ -133,6 +160,7 @@ async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Pro
   refuseNegativeSizes(entries);
   let read = 0;
   let readAtEntry = 0;
+  let unpacked: Promise<void> = Promise.resolve();
   entries.on('entry', (header, content, next) => {
     readAtEntry = read - unpacking.bytes;
     const unpack = async (): Promise<void> => {
@@ -143,7 +171,7 @@ async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Pro
         entries.destroy(error as Error);
       }
     };
-    void unpack();
+    unpacked = unpack();
   });
   const bounded = new Transform({
     transform: (chunk: Buffer, _encoding, done) => {
@@ -154,8 +182,16 @@ async function unpackTar(path: string, gzip: boolean, unpacking: Unpacking): Pro
   });
   const { signal } = unpacking;
   const source = createReadStream(path);
-  if (gzip) await pipeline(source, createGunzip(), bounded, entries, { signal });
-  else await pipeline(source, bounded, entries, { signal });
+  try {
+    if (gzip) await pipeline(source, createGunzip(), bounded, entries, { signal });
+    else await pipeline(source, bounded, entries, { signal });
+  } catch (error) {
+    unpacking.stop();
+    throw error;
+  } finally {
+    // The archive may break while one of its files is still being opened.
+    await unpacked;
+  }
 }
 
 /**
@@ -222,5 +258,9 @@ async function zipEntry(zip: ZipFile, entry: Entry, unpacking: Unpacking): Promi
   const content = await new Promise<Readable>((resolve, reject) => {
     zip.openReadStream(entry, (error, stream) => (error === null ? resolve(stream) : reject(error)));
   });
-  await unpacking.file(name, (mode & 0o777) === 0 ? 0o644 : mode, content);
+  try {
+    await unpacking.file(name, (mode & 0o777) === 0 ? 0o644 : mode, content);
+  } finally {
+    content.destroy();
+  }
 }
