@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { isActive, isUnreachable } from '../../../../frameworks/marathon/machine/condition.js';
 import { isCurrent, isServing } from '../../../../frameworks/marathon/machine/instance.js';
 import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
-import { removeRunSpec, runSpecAt, runSpecsOf } from '../../../../frameworks/marathon/model/group.js';
+import { removeRunSpec, runSpecsOf } from '../../../../frameworks/marathon/model/group.js';
 import { isResident } from '../../../../frameworks/marathon/model/run-spec.js';
 import { describeWaiting } from '../../../../frameworks/marathon/rollout/waiting.js';
 import { putting, Site } from './site.js';
@@ -96,6 +96,8 @@ class Told {
   readonly #paused = new Set<string>();
   /** Who served at the last look. */
   #serving: readonly Instance[] = [];
+  /** How many of each app had to serve then; a decision may be older than what is asked for now. */
+  #bounds: ReadonlyMap<string, number> = new Map();
   /** Who was ended by hand. */
   readonly #wiped = new Set<string>();
   /** What was given up in the middle may be of several configurations. */
@@ -240,6 +242,7 @@ class Told {
       this.#look();
       return false;
     }, untilMs - c.nowMs);
+    this.#look();
   }
 
   /** What holds at any time. */
@@ -265,15 +268,24 @@ class Told {
       return goal !== undefined && goal !== 'Running' && !this.#wiped.has(id);
     });
     this.#serving = Array.from(marathon.instances()).filter(isServing);
+    const before = this.#bounds;
+    this.#bounds = this.#boundsNow();
     for (const { id, runSpecId } of ended) {
-      const spec = runSpecAt(marathon.root, runSpecId);
-      if (spec === undefined || spec.instances === '*') continue;
+      const bound = Math.min(before.get(runSpecId) ?? 0, this.#bounds.get(runSpecId) ?? 0);
+      const left = this.#serving.filter(one => one.runSpecId === runSpecId).length;
+      assert.ok(left >= bound, `${id} is ended, and ${left} are left where ${bound} must be`);
+    }
+  }
+
+  #boundsNow(): Map<string, number> {
+    const bounds = new Map<string, number>();
+    for (const spec of runSpecsOf(this.#site.marathon.root)) {
+      if (spec.instances === '*') continue;
       const least = Math.ceil(spec.instances * spec.upgradeStrategy.minimumHealthCapacity);
       // A resident has to go before it can come back.
-      const bound = isResident(spec) && least === spec.instances ? least - 1 : least;
-      const left = this.#serving.filter(one => one.runSpecId === runSpecId).length;
-      assert.ok(left >= bound, `${id} is ended, and ${left} of ${spec.instances} are left`);
+      bounds.set(spec.id, isResident(spec) && least === spec.instances ? least - 1 : least);
     }
+    return bounds;
   }
 
   /** What is not as it shall be; undefined when all is. */
