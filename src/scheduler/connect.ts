@@ -14,8 +14,10 @@ import { connectPersistently } from '../transport/reconnecting.js';
 import type { Dialer } from '../transport/transport.js';
 import { wsDialer } from '../transport/ws-transport.js';
 import type { Store } from '../store/store.js';
+import { carried } from './answering.js';
 import type { FrameworkConnection, FrameworkConnectionHandler, OpenFrameworkConnection } from './connection.js';
 import type { FrameworkOptions } from './framework.js';
+import { offerWishes } from './framework-options.js';
 import { Framework } from './framework.js';
 import { idInFile } from './id-file.js';
 import type { IdKeeper } from './kept-id.js';
@@ -66,7 +68,7 @@ export interface ConnectOptions extends Omit<FrameworkInfo, 'name' | 'roles'> {
  * Subscribes a framework and resolves once the master has accepted it. Afterwards the connection is kept: it reconnects with backoff and
  * subscribes again with the same id.
  * @throws (rejects) ProfferError INVALID_FRAMEWORK, FRAMEWORK_REMOVED and such with the master's problems; UNREACHABLE when nobody accepted in time;
- * USAGE for two ids that differ, STORE_DAMAGED or STORE_FAILED for an id that cannot be read or kept.
+ * INVALID_CALL for what no message can carry; USAGE for two ids that differ, STORE_DAMAGED or STORE_FAILED for an id that cannot be read or kept.
  */
 export function connect(options: ConnectOptions): Promise<Framework> {
   const env = options.env ?? systemEnv();
@@ -163,8 +165,10 @@ function frameworkOptions(options: ConnectOptions): FrameworkOptions {
       hint: `its roles are ${roles.join(', ')}`,
     });
   }
+  const framework = { ...info, roles };
+  carried({ type: 'SUBSCRIBE', framework, ...offerWishes(roles, new Set(suppressedRoles), offerConstraints) });
   return {
-    info: { capabilities: ['PARTITION_AWARE', 'TASK_KILLING_STATE'], ...info, roles },
+    info: { capabilities: ['PARTITION_AWARE', 'TASK_KILLING_STATE'], ...framework },
     ...(suppressedRoles === undefined ? {} : { suppressedRoles }),
     ...(offerConstraints === undefined ? {} : { offerConstraints }),
     ...(acknowledge === undefined ? {} : { acknowledge }),

@@ -484,7 +484,7 @@ export class Framework {
   #ask(call: SchedulerCall): Promise<void> {
     if (!this.#connected)
       return Promise.reject(new ProfferError('DISCONNECTED', `${call.type} was not sent: not connected to the master`));
-    return this.#answers.ask(callId => this.#call({ ...call, callId }));
+    return this.#answers.ask(callId => this.#call(carried({ ...call, callId })));
   }
 
   #answerInverse(

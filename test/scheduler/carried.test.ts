@@ -3,6 +3,7 @@ import test from 'ava';
 import { ProfferError } from '../../src/base/errors.js';
 import { codecs, frameBounds, subprotocols } from '../../src/protocol/codec.js';
 import { carriageProblem } from '../../src/protocol/carried.js';
+import { connect } from '../../src/scheduler/connect.js';
 import type { TaskSpec } from '../../src/scheduler/launch.js';
 import { launch } from '../../src/scheduler/launch.js';
 import { LaunchQueue } from '../../src/scheduler/launch-queue.js';
@@ -46,6 +47,21 @@ test('what no message can carry is refused with its field, nothing is sent, and 
   t.true(framework.book.has('o1'));
   framework.accept(offer('o1'), [launch(half)]);
   t.is(rig.take('ACCEPT').length, 1);
+});
+
+test('a framework that no message can describe is refused before anybody is dialed, and a change of that kind as it is made', async t => {
+  const labels = { when: new Date(0) } as unknown as { when: string };
+  await t.throwsAsync(connect({ name: 'test', labels }), {
+    code: 'INVALID_CALL',
+    message: 'subscribe.framework.labels.when: a Date cannot be sent',
+  });
+  const rig = new FrameworkRig().subscribe();
+  rig.said();
+  await t.throwsAsync(rig.framework.update({ labels }), {
+    code: 'INVALID_CALL',
+    message: /framework\.labels\.when: a Date/,
+  });
+  t.deepEqual(rig.said(), []);
 });
 
 test('what is not refused fits, in either format', t => {
