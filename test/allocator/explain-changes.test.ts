@@ -3,7 +3,7 @@ import test from 'ava';
 import type { Explanation } from '../../src/allocator/index.js';
 import type { AttributeConstraint } from '../../src/protocol/entities.js';
 import { Around, wish } from './explain-around.js';
-import { Cluster } from './support.js';
+import { bag, Cluster } from './support.js';
 
 test('an announced absence: in the way of those who launch nothing then, and until when', t => {
   const c = new Cluster();
@@ -93,6 +93,28 @@ test('of many things in the way only the smallest set is told: what one agent ne
         { change: 'LESS', resource: 'ports', from: 2, to: 0 },
         { change: 'DROP_CONSTRAINT', constraint: 'rack TEXT_EQUALS z', of: 'REQUEST' },
       ],
+      agents: 1,
+      examples: ['a'],
+    },
+  ]);
+});
+
+test('a set found for one agent is told without what another agent does not need', t => {
+  const c = new Cluster();
+  c.allocator.pause();
+  c.agent('a', 'cpus:2;mem:64', { attributes: { rack: 'x' } });
+  c.agent('b', 'cpus:2;mem:64', { attributes: { rack: 'y' } });
+  c.framework('fw', ['ads'], { minAllocatable: { ads: [bag('cpus:0.01')] } });
+  c.allocator.setQuota('ads', { limits: new Map([['cpus', 0]]), guarantees: new Map() });
+  c.quota('web', '', 'cpus:2');
+  c.allocator.book({ frameworkId: 'old', role: 'ads', agentId: 'b', resources: bag('cpus:2') });
+  const rack: AttributeConstraint = { attribute: 'rack', predicate: 'TEXT_NOT_EQUALS', value: 'y' };
+  const query = { frameworkId: 'fw', wish: wish('cpus:2.5;mem:32'), constraints: [[rack]] };
+  const { changes } = c.allocator.explain(query, new Around());
+  t.deepEqual(changes, [
+    {
+      change: 'SEVERAL',
+      changes: [{ change: 'LOWER_MINIMUM' }, { change: 'LESS', resource: 'cpus', from: 2.5, to: 0 }],
       agents: 1,
       examples: ['a'],
     },

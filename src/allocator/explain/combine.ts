@@ -47,18 +47,8 @@ export function combinations(world: World, nears: readonly Near[], question: Que
     const plan = search.longPlan(trialOf(near));
     if (plan !== undefined) found.push({ ...plan, near });
   }
-  const bestOfKind = new Map<string, Plan>();
-  const [smallest] = found.sort(comparePlans);
-  for (const plan of found) {
-    // What is put together for one agent may do more than is needed on another.
-    if (plan.steps.length !== smallest?.steps.length) break;
-    const kind = plan.steps
-      .map(({ change }) => change.change)
-      .sort()
-      .join(' ');
-    if (!bestOfKind.has(kind)) bestOfKind.set(kind, plan);
-  }
-  return [...bestOfKind.values()].slice(0, toldMax).map(plan => told(plan, helpedBy(plan, nears, trialOf)));
+  const needed = smallest(found).map(plan => neededOf(plan, nears, trialOf));
+  return smallest(needed).map(plan => told(plan, helpedBy(plan, nears, trialOf)));
 }
 
 /** What has to change besides for a new agent to help; undefined when nothing known does. */
@@ -211,14 +201,43 @@ function typical(nears: readonly Near[]): readonly Near[] {
     .map(({ near }) => near);
 }
 
+// The smallest, and of those that change the same kinds of things the best.
+function smallest(plans: readonly Plan[]): readonly Plan[] {
+  const bestOfKind = new Map<string, Plan>();
+  const sorted = [...plans].sort(comparePlans);
+  for (const plan of sorted) {
+    if (plan.steps.length !== sorted[0]?.steps.length) break;
+    const kind = plan.steps
+      .map(({ change }) => change.change)
+      .sort()
+      .join(' ');
+    if (!bestOfKind.has(kind)) bestOfKind.set(kind, plan);
+  }
+  return [...bestOfKind.values()].slice(0, toldMax);
+}
+
+// What was found for one agent may be more than another needs, for which something else was found, or nothing.
+function neededOf(plan: Plan, nears: readonly Near[], trialOf: (near: Near) => Trial): Plan {
+  for (const step of plan.steps) {
+    const steps = plan.steps.filter(other => other !== step);
+    // What frees one agent is no help on another.
+    if (steps.some(({ change }) => change.change === 'FREE_AGENT')) continue;
+    const near = nears.find(each => fitsWith({ ...plan, steps }, each, trialOf));
+    if (near !== undefined) return neededOf({ ...plan, steps, near }, nears, trialOf);
+  }
+  return plan;
+}
+
 function helpedBy({ steps, revived, near }: Plan, nears: readonly Near[], trialOf: (near: Near) => Trial): Near[] {
   if (steps.some(({ change }) => change.change === 'FREE_AGENT')) return [near];
-  return nears.filter(each => {
-    const liftable = each.obstacles.every(
-      obstacle => (revived && obstacle.kind === 'FILTERED') || steps.some(step => step.lifts(obstacle)),
-    );
-    return liftable && fitsAfter(revived ? unfiltered(trialOf(each)) : trialOf(each), steps);
-  });
+  return nears.filter(each => fitsWith({ steps, revived }, each, trialOf));
+}
+
+function fitsWith({ steps, revived }: Found, near: Near, trialOf: (near: Near) => Trial): boolean {
+  const liftable = near.obstacles.every(
+    obstacle => (revived && obstacle.kind === 'FILTERED') || steps.some(step => step.lifts(obstacle)),
+  );
+  return liftable && fitsAfter(revived ? unfiltered(trialOf(near)) : trialOf(near), steps);
 }
 
 function told({ steps, revived, near }: Plan, helped: readonly Near[]): TriedChange {
