@@ -4,7 +4,7 @@ import { launch } from 'proffer';
 import { take } from 'rxjs';
 import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
 import type { Router } from '../../../../frameworks/marathon/service/options.js';
-import { puttingGroup, puttingPod, Site } from './site.js';
+import { putting, puttingGroup, puttingPod, Site } from './site.js';
 
 const web = { id: '/web', cmd: 'serve', cpus: 0.5, mem: 64, instances: 2 };
 const times = { gracePeriodSeconds: 5, intervalSeconds: 1, timeoutSeconds: 1, delaySeconds: 0 };
@@ -303,4 +303,24 @@ test('who routes requests is told before an instance is killed, and waited for',
     ids.filter(id => !drained.includes(id)),
   );
   t.is(drained.length, 1, 'once');
+});
+
+test('what ended while nobody listened is asked about before anything is decided', async t => {
+  const site = new Site({ seed: 65 });
+  const upgradeStrategy = { minimumHealthCapacity: 0.5, maximumOverCapacity: 0 };
+  await site.deploy({ ...web, upgradeStrategy });
+  const [first, second] = site.running('/web');
+  site.c.crash('marathon');
+  site.c.world.master.operate({ type: 'KILL', taskId: first?.tasks[0]?.id ?? '' });
+  t.true(site.c.runUntil(() => site.c.running() === 1));
+  site.c.restart('marathon');
+  // All it knows is that both serve: one of them could go.
+  void site.marathon.change(putting({ ...web, upgradeStrategy, cmd: 'serve 2' }));
+  const gone: string[] = [];
+  site.settle(() => {
+    const serving = site.running('/web').some(({ configVersion }) => configVersion !== second?.configVersion);
+    if (!serving && site.marathon.instance(second?.id ?? '')?.goal !== 'Running') gone.push('the last one');
+  });
+  t.deepEqual(gone, []);
+  t.is(site.running('/web').length, 2);
 });
