@@ -13,7 +13,7 @@ const up = command({
     'Runs a master and agents, each in a process of its own, and shows where they are. One that dies is started again. Ctrl-C ends everything, tasks included; so does the end of this process by any other way.',
   examples: [
     ['proffer up', 'a master and three agents until Ctrl-C'],
-    ['proffer up --sample', 'the same, and a batch of sample tasks'],
+    ['proffer up --sample', 'the same, and something to do: a batch of tasks, and servers that Marathon keeps up'],
     ['proffer up --frameworks marathon', 'the same, and Marathon on port 8080'],
     ['proffer up --sample --once', 'run the sample, end everything, exit 0 if all went well'],
     ['proffer up --agents 1 --port 6060 --work-dir /tmp/p2', 'a second cluster beside the first'],
@@ -225,8 +225,8 @@ const teardown = command({
 const sample = command({
   name: 'sample',
   hidden: true,
-  summary: 'the batch that up --sample runs',
-  description: 'Runs a dozen small tasks and says what became of them.',
+  summary: 'what up --sample runs',
+  description: 'Runs a dozen small tasks, and servers by Marathon, and says what became of them.',
   examples: [],
   flags: sets.sampleFlags,
   load: async () => (await import('./commands/sample.js')).sample,

@@ -106,7 +106,7 @@ export const upFlags = {
   containerizer,
   ...masterSettings,
   ...agentSettings,
-  sample: flag('run a batch of sample tasks'),
+  sample: flag('run a batch of sample tasks, and three servers that Marathon keeps up'),
   once: flag('run the sample, then end everything; exit code 1 if a task failed'),
   agentCpus: amount('CPUS', 'cpus of each agent; default: an equal share of the machine’s, at least 1'),
   agentMem: amount('MIB', 'memory of each agent in MiB; default: an equal share, at least 256'),
@@ -312,7 +312,10 @@ export type KillFlags = typeof killFlags;
 export const teardownFlags = client;
 export type TeardownFlags = typeof teardownFlags;
 
-export const sampleFlags = client;
+export const sampleFlags = {
+  ...client,
+  marathon: text('URL', 'where a Marathon is that keeps servers up; default: there is none'),
+};
 export type SampleFlags = typeof sampleFlags;
 
 /** What may be asked about besides; each goes with --why. */

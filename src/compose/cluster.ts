@@ -63,8 +63,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   const stop = async (): Promise<void> => {
     supervisor.drain();
-    await supervisor.stop(frameworks.map(({ name }) => name));
     await supervisor.stop(names);
+    // Now they have heard how their tasks ended, and will not look for them when they run again.
+    await supervisor.stop(frameworks.map(({ name }) => name));
     await supervisor.stop();
     await sweep(names.filter(name => supervisor.died.includes(name)));
     workDir.release();
@@ -187,19 +188,20 @@ export function agentShares(
 }
 
 // Asked before the work directory: of the two, the port is what a second cluster meets first.
-function checkPortFree(port: number): Promise<void> {
-  if (port === 0) return Promise.resolve();
+async function checkPortFree(port: number): Promise<void> {
+  if (await isPortFree(port)) return;
+  throw new ProfferError('ADDRESS_IN_USE', `port ${port} is taken by another process`, {
+    path: 'port',
+    hint: 'is a cluster running already? For a second one choose --port and --work-dir',
+  });
+}
+
+/** Whether nobody listens on a port of loopback; on 0 nobody does. */
+export function isPortFree(port: number): Promise<boolean> {
+  if (port === 0) return Promise.resolve(true);
   const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') return resolve();
-      reject(
-        new ProfferError('ADDRESS_IN_USE', `port ${port} is taken by another process`, {
-          path: 'port',
-          hint: 'is a cluster running already? For a second one choose --port and --work-dir',
-        }),
-      );
-    });
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+  return new Promise(resolve => {
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'EADDRINUSE'));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

@@ -332,14 +332,17 @@ test.serial('Ctrl-C takes everything down, tasks included', async t => {
   await running.ended;
 });
 
-test('up --once runs the sample, ends everything and exits 0', async t => {
+test('up --once runs the sample, ends everything and exits 0, once more where it ran before', async t => {
   const dir = tempDir();
-  const { code, stdout, stderr } = await cli([...upArgs, '--sample', '--once', '--work-dir', dir.path], {
-    cwd: dir.path,
-  });
-  t.is(code, 0, stderr);
-  t.regex(stdout, /sample: 12 of 12 tasks finished/);
-  t.deepEqual(processesNaming(dir.path), []);
+  for (const run of ['first', 'second']) {
+    const { code, stdout, stderr } = await cli([...upArgs, '--sample', '--once', '--work-dir', dir.path], {
+      cwd: dir.path,
+    });
+    t.is(code, 0, `${run}: ${stderr}`);
+    t.regex(stdout, /sample: 12 of 12 tasks finished/);
+    t.regex(stdout, /sample 3 of 3 servers of \/sample\/hello answer/);
+    t.deepEqual(processesNaming(dir.path), []);
+  }
   dir.remove();
 });
 

@@ -1,4 +1,4 @@
-// `proffer sample`: the batch that `up --sample` runs, as lines of progress and a table at the end.
+// `proffer sample`: what `up --sample` runs, a batch and a service, as lines of progress and a table at the end.
 import { formatDurationMs } from '../../base/units.js';
 import { runProcess } from '../../compose/process-run.js';
 import { runSample } from '../../compose/sample.js';
@@ -6,13 +6,19 @@ import { masterClient } from '../client.js';
 import type { RunCommand } from '../command.js';
 import { exitCodes } from '../command.js';
 import type { SampleFlags } from '../flag-sets.js';
+import { runSampleService } from '../sample-service.js';
 import { table } from '../table.js';
 import { counted } from '../words.js';
 
 export const sample: RunCommand<SampleFlags> = async ({ flags, terminal }) => {
   const { base } = masterClient(flags.master);
   return runProcess(async signal => {
-    const results = await runSample(base, line => terminal.out(`sample ${line}\n`), signal);
+    const say = (line: string): void => terminal.out(`sample ${line}\n`);
+    const { marathon } = flags;
+    const [results, isUp] = await Promise.all([
+      runSample(base, say, signal),
+      marathon === undefined ? true : runSampleService(marathon, say, signal),
+    ]);
     const columns = [
       { title: 'TASK' },
       { title: 'AGENT', least: 8 },
@@ -30,6 +36,6 @@ export const sample: RunCommand<SampleFlags> = async ({ flags, terminal }) => {
     terminal.out(`\n${table(terminal, columns, rows, '')}`);
     const finished = results.filter(({ state }) => state === 'FINISHED').length;
     terminal.out(`sample: ${finished} of ${counted(results.length, 'task')} finished\n`);
-    return finished === results.length ? exitCodes.ok : exitCodes.failure;
+    return finished === results.length && isUp ? exitCodes.ok : exitCodes.failure;
   });
 };

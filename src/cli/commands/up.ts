@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { relative } from 'node:path';
 import { ProfferError } from '../../base/errors.js';
 import { formatDurationMs } from '../../base/units.js';
-import { startCluster } from '../../compose/cluster.js';
+import { isPortFree, startCluster } from '../../compose/cluster.js';
 import type { Cluster } from '../../compose/cluster.js';
 import { aborted, runProcess } from '../../compose/process-run.js';
 import type { AgentView } from '../../protocol/operator-api.js';
@@ -15,6 +15,7 @@ import type { RunCommand, Terminal } from '../command.js';
 import { exitCodes } from '../command.js';
 import type { UpFlags } from '../flag-sets.js';
 import { agentSettings, masterSettings } from '../flag-sets.js';
+import type { FlagValues } from '../flags.js';
 import { writeFlags } from '../flags.js';
 import { table } from '../table.js';
 import { counted } from '../words.js';
@@ -29,6 +30,9 @@ export const up: RunCommand<UpFlags> = async ({ flags, terminal }) => {
   let sample: ChildProcess | undefined;
   const work = async (signal: AbortSignal): Promise<number> => {
     const rows: (readonly string[])[] = [];
+    const urls = new Map<string, string>();
+    const hasSample = flags.sample || flags.once;
+    const frameworks = await frameworksOf(flags, hasSample);
     const say = (line: string): void => terminal.err(`${line}\n`);
     cluster = await startCluster({
       agents: flags.agents,
@@ -43,13 +47,14 @@ export const up: RunCommand<UpFlags> = async ({ flags, terminal }) => {
         flags.logFormat === 'auto' ? 'json' : flags.logFormat,
         ...(flags.config === undefined ? [] : ['--config', flags.config]),
       ],
-      frameworks: (flags.frameworks ?? []).map(name => ({ name, port: flags.marathonPort })),
+      frameworks,
       masterArgs: writeFlags(masterSettings, flags),
       agentArgs: writeFlags(agentSettings, flags),
       ...(flags.agentCpus === undefined ? {} : { agentCpus: flags.agentCpus }),
       ...(flags.agentMem === undefined ? {} : { agentMem: flags.agentMem }),
       hooks: {
         onReady: (name, pid, url, restarts) => {
+          urls.set(name, url);
           if (restarts === 0) rows.push([name, String(pid), url]);
           else say(`${name} runs again: pid ${pid}, ${url}`);
         },
@@ -60,8 +65,9 @@ export const up: RunCommand<UpFlags> = async ({ flags, terminal }) => {
     try {
       await allRegistered(masterClient(cluster.masterUrl), flags.agents, signal);
       if (!signal.aborted) show(terminal, rows, flags.workDir, cluster.masterUrl, flags.once);
-      if ((flags.sample || flags.once) && !signal.aborted) {
-        sample = spawn(process.execPath, [main, 'sample', '--master', cluster.masterUrl], {
+      if (hasSample && !signal.aborted) {
+        const marathon = urls.get('marathon') ?? '';
+        sample = spawn(process.execPath, [main, 'sample', '--master', cluster.masterUrl, '--marathon', marathon], {
           detached: true,
           stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
         });
@@ -90,6 +96,16 @@ export const up: RunCommand<UpFlags> = async ({ flags, terminal }) => {
     },
   });
 };
+
+/** The sample wants a Marathon. Where nobody asked for one by name, its port is not worth a failure. */
+async function frameworksOf(
+  { frameworks = [], marathonPort }: FlagValues<UpFlags>,
+  hasSample: boolean,
+): Promise<{ readonly name: string; readonly port: number }[]> {
+  if (frameworks.length > 0) return frameworks.map(name => ({ name, port: marathonPort }));
+  if (!hasSample) return [];
+  return [{ name: 'marathon', port: (await isPortFree(marathonPort)) ? marathonPort : 0 }];
+}
 
 function show(
   terminal: Terminal,
