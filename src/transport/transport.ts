@@ -26,7 +26,10 @@ export interface Link {
   readonly id: number;
   /** Who is at the other end, for logs. */
   readonly remote: string;
-  /** Queues `message`; messages of one turn travel together. A link that has ended swallows it. More than 8 MiB unsent ends the link with 1013. */
+  /**
+   * Queues `message`; messages of one turn travel together. A link that has ended swallows it. More than 8 MiB unsent end the link with 1013, on the side
+   * that dialed 256 MiB.
+   */
   send(message: object): void;
   /** Ends the link after what is queued; `onEnd` follows once. */
   close(code: CloseCode, reason: string): void;

@@ -43,6 +43,10 @@ export interface WsDialerOptions extends SendLimits {
 }
 
 const handshakeTimeoutDefaultMs = 10_000;
+/**
+ * Who dials has one peer, and says again what was cut off: an agent its registration, however long. Only a peer that takes nothing for 30 s is given up.
+ */
+const dialedQueueMaxBytes = 256 * 1024 * 1024;
 const closeTimeoutMs = 5_000;
 const refusalMaxBytes = 4096;
 const common = { maxPayload: frameBounds.bytesMax, perMessageDeflate: false, closeTimeout: closeTimeoutMs } as const;
@@ -138,7 +142,7 @@ export async function ownWsListener(options: OwnWsListenerOptions): Promise<List
   };
 }
 
-/** Opens links over WebSocket. */
+/** Opens links over WebSocket. What may be unsent is 256 MiB here by default. */
 export function wsDialer(options: WsDialerOptions = {}): Dialer {
   const { subprotocol = subprotocols[0], handshakeTimeoutMs = handshakeTimeoutDefaultMs } = options;
   const log = options.log ?? silentLogger;
@@ -156,7 +160,7 @@ export function wsDialer(options: WsDialerOptions = {}): Dialer {
         const reason = `${shown(url)} cannot be dialled: ${messageOf(error)}`;
         return stillborn(url, () => handler.onEnd({ code: closeCodes.lost, reason }));
       }
-      const link = new WsLink(socket, { ...options, log, remote: url });
+      const link = new WsLink(socket, { sendQueueMaxBytes: dialedQueueMaxBytes, ...options, log, remote: url });
       link.handler = handler;
       socket.on('open', () => link.opened(codecs[subprotocol], 'dialing'));
       socket.on('unexpected-response', (_request, response) => {

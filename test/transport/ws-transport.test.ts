@@ -289,6 +289,18 @@ test('a slow peer that does read gets everything', async t => {
   t.is(received, 25);
 });
 
+test('who dials may say much in one turn: an agent its registration', async t => {
+  const { url, far } = await served(t);
+  const near = new Heard();
+  const link = wsDialer().dial(url, near);
+  await near.until('open');
+  for (let n = 0; n < 40; n++) link.send({ type: 'BLOCK', data: 'x'.repeat(1_000_000) });
+  link.send(note(1));
+  link.close(closeCodes.normal, 'all sent');
+  t.is(await far.until('end'), 'end 1000 all sent');
+  t.is(far.lines.length, 42);
+});
+
 test('a message no frame can hold costs its link and nothing more', async t => {
   const { url, far, back } = await served(t);
   const { closed } = await bare(url);
