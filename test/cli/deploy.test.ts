@@ -85,21 +85,49 @@ const nowhere = { constraints: [['rack', 'LIKE', 'nowhere']] };
 const upgradeStrategy = { minimumHealthCapacity: 1, maximumOverCapacity: 1, canary: { observeSeconds: 30 } };
 const careful = { ...web, upgradeStrategy };
 
-/** In front of it, and deaf: no events come through. */
-async function deaf(t: ExecutionContext, { server }: Rig): Promise<string> {
-  const proxy = createServer((asked, answer) => {
-    if (asked.url?.startsWith('/v2/events') === true) return void answer.writeHead(502).end();
+/** Between the command and Marathon. */
+interface Proxy {
+  readonly url: string;
+  /** Nobody answers there until `up`. */
+  readonly down: () => void;
+  readonly up: () => void;
+}
+
+async function proxy(t: ExecutionContext, { server }: Rig, { deaf = false } = {}): Promise<Proxy> {
+  let isDown = false;
+  const front = createServer((asked, answer) => {
     const { method, headers, url = '/' } = asked;
+    if (isDown) return void asked.socket.destroy();
+    if (deaf && url.startsWith('/v2/events')) return void answer.writeHead(502).end();
     const sent = request(`${server.url}${url}`, { method, headers }, got => {
-      answer.writeHead(got.statusCode ?? 500, got.headers);
+      answer.writeHead(got.statusCode ?? 500, got.headers).flushHeaders();
       got.pipe(answer);
     });
+    answer.once('close', () => sent.destroy());
+    sent.on('error', () => answer.destroy());
     asked.pipe(sent);
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  t.teardown(() => proxy.close());
-  return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  front.listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  t.teardown(() => {
+    front.close();
+    front.closeAllConnections();
+  });
+  return {
+    url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
+    down: () => {
+      isDown = true;
+      front.closeAllConnections();
+    },
+    up: () => {
+      isDown = false;
+    },
+  };
+}
+
+/** No events come through. */
+async function deaf(t: ExecutionContext, rig: Rig): Promise<string> {
+  return (await proxy(t, rig, { deaf: true })).url;
 }
 
 test('files hold apps, pods, groups and lists; everything that is wrong with them is told at once', async t => {
@@ -227,6 +255,21 @@ test('without events it is asked what became of a deployment', async t => {
   rig.settle();
   t.is(await taken, 1);
   t.regex(screen.stderr, /taken back, or another change took its place/);
+});
+
+test('a Marathon that is away for a while is asked again', async t => {
+  const rig = await Rig.start(t);
+  const { url, down, up } = await proxy(t, rig);
+  const screen = new Recorded();
+  const deployed = deploying(rig, defined(web), { screen, base: url });
+  await screen.until(/\/web: step/);
+  down();
+  await screen.until(/does not answer.*; asking again$/m);
+  t.regex(screen.stderr, /^Marathon's events cannot be heard/m);
+  rig.settle();
+  up();
+  t.is(await deployed, 0);
+  t.regex(screen.stdout, /^\/web: deployed in /);
 });
 
 test('who does not wait any more leaves it to go on', async t => {

@@ -122,6 +122,13 @@ test.serial('a file is deployed from the command line, and one that cannot be sa
   const [outcome] = (JSON.parse(failed.stdout) as { deployments: [{ state: string; takenBack: boolean }] }).deployments;
   t.like(outcome, { state: 'FAILED', takenBack: true, why: '/web: 1 new instance has failed, 1 may not' });
   t.is((await healthy()).length, 3);
+  writeFileSync(file, JSON.stringify({ ...web, id: '/later', constraints: [['rack', 'LIKE', 'nowhere']] }));
+  const waiting = new Cli(['marathon', 'deploy', file, '--marathon', url, '--wait'], { cwd: home.path });
+  await waiting.until(/waiting for \/later: 3 instances to be launched/);
+  waiting.signal('SIGINT');
+  t.is(await waiting.ended, 130);
+  t.regex(waiting.stderr, /^hint: it goes on; to take it back: curl -X DELETE http:\S+$/m);
+  t.is((await fetch(`${url}/v2/apps/later`, { method: 'DELETE' })).status, 200);
   const refused = await run({ ...web, cpus: -1, instances: -1 });
   t.is(refused.code, 2);
   t.regex(refused.stderr, /^error: .*web\.json \/cpus: .*\nerror: .*web\.json \/instances: /m);

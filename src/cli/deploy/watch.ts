@@ -1,4 +1,5 @@
 // What Marathon tells of deployments while somebody waits. In: its stream of events, as long as there is one. Out: how deployments ended; a ring at every news.
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../base/errors.js';
 import type { EventView, MarathonClient } from './marathon-client.js';
 
@@ -16,6 +17,9 @@ const types = [
   'deployment_stalled',
 ] as const;
 
+/** So long a beginning is waited for. */
+const beginMs = 2000;
+
 /** Listens from before the first deployment on, so that no end is missed. */
 export class Watch {
   readonly #endings = new Map<string, Ending>();
@@ -24,16 +28,11 @@ export class Watch {
   #news = false;
   #ring: (() => void) | undefined;
 
-  /** Resolves once it listens, or cannot: then `isLive` is false, and who waits has to ask. */
+  /** Resolves once it listens, or cannot soon: then `isLive` is false, and who waits has to ask. */
   static async start(marathon: MarathonClient, onLost: (why: string) => void): Promise<Watch> {
     const watch = new Watch();
-    try {
-      const events = await marathon.events(types, watch.#leaving.signal);
-      watch.#live = true;
-      void watch.#follow(events, onLost);
-    } catch (error) {
-      onLost(messageOf(error));
-    }
+    // Something between may hold the beginning back until there is an event.
+    await Promise.race([watch.#listen(marathon, onLost), delay(beginMs, undefined, { ref: false })]);
     return watch;
   }
 
@@ -65,6 +64,16 @@ export class Watch {
 
   close(): void {
     this.#leaving.abort();
+  }
+
+  async #listen(marathon: MarathonClient, onLost: (why: string) => void): Promise<void> {
+    try {
+      const events = await marathon.events(types, this.#leaving.signal);
+      this.#live = true;
+      void this.#follow(events, onLost);
+    } catch (error) {
+      if (!this.#leaving.signal.aborted) onLost(messageOf(error));
+    }
   }
 
   async #follow(events: AsyncIterable<EventView>, onLost: (why: string) => void): Promise<void> {
