@@ -301,7 +301,7 @@ test('who does not wait any more leaves it to go on', async t => {
   );
   const begun = new Recorded();
   t.is(await deploying(rig, defined({ ...web, id: '/two' }), { screen: begun, wait: false }), 0);
-  t.regex(begun.stderr, /^\/two: deployment \S+$/m);
+  t.regex(begun.stdout, /^\/two: deployment \S+ has begun$/m);
 });
 
 test('what Marathon refuses is told with every violation; what is in the way, with what to do', async t => {

@@ -87,7 +87,7 @@ export async function deployAll(
       const begunMs = performance.now();
       begun += 1;
       const id = await marathon.deploy(definition);
-      screen.begun(definition, id);
+      screen.begun(definition, id, watch === undefined);
       const followed =
         watch === undefined
           ? ({ state: 'BEGUN' } as const)

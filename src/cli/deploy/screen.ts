@@ -23,8 +23,12 @@ export class DeployScreen {
     this.#line = new ProgressLine(terminal);
   }
 
-  begun(definition: Definition, id: string): void {
-    if (!this.#quiet) this.#note(`${nameOf(definition)}: deployment ${id}`);
+  /** `isOutcome`: nobody waits for more. */
+  begun(definition: Definition, id: string, isOutcome: boolean): void {
+    if (this.#quiet) return;
+    const line = `${nameOf(definition)}: deployment ${id}`;
+    if (isOutcome) this.#terminal.out(`${printable(line)} has begun\n`);
+    else this.#note(line);
   }
 
   progress(definition: Definition, deployment: DeploymentView): void {
