@@ -22,6 +22,9 @@ const groupDeclineMs = 10_000;
 /** Instances that one offer gets before the others have theirs. */
 const turnMax = 5;
 
+/** How much is started by one ACCEPT, as JSON text; what one starts alone may be more. A message has at most 1 MiB. */
+const acceptCharsMax = 128 * 1024;
+
 type Start = Round['starts'][number];
 
 /** One offer of a look. */
@@ -134,13 +137,15 @@ export class Launching {
     this.#promised.delete(offer.id);
     const framework = this.#parts.framework;
     if (framework.connected && framework.book.has(offer.id)) {
+      const first = fewEnough(starts);
+      const rest = starts.slice(first.length);
       try {
         framework.accept(
           offer,
-          starts.flatMap(({ fit }) => fit.requests),
-          { refuseMs },
+          first.flatMap(({ fit }) => fit.requests),
+          { refuseMs: rest.length > 0 ? 0 : refuseMs },
         );
-        return;
+        return this.#withdraw(rest);
       } catch (error) {
         // It was not sent, and would not be the next time: it waits as after a failure.
         this.#parts.core.env.log.error('a start was refused before it was sent', {
@@ -148,9 +153,14 @@ export class Launching {
           why: String(error),
         });
         framework.decline(offer, { refuseMs: 0 });
-        for (const { instance } of starts) this.#parts.core.book.failed(this.#now(instance), this.#parts.core.now);
+        for (const { instance } of first) this.#parts.core.book.failed(this.#now(instance), this.#parts.core.now);
       }
     }
+    this.#withdraw(starts);
+  }
+
+  #withdraw(starts: readonly Start[]): void {
+    if (starts.length === 0) return;
     for (const { instance } of starts) this.#parts.core.happen(instance.id, { type: 'WITHDRAW' });
     this.#parts.wake();
   }
@@ -189,6 +199,16 @@ export class Launching {
       ...(secrets === undefined ? {} : { secretsOf: spec => secrets.valuesOf(spec.secrets) }),
     };
   }
+}
+
+/** The first of them, as many as one message holds. */
+function fewEnough(starts: readonly Start[]): readonly Start[] {
+  let chars = 0;
+  const end = starts.findIndex(({ fit }, i) => {
+    chars += JSON.stringify(fit.requests).length;
+    return i > 0 && chars > acceptCharsMax;
+  });
+  return end < 0 ? starts : starts.slice(0, end);
 }
 
 function isForGroup({ contender, no }: Round['refusals'][number]): boolean {

@@ -45,3 +45,13 @@ test('a thousand instances start within seconds', async t => {
   t.is(site.c.running(), 1000);
   t.log(site.c.nowMs - from, site.writes);
 });
+
+test('instances whose descriptions together are too long for a message start in several', async t => {
+  const site = new Site({ seed: 13, agents: [{ resources: { cpus: 64, mem: 65_536, ports: [[31_000, 31_999]] } }] });
+  await site.deploy({ ...web, cpus: 0.1, mem: 16, instances: 60, env: { CONFIG: 'x'.repeat(30_000) } });
+  t.is(site.c.running(), 60);
+  t.is(
+    site.told.filter(event => event.type === 'status_update_event' && event.taskStatus !== 'TASK_RUNNING').length,
+    0,
+  );
+});
