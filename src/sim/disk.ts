@@ -50,11 +50,15 @@ export class SimDisk {
     const enqueue = (land: () => void, done: (error?: ProfferError) => void): void => {
       const [min, max] = this.latencyMs;
       const { trouble } = this;
-      this.#underway.push(land);
+      // After one that failed none is taken: what is on the disk has no gaps.
+      const may = (): void => {
+        if (dead === undefined) land();
+      };
+      this.#underway.push(may);
       // One write path: a later write is not durable before an earlier one.
       lastDueMs = Math.max(lastDueMs, env.clock.now() + this.#random.int(min, max));
       env.clock.after(lastDueMs - env.clock.now(), () => {
-        this.#underway = this.#underway.filter(other => other !== land);
+        this.#underway = this.#underway.filter(other => other !== may);
         if (dead !== undefined) return done(deadStore(dead));
         try {
           // Room is looked for before anything is written. Any other failure says only that nobody knows: a disk that answers too late has written.

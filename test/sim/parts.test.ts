@@ -161,6 +161,24 @@ test('a failing disk says so, though what failed may be there; nothing after it 
   t.deepEqual([...found].toSorted(), ['k', 'klm']);
 });
 
+test('of what was under way behind a write that failed a crash lets nothing through: what is on a disk has no gaps', t => {
+  for (let seed = 0; seed < 20; seed += 1) {
+    const clock = new VirtualClock();
+    const disk = new SimDisk(seededRandom(seed));
+    const store = disk.open(process(clock).env);
+    disk.latencyMs = [10, 10];
+    disk.trouble = 'ENOSPC: no space left on device, write';
+    let failed = false;
+    store.write([{ key: 'a', value: 1 }], error => (failed = error !== undefined));
+    disk.latencyMs = [20, 20];
+    store.write([{ key: 'b', value: 1 }], () => t.fail('nobody is there to be told'));
+    clock.advance(10);
+    t.true(failed);
+    disk.crash();
+    t.is(disk.size, 0);
+  }
+});
+
 test('a full disk says so, and what has rotted is told from what was never there', t => {
   const clock = new VirtualClock();
   const disk = new SimDisk(seededRandom(1));
