@@ -1,5 +1,6 @@
-// The agents known, for run specs with one instance on each. In: offers, places of instances, ends of agents. Out: how many can take a run spec.
+// The agents known, for run specs with one instance on each. In: offers, ends of agents, places of instances. Out: how many can take a run spec.
 import type { AgentId, AgentTraits, ContainerType, Offer } from 'proffer';
+import { isCounted } from '../machine/instance.js';
 import type { Instance } from '../machine/instance.js';
 import { constraintNo } from '../match/constraints.js';
 import { needOf } from '../match/need.js';
@@ -8,14 +9,13 @@ import type { RunSpec } from '../model/run-spec.js';
 
 interface Known {
   readonly traits: AgentTraits;
-  /** Unknown until it makes an offer. */
-  readonly containerizers?: readonly ContainerType[];
+  readonly containerizers: readonly ContainerType[];
 }
 
 /** After the first offer the others of the same time are waited for so long, in milliseconds: before, nobody can say how many agents there are. */
 const firstOffersMs = 2000;
 
-/** Agents that were seen and are not known to be gone. */
+/** Agents that have made offers over this connection to the master, and are not known to be gone. */
 export class Agents {
   readonly #known = new Map<AgentId, Known>();
   #counts = new WeakMap<RunSpec, number>();
@@ -33,18 +33,17 @@ export class Agents {
   /** An agent makes an offer; true when that is news. */
   offered({ agentId, hostname, attributes, domain, containerizers }: Offer, now: number): boolean {
     this.#countableAt ??= now + firstOffersMs;
-    const before = this.#known.get(agentId);
-    if (before?.containerizers !== undefined) return false;
+    if (this.#known.has(agentId)) return false;
     const traits = { hostname, attributes, ...(domain === undefined ? {} : { domain }) };
     this.#known.set(agentId, { traits, containerizers });
     this.#counts = new WeakMap();
     return true;
   }
 
-  /** An instance runs there. */
-  placed({ place, tasks }: Instance): void {
-    if (place === undefined || tasks.length === 0 || this.#known.has(place.agentId)) return;
-    this.#known.set(place.agentId, { traits: place });
+  /** The master is heard anew. Of those that went meanwhile nobody tells; those that are there make offers. */
+  forget(): void {
+    this.#known.clear();
+    this.#countableAt = undefined;
     this.#counts = new WeakMap();
   }
 
@@ -54,15 +53,28 @@ export class Agents {
     return this.#known.delete(agentId);
   }
 
-  /** Those that can take an instance of `spec`: free resources aside, for which it waits. */
-  countFor(spec: RunSpec): number {
+  /**
+   * Those that can take an instance of `spec`: free resources aside, for which it waits. Where one of its `instances` is the agent counts although it may have
+   * nothing left to offer, or be out of reach, until that instance is to be replaced.
+   */
+  countFor(spec: RunSpec, instances: Iterable<Instance>): number {
+    const nowhere = new Placements(spec.constraints.map(({ field }) => field));
+    const full = new Set<AgentId>();
+    for (const instance of instances) {
+      const { place, tasks } = instance;
+      if (place === undefined || tasks.length === 0 || !isCounted(instance) || this.#known.has(place.agentId)) continue;
+      if (constraintNo(spec.constraints, nowhere, place) === undefined) full.add(place.agentId);
+    }
+    return this.#offeringFor(spec, nowhere) + full.size;
+  }
+
+  #offeringFor(spec: RunSpec, nowhere: Placements): number {
     const counted = this.#counts.get(spec);
     if (counted !== undefined) return counted;
-    const nowhere = new Placements(spec.constraints.map(({ field }) => field));
     const { containerizer } = needOf(spec);
     let count = 0;
     for (const { traits, containerizers } of this.#known.values()) {
-      if (containerizer !== undefined && containerizers?.includes(containerizer) === false) continue;
+      if (containerizer !== undefined && !containerizers.includes(containerizer)) continue;
       if (constraintNo(spec.constraints, nowhere, traits) === undefined) count += 1;
     }
     this.#counts.set(spec, count);

@@ -177,7 +177,7 @@ export class Rolling {
       now,
       instances: [...core.instancesOf(spec.id).values()],
       isReady: isLookedAt ? instance => core.health.isReady(instance, spec) : () => true,
-      ...(spec.instances === '*' ? { agents: agents.countFor(spec) } : {}),
+      ...(spec.instances === '*' ? { agents: agents.countFor(spec, core.instancesOf(spec.id).values()) } : {}),
       ...(why === undefined ? {} : { whyWaiting: why }),
     });
   }

@@ -169,7 +169,6 @@ export class Turns {
       if (spec !== undefined) book.define(spec, core.instancesOf(id).values());
     }
     for (const [id, instance] of ledger.instances) {
-      this.#agents.placed(instance);
       this.#releasing.note(id, instance);
     }
     this.#doubts.raise(ledger.instances.values());
@@ -218,6 +217,10 @@ export class Turns {
 
   #linked(state: ConnectionState): void {
     this.link.take(state);
+    if (state.state === 'CONNECTED') {
+      this.#agents.forget();
+      this.#dirtyEverywhere();
+    }
     if (state.state === 'DISCONNECTED') this.#releasing.forgetOperations();
     if (state.state === 'ENDED') this.end(state.error);
   }
@@ -232,7 +235,6 @@ export class Turns {
   #changed(id: InstanceId, after: Instance | undefined): void {
     this.#upkeep.note(id, after);
     this.#releasing.note(id, after);
-    if (after !== undefined) this.#agents.placed(after);
   }
 
   // One instance on each agent: there is another number of agents.

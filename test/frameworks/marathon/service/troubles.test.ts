@@ -195,6 +195,23 @@ test('one on each agent, also on those that come later', async t => {
   t.is(new Set(site.running('/web').map(({ place }) => place?.agentId)).size, 3);
 });
 
+test('one on each agent, but not on one that went while nobody could tell Marathon', async t => {
+  const site = new Site({ seed: 62, agents: 2 });
+  await site.deploy({ ...web, instances: '*' });
+  site.c.partition('marathon', 'drop');
+  // It says goodbye; the next process there is another agent.
+  const [, agent] = [...site.c.world.agents.values()];
+  agent?.shutDown();
+  site.c.run('5s');
+  agent?.start();
+  site.c.run('60s');
+  site.c.heal();
+  t.true(site.c.runUntil(() => site.running('/web').length === 2 && site.c.running() === 2, '120s'));
+  await site.deploy({ ...web, instances: '*', cmd: 'serve 2' }, { force: true });
+  t.is(site.running('/web').length, 2);
+  t.is(site.c.running(), 2);
+});
+
 test('a pod is one instance of several tasks: all run, and the end of one is the end of all', async t => {
   const site = new Site({ seed: 59 });
   const container = { resources: { cpus: 0.1, mem: 32 }, exec: { command: { shell: 'serve' } } };
