@@ -6,6 +6,8 @@ export interface FailurePlace {
   readonly nowMs: number;
   readonly seed: number;
   readonly scenario: string;
+  /** What shows it again, with `--seed` and the seed after it. Default: the simulator's own command, with the scenario. */
+  readonly command?: string;
   /** The newest lines of the journal. */
   readonly journal: readonly string[];
   readonly cause?: unknown;
@@ -21,7 +23,9 @@ export class SimulationFailure extends Error {
   readonly place: FailurePlace;
 
   constructor(checker: string, what: string, place: FailurePlace) {
-    const reproduce = `npm run sim -- --seed ${place.seed} --scenario ${place.scenario}`;
+    const { command, seed, scenario } = place;
+    const reproduce =
+      command === undefined ? `npm run sim -- --seed ${seed} --scenario ${scenario}` : `${command} --seed ${seed}`;
     super(
       `${checker} broke at step ${place.step.toLocaleString('en')} (${place.nowMs} ms): ${what}\nreproduce: ${reproduce}`,
       place.cause === undefined ? undefined : { cause: place.cause },

@@ -8,14 +8,15 @@ import { openConnection } from '../scheduler/connect.js';
 import { Framework } from '../scheduler/framework.js';
 import type { FrameworkOptions } from '../scheduler/framework.js';
 import { idInStore, keepingId } from '../scheduler/kept-id.js';
+import type { Store } from '../store/store.js';
 import { connectPersistently } from '../transport/reconnecting.js';
 import type { SimDisk } from './disk.js';
 import { following } from './following.js';
 import { NodeProcess } from './node-process.js';
 import type { Surroundings } from './surroundings.js';
 
-/** What a scheduler does with its framework; called for each process that starts. */
-export type Program = (framework: Framework, env: Env) => void;
+/** What a scheduler does with its framework; called for each process that starts. `store` is on the node's disk, where its framework id is kept, too. */
+export type Program = (framework: Framework, env: Env, store: Store) => void;
 
 /** How a scheduler is set up: `info` without an id, which is kept on its disk. */
 export interface SchedulerNodeOptions extends Omit<FrameworkOptions, 'info'> {
@@ -64,7 +65,8 @@ export class SchedulerNode {
     this.#process = process;
     const { env } = process;
     world.emit({ type: 'PROCESS', node: this.name, kind: 'SCHEDULER', up: true });
-    const keeper = idInStore(this.disk.open(env));
+    const store = this.disk.open(env);
+    const keeper = idInStore(store);
     const kept = keeper.load();
     const options = {
       name: this.#options.info.name,
@@ -104,7 +106,7 @@ export class SchedulerNode {
     framework.connection$.subscribe(state => {
       if (state.state === 'CONNECTED') this.#frameworkId = state.frameworkId;
     });
-    this.#program(framework, env);
+    this.#program(framework, env, store);
   }
 
   /** The process is gone at once; tasks run on for the failover timeout. */

@@ -48,6 +48,8 @@ export interface WorldOptions {
   readonly seed: number;
   /** Named in the line that reproduces a failure. */
   readonly scenario?: string;
+  /** The command that repeats it, in that line, where it is not the simulator's own. */
+  readonly command?: string;
   readonly network?: SimNetworkOptions;
   /** Full audits come every so many steps, beside the checks after each. Default 512. */
   readonly auditEverySteps?: number;
@@ -88,6 +90,7 @@ export class World {
   #steps = 0;
   readonly #auditEverySteps: number;
   readonly #extraCheckers: readonly Checker[];
+  readonly #command: string | undefined;
   readonly #unchecked: boolean;
   readonly #floors = new FloorsChecker();
   /** How fast the clock of a node runs: so many of its milliseconds pass in one of the world's. */
@@ -108,6 +111,7 @@ export class World {
     this.network = new SimNetwork(this.clock, this.random.fork('network'), options.network);
     this.#auditEverySteps = options.auditEverySteps ?? 512;
     this.#extraCheckers = options.checkers ?? [];
+    this.#command = options.command;
     this.#unchecked = options.unchecked ?? false;
     const drift = options.drifts === true ? new Drift(this.random.fork('drift')) : undefined;
     this.clockRate = node => drift?.rateOf(node) ?? 1;
@@ -334,6 +338,7 @@ export class World {
       nowMs: this.clock.now(),
       seed: this.seed,
       scenario: this.scenario,
+      ...(this.#command === undefined ? {} : { command: this.#command }),
       journal: this.journal.tail(40),
       cause,
     });

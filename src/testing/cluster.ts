@@ -114,9 +114,9 @@ export class Cluster {
         ...present({ suppressedRoles, offerConstraints, acknowledge, reconcile, demandIntervalMs }),
         info: { capabilities: ['PARTITION_AWARE', 'TASK_KILLING_STATE'], ...info, roles: info.roles ?? ['*'] },
       },
-      (framework, env) => {
+      (framework, env, store) => {
         framework.connection$.subscribe(state => (last = state));
-        program(framework, env);
+        program(framework, env, store);
       },
     );
     this.runUntil(() => node.framework?.connected === true || last?.state === 'ENDED', '30s');

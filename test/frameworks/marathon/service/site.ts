@@ -5,21 +5,19 @@ import { cluster } from 'proffer/testing';
 import type { AgentNodeOptions, Cluster } from 'proffer/testing';
 import type { MarathonEvent } from '../../../../frameworks/marathon/events/event.js';
 import type { Instance } from '../../../../frameworks/marathon/machine/instance.js';
-import { readApp, readAppUpdate } from '../../../../frameworks/marathon/model/change/app.js';
-import { readPod } from '../../../../frameworks/marathon/model/change/pod.js';
-import { readGroupUpdate } from '../../../../frameworks/marathon/model/change/group.js';
-import { putRunSpec, removeRunSpec } from '../../../../frameworks/marathon/model/group.js';
+import { removeRunSpec } from '../../../../frameworks/marathon/model/group.js';
 import type { Group } from '../../../../frameworks/marathon/model/group.js';
 import type { Checked } from '../../../../frameworks/marathon/model/refusal.js';
-import type { RunSpec } from '../../../../frameworks/marathon/model/run-spec.js';
-import { defaultSettings } from '../../../../frameworks/marathon/model/settings.js';
 import { openLedger } from '../../../../frameworks/marathon/records/ledger.js';
 import { describeWaiting } from '../../../../frameworks/marathon/rollout/waiting.js';
+import { putting, settings } from '../../../../frameworks/marathon/sim/edits.js';
+import type { AppJson } from '../../../../frameworks/marathon/sim/edits.js';
 import type { Answer, ChangeOptions, Deployed } from '../../../../frameworks/marathon/service/marathon.js';
 import type { ServiceOptions } from '../../../../frameworks/marathon/service/options.js';
 import { MarathonService } from '../../../../frameworks/marathon/service/service.js';
 
-export const settings = { ...defaultSettings, mesosRole: 'marathon' };
+export { posting, putting, puttingGroup, puttingPod, settings } from '../../../../frameworks/marathon/sim/edits.js';
+export type { AppJson } from '../../../../frameworks/marathon/sim/edits.js';
 
 export interface SiteOptions extends ServiceOptions {
   readonly agents?: number | readonly (AgentNodeOptions & { readonly name?: string })[];
@@ -28,9 +26,6 @@ export interface SiteOptions extends ServiceOptions {
 
 /** What happens at a write: it is lost with the process, or it is there and nobody hears of it. */
 export type Fate = 'lost' | 'kept';
-
-/** An app as users write it. */
-export type AppJson = { readonly id: string; readonly [field: string]: unknown };
 
 /** The end of a change. */
 export type Ended = Extract<Answer<Deployed>, { readonly type: 'DONE' }>;
@@ -169,42 +164,4 @@ export class Site {
       },
     };
   }
-}
-
-/** An app put where it is, or was not yet. */
-export function putting(json: AppJson): (root: Group, version: number) => Checked<Group> {
-  const { id, ...rest } = json;
-  return (root, version) => {
-    const reading = { root, settings, version };
-    const read = readAppUpdate(rest, id, reading, true);
-    if (!read.ok) return read;
-    return read.value.kind === 'definition' ? putted(root, read.value.app, version) : { ok: true, value: root };
-  };
-}
-
-export function puttingPod(json: object): (root: Group, version: number) => Checked<Group> {
-  return (root, version) => {
-    const read = readPod(json, { root, settings, version });
-    return read.ok ? putted(root, read.value, version) : read;
-  };
-}
-
-export function puttingGroup(json: object, id = '/'): (root: Group, version: number) => Checked<Group> {
-  return (root, version) => {
-    const read = readGroupUpdate(json, id, { root, settings, version });
-    if (!read.ok) return read;
-    return { ok: true, value: read.value.kind === 'tree' ? read.value.root : root };
-  };
-}
-
-/** A new app: one that is there already is refused by who asks. */
-export function posting(json: object): (root: Group, version: number) => Checked<Group> {
-  return (root, version) => {
-    const read = readApp(json, { root, settings, version });
-    return read.ok ? putted(root, read.value, version) : read;
-  };
-}
-
-function putted(root: Group, spec: RunSpec, version: number): Checked<Group> {
-  return { ok: true, value: putRunSpec(root, spec, version) };
 }
