@@ -1,5 +1,6 @@
 // F6: the process of a task is killed, the wrapper around another, and a framework's own executor under two more. All are told to have ended, nothing of them is
 // left, their siblings live, and the next task of that executor gets a new one.
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../../../support/cli.js';
 import { parentOf } from '../../../support/processes.js';
@@ -68,10 +69,10 @@ export const taskKilled: Drill = {
 
 /** A task of an executor that notes its pid when it starts. */
 function crewOrder(scene: Scene, taskId: string): TaskOrder {
-  const { command } = scene.order('crew', `exec ${process.execPath} ${executorProgram}`);
+  const notes = join(scene.dir, 'tasks', 'crew');
   const executor = {
     executorId: 'crew',
-    command: { value: String(command) },
+    command: { value: `echo $$ >> ${notes}; exec ${process.execPath} ${executorProgram}` },
     resources: { cpus: 0.1, mem: 64 },
   };
   return { name: taskId, taskId, executor, resources: { cpus: 0.1, mem: 32 } };
