@@ -155,6 +155,23 @@ test('offers of one agent and role are used together', t => {
   t.deepEqual(agent.launched, ['first', 'whole']);
 });
 
+test('an ACCEPT that comes twice launches once, and what it launched is not said to have been dropped', t => {
+  const rig = new MasterRig();
+  const agent = rig.agent({ cpus: 1, mem: 512 });
+  const scheduler = rig.scheduler();
+  const { id } = scheduler.offer;
+  const launch = [{ type: 'LAUNCH', tasks: [task('once')] }] as const;
+  t.deepEqual(scheduler.accept([id], launch), []);
+  agent.status(scheduler.frameworkId, 'once', 'TASK_RUNNING');
+  scheduler.clear();
+  t.true(scheduler.accept([id], launch).length > 0, 'its offer is used up');
+  t.deepEqual(agent.launched, ['once']);
+  t.deepEqual(
+    scheduler.updates.map(({ taskId, state, reason }) => [taskId, state, reason]),
+    [['once', 'TASK_RUNNING', 'RECONCILIATION']],
+  );
+});
+
 test('offers of two agents, one offer twice, or none void an ACCEPT: tasks are dropped and all its offers return', t => {
   const rig = new MasterRig();
   const one = rig.agent({ cpus: 1, mem: 512 });

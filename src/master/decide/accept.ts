@@ -16,6 +16,7 @@ import { offerProblem, refuseMsOf } from './offers.js';
 import { Converting, dropOperation } from './operations.js';
 import type { Findings } from './placing.js';
 import { Placing } from './placing.js';
+import { statusOf } from './reconcile.js';
 import type { Place } from './task-checks.js';
 
 /** Decides one ACCEPT. With offers that cannot be used together nothing is launched and all that are the framework's own return. */
@@ -225,6 +226,12 @@ function dropOperations(
       continue;
     }
     for (const task of operation.tasks) {
+      // A call that came twice: what it launched first has not been dropped.
+      const known = framework.tasks.get(task.taskId) ?? framework.unreachable.get(task.taskId);
+      if (known !== undefined) {
+        draft.sendStatus(framework, statusOf(known, at));
+        continue;
+      }
       const message = `the offers of this task ${why}`;
       draft.sendStatus(framework, masterStatus(task, 'TASK_DROPPED', 'INVALID_OFFERS', message, at));
     }
