@@ -63,10 +63,10 @@ export class DeploymentsRule implements Rule {
   }
 
   looked(service: MarathonService, now: number, sinceMs: number, report: Report): void {
+    // What it has found it first has to look at; and while the master is not heard, or it is stopped, nobody knows.
+    if (sinceMs < toldWithinMs || !service.connected) return;
     for (const [id, at] of this.#untold)
       if (now - at > toldWithinMs) report(`nobody is told of the end of deployment ${id}`);
-    // What a process has found it first has to look at; and while the master is not heard, nobody knows.
-    if (sinceMs < 60_000 || !service.connected) return;
     for (const { plan, standing } of service.deployments()) {
       const doubtful = now - standing.progressAt < stalledMs + 60_000;
       if (!standing.stalled && now - standing.progressAt > stalledMs && !doubtful)
