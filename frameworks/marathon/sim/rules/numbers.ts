@@ -142,7 +142,9 @@ export class NumbersRule implements Rule {
     if (before.some(({ condition }) => condition === 'UnreachableInactive')) this.counts.replaced += 1;
     const n = Math.max(...numbersOf(aimed));
     const counted = after.filter(counts).length;
-    if (!aimed.actions.includes('Restart')) {
+    // Before the restart of this turn the number of before was kept.
+    const keptFirst = aimed.specs.length > aimed.goals.length && counted <= n;
+    if (keptFirst || !aimed.actions.includes('Restart')) {
       if (counted > n) report(`G3: ${counted} of ${id} are wanted after ${came[0]?.id ?? ''} came, ${n} are asked for`);
       return;
     }
