@@ -105,6 +105,9 @@ class Run implements RunningMarathon {
   #autoscaler: Autoscaler | undefined;
   #dns: RunningDns | undefined;
   #haproxy: RunningHaproxy | undefined;
+  /** With the one that runs. What is to be killed waits for it: one of an earlier Marathon may send requests there still. */
+  readonly #routed: Promise<RunningHaproxy>;
+  #isRouted: (haproxy: RunningHaproxy) => void = () => {};
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
   #isOver = false;
   #ending = false;
@@ -113,6 +116,9 @@ class Run implements RunningMarathon {
     this.#options = options;
     this.#env = env;
     this.#store = store;
+    this.#routed = new Promise(resolve => {
+      this.#isRouted = resolve;
+    });
     this.closed = new Promise<void>((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -180,7 +186,10 @@ class Run implements RunningMarathon {
   async #discover(): Promise<void> {
     const { dns, haproxy, frameworkName = 'marathon' } = this.#options;
     const { clock, log } = this.#env;
-    if (haproxy !== undefined) this.#haproxy = await runHaproxy(this.marathon, { ...haproxy, clock, log });
+    if (haproxy !== undefined) {
+      this.#haproxy = await runHaproxy(this.marathon, { ...haproxy, clock, log });
+      this.#isRouted(this.#haproxy);
+    }
     if (dns === undefined) return;
     const { hostname, port } = new URL(this.url);
     const frameworkAt = { addresses: [hostname.replace(/^\[|\]$/g, '')], port: Number(port) };
@@ -234,7 +243,7 @@ class Run implements RunningMarathon {
   }
 
   async #drain(instances: readonly Instance[]): Promise<void> {
-    await this.#haproxy?.drain(instances);
+    await (await this.#routed).drain(instances);
   }
 
   async #end(error?: unknown): Promise<void> {

@@ -79,13 +79,27 @@ haproxyTest('a new version is rolled out under load, instances and Marathon are 
   });
   t.deepEqual(load.failures, []);
 
+  // In the middle: the next one finds those of both versions, and must not kill any before HAProxy has heard.
+  const third = await fetch(`${url}/v2/apps//shop/web`, {
+    method: 'PUT',
+    body: JSON.stringify({ env: { VERSION: 'three' } }),
+  });
+  t.is(third.status, 200, await third.clone().text());
+  await eventually('new instances beside the old ones', async () => {
+    const { tasks } = (await (await fetch(`${url}/v2/apps//shop/web/tasks`)).json()) as { tasks: { state: string }[] };
+    return tasks.filter(({ state }) => state === 'TASK_RUNNING').length === 6;
+  });
   process.kill(Number(marathon), 'SIGKILL');
   await eventually('Marathon again, with its names', async () => {
     const resolver = new Resolver({ tries: 1, timeout: 1000 });
     resolver.setServers([`127.0.0.1:${dnsPort}`]);
     const services = await resolver.resolveSrv('_http._web-shop._tcp.marathon.mesos').catch(() => []);
-    return services.length === 3;
+    return services.length === 3 && (await deployed());
   });
+  load.take();
+  await load.more(50);
+  t.true([...load.take().keys()].every(answer => answer.startsWith('three ')));
+  t.deepEqual(load.failures, []);
   const scaled = await fetch(`${url}/v2/apps//shop/web`, { method: 'PUT', body: JSON.stringify({ instances: 4 }) });
   t.is(scaled.status, 200, await scaled.clone().text());
   load.take();

@@ -64,7 +64,7 @@ export function processesIn(text: string): Processes | undefined {
   return master === undefined ? undefined : { master, reloads, ...rows };
 }
 
-/** Reads `show stat`: by server, the requests or connections that are on it or wait for it. */
+/** Reads `show stat`: by name of a server, in whatever backends, the requests or connections that are on it or wait for it. */
 export function sessionsIn(text: string): Map<string, number> {
   const [head = '', ...lines] = text.split('\n');
   const names = head.replace(/^# /, '').split(',');
@@ -79,7 +79,7 @@ export function sessionsIn(text: string): Map<string, number> {
     const cells = line.split(',');
     const server = cells[name];
     if (server !== undefined && cells.length > current)
-      sessions.set(server, Number(cells[current]) + Number(cells[queued]));
+      sessions.set(server, (sessions.get(server) ?? 0) + Number(cells[current]) + Number(cells[queued]));
   }
   return sessions;
 }

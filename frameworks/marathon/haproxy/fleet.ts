@@ -9,7 +9,8 @@ import { differenceOf } from './difference.js';
 import type { Difference, ServerChange } from './difference.js';
 import type { SettledHaproxy } from './options.js';
 import { HaproxyProcess } from './process.js';
-import { add, busy, drain, keyOf, remove } from './workers.js';
+import { namedFor } from './services.js';
+import { add, busy, busyIn, drain, keyOf, remove } from './workers.js';
 import type { Leaving } from './workers.js';
 
 /** What became of a change. */
@@ -37,6 +38,8 @@ export class Fleet {
   /** What runs; undefined before the first. */
   #now: Config | undefined;
   #ports: Set<number> | undefined;
+  /** Workers of the one that was taken over. They finish what they have begun with servers that may be unknown here. */
+  #inherited: readonly number[] = [];
   #earliestReloadMs = 0;
   /** Whether the file says less than what runs. */
   #isStale = false;
@@ -73,10 +76,11 @@ export class Fleet {
   /** Requests and connections that instances still have which get nothing new. */
   async requestsOf(ids: ReadonlySet<InstanceId>): Promise<number> {
     const theirs = [...this.#leaving.values()].filter(({ server }) => ids.has(server.instanceId));
-    if (theirs.length === 0) return 0;
+    if (theirs.length === 0 && this.#inherited.length === 0) return 0;
     const processes = await this.#process.processes();
     if (processes === undefined) return 0;
-    let sum = 0;
+    this.#inherited = this.#inherited.filter(pid => processes.oldWorkers.includes(pid));
+    let sum = await busyIn(this.#process.control, this.#inherited, namedFor(ids));
     for (const count of (await busy(this.#process.control, processes, theirs)).values()) sum += count;
     return sum;
   }
@@ -148,6 +152,7 @@ export class Fleet {
       if (why !== undefined && this.#now !== undefined) await this.#process.write(textOf(this.#now));
     }
     if (why === undefined) {
+      if (first) this.#inherited = [...processes.workers, ...processes.oldWorkers];
       this.#isNow(wanted);
       log.info('HAProxy has loaded a new configuration', { services: wanted.backends.size });
       return this.#tell({ type: 'RELOADED' });

@@ -208,8 +208,18 @@ function portOf(serving: ServingTask, index: number): number | undefined {
 
 // Ids are of letters, digits, dashes, dots and underscores by rule; no other byte may get into a configuration.
 function serverNameOf({ instance: { id, incarnation } }: ServingTask): string {
+  return `${ownNameOf(id)}.${incarnation}`;
+}
+
+function ownNameOf(id: InstanceId): string {
   const own = id.slice(id.lastIndexOf('.') + 1).replace(/^instance-/, '');
-  return `${own.replaceAll(/[^A-Za-z0-9_-]/g, '-')}.${incarnation}`;
+  return own.replaceAll(/[^A-Za-z0-9_-]/g, '-');
+}
+
+/** Whether a server of that name is one of these instances, whichever start of it. */
+export function namedFor(ids: Iterable<InstanceId>): (server: string) => boolean {
+  const own = new Set(Array.from(ids, ownNameOf));
+  return server => own.has(server.slice(0, server.lastIndexOf('.')));
 }
 
 function isOffered(own: readonly string[], groups: readonly string[]): boolean {

@@ -121,6 +121,19 @@ export async function busy(
   return counts;
 }
 
+/** How many requests or connections such servers have in these workers, in all backends. */
+export async function busyIn(
+  control: string,
+  pids: readonly number[],
+  isOne: (name: string) => boolean,
+): Promise<number> {
+  let sum = 0;
+  for (const pid of pids)
+    for (const [name, sessions] of sessionsIn((await said(control, pid, ['show stat -1 4 -1'])) ?? ''))
+      if (isOne(name)) sum += sessions;
+  return sum;
+}
+
 // A worker may end at any time, and what it had ends with it.
 async function said(control: string, pid: number, commands: readonly string[]): Promise<string | undefined> {
   try {

@@ -4,6 +4,7 @@ import { get } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync, existsSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -96,6 +97,34 @@ async function until(haproxy: RunningHaproxy, type: Applied['type'], act: () => 
   return heard;
 }
 
+/** An instance that answers when it is told to. */
+async function holding(
+  t: ExecutionContext,
+  app: AppDefinition,
+): Promise<{ readonly slow: Server; readonly held: (() => void)[]; readonly instance: Instance }> {
+  const held: (() => void)[] = [];
+  const slow = createServer(socket => {
+    socket.on('error', () => {});
+    socket.on('data', () => held.push(() => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow')));
+  });
+  slow.listen(0, '127.0.0.1');
+  await once(slow, 'listening');
+  t.teardown(() => slow.close());
+  const where = slow.address();
+  const port = typeof where === 'object' && where !== null ? where.port : 0;
+  return { slow, held, instance: at(app, 'slow', '127.0.0.1', [port]) };
+}
+
+/** Looks at what is in hand are counted by the pauses between them. */
+function counted(): { readonly clock: Clock; readonly looks: () => number } {
+  let looks = 0;
+  const after: Clock['after'] = (delayMs, run) => {
+    if (delayMs === 50) looks += 1;
+    return systemClock.after(delayMs, run);
+  };
+  return { clock: { ...systemClock, after }, looks: () => looks };
+}
+
 haproxyTest('instances are swapped one by one, one is killed by force, an app comes: no request fails', async t => {
   const scene = new Scene(t);
   const port = await freePort();
@@ -166,37 +195,17 @@ haproxyTest('an instance is not given up before what it has in hand is answered,
   const scene = new Scene(t);
   const port = await freePort();
   const web = listening([port], { labels: { HAPROXY_0_MODE: 'http' } });
-  const held: (() => void)[] = [];
-  const slow = createServer(socket => {
-    socket.on('error', () => {});
-    socket.on('data', () => held.push(() => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow')));
-  });
-  slow.listen(0, '127.0.0.1');
-  await once(slow, 'listening');
-  t.teardown(() => slow.close());
-  const where = slow.address();
-  const instance = at(web, 'slow', '127.0.0.1', [typeof where === 'object' && where !== null ? where.port : 0]);
+  const { slow, held, instance } = await holding(t, web);
   scene.view.put(web, instance);
-  // Its looks are counted by the pauses between them.
-  let looks = 0;
-  let looked = (): void => {};
-  const after: Clock['after'] = (delayMs, run) => {
-    if (delayMs === 50) looks += 1;
-    looked();
-    return systemClock.after(delayMs, run);
-  };
-  const haproxy = await scene.run({ drainMs: 20_000, clock: { ...systemClock, after } });
+  const { clock, looks } = counted();
+  const haproxy = await scene.run({ drainMs: 20_000, clock });
   const load = scene.load(port, 1);
   await new Promise(resolve => slow.once('connection', socket => socket.once('data', resolve)));
   let drained = false;
   const draining = haproxy.drain([instance]).then(() => {
     drained = true;
   });
-  await new Promise<void>(resolve => {
-    looked = () => {
-      if (looks >= 5 || drained) resolve();
-    };
-  });
+  await eventually('five looks', () => looks() >= 5 || drained);
   t.false(drained);
   const stopped = load.stop();
   held.shift()?.();
@@ -216,6 +225,36 @@ haproxyTest('an instance is not given up before what it has in hand is answered,
   held.shift()?.();
   await late.stop();
   t.deepEqual(late.failures, []);
+});
+
+haproxyTest('what is in hand since before HAProxy was taken over is waited for too', async t => {
+  const scene = new Scene(t);
+  const port = await freePort();
+  const web = listening([port], { labels: { HAPROXY_0_MODE: 'http' } });
+  const { slow, held, instance } = await holding(t, web);
+  scene.view.put(web, instance);
+  const haproxy = await scene.run();
+  const load = scene.load(port, 1);
+  await new Promise(resolve => slow.once('connection', socket => socket.once('data', resolve)));
+  const stopped = load.stop();
+  await haproxy.stop({ leave: true });
+
+  // Its end was decided meanwhile: the next Marathon never routes to it.
+  const known = { ...instance, goal: 'Decommissioned' as const };
+  scene.view.put(web, known, await scene.instance(web, 'new'));
+  const { clock, looks } = counted();
+  const next = await scene.run({ drainMs: 20_000, clock });
+  let drained = false;
+  const draining = next.drain([known]).then(() => {
+    drained = true;
+  });
+  await eventually('five looks', () => looks() >= 5 || drained);
+  t.false(drained);
+  held.shift()?.();
+  await draining;
+  await stopped;
+  t.is(load.take().get('slow'), 1);
+  t.deepEqual(load.failures, []);
 });
 
 haproxyTest('an instance that was given up comes back, with connections to it all the while', async t => {
