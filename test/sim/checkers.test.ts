@@ -1,18 +1,24 @@
 // Checkers of what is told to whom, and what is believed: each sees the bug it is for, in a small world or a made-up history, and is quiet without it.
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import { problem } from '../../src/base/errors.js';
+import type { Problem } from '../../src/base/errors.js';
 import type { AgentEvent } from '../../src/protocol/agent-api.js';
 import type { Offer } from '../../src/protocol/entities.js';
+import type { OperatorCall } from '../../src/protocol/operator-api.js';
 import type { SchedulerCall, SchedulerEvent } from '../../src/protocol/scheduler-api.js';
 import type { TaskState } from '../../src/protocol/task-state.js';
+import { launch } from '../../src/scheduler/launch.js';
 import type { TrackedTask } from '../../src/scheduler/tracker.js';
 import { SimulationFailure, World } from '../../src/sim/index.js';
 import type { HistoryEvent, Mutations, WorldView } from '../../src/sim/index.js';
 import { AgentBooksChecker } from '../../src/sim/checkers/agent-books.js';
+import { DurabilityChecker } from '../../src/sim/checkers/durability.js';
 import { EndsChecker } from '../../src/sim/checkers/ends.js';
 import { KillsChecker } from '../../src/sim/checkers/kills.js';
 import { OrdersChecker } from '../../src/sim/checkers/orders.js';
 import { ProvenanceChecker } from '../../src/sim/checkers/provenance.js';
+import { RepeatsChecker } from '../../src/sim/checkers/repeats.js';
 import { RetriesChecker } from '../../src/sim/checkers/retries.js';
 import { TrackersChecker } from '../../src/sim/checkers/trackers.js';
 import { behaviourEnv } from '../../src/sim/behaviour.js';
@@ -294,4 +300,95 @@ test('a task that comes back with its agent is ended when its id is used again e
     'ends',
     /a is ended by SIGTERM on agent-1, and nobody asked for it/,
   );
+});
+
+test('a kill that came before the new master knew the task is asked for again once it is known', t => {
+  const world = new World({ seed: 5, checkers: [new RepeatsChecker()] });
+  world.addMaster();
+  const agent = world.addAgent();
+  const one = world.addScheduler('one', { info: { name: 'one', roles: ['*'] } }, framework => {
+    framework.updates$.subscribe(() => {});
+    framework.offers$.subscribe(offer => {
+      if (framework.tasks.get('a') === undefined)
+        framework.accept(offer, [
+          launch({ taskId: 'a', unlessRunning: false, name: 'a', command: 'simulated', resources: { cpus: 1 } }),
+        ]);
+    });
+  });
+  t.true(world.runUntil(() => one.framework?.tasks.get('a')?.state === 'TASK_RUNNING'));
+  agent.crash();
+  world.master.crash();
+  world.master.start();
+  t.true(world.runUntil(() => one.framework?.connected === false));
+  t.true(world.runUntil(() => one.framework?.connected === true));
+  one.framework?.kill('a');
+  world.run('1s');
+  agent.start();
+  t.true(world.runUntil(() => one.framework?.tasks.get('a')?.state === 'TASK_KILLED', '30s'));
+  t.deepEqual(world.liveTasks(), []);
+});
+
+test('who hears that a task is alive, whose kill the master never noted, has to ask again', t => {
+  const task = { state: 'TASK_RUNNING', kill: undefined as object | undefined };
+  const cluster = {
+    frameworks: new Map([['F', { tasks: new Map([['a', task]]), unreachable: new Map() }]]),
+  } as unknown as NonNullable<WorldView['cluster']>;
+  const { tell, said } = watching(new RepeatsChecker(), emptyView({ cluster }));
+  const heard = (event: SchedulerEvent): HistoryEvent => ({ type: 'HEARD', node: 'one', event });
+  const alive = (reason: 'RECONCILIATION' | 'TASK_HEALTH_CHECK_STATUS_UPDATED'): HistoryEvent =>
+    heard({ type: 'UPDATE', status: { timestampMs: 0, taskId: 'a', state: 'TASK_RUNNING', source: 'MASTER', reason } });
+  const kill = { type: 'KILL', taskId: 'a' } as const;
+  const says: HistoryEvent = { type: 'SAID', node: 'one', call: kill };
+  const arrives: HistoryEvent = { type: 'SCHEDULER_CALL', session: 1, node: 'one', call: kill };
+  const master = { id: 'm', hostname: 'm', port: 0, version: '1' };
+  tell(heard({ type: 'SUBSCRIBED', frameworkId: 'F', master, heartbeatIntervalMs: 1 }), alive('RECONCILIATION'));
+  tell(says);
+  tell(alive('RECONCILIATION'));
+  t.deepEqual(said, [], 'it is on its way');
+  tell(arrives);
+  tell(alive('TASK_HEALTH_CHECK_STATUS_UPDATED'));
+  tell(alive('RECONCILIATION'), says);
+  tell(arrives);
+  task.kill = {};
+  tell(alive('RECONCILIATION'));
+  t.deepEqual(said, []);
+  task.kill = undefined;
+  tell(alive('RECONCILIATION'));
+  t.regex(
+    said.splice(0).join(),
+    /^one hears that a is TASK_RUNNING .* no master remembers, and does not ask again \(T8\)$/,
+  );
+  tell({ type: 'PROCESS', node: 'one', kind: 'SCHEDULER', up: true });
+  tell(alive('RECONCILIATION'));
+  t.deepEqual(said, [], 'the next process has asked for nothing');
+});
+
+test('an operator hears that a quota or a weight holds once it is on disk as it was asked for', t => {
+  const disk = new Map<string, unknown>();
+  const some = (prefix: string, is: (value: unknown) => boolean): boolean =>
+    [...disk].some(([key, value]) => key.startsWith(prefix) && is(value));
+  const view = emptyView({ disk: () => ({ isDamaged: false, has: key => disk.has(key), some }) });
+  const { tell, said } = watching(new DurabilityChecker(), view);
+  const answer = (call: OperatorCall, problems: readonly Problem[] = []): string => {
+    tell({ type: 'OPERATOR_ANSWER', node: 'operator', call, problems });
+    return said.splice(0).join();
+  };
+  const quota = (cpus?: number): OperatorCall => ({
+    type: 'UPDATE_QUOTA',
+    quotas: [cpus === undefined ? { role: 'dev' } : { role: 'dev', limits: { cpus } }],
+  });
+  const weight: OperatorCall = { type: 'UPDATE_WEIGHTS', weights: [{ role: 'dev', weight: 2 }] };
+  t.regex(answer(quota(0.5)), /^quota\/dev is told to be set before it is so in the registry \(D3\)$/);
+  t.is(answer(quota(0.5), [problem('updateQuota', 'INVALID_QUOTA', 'no')]), '', 'it was refused');
+  disk
+    .set('quota/dev', { epoch: 1, limits: { cpus: 0.5 }, guarantees: {} })
+    .set('quota/dev/x', { limits: {}, guarantees: {} });
+  t.is(answer(quota(0.5)), '');
+  t.regex(answer(quota(1)), /quota\/dev is told/, 'the one of before is there');
+  t.regex(answer(quota()), /quota\/dev is told/, 'it is still there');
+  disk.delete('quota/dev');
+  t.is(answer(quota()), '');
+  t.regex(answer(weight), /^weight\/dev is told/);
+  disk.set('weight/dev', { epoch: 1, weight: 2 });
+  t.is(answer(weight), '');
 });

@@ -1,8 +1,10 @@
 // Nothing is seen that a crash could still take back: a container runs only once its task's record is on disk, and a status, the outcome of an operation,
-// an agent's id or a framework's id is told, or gone by, only then. In: containers, statuses, registrations; what is on disks. Out: reports for A3, D3.
+// an agent's id or a framework's id is told, or gone by, only then; so is an operator that a quota or a weight holds. In: containers, statuses,
+// registrations, answers; what is on disks. Out: reports for A3, D3.
 import { keys } from '../../agent/records.js';
 import type { OperationUuid, StatusUuid } from '../../base/ids.js';
 import type { OperationStatus } from '../../protocol/entities.js';
+import type { OperatorCall } from '../../protocol/operator-api.js';
 import type { TaskState } from '../../protocol/task-state.js';
 import type { LiveContainer } from '../containers.js';
 import type { HistoryEvent } from '../history.js';
@@ -44,6 +46,9 @@ export class DurabilityChecker implements Checker {
       case 'SCHEDULER_EVENT':
         if (event.event.type === 'SUBSCRIBED') this.#registry(`framework/${event.event.frameworkId}`, world, report);
         return;
+      case 'OPERATOR_ANSWER':
+        if (event.problems.length === 0) this.#answered(event.call, world, report);
+        return;
       case 'GOES_BY':
         if (world.disk(event.node)?.some(keys.id, id => id === event.agentId) === false)
           report(`${event.node} goes by ${event.agentId} before that is on its disk (A3, A4)`);
@@ -75,6 +80,32 @@ export class DurabilityChecker implements Checker {
       report(`${node} tells what became of operation ${uuid} before it is on its disk (A3)`);
   }
 
+  // What is told to be set is there as it was asked for.
+  #answered(call: OperatorCall, world: WorldView, report: Report): void {
+    const disk = world.disk('master');
+    if (disk === undefined) return;
+    const told = (key: string, isKept: boolean): void => {
+      if (!isKept) report(`${key} is told to be set before it is so in the registry (D3)`);
+    };
+    if (call.type === 'UPDATE_QUOTA') {
+      for (const { role, limits = {}, guarantees = {} } of call.quotas) {
+        const key = `quota/${role}`;
+        const isNone = Object.keys(limits).length + Object.keys(guarantees).length === 0;
+        const isKept = (value: unknown): boolean => {
+          const kept = value as { readonly limits: Amounts; readonly guarantees: Amounts };
+          return isSame(kept.limits, limits) && isSame(kept.guarantees, guarantees);
+        };
+        told(key, isNone ? !disk.has(key) : disk.has(key) && disk.some(key, isKept));
+      }
+    } else if (call.type === 'UPDATE_WEIGHTS') {
+      for (const { role, weight } of call.weights) {
+        const key = `weight/${role}`;
+        const isKept = (value: unknown): boolean => (value as { readonly weight: number }).weight === weight;
+        told(key, disk.has(key) && disk.some(key, isKept));
+      }
+    }
+  }
+
   #registry(key: string, world: WorldView, report: Report): void {
     if (world.disk('master')?.has(key) === false) report(`${key} is told before it is in the registry (D3)`);
   }
@@ -82,6 +113,17 @@ export class DurabilityChecker implements Checker {
   #forgets(node: string, { nowMs }: WorldView): void {
     this.#forgettingUntilMs.set(node, nowMs + underwayMs);
   }
+}
+
+interface Amounts {
+  readonly [name: string]: number;
+}
+
+/** In thousandths, as they are counted. */
+function isSame(a: Amounts, b: Amounts): boolean {
+  const names = Object.keys(a);
+  if (names.length !== Object.keys(b).length) return false;
+  return names.every(name => Math.round((a[name] ?? 0) * 1000) === Math.round((b[name] ?? -1) * 1000));
 }
 
 /** States of tasks that an agent has. */

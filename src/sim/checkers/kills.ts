@@ -203,7 +203,7 @@ const slackMs = 10_000;
 /** And what reconciliation takes when some of its answers are late. */
 const reconciledMs = 60_000;
 
-function taskAt({ cluster }: WorldView, id: FrameworkId, taskId: TaskId): Readonly<TaskRecord> | undefined {
+export function taskAt({ cluster }: WorldView, id: FrameworkId, taskId: TaskId): Readonly<TaskRecord> | undefined {
   const framework = cluster?.frameworks.get(id);
   return framework?.tasks.get(taskId) ?? framework?.unreachable.get(taskId);
 }

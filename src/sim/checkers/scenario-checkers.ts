@@ -17,6 +17,7 @@ import { ProvenanceChecker } from './provenance.js';
 import { ReconciliationChecker } from './reconciliation.js';
 import { RegistrationsChecker } from './registrations.js';
 import { RemovalsChecker } from './removals.js';
+import { RepeatsChecker } from './repeats.js';
 import { RetriesChecker } from './retries.js';
 import { RecoveryChecker } from './recovery.js';
 import { SilenceChecker } from './silence.js';
@@ -43,6 +44,7 @@ export function scenarioCheckers(): readonly Checker[] {
     new AgentBooksChecker(),
     new OrdersChecker(),
     new ProvenanceChecker(),
+    new RepeatsChecker(),
     new RetriesChecker(),
     new TrackersChecker(),
     new RecoveryChecker(),

@@ -126,6 +126,5 @@ export const durability: readonly Bug[] = [
     find: "return draft.store(registry.quotas(changed), { type: 'QUOTA_STORED', quotas: changed, ticket });",
     replace:
       'const now = decideQuotaSet(view, { quotas: changed, ticket }); now.changes.unshift(...draft.changes); return now.store(registry.quotas(changed));',
-    rare: true,
   },
 ];
