@@ -33,13 +33,20 @@ export function resourcesOf(spec: RunSpec): SpecResources {
 }
 
 /** The same as the SDK writes it: without what is zero. Ports and volumes come beside it. */
-export function scalarsOf({ cpus, mem, disk, gpus }: SpecResources): Resources {
+export function scalarsOf(asked: SpecResources): Resources {
+  const [cpus, mem, disk] = [rounded(asked.cpus), rounded(asked.mem), rounded(asked.disk)];
+  const { gpus } = asked;
   return {
     ...(cpus > 0 ? { cpus } : {}),
     ...(mem > 0 ? { mem } : {}),
     ...(disk > 0 ? { disk } : {}),
     ...(gpus > 0 ? { gpus } : {}),
   };
+}
+
+// Amounts have three decimals; a third of a cpu is rounded, as Mesos does it.
+function rounded(amount: number): number {
+  return Math.round(amount * 1000) / 1000;
 }
 
 /** The host ports one instance needs, in the order of PORT0, PORT1, …; ports without one on the host are not among them. */

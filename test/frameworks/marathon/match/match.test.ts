@@ -64,6 +64,12 @@ function need(port = 0, protocol: PortNeed['protocol'] = 'tcp'): PortNeed {
   return { port, protocol, labels: {} };
 }
 
+test('amounts finer than thousandths are rounded, as Mesos does', t => {
+  const third = app({ resources: { cpus: 1 / 3, mem: 32.00049, disk: 0.0001, gpus: 0 } });
+  const [task] = fits(tried(third)).tasks;
+  t.deepEqual(task?.resources, { cpus: 0.333, mem: 32 });
+});
+
 test('fields read as Marathon writes them', t => {
   const there = place(
     'a1',
