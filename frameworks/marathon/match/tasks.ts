@@ -13,7 +13,7 @@ import type {
 import type { AppDefinition, AppDocker } from '../model/app.js';
 import { hostnameOf } from '../model/path.js';
 import type { PodContainer, PodDefinition, PodExec } from '../model/pod.js';
-import { hasOwnNetwork } from '../model/run-spec.js';
+import { hasOwnNetwork, rounded } from '../model/run-spec.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { Artifact, LinuxInfo, PortNeed, PortProtocol, ResourceLimits } from '../model/spec.js';
 import { appChecks, podChecks, podCommand } from '../health/checks.js';
@@ -266,7 +266,8 @@ function killPolicyOf(gracePeriodMs: number | undefined): { readonly killPolicy?
 
 function limitsOf(limits: ResourceLimits | undefined): Pick<TaskSpec, 'limits'> {
   if (limits === undefined || (limits.cpus === undefined && limits.mem === undefined)) return {};
-  const amount = (limit: number | 'unlimited'): number => (limit === 'unlimited' ? Number.POSITIVE_INFINITY : limit);
+  const amount = (limit: number | 'unlimited'): number =>
+    limit === 'unlimited' ? Number.POSITIVE_INFINITY : rounded(limit);
   return {
     limits: {
       ...(limits.cpus === undefined ? {} : { cpus: amount(limits.cpus) }),

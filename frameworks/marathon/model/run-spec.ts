@@ -44,8 +44,8 @@ export function scalarsOf(asked: SpecResources): Resources {
   };
 }
 
-// Amounts have three decimals; a third of a cpu is rounded, as Mesos does it.
-function rounded(amount: number): number {
+/** Amounts have three decimals; a third of a cpu is rounded, as Mesos does it. */
+export function rounded(amount: number): number {
   return Math.round(amount * 1000) / 1000;
 }
 

@@ -65,9 +65,14 @@ function need(port = 0, protocol: PortNeed['protocol'] = 'tcp'): PortNeed {
 }
 
 test('amounts finer than thousandths are rounded, as Mesos does', t => {
-  const third = app({ resources: { cpus: 1 / 3, mem: 32.00049, disk: 0.0001, gpus: 0 } });
+  const third = app({
+    resources: { cpus: 2 / 3, mem: 32.00049, disk: 0.0001, gpus: 0 },
+    resourceLimits: { cpus: 2 / 3, mem: 'unlimited' },
+  });
   const [task] = fits(tried(third)).tasks;
-  t.deepEqual(task?.resources, { cpus: 0.333, mem: 32 });
+  t.deepEqual(task?.resources, { cpus: 0.667, mem: 32 });
+  // Else the limit is below what is asked for.
+  t.deepEqual(task?.limits, { cpus: 0.667, mem: Number.POSITIVE_INFINITY });
 });
 
 test('fields read as Marathon writes them', t => {
