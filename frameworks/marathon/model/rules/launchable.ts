@@ -3,7 +3,7 @@
 import type { AppDefinition, AppVolume } from '../app.js';
 import type { PodContainer, PodDefinition } from '../pod.js';
 import type { Report } from '../refusal.js';
-import { within } from '../refusal.js';
+import { shown, within } from '../refusal.js';
 import { hasOwnNetwork } from '../run-spec.js';
 import type { LinuxInfo } from '../spec.js';
 import { each } from './parts.js';
@@ -20,6 +20,11 @@ export function appLaunchProblems(app: AppDefinition, report: Report): void {
   if (container?.docker?.pullConfig !== undefined) report('/container/docker/pullConfig', noPullConfig);
   linuxProblems(container?.linuxInfo, hasImage, within(report, '/container/linuxInfo'));
   each(container?.volumes ?? [], '/container/volumes', report, (volume, here) => appVolume(volume, hasImage, here));
+  each(app.fetch, '/fetch', report, ({ uri }, here) => schemeProblem(uri, here));
+  each(app.healthChecks, '/healthChecks', report, (check, here) => {
+    if ('path' in check) pathProblem(check.path, here);
+  });
+  each(app.readinessChecks, '/readinessChecks', report, ({ path }, here) => pathProblem(path, here));
 }
 
 /** Reports of a pod; its containers start and end together, each in a container of its own. */
@@ -71,6 +76,20 @@ function appVolume(volume: AppVolume, hasImage: boolean, report: Report): void {
 function placeProblem(path: string, own: string | undefined, at: string, report: Report): void {
   if (path.startsWith('/') && path !== own)
     report(at, 'must be relative to the sandbox without an image: a process sees the file system of its machine');
+}
+
+function schemeProblem(uri: string, report: Report): void {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
+  if (scheme !== undefined && !['http', 'https', 'file'].includes(scheme))
+    report('/uri', `must be one of http, https or file, which agents can fetch; ${shown(uri)} is given`);
+}
+
+function pathProblem(path: string | undefined, report: Report): void {
+  if (path !== undefined && /[\s\p{Cc}]/u.test(path))
+    report(
+      '/path',
+      `must not contain white space or control characters, write %20 for a blank; ${shown(path)} is given`,
+    );
 }
 
 function linuxProblems(linuxInfo: LinuxInfo | undefined, hasImage: boolean, report: Report): void {

@@ -9,6 +9,17 @@ const volume = (more: object): object => ({ containerPath: '/data', mode: 'RW', 
 
 /** The story, what of an app is added, and where which words are. */
 const apps: readonly (readonly [string, object, string, RegExp])[] = [
+  ['a file no agent can fetch', { fetch: [{ uri: 'ftp://a/b' }] }, '/fetch(0)/uri', /^must be one of http, https or/],
+  ['a path with a blank', { healthChecks: [{ path: '/a b' }] }, '/healthChecks(0)/path', /^must not contain white/],
+  [
+    'a readiness check with a line’s end in its path',
+    {
+      portDefinitions: [{ name: 'http' }],
+      readinessChecks: [{ portName: 'http', path: '/a\r\nb: c', intervalSeconds: 2, timeoutSeconds: 1 }],
+    },
+    '/readinessChecks(0)/path',
+    /^must not contain white/,
+  ],
   ['a terminal for a process', { tty: true }, '/tty', /^needs a container with an image/],
   ['a network for a process', { networks: [{ mode: 'container/bridge' }] }, '/networks', /^a network of its own needs/],
   [
