@@ -4,7 +4,7 @@ import { ProfferError } from '../base/errors.js';
 import { ComposingContainerizer } from '../containerizer/composing.js';
 import type { Containerizer, NetworkProber } from '../containerizer/containerizer.js';
 import { DockerContainerizer, probeDocker } from '../containerizer/docker.js';
-import type { DockerPolicy } from '../containerizer/docker-options.js';
+import type { DockerPolicy } from '../containerizer/docker-policy.js';
 import { ProcessContainerizer } from '../containerizer/process.js';
 import { FetchCache } from '../containerizer/fetch-cache.js';
 import { SystemProber } from '../containerizer/prober.js';

@@ -16,7 +16,7 @@ import { isThere } from './directories.js';
 import { runInside } from './docker-exec.js';
 import { LogDemux } from './docker-logs.js';
 import type { CreateBody } from './docker-create.js';
-import type { DockerPolicy } from './docker-options.js';
+import type { DockerPolicy } from './docker-policy.js';
 import { dockerCreateOptions, dockerName } from './docker-options.js';
 import type { DockerPuller } from './docker-pull.js';
 import type { Slots } from './slots.js';

@@ -7,23 +7,10 @@ import { networkProblem } from '../protocol/validate-container.js';
 import type { ContainerSpec } from './containerizer.js';
 import type { CreateBody } from './docker-create.js';
 import { applyParameters } from './docker-parameters.js';
+import type { DockerPolicy } from './docker-policy.js';
 
 /** Where the sandbox appears inside a container; `PROFFER_SANDBOX` says so there. */
 export const sandboxInside = '/mnt/proffer/sandbox';
-
-/** What an agent's operator allows to Docker tasks. */
-export interface DockerPolicy {
-  /** Privileged containers, devices and capabilities beyond Docker's own defaults. Default false. */
-  readonly allowPrivileged?: boolean;
-  /** Host paths (and all below) that may be mounted although they are refused by default, e.g. `/etc/ssl`. */
-  readonly allowedHostPaths?: readonly string[];
-  /** Host paths never to be mounted besides the usual ones, e.g. the agent's work directory. */
-  readonly refusedHostPaths?: readonly string[];
-  /** Processes and threads per container. Default 4096: room for a large JVM, none for a fork bomb. */
-  readonly pidsMax?: number;
-  /** Bytes of output the engine keeps per file (of two) besides the sandbox. Default 10 MiB. */
-  readonly engineLogBytes?: number;
-}
 
 /** A label every container carries; its value is the container id. */
 export const containerLabel = 'proffer.containerizer.id';

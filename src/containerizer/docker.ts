@@ -10,7 +10,7 @@ import type { Container, Containerizer, ContainerEvent, ContainerSpec } from './
 import { DockerContainer } from './docker-container.js';
 import type { DockerHost } from './docker-container.js';
 import { DockerEngine } from './docker-engine.js';
-import type { DockerPolicy } from './docker-options.js';
+import type { DockerPolicy } from './docker-policy.js';
 import { DockerPuller } from './docker-pull.js';
 import { Slots } from './slots.js';
 

@@ -24,7 +24,7 @@ import type { ContainerSpec } from '../../src/containerizer/containerizer.js';
 import { DockerContainerizer } from '../../src/containerizer/docker.js';
 import { LogDemux } from '../../src/containerizer/docker-logs.js';
 import { dockerCreateOptions } from '../../src/containerizer/docker-options.js';
-import type { DockerPolicy } from '../../src/containerizer/docker-options.js';
+import type { DockerPolicy } from '../../src/containerizer/docker-policy.js';
 import { FetchCache } from '../../src/containerizer/fetch-cache.js';
 import { fetchAll } from '../../src/containerizer/fetcher.js';
 import { ProcessContainerizer } from '../../src/containerizer/process.js';

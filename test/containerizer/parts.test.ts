@@ -16,7 +16,7 @@ import type { ContainerEvent, ContainerSpec } from '../../src/containerizer/cont
 import { LogDemux } from '../../src/containerizer/docker-logs.js';
 import { dockerCreateOptions } from '../../src/containerizer/docker-options.js';
 import type { CreateBody } from '../../src/containerizer/docker-create.js';
-import type { DockerPolicy } from '../../src/containerizer/docker-options.js';
+import type { DockerPolicy } from '../../src/containerizer/docker-policy.js';
 import { PullProgress } from '../../src/containerizer/docker-pull.js';
 import { NoopContainerizer } from '../../src/containerizer/noop.js';
 import { parseRunFile, wrapperScript } from '../../src/containerizer/process-wrapper.js';
